@@ -1,0 +1,1 @@
+"""The `goldlake` command: thin; parses, calls a workflow, prints."""

@@ -1,0 +1,1 @@
+"""Use-case and model contracts, names and errors. Standard library and YAML only."""

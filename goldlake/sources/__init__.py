@@ -1,0 +1,1 @@
+"""API connectors and their simulator sides, each a plug-in."""

@@ -1,0 +1,1 @@
+"""What needs several parts at once: run, doctor, promote, reports."""

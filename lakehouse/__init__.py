@@ -1,0 +1,1 @@
+"""Spark and Delta: landing, bronze, silver, gold and export."""

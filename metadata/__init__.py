@@ -1,0 +1,1 @@
+"""ML Metadata: recording data snapshots, lineage queries, what is promoted."""

@@ -1,0 +1,1 @@
+"""The TFX pipeline: components of our own, wiring, generic preprocessing and trainer."""
