@@ -1,0 +1,393 @@
+"""What the pipeline needs to know of a model contract, as plain JSON.
+
+A TFX definition may hold only JSON values, and a node's cache key is made of them. The contract is
+therefore cut into the parts that nodes depend on: an edited threshold changes `EvaluationSpec` and
+nothing that Transform or Trainer reads. Executors receive these documents as ``custom_config`` and
+turn them back into dataclasses with ``from_json``; no path of a machine is ever in one of them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from goldlake.contracts.errors import PermanentError
+from goldlake.contracts.model import DriftLimit, Feature, Model, Threshold, Training
+from goldlake.contracts.usecase import Column, ColumnType, UseCase, WireNull
+
+USECASE_PATH = "GOLDLAKE_USECASE_PATH"
+"""Environment variable that tells executors the folder (or name) of the use case."""
+
+ExampleType = Literal["bytes", "int64", "float"]
+EXAMPLE_TYPES: Mapping[ColumnType, ExampleType] = {
+    "string": "bytes",
+    "long": "int64",
+    "double": "float",
+    "boolean": "int64",
+    "timestamp": "bytes",
+    "date": "bytes",
+}
+"""tf.Example's kind per column type: booleans are 0 and 1, times are ISO 8601 texts in UTC."""
+
+
+@dataclass(frozen=True)
+class ColumnSpec:
+    """One column of the export.
+
+    Attributes:
+        name: Column name in the gold table, the export, tf.Example and the signature.
+        type: The contract's type.
+        nullable: Whether a value may be missing (an absent feature in tf.Example).
+        wire_null: How a missing value travels to the served model, or None.
+        domain: Allowed values, or None.
+        range: Lowest and highest allowed value, or None.
+        pad: Width of a zero-padded code, or None.
+    """
+
+    name: str
+    type: ColumnType
+    nullable: bool
+    wire_null: WireNull | None = None
+    domain: tuple[str, ...] | None = None
+    range: tuple[float | None, float | None] | None = None
+    pad: int | None = None
+
+    @property
+    def example_type(self) -> ExampleType:
+        """Kind of tf.Example feature that carries the column."""
+        return EXAMPLE_TYPES[self.type]
+
+    @classmethod
+    def of(cls, column: Column) -> ColumnSpec:
+        """The part of a contract's column that a model depends on (no comment, no source field)."""
+        return cls(
+            name=column.name,
+            type=column.type,
+            nullable=column.nullable,
+            wire_null=column.wire_null,
+            domain=column.domain,
+            range=column.range,
+            pad=column.pad,
+        )
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> ColumnSpec:
+        """Reads what `to_json` wrote."""
+        wire = document.get("wire_null")
+        domain, limits = document.get("domain"), document.get("range")
+        return cls(
+            name=document["name"],
+            type=document["type"],
+            nullable=document["nullable"],
+            wire_null=WireNull(**wire) if wire else None,
+            domain=tuple(domain) if domain is not None else None,
+            range=(limits[0], limits[1]) if limits is not None else None,
+            pad=document.get("pad"),
+        )
+
+
+@dataclass(frozen=True)
+class FeatureSpec:
+    """What preprocessing, trainer and signatures read: Transform's ``custom_config``.
+
+    Attributes:
+        model_id: ``usecase.model``, the served name.
+        label: Boolean column to predict; 0 or 1 in tf.Example.
+        inputs: The gold columns the model reads, in the contract's order. Without domain and range:
+            those belong to validation.
+        features: The contract's features, in model order.
+        preprocessing: Dotted function of the use-case folder, or None.
+        preprocessing_hash: sha256 of that function's module, or "".
+    """
+
+    model_id: str
+    label: str
+    inputs: tuple[ColumnSpec, ...]
+    features: tuple[Feature, ...]
+    preprocessing: str | None = None
+    preprocessing_hash: str = ""
+
+    def input(self, name: str) -> ColumnSpec:
+        """The input called ``name``; raises KeyError."""
+        return {column.name: column for column in self.inputs}[name]
+
+    def to_json(self) -> dict[str, Any]:
+        """A JSON object (lists for tuples)."""
+        return _plain(self)
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> FeatureSpec:
+        """Reads what `to_json` wrote."""
+        return cls(
+            model_id=document["model_id"],
+            label=document["label"],
+            inputs=tuple(ColumnSpec.from_json(c) for c in document["inputs"]),
+            features=tuple(
+                Feature(f["name"], f["kind"], tuple(f["columns"]), dict(f["params"]))
+                for f in document["features"]
+            ),
+            preprocessing=document.get("preprocessing"),
+            preprocessing_hash=document.get("preprocessing_hash", ""),
+        )
+
+
+@dataclass(frozen=True)
+class TrainingSpec:
+    """The Trainer's ``custom_config``.
+
+    Attributes:
+        features: As Transform had it.
+        training: Parameters of the contract.
+        rows: Rows of the train and eval split, from the export's manifest: lets the trainer count
+            steps without reading the data twice.
+    """
+
+    features: FeatureSpec
+    training: Training
+    rows: Mapping[str, int]
+
+    def to_json(self) -> dict[str, Any]:
+        """A JSON object (lists for tuples)."""
+        return _plain(self)
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> TrainingSpec:
+        """Reads what `to_json` wrote."""
+        training = dict(document["training"])
+        training["hidden_units"] = tuple(training["hidden_units"])
+        return cls(
+            features=FeatureSpec.from_json(document["features"]),
+            training=Training(**training),
+            rows=dict(document["rows"]),
+        )
+
+
+@dataclass(frozen=True)
+class EvaluationSpec:
+    """What the Evaluator depends on.
+
+    Attributes:
+        model_id: ``usecase.model``.
+        label: Column to predict.
+        thresholds: Blessing, on the test split.
+        slices: Column lists; the whole split is always evaluated.
+    """
+
+    model_id: str
+    label: str
+    thresholds: tuple[Threshold, ...]
+    slices: tuple[tuple[str, ...], ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """A JSON object (lists for tuples)."""
+        return _plain(self)
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> EvaluationSpec:
+        """Reads what `to_json` wrote."""
+        return cls(
+            model_id=document["model_id"],
+            label=document["label"],
+            thresholds=tuple(Threshold(**t) for t in document["thresholds"]),
+            slices=tuple(tuple(s) for s in document["slices"]),
+        )
+
+
+@dataclass(frozen=True)
+class ValidationSpec:
+    """What the curated schema and the gate depend on.
+
+    Attributes:
+        label: Present in the environment TRAINING only.
+        columns: The export's columns with domain, range and nullability.
+        features: Names of the columns the model reads.
+        limits: Skew and drift limits.
+        min_domain_mass: Least share of a column's values that must lie in its domain.
+    """
+
+    label: str
+    columns: tuple[ColumnSpec, ...]
+    features: tuple[str, ...]
+    limits: tuple[DriftLimit, ...]
+    min_domain_mass: float
+
+    def to_json(self) -> dict[str, Any]:
+        """A JSON object (lists for tuples)."""
+        return _plain(self)
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> ValidationSpec:
+        """Reads what `to_json` wrote."""
+        return cls(
+            label=document["label"],
+            columns=tuple(ColumnSpec.from_json(c) for c in document["columns"]),
+            features=tuple(document["features"]),
+            limits=tuple(DriftLimit(**limit) for limit in document["limits"]),
+            min_domain_mass=document["min_domain_mass"],
+        )
+
+
+@dataclass(frozen=True)
+class PipelineSpec:
+    """One pipeline run's whole description: a model contract and the export it trains on.
+
+    Attributes:
+        usecase: Use-case name.
+        model: Model name.
+        export_id: ``usecase/model/EXPORT``, resolved against GOLDLAKE_HOME by the executors.
+        manifest_sha256: Of the export's ``manifest.json``: names the exact rows.
+        rows: Rows per split (``train``, ``eval``, ``test``), from the manifest.
+        columns: Of the export, in CSV order, with what the contract says about each.
+        event_time: Column that split the data.
+        handoff: Component that reads the export.
+        features: See the class.
+        training: See the class.
+        evaluation: See the class.
+        validation: See the class.
+        baseline_version: Version the label serves now, which a candidate is compared with; or None.
+    """
+
+    usecase: str
+    model: str
+    export_id: str
+    manifest_sha256: str
+    rows: Mapping[str, int]
+    columns: tuple[ColumnSpec, ...]
+    event_time: str
+    handoff: Literal["snapshot_example_gen", "csv_example_gen"]
+    features: FeatureSpec
+    training: TrainingSpec
+    evaluation: EvaluationSpec
+    validation: ValidationSpec
+    baseline_version: int | None = None
+
+    @property
+    def model_id(self) -> str:
+        """``usecase.model``, the served name and the pipeline's name."""
+        return f"{self.usecase}.{self.model}"
+
+
+def pipeline_spec(
+    usecase: UseCase,
+    model: Model,
+    manifest: Mapping[str, Any],
+    *,
+    export_id: str,
+    manifest_sha256: str,
+    baseline_version: int | None = None,
+    preprocessing_hash: str = "",
+) -> PipelineSpec:
+    """Cuts a contract and an export's manifest into the parts that nodes depend on.
+
+    Args:
+        usecase: The use case.
+        model: One of its models.
+        manifest: The export's ``manifest.json``.
+        export_id: ``usecase/model/EXPORT``.
+        manifest_sha256: sha256 of the manifest's bytes.
+        baseline_version: What serves now.
+        preprocessing_hash: sha256 of the module that ``model.preprocessing`` names, or "".
+
+    Raises:
+        PermanentError: The export lacks a column the contract names, or has it with another type.
+    """
+    columns = tuple(
+        _agreed_column(usecase, model, exported, export_id) for exported in manifest["columns"]
+    )
+    by_name = {column.name: column for column in columns}
+    for name in (*model.feature_columns, model.label, model.event_time):
+        if name not in by_name:
+            raise PermanentError(
+                f"The export {export_id} has no column {name!r}, which {usecase.name}.{model.name} needs",
+                valid=", ".join(by_name),
+                hint=f"goldlake export {usecase.name}.{model.name}",
+            )
+    model_id = f"{usecase.name}.{model.name}"
+    rows = {split: int(part["rows"]) for split, part in manifest["splits"].items()}
+    features = FeatureSpec(
+        model_id=model_id,
+        label=model.label,
+        inputs=tuple(
+            dataclasses.replace(by_name[name], domain=None, range=None, pad=None)
+            for name in model.feature_columns
+        ),
+        features=model.features,
+        preprocessing=model.preprocessing,
+        preprocessing_hash=preprocessing_hash,
+    )
+    return PipelineSpec(
+        usecase=usecase.name,
+        model=model.name,
+        export_id=export_id,
+        manifest_sha256=manifest_sha256,
+        rows=rows,
+        columns=columns,
+        event_time=model.event_time,
+        handoff=model.handoff,
+        features=features,
+        training=TrainingSpec(
+            features=features,
+            training=model.training,
+            rows={split: rows[split] for split in ("train", "eval")},
+        ),
+        evaluation=EvaluationSpec(model_id, model.label, model.thresholds, model.slices),
+        validation=ValidationSpec(
+            label=model.label,
+            columns=columns,
+            features=model.feature_columns,
+            limits=model.limits,
+            min_domain_mass=model.min_domain_mass,
+        ),
+        baseline_version=baseline_version,
+    )
+
+
+def preprocessing_function(spec: FeatureSpec) -> Callable[..., Any] | None:
+    """The use case's own preprocessing function, or None where the contract names none.
+
+    The folder is found through the environment (`USECASE_PATH`; else the use case's name), never
+    through the definition.
+    """
+    if spec.preprocessing is None:
+        return None
+    from goldlake.contracts import registry
+
+    name = spec.model_id.partition(".")[0]
+    usecase = registry.load_usecase(os.environ.get(USECASE_PATH) or name)
+    return registry.resolve(usecase, spec.preprocessing, "preprocessing")
+
+
+def _agreed_column(
+    usecase: UseCase, model: Model, exported: Mapping[str, Any], export_id: str
+) -> ColumnSpec:
+    table = usecase.gold[model.table]
+    name = exported["name"]
+    if name not in table.names:
+        raise PermanentError(
+            f"The export {export_id} has a column {name!r} that {usecase.name}.gold.{table.name} lacks",
+            valid=", ".join(table.names),
+            hint=f"goldlake export {usecase.name}.{model.name}",
+        )
+    column = table.column(name)
+    if (column.type, column.nullable) != (exported["type"], exported["nullable"]):
+        raise PermanentError(
+            f"Column {name!r} of the export {export_id} is {exported['type']}, "
+            f"nullable {exported['nullable']}; the contract says {column.type}, "
+            f"nullable {column.nullable}",
+            hint=f"goldlake export {usecase.name}.{model.name}",
+        )
+    return ColumnSpec.of(column)
+
+
+def _plain(value: Any) -> Any:
+    """Dataclasses to objects and tuples to lists, so that JSON gives the same value back."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return value
