@@ -301,7 +301,8 @@ def pipeline_spec(
     for name in (*model.feature_columns, model.label, model.event_time):
         if name not in by_name:
             raise PermanentError(
-                f"The export {export_id} has no column {name!r}, which {usecase.name}.{model.name} needs",
+                f"The export {export_id} has no column {name!r}, "
+                f"which {usecase.name}.{model.name} needs",
                 valid=", ".join(by_name),
                 hint=f"goldlake export {usecase.name}.{model.name}",
             )
@@ -367,7 +368,8 @@ def _agreed_column(
     name = exported["name"]
     if name not in table.names:
         raise PermanentError(
-            f"The export {export_id} has a column {name!r} that {usecase.name}.gold.{table.name} lacks",
+            f"The export {export_id} has a column {name!r}, "
+            f"which {usecase.name}.gold.{table.name} lacks",
             valid=", ".join(table.names),
             hint=f"goldlake export {usecase.name}.{model.name}",
         )
