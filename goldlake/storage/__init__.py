@@ -1,1 +1,1 @@
-"""One interface to the home (any fsspec URL): landing, manifests, cursors, locks, exports, models."""
+"""One interface to the home (any fsspec URL): landing, manifests, cursors, locks, run folders."""

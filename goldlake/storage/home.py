@@ -1,9 +1,12 @@
 """The layout of a home: the folder (or fsspec URL) that holds everything goldlake keeps.
 
+The paths, relative to the root::
+
     landing/USECASE/DATASET/pages/*.jsonl.gz      raw pages, as the API sent them
     landing/USECASE/DATASET/manifest/*.json       one document per landed page
     landing/USECASE/DATASET/cursor.json           where the next poll begins
     landing/USECASE/identity.json                 the source this store belongs to
+    landing/USECASE/lock                          held by the one process that writes
     tables/USECASE/LAYER/NAME                     Delta tables (bronze, silver, gold, audit)
     tables/USECASE/_checkpoints/STREAM            streaming checkpoints
     exports/USECASE/MODEL/EXPORT/                 manifest.json, SPLIT/part-*.csv

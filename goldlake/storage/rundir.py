@@ -1,8 +1,8 @@
 """Stage documents: how a command, an orchestrator and a stage speak to each other.
 
-A stage is a process. It reads ``STAGE.request.json`` from its run directory, appends event lines to
-``STAGE.events.jsonl`` and ends by writing ``STAGE.result.json``. Nothing else is agreed between them,
-so that a shell, Airflow and Kubeflow call the same stages as `goldlake` does.
+A stage is a process. It reads ``STAGE.request.json`` from its run directory, appends event lines
+to ``STAGE.events.jsonl`` and ends by writing ``STAGE.result.json``. Nothing else is agreed between
+them, so that a shell, Airflow and Kubeflow call the same stages as `goldlake` does.
 """
 
 from __future__ import annotations
