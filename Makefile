@@ -1,0 +1,48 @@
+# goldlake. `make` alone lists the targets; each does what set-up it needs, once.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help setup run test test-long lint format lock docs kfp-env clean
+
+USECASE ?= chicago_crime
+BIN := .venv/bin
+PACKAGES := goldlake lakehouse metadata tfx_pipeline serving
+export STACK PYTHON UPGRADE
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: ## .venv with the locked packages, the Delta JARs and goldlake (every target does it, once)
+	@requirements/setup.sh main
+
+run: setup ## the whole way, generated API rows to a served prediction (USECASE=chicago_crime, ARGS=...)
+	@$(BIN)/goldlake run $(USECASE) $(ARGS)
+
+test: lint ## lint, then every test that is not long (ARGS=... goes to pytest)
+	$(BIN)/python -m pytest -m "not long" $(ARGS)
+
+test-long: lint kfp-env ## lint, then every test
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: setup ## ruff, mypy, and who may import whom
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: setup ## rewrites the code in the project's format
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+lock: ## the lock files in requirements/ from their .in files (UPGRADE=1: newest versions)
+	@requirements/setup.sh lock
+
+docs: setup ## the book, built into docs/_build/html
+	@requirements/setup.sh docs
+	.venv-docs/bin/jupyter-book build -W docs
+
+kfp-env: ## .venv-kfp, where tests compile the pipeline for Kubeflow
+	@requirements/setup.sh kfp
+
+clean: ## removes the environments and what was built; what runs have stored (var/) stays
+	rm -rf .venv .venv-docs .venv-kfp build docs/_build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find . -name __pycache__ -not -path './var/*' -prune -exec rm -rf {} +

@@ -1,0 +1,27 @@
+"""What every test can use: the folder of real data."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def test_data() -> Path:
+    """Folder of real files (`chicago/`, `uk_police/`, ...), named by GOLDLAKE_TEST_DATA.
+
+    Without it a test that asks for it is skipped; in CI that would hide what was not tested,
+    so there it is an error.
+    """
+    named = os.environ.get("GOLDLAKE_TEST_DATA", "")
+    if named and Path(named).is_dir():
+        return Path(named).resolve()
+    problem = (
+        f"GOLDLAKE_TEST_DATA={named} is not a folder" if named else "GOLDLAKE_TEST_DATA is not set"
+    )
+    message = f"{problem}; run: export GOLDLAKE_TEST_DATA=<folder that holds chicago/, ...>"
+    if os.environ.get("CI") == "true":
+        pytest.fail(message, pytrace=False)
+    pytest.skip(message)
