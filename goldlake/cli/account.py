@@ -1,0 +1,213 @@
+"""Texts of results: one line per stage, and the accounts that commands end with."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from goldlake.cli.progress import Summary
+from goldlake.storage.rundir import Document
+
+FATES = ("inserted", "amended", "unchanged", "stale", "quarantined", "deleted")
+FATE_MEANINGS = {
+    "inserted": "new key",
+    "amended": "newer version of a known key",
+    "unchanged": "sent again, same content",
+    "stale": "older than what is known",
+    "quarantined": "kept aside with a reason code",
+    "deleted": "gone at the source",
+}
+
+
+def _land(result: Document) -> str:
+    if not result["rows"]:
+        return "nothing new at the source"
+    return f"{result['rows']:,} records in {result['pages']:,} pages"
+
+
+def _refine(result: Document) -> str:
+    if not result["new_records"]:
+        return "nothing new to refine"
+    parts = [f"{n:,} {fate}" for fate in FATES if (n := result["fates"].get(fate, 0))]
+    return ", ".join(parts)
+
+
+def _export(result: Document) -> str:
+    rows = result["rows"]
+    how = "already exported" if result["reused"] else "exported"
+    counts = ", ".join(f"{rows[split]:,} {split}" for split in ("train", "eval", "test"))
+    return f"{result['table']}@{result['version']} {how}: {counts}"
+
+
+def _train(result: Document) -> str:
+    cached = len(result["cached"])
+    reuse = f", {cached} of {len(result['nodes'])} steps from cache" if cached else ""
+    verdict = "blessed" if result["blessed"] else "not blessed"
+    return f"{verdict}{reuse}"
+
+
+def _promote(result: Document) -> str:
+    return f"{result['model']}@{result['version']} serves as {result['label']!r}"
+
+
+SUMMARIES: dict[str, Summary] = {
+    "source": lambda r: f"embedded: {r['rows']:,} generated incidents, seed {r['seed']}",
+    "land": _land,
+    "refine": _refine,
+    "export": _export,
+    "train": _train,
+    "promote": _promote,
+}
+
+
+def print_account(document: Document) -> None:
+    """Prints the account of `goldlake run`."""
+    console = Console(highlight=False)
+    _print_fates(console, document["refine"])
+    _print_rows(console, document["refine"]["tables"])
+    for model, part in document["models"].items():
+        _print_model(console, model, part)
+    _print_next(console, document)
+    console.print(
+        f"\n{document['seconds']:.0f} s in all. Logs: {_short(document['logs'])}", soft_wrap=True
+    )
+
+
+def print_ingest(document: Document) -> None:
+    """Prints the account of `goldlake ingest`."""
+    console = Console(highlight=False)
+    _print_fates(console, document["refine"])
+    _print_rows(console, document["refine"]["tables"])
+
+
+def print_export(document: Document) -> None:
+    """Prints where an export is and what is in it."""
+    console = Console(highlight=False)
+    table = _table(console, f"Export {document['export_id']}")
+    limits = document["boundaries"]
+    rows = document["rows"]
+    table.add_row("train", f"{rows['train']:,}", f"before {_day(limits['eval_from'])}")
+    table.add_row("eval", f"{rows['eval']:,}", f"from {_day(limits['eval_from'])}")
+    span = f"from {_day(limits['test_from'])} to before {_day(limits['until'])}"
+    table.add_row("test", f"{rows['test']:,}", span)
+    table.add_row("left out", f"{rows.get('immature', 0):,}", "label not mature yet")
+    console.print(table)
+    console.print(f"  {document['uri']}", soft_wrap=True)
+
+
+def print_training(document: Document) -> None:
+    """Prints the account of `goldlake train`."""
+    console = Console(highlight=False)
+    _print_model(console, document["model"], document)
+
+
+def print_tables(document: Document) -> None:
+    """Prints `goldlake tables`."""
+    console = Console(highlight=False)
+    if not document:
+        console.print("No tables yet. Next: goldlake run chicago_crime")
+    for usecase, part in document.items():
+        table = _table(console, usecase)
+        for entry in part["tables"]:
+            size = f"{entry['bytes'] / 2**20:,.1f} MiB"
+            table.add_row(entry["id"], f"{entry['rows']:,}", f"@{entry['version']}", size)
+        console.print(table)
+        _print_fates(console, {"totals": part})
+
+
+def print_models(document: Document) -> None:
+    """Prints `goldlake models`."""
+    console = Console(highlight=False)
+    if not document["models"]:
+        console.print("No models yet. Next: goldlake run chicago_crime")
+    for model, part in document["models"].items():
+        table = _table(console, model)
+        for entry in part["versions"]:
+            labels = ", ".join(entry["labels"])
+            metrics = "  ".join(f"{k} {v:.4f}" for k, v in entry["metrics"].items() if k == "auc")
+            data = f"{entry['table']}@{entry['table_version']}"
+            table.add_row(f"@{entry['version']}", labels, data, metrics, entry["pushed_at"])
+        console.print(table)
+
+
+def _print_fates(console: Console, refine: Mapping[str, Any]) -> None:
+    totals = refine["totals"]
+    table = _table(console, f"What became of {totals['landed']:,} landed records")
+    for fate in FATES:
+        if totals.get(fate):
+            table.add_row(fate, f"{totals[fate]:,}", f"[dim]{FATE_MEANINGS[fate]}[/dim]")
+    console.print(table)
+    if refine.get("reasons"):
+        counts = ", ".join(f"{code} {n:,}" for code, n in sorted(refine["reasons"].items()))
+        console.print(f"    [dim]reasons in this run: {counts}[/dim]", soft_wrap=True)
+
+
+def _print_rows(console: Console, tables: Mapping[str, Any]) -> None:
+    table = _table(console, "Tables")
+    for name, entry in tables.items():
+        table.add_row(name, f"{entry['rows']:,}", f"@{entry['version']}")
+    console.print(table)
+
+
+def _print_model(console: Console, model: str, part: Document) -> None:
+    if part.get("refused"):
+        console.print(f"\n[bold]{model}[/bold]: [red]stopped by the validation gate[/red]")
+        console.print(f"  {part['refused']['message']}", soft_wrap=True)
+        return
+    train = part["train"]
+    verdict = "[green]blessed[/green]" if train["blessed"] else "[red]not blessed[/red]"
+    table = _table(console, f"{model}, evaluated on the test split: {verdict}")
+    for bound in train["thresholds"]:
+        mark = "[green]✓[/green]" if bound["ok"] else "[red]✗[/red]"
+        table.add_row(mark, bound["metric"], f"{bound['value']:.4f}", f"[dim]{bound['bound']}[/dim]")
+    console.print(table)
+    count = len(train["anomalies"])
+    console.print(f"  Anomalies: {count or 'none'}")
+    for anomaly in train["anomalies"]:
+        console.print(f"    {anomaly['column']}: {anomaly['description']}", soft_wrap=True)
+    if part.get("answers"):
+        version = part["promotion"]["version"]
+        console.print(f"\n[bold]What {model}@{version} answers[/bold]")
+        for entry in part["answers"]:
+            console.print(f"  [cyan]{_answer(entry['answer'])}[/cyan]  {_instance(entry['instance'])}")
+
+
+def _print_next(console: Console, document: Document) -> None:
+    home = "" if document["home"].endswith("/var") else f" --home {_short(document['home'])}"
+    console.print("\n[bold]Next[/bold]")
+    for model, part in document["models"].items():
+        if part.get("promotion"):
+            console.print(f"  goldlake lineage {model}@{part['promotion']['version']}{home}")
+            console.print(f"  goldlake serve{home}")
+    console.print(f"  goldlake tables{home}")
+    console.print(f"  goldlake tensorboard{home}")
+
+
+def _table(console: Console, title: str) -> Table:
+    console.print(f"\n[bold]{title}[/bold]", soft_wrap=True)
+    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column(no_wrap=True)
+    table.columns[0].style = ""
+    return table
+
+
+def _answer(answer: Any) -> str:
+    return f"{answer:.3f}" if isinstance(answer, float) else str(answer)
+
+
+def _instance(instance: Mapping[str, Any]) -> str:
+    values = [str(value) for value in instance.values()][:4]
+    return ", ".join(values) + (", …" if len(instance) > len(values) else "")
+
+
+def _day(instant: str) -> str:
+    return str(instant)[:10]
+
+
+def _short(path: str) -> str:
+    relative = os.path.relpath(path) if "://" not in path else path
+    return path if relative.startswith("..") else relative

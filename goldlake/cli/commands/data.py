@@ -1,0 +1,79 @@
+"""The data engineer's commands: ingest, tables, export."""
+
+from __future__ import annotations
+
+import click
+
+from goldlake.cli.common import home_option, json_option, print_json, report_errors
+
+
+@click.command()
+@click.argument("usecase")
+@click.option("--source", required=True, metavar="URL|live", help="The API to read.")
+@click.option("--since", metavar="DAY", help="First day wanted, YYYY-MM-DD.")
+@click.option("--until", metavar="DAY", help="First day no longer wanted, YYYY-MM-DD.")
+@home_option
+@json_option
+@report_errors
+def ingest(
+    usecase: str,
+    source: str,
+    since: str | None,
+    until: str | None,
+    home: str | None,
+    as_json: bool,
+) -> None:
+    """Land what is new at the source and refine it: bronze, silver, gold."""
+    from goldlake.cli import account
+    from goldlake.cli.progress import Progress
+    from goldlake.storage.home import Home
+    from goldlake.workflows.medallion import ingest as run_ingest
+
+    with Progress(account.SUMMARIES) as progress:
+        document = run_ingest(usecase, Home.at(home), source, since, until, progress)
+    if as_json:
+        print_json(document)
+    else:
+        account.print_ingest(document)
+
+
+@click.command()
+@click.argument("usecase", required=False)
+@home_option
+@json_option
+@report_errors
+def tables(usecase: str | None, home: str | None, as_json: bool) -> None:
+    """Show every table with rows, version, size and URI, and what became of all records."""
+    from goldlake.cli import account
+    from goldlake.storage.home import Home
+    from goldlake.workflows.tables import tables_document
+
+    document = tables_document(usecase, Home.at(home))
+    if as_json:
+        print_json(document)
+    else:
+        account.print_tables(document)
+
+
+@click.command()
+@click.argument("model")
+@click.option("--version", type=int, help="Version of the gold table; default the newest.")
+@click.option("--out", metavar="DIR", help="Copy the export there as well.")
+@home_option
+@json_option
+@report_errors
+def export(
+    model: str, version: int | None, out: str | None, home: str | None, as_json: bool
+) -> None:
+    """Write one gold version as the CSV hand-off: parts by split, and a manifest."""
+    from goldlake.cli import account
+    from goldlake.cli.progress import Progress
+    from goldlake.storage.home import Home
+    from goldlake.workflows.medallion import export as run_export
+
+    with Progress(account.SUMMARIES) as progress:
+        document = run_export(model, Home.at(home), version, out, progress)
+    if as_json:
+        print_json(document)
+    else:
+        account.print_export(document)

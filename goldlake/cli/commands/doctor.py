@@ -1,0 +1,31 @@
+"""`goldlake doctor`: what this machine lacks."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+
+import click
+
+from goldlake.cli.common import home_option, json_option, print_json, report_errors
+
+
+@click.command()
+@home_option
+@json_option
+@report_errors
+def doctor(home: str | None, as_json: bool) -> None:
+    """Say what this machine lacks, and the command that fixes it (exit code 3 if anything)."""
+    from goldlake.storage.home import Home
+    from goldlake.workflows.doctor import findings
+
+    found = findings(Home.at(home))
+    if as_json:
+        print_json({"findings": [dataclasses.asdict(finding) for finding in found]})
+    else:
+        for finding in found:
+            mark = click.style("✓", fg="green") if finding.is_ok else click.style("✗", fg="red")
+            click.echo(f"  {mark} {finding.name:<13} {finding.found}")
+            if not finding.is_ok:
+                click.echo(f"      wanted: {finding.wanted}. Next: {finding.fix}")
+    sys.exit(0 if all(finding.is_ok for finding in found) else 3)

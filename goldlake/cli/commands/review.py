@@ -1,0 +1,37 @@
+"""The reviewer's commands: lineage, tensorboard."""
+
+from __future__ import annotations
+
+import click
+
+from goldlake.cli.common import home_option, json_option, print_json, report_errors
+
+
+@click.command()
+@click.argument("name", metavar="MODEL[@V]|TABLE[@V]")
+@home_option
+@json_option
+@report_errors
+def lineage(name: str, home: str | None, as_json: bool) -> None:
+    """Which rows made this model, or which models this table version made."""
+    from goldlake.storage.home import Home
+    from metadata.lineage import lineage as chain
+    from metadata.lineage import lineage_text
+
+    document = chain(Home.at(home), name)
+    if as_json:
+        print_json(document)
+    else:
+        click.echo(lineage_text(document))
+
+
+@click.command()
+@click.option("--port", type=click.IntRange(0, 65535), default=6006, show_default=True)
+@home_option
+@report_errors
+def tensorboard(port: int, home: str | None) -> None:
+    """Open TensorBoard over all training runs of the home, until Ctrl-C."""
+    from goldlake.storage.home import Home
+    from goldlake.workflows.review import run_tensorboard
+
+    run_tensorboard(Home.at(home), port)

@@ -1,0 +1,64 @@
+"""`goldlake run`: the whole way."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import click
+
+from goldlake.cli.common import home_option, json_option, print_json, report_errors
+
+
+@click.command()
+@click.argument("usecase")
+@click.option(
+    "--source",
+    default="embedded",
+    show_default=True,
+    metavar="embedded|live|URL",
+    help="Where the data comes from. The embedded source has a home of its own, ./var/demo.",
+)
+@click.option(
+    "--rows",
+    type=click.IntRange(min=1),
+    default=20_000,
+    show_default=True,
+    help="Incidents the embedded source generates.",
+)
+@click.option("--seed", type=int, default=7, show_default=True, help="Of the generated rows.")
+@click.option(
+    "--model", "models", multiple=True, metavar="NAME", help="Train only this model (repeatable)."
+)
+@click.option("--since", metavar="DAY", help="First day wanted, YYYY-MM-DD.")
+@click.option("--until", metavar="DAY", help="First day no longer wanted, YYYY-MM-DD.")
+@home_option
+@json_option
+@report_errors
+def run(usecase: str, home: str | None, as_json: bool, **options: Any) -> None:
+    """Go the whole way: ingest, refine, export, train, push, promote, and ask the served model.
+
+    Nothing that is already done is done again: without new data the second run changes nothing.
+    """
+    from goldlake.cli import account
+    from goldlake.cli.progress import Progress
+    from goldlake.storage.home import DEMO_HOME, Home
+    from goldlake.workflows.whole import EMBEDDED, Order, run_whole
+
+    order = Order(usecase=usecase, **options)
+    default = DEMO_HOME if order.source == EMBEDDED else None
+    place = Home.at(home or _environment_home() or default)
+    with Progress(account.SUMMARIES) as progress:
+        document = run_whole(order, place, progress)
+    exit_code = document["exit_code"]
+    if as_json:
+        print_json(document)
+    else:
+        account.print_account(document)
+    sys.exit(exit_code)
+
+
+def _environment_home() -> str | None:
+    import os
+
+    return os.environ.get("GOLDLAKE_HOME")

@@ -1,0 +1,73 @@
+"""The client's commands: serve, predict."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, TextIO
+
+import click
+
+from goldlake.cli.common import home_option, json_option, print_json, report_errors
+
+
+@click.command()
+@click.option("--rest-port", type=click.IntRange(0, 65535), default=8501, show_default=True)
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--model-config-file", metavar="F", help="Default: models/models.config of the home.")
+@home_option
+@report_errors
+def serve(rest_port: int, host: str, model_config_file: str | None, home: str | None) -> None:
+    """Serve the promoted models over TF Serving's REST API, until Ctrl-C."""
+    from goldlake.storage.home import Home
+    from goldlake.workflows.serve import serve_models
+
+    def ready(url: str) -> None:
+        click.echo(f"Serving at {url}/v1/models. Stop with Ctrl-C.")
+
+    serve_models(Home.at(home), model_config_file, rest_port, host, ready)
+
+
+@click.command()
+@click.argument("model")
+@click.option(
+    "--input",
+    "source",
+    type=click.File("r", encoding="utf-8"),
+    default="-",
+    metavar="FILE|-",
+    help='Rows: {"instances": […]}, a JSON list, or one JSON object per line.',
+)
+@click.option("--url", default="http://127.0.0.1:8501", show_default=True, metavar="URL")
+@click.option("--label", metavar="L", help="Ask the version with this label.")
+@json_option
+@report_errors
+def predict(model: str, source: TextIO, url: str, label: str | None, as_json: bool) -> None:
+    """Ask a served model; a missing key of a row travels as its contract says."""
+    from goldlake.workflows.serve import predictions
+
+    answers = predictions(model, _instances(source.read()), url, label)
+    if as_json:
+        print_json({"predictions": answers})
+    else:
+        for answer in answers:
+            click.echo(json.dumps(answer))
+
+
+def _instances(text: str) -> list[dict[str, Any]]:
+    from goldlake.contracts.errors import UsageError
+
+    hint = 'echo \'{"instances": [{…}]}\' | goldlake predict MODEL'
+    try:
+        document = json.loads(text)
+    except ValueError:
+        try:
+            document = [json.loads(line) for line in text.splitlines() if line.strip()]
+        except ValueError as error:
+            raise UsageError(
+                f"The input is not JSON: {error}", valid="rows as JSON", hint=hint
+            ) from error
+    if isinstance(document, dict):
+        document = document.get("instances", [document])
+    if not isinstance(document, list) or not all(isinstance(row, dict) for row in document):
+        raise UsageError("The input is not a list of JSON objects", valid="rows", hint=hint)
+    return document

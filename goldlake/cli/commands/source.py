@@ -1,0 +1,46 @@
+"""`goldlake source`: the use case's API, embedded."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from goldlake.cli.common import json_option, report_errors
+
+
+@click.command()
+@click.argument("usecase")
+@click.option(
+    "--data",
+    multiple=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Replay this export (.csv, .csv.gz, .json, .jsonl; repeatable).",
+)
+@click.option(
+    "--rows", type=click.IntRange(min=1), default=20_000, show_default=True, help="Rows to generate."
+)
+@click.option("--seed", type=int, default=7, show_default=True, help="Of the generated rows.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8080, show_default=True)
+@click.option("--faults", metavar="SPEC", help="Such as 429:0.1,500:0.05,202:0.05,cut:0.02.")
+@click.option("--speed", type=float, help="Play time forward: seconds of data per second.")
+@json_option
+@report_errors
+def source(usecase: str, data: tuple[Path, ...], as_json: bool, **options: Any) -> None:
+    """Serve the use case's API on loopback, from real exports or generated rows."""
+    from goldlake.sources import simulator
+
+    def ready(url: str) -> None:
+        if as_json:
+            click.echo(json.dumps({"url": url}))
+        else:
+            what = ", ".join(str(file) for file in data) or (
+                f"{options['rows']:,} generated rows, seed {options['seed']}"
+            )
+            click.echo(f"{usecase} at {url} ({what}). Stop with Ctrl-C.")
+            click.echo(f"Next: goldlake ingest {usecase} --source {url}")
+
+    simulator.serve(usecase, data=list(data), on_ready=ready, **options)

@@ -1,0 +1,81 @@
+"""What all commands share: options, errors to exit codes, JSON output."""
+
+from __future__ import annotations
+
+import functools
+import json
+import signal
+import sys
+import traceback
+from collections.abc import Callable
+from types import FrameType
+from typing import Any, TypeVar
+
+import click
+
+from goldlake.contracts.errors import GoldlakeError
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+INTERRUPTED, TERMINATED = 130, 143
+
+
+class Terminated(BaseException):
+    """SIGTERM arrived. Like KeyboardInterrupt no Exception, so that only cleanup sees it."""
+
+
+def home_option(command: Command) -> Command:
+    """Adds ``--home``."""
+    text = "Folder or fsspec URL that holds everything (GOLDLAKE_HOME; default ./var)."
+    return click.option("--home", metavar="HOME", help=text)(command)
+
+
+def json_option(command: Command) -> Command:
+    """Adds ``--json``."""
+    text = "Print one JSON document; logs go to standard error."
+    return click.option("--json", "as_json", is_flag=True, help=text)(command)
+
+
+def report_errors(command: Command) -> Command:
+    """Adds ``--debug`` and turns errors into one line and an exit code."""
+
+    @click.option("--debug", is_flag=True, help="Show tracebacks of errors.")
+    @functools.wraps(command)
+    def wrapped(*args: Any, debug: bool, **kwargs: Any) -> Any:
+        signal.signal(signal.SIGTERM, _raise_terminated)
+        try:
+            return command(*args, **kwargs)
+        except GoldlakeError as error:
+            _print_error(error.message, debug)
+            remote = getattr(error, "error", None)
+            if debug and isinstance(remote, dict) and remote.get("traceback"):
+                click.echo(remote["traceback"], err=True)
+            sys.exit(getattr(error, "code", error.exit_code))
+        except (KeyboardInterrupt, click.Abort):
+            _print_error("interrupted; what was finished is kept", debug)
+            sys.exit(INTERRUPTED)
+        except Terminated:
+            _print_error("terminated; what was finished is kept", debug)
+            sys.exit(TERMINATED)
+        except click.ClickException:
+            raise
+        except Exception as error:
+            _print_error(f"{type(error).__name__}: {error}", debug)
+            sys.exit(1)
+
+    return wrapped  # type: ignore[return-value]
+
+
+def print_json(document: Any) -> None:
+    """Prints one JSON document on standard output."""
+    click.echo(json.dumps(document, ensure_ascii=False, indent=2, default=str))
+
+
+def _print_error(message: str, debug: bool) -> None:
+    if debug:
+        traceback.print_exc()
+    click.echo(f"{click.style('error:', fg='red', bold=True)} {message}", err=True)
+
+
+def _raise_terminated(number: int, frame: FrameType | None) -> None:
+    raise Terminated

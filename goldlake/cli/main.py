@@ -1,0 +1,59 @@
+"""Entry point of the `goldlake` command. Imports click only, so that `--help` is quick."""
+
+from __future__ import annotations
+
+import importlib
+
+import click
+
+from goldlake import __version__
+
+# Command -> module of goldlake.cli.commands that defines it as a function of the same name.
+COMMANDS = {
+    "run": "run",
+    "source": "source",
+    "ingest": "data",
+    "tables": "data",
+    "export": "data",
+    "train": "models",
+    "models": "models",
+    "promote": "models",
+    "serve": "serving",
+    "predict": "serving",
+    "lineage": "review",
+    "tensorboard": "review",
+    "doctor": "doctor",
+}
+
+
+class LazyCommands(click.Group):
+    """A group whose commands are imported when they are asked for, in the order of COMMANDS."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names of all commands."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of that name, or None."""
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"goldlake.cli.commands.{COMMANDS[cmd_name]}")
+        command: click.Command = getattr(module, cmd_name)
+        return command
+
+
+@click.group(cls=LazyCommands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="goldlake")
+def main() -> None:
+    """Public data through a lakehouse to a served model.
+
+    USECASE is a name such as chicago_crime or the path of a use-case folder; MODEL is a name such
+    as chicago_crime.arrest, with @VERSION where one version is meant.
+
+    Exit codes: 0 done; 1 an error; 2 wrong usage or a contract that does not hold; 3 it worked and
+    a gate said no; 130 and 143 interrupted.
+    """
+
+
+if __name__ == "__main__":
+    main()

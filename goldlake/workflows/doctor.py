@@ -1,0 +1,158 @@
+"""What this machine lacks, and the command that fixes it. Read-only."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from goldlake.storage.home import Home, jars_folder
+
+PYTHON = (3, 10)
+JAVA_MAJOR = 17
+FREE_GIB = 3.0
+PACKAGES = (
+    "tfx",
+    "tensorflow",
+    "tensorflow-data-validation",
+    "ml-metadata",
+    "delta-spark",
+    "pyspark",
+    "apache-beam",
+    "tensorboard",
+    "requests",
+)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at.
+
+    Attributes:
+        name: What was looked at.
+        is_ok: Whether it is as it should be.
+        found: What there is.
+        wanted: What there should be.
+        fix: Command that mends it ("" when it is fine).
+    """
+
+    name: str
+    is_ok: bool
+    found: str
+    wanted: str
+    fix: str = ""
+
+
+def findings(home: Home) -> list[Finding]:
+    """Looks at everything that goldlake needs on this machine.
+
+    Args:
+        home: The home whose disk is looked at.
+    """
+    checks: tuple[Callable[[Home], Iterator[Finding]], ...] = (
+        _python,
+        _java,
+        _compiler,
+        _packages,
+        _jars,
+        _disk,
+    )
+    return [finding for check in checks for finding in check(home)]
+
+
+def _python(home: Home) -> Iterator[Finding]:
+    found = ".".join(map(str, sys.version_info[:3]))
+    is_ok = sys.version_info[:2] == PYTHON
+    wanted = ".".join(map(str, PYTHON))
+    yield Finding("Python", is_ok, found, wanted, "" if is_ok else "pyenv install 3.10 && make setup")
+
+
+def _java(home: Home) -> Iterator[Finding]:
+    java_home = os.environ.get("JAVA_HOME")
+    program = str(Path(java_home, "bin", "java")) if java_home else shutil.which("java")
+    fix = f"sudo apt-get install openjdk-{JAVA_MAJOR}-jre-headless"
+    wanted = f"{JAVA_MAJOR} or newer"
+    try:
+        answer = subprocess.run([program or "java", "-version"], capture_output=True, text=True)
+    except OSError:
+        where = f"JAVA_HOME is {java_home}, without a java in it" if java_home else "none on PATH"
+        yield Finding("Java", False, where, wanted, fix)
+        return
+    match = re.search(r'version "(?:1\.)?(\d+)[^"]*"', answer.stderr)
+    if match is None:
+        yield Finding("Java", False, answer.stderr.strip()[:60] or "no answer", wanted, fix)
+        return
+    is_ok = int(match[1]) >= JAVA_MAJOR
+    found = match[0].split('"')[1]
+    yield Finding("Java", is_ok, found, wanted, "" if is_ok else fix)
+
+
+def _compiler(home: Home) -> Iterator[Finding]:
+    # Only set-up compiles (pyfarmhash has no wheel), so a finished set-up does not need it again.
+    found = shutil.which("g++") or shutil.which("c++") or shutil.which("clang++")
+    is_needed = _version("pyfarmhash") is None
+    fix = "sudo apt-get install g++" if found is None and is_needed else ""
+    text = found or ("none" if is_needed else "none, and none is needed any more")
+    yield Finding("C++ compiler", not fix, text, "g++ (for set-up only)", fix)
+
+
+def _packages(home: Home) -> Iterator[Finding]:
+    missing = [name for name in PACKAGES if _version(name) is None]
+    if missing:
+        yield Finding("Packages", False, f"missing: {', '.join(missing)}", "the lock", "make setup")
+    else:
+        text = ", ".join(f"{name} {_version(name)}" for name in ("tfx", "tensorflow", "pyspark"))
+        yield Finding("Packages", True, text, "the lock")
+
+
+def _jars(home: Home) -> Iterator[Finding]:
+    jars = sorted(jars_folder().glob("*.jar"))
+    names = [jar.name for jar in jars]
+    has_both = all(any(n.startswith(part) for n in names) for part in ("delta-spark", "delta-storage"))
+    locked = _locked_checksums()
+    wrong = [
+        jar.name
+        for jar in jars
+        if locked and hashlib.sha256(jar.read_bytes()).hexdigest() not in locked
+    ]
+    is_ok = has_both and not wrong
+    found = f"checksum differs: {', '.join(wrong)}" if wrong else ", ".join(names) or "none"
+    fix = "" if is_ok else f"rm -r {jars_folder()} && make setup"
+    yield Finding("Delta JARs", is_ok, found, "delta-spark and delta-storage", fix)
+
+
+def _locked_checksums() -> set[str]:
+    lock = Path(__file__).parents[2] / "requirements" / "jars.lock"
+    if not lock.exists():
+        return set()
+    return set(re.findall(r"\b[0-9a-f]{64}\b", lock.read_text(encoding="utf-8")))
+
+
+def _disk(home: Home) -> Iterator[Finding]:
+    if not home.is_local:
+        yield Finding("Disk", True, f"{home.root} is not on this machine", "")
+        return
+    folder = Path(home.root)
+    while not folder.exists():
+        folder = folder.parent
+    free_gib = shutil.disk_usage(folder).free / 2**30
+    is_ok = free_gib >= FREE_GIB and os.access(folder, os.W_OK)
+    found = f"{free_gib:.1f} GiB free at {folder}"
+    if not os.access(folder, os.W_OK):
+        found += ", not writable"
+    fix = "" if is_ok else "choose another place: goldlake … --home DIR"
+    yield Finding("Disk", is_ok, found, f"{FREE_GIB:.0f} GiB free, writable", fix)
+
+
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None

@@ -1,0 +1,30 @@
+"""What a reviewer opens."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+from goldlake.contracts.errors import PermanentError
+from goldlake.storage.home import Home
+
+
+def run_tensorboard(home: Home, port: int) -> None:
+    """Runs TensorBoard on loopback over all training runs, in the foreground.
+
+    Args:
+        home: The home whose pipelines are shown.
+        port: TCP port; 0 for a free one.
+
+    Raises:
+        PermanentError: Nothing was trained yet, or TensorBoard ended with an error.
+    """
+    logdir = home.path("pipelines")
+    if not home.fs.exists(logdir):
+        raise PermanentError(
+            f"There are no training runs in {home.root}", hint="goldlake train MODEL"
+        )
+    command = [sys.executable, "-m", "tensorboard.main", "--logdir", logdir]
+    status = subprocess.call([*command, "--port", str(port), "--host", "127.0.0.1"])
+    if status not in (0, -2, 130):
+        raise PermanentError(f"TensorBoard ended with exit status {status}")
