@@ -109,7 +109,7 @@ def print_tables(document: Document) -> None:
     """Prints `goldlake tables`."""
     console = Console(highlight=False)
     if not document:
-        console.print("No tables yet. Next: goldlake run chicago_crime")
+        console.print("No tables yet. Next: goldlake run USECASE")
     for usecase, part in document.items():
         table = _table(console, usecase)
         for entry in part["tables"]:
@@ -123,7 +123,7 @@ def print_models(document: Document) -> None:
     """Prints `goldlake models`."""
     console = Console(highlight=False)
     if not document["models"]:
-        console.print("No models yet. Next: goldlake run chicago_crime")
+        console.print("No models yet. Next: goldlake run USECASE")
     for model, part in document["models"].items():
         table = _table(console, model)
         for entry in part["versions"]:
@@ -163,7 +163,9 @@ def _print_model(console: Console, model: str, part: Document) -> None:
     table = _table(console, f"{model}, evaluated on the test split: {verdict}")
     for bound in train["thresholds"]:
         mark = "[green]✓[/green]" if bound["ok"] else "[red]✗[/red]"
-        table.add_row(mark, bound["metric"], f"{bound['value']:.4f}", f"[dim]{bound['bound']}[/dim]")
+        table.add_row(
+            mark, bound["metric"], f"{bound['value']:.4f}", f"[dim]{bound['bound']}[/dim]"
+        )
     console.print(table)
     count = len(train["anomalies"])
     console.print(f"  Anomalies: {count or 'none'}")
@@ -173,7 +175,9 @@ def _print_model(console: Console, model: str, part: Document) -> None:
         version = part["promotion"]["version"]
         console.print(f"\n[bold]What {model}@{version} answers[/bold]")
         for entry in part["answers"]:
-            console.print(f"  [cyan]{_answer(entry['answer'])}[/cyan]  {_instance(entry['instance'])}")
+            console.print(
+                f"  [cyan]{_answer(entry['answer'])}[/cyan]  {_instance(entry['instance'])}"
+            )
 
 
 def _print_next(console: Console, document: Document) -> None:

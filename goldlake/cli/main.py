@@ -47,8 +47,8 @@ class LazyCommands(click.Group):
 def main() -> None:
     """Public data through a lakehouse to a served model.
 
-    USECASE is a name such as chicago_crime or the path of a use-case folder; MODEL is a name such
-    as chicago_crime.arrest, with @VERSION where one version is meant.
+    USECASE is the name of a use case or the path of its folder. MODEL is USECASE.NAME (with a path:
+    PATH:NAME), and MODEL@7 its version 7.
 
     Exit codes: 0 done; 1 an error; 2 wrong usage or a contract that does not hold; 3 it worked and
     a gate said no; 130 and 143 interrupted.

@@ -130,7 +130,7 @@ class Model:
     """One model of a use case.
 
     Attributes:
-        name: Such as ``arrest``; the file's name. Served as ``usecase.name``.
+        name: Such as ``is_late``; the file's name. Served as ``usecase.name``.
         title: For headings.
         description: A paragraph for the model's page.
         table: Gold table it learns from (mode ``rows``).

@@ -172,7 +172,7 @@ class UseCase:
     """A whole use case: its contract and the folder that its functions live in.
 
     Attributes:
-        name: Such as ``chicago_crime``; the folder's name.
+        name: Such as ``city_bikes``; the folder's name.
         title: For headings.
         description: A paragraph for the catalogue.
         licence: Terms of the data.

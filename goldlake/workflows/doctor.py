@@ -71,7 +71,9 @@ def _python(home: Home) -> Iterator[Finding]:
     found = ".".join(map(str, sys.version_info[:3]))
     is_ok = sys.version_info[:2] == PYTHON
     wanted = ".".join(map(str, PYTHON))
-    yield Finding("Python", is_ok, found, wanted, "" if is_ok else "pyenv install 3.10 && make setup")
+    yield Finding(
+        "Python", is_ok, found, wanted, "" if is_ok else "pyenv install 3.10 && make setup"
+    )
 
 
 def _java(home: Home) -> Iterator[Finding]:
@@ -115,7 +117,9 @@ def _packages(home: Home) -> Iterator[Finding]:
 def _jars(home: Home) -> Iterator[Finding]:
     jars = sorted(jars_folder().glob("*.jar"))
     names = [jar.name for jar in jars]
-    has_both = all(any(n.startswith(part) for n in names) for part in ("delta-spark", "delta-storage"))
+    has_both = all(
+        any(n.startswith(part) for n in names) for part in ("delta-spark", "delta-storage")
+    )
     locked = _locked_checksums()
     wrong = [
         jar.name

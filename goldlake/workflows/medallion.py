@@ -51,7 +51,7 @@ def export(
     """Writes one gold version as the CSV hand-off.
 
     Args:
-        model: Such as ``chicago_crime.arrest``.
+        model: Such as ``city_bikes.is_late``.
         home: Where everything is kept.
         version: Gold table version, or None for the newest.
         out: Folder to copy the export to, or None.

@@ -14,7 +14,7 @@ def train(model: str, home: Home, version: int | None, on_event: OnEvent) -> Doc
     """Exports a gold version (or finds its export) and trains a model on it. Promotes nothing.
 
     Args:
-        model: Such as ``chicago_crime.arrest``.
+        model: Such as ``city_bikes.is_late``.
         home: Where everything is kept.
         version: Gold table version, or None for the newest.
         on_event: Called with the stages' events.

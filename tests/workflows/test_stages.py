@@ -13,7 +13,7 @@ from goldlake.storage.home import Home
 from goldlake.storage.rundir import Document
 from goldlake.workflows.stages import Run, StageFailed, child
 
-STAGES = '''
+STAGES = """
 import os, sys, time
 from goldlake.contracts.errors import GateRefused
 from goldlake.storage.rundir import stage_main
@@ -45,7 +45,7 @@ def sleeping(request, emit):
 
 STAGES = {"first": first, "second": second, "refusing": refusing, "dying": dying}
 sys.exit(stage_main({**STAGES, "sleeping": sleeping}, sys.argv[1:]))
-'''
+"""
 
 
 @pytest.fixture

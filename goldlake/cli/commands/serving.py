@@ -56,7 +56,7 @@ def predict(model: str, source: TextIO, url: str, label: str | None, as_json: bo
 def _instances(text: str) -> list[dict[str, Any]]:
     from goldlake.contracts.errors import UsageError
 
-    hint = 'echo \'{"instances": [{…}]}\' | goldlake predict MODEL'
+    hint = "echo '{\"instances\": [{…}]}' | goldlake predict MODEL"
     try:
         document = json.loads(text)
     except ValueError:

@@ -21,7 +21,11 @@ from goldlake.cli.common import json_option, report_errors
     help="Replay this export (.csv, .csv.gz, .json, .jsonl; repeatable).",
 )
 @click.option(
-    "--rows", type=click.IntRange(min=1), default=20_000, show_default=True, help="Rows to generate."
+    "--rows",
+    type=click.IntRange(min=1),
+    default=20_000,
+    show_default=True,
+    help="Rows to generate.",
 )
 @click.option("--seed", type=int, default=7, show_default=True, help="Of the generated rows.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8080, show_default=True)
