@@ -12,7 +12,7 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: ## .venv with the locked packages, the Delta JARs and goldlake (every target does it, once)
-	@requirements/setup.sh main
+	@bash requirements/setup.sh main
 
 run: setup ## the whole way, generated API rows to a served prediction (USECASE=chicago_crime, ARGS=...)
 	@$(BIN)/goldlake run $(USECASE) $(ARGS)
@@ -34,14 +34,14 @@ format: setup ## rewrites the code in the project's format
 	$(BIN)/ruff format .
 
 lock: ## the lock files in requirements/ from their .in files (UPGRADE=1: newest versions)
-	@requirements/setup.sh lock
+	@bash requirements/setup.sh lock
 
 docs: setup ## the book, built into docs/_build/html
-	@requirements/setup.sh docs
+	@bash requirements/setup.sh docs
 	.venv-docs/bin/jupyter-book build -W docs
 
 kfp-env: ## .venv-kfp, where tests compile the pipeline for Kubeflow
-	@requirements/setup.sh kfp
+	@bash requirements/setup.sh kfp
 
 clean: ## removes the environments and what was built; what runs have stored (var/) stays
 	rm -rf .venv .venv-docs .venv-kfp build docs/_build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -9,6 +9,7 @@ from setuptools import setup
 PACKAGES = [
     "goldlake",
     "goldlake.cli",
+    "goldlake.cli.commands",
     "goldlake.contracts",
     "goldlake.sources",
     "goldlake.storage",
@@ -17,6 +18,7 @@ PACKAGES = [
     "metadata",
     "serving",
     "tfx_pipeline",
+    "tfx_pipeline.components",
     "usecases",
 ]
 

@@ -62,7 +62,7 @@ check_platform() {
   local system glibc
   system="$(uname -s) $(uname -m)"
   [ -f "requirements/stack-$stack.txt" ] || fail "there is no lock for stack '$stack'; there is:" \
-    "$(printf '%s ' requirements/stack-*.txt). Run: make setup STACK=1.16"
+    "$(echo requirements/stack-*.txt). Run: make setup STACK=1.16"
   [ "$system" = "Linux x86_64" ] || fail "stack $stack has wheels for Linux on x86-64 only, and this is $system." \
     "On such a machine or in a container, run: docker run -it --platform linux/amd64 debian:12"
   glibc=$(getconf GNU_LIBC_VERSION 2>/dev/null) || fail "stack $stack needs glibc 2.17 or later, and this system's" \
@@ -101,10 +101,12 @@ find_python() {
     lacking=${lacking:-"$candidate:$missing"}
   done < <(if [ -n "${PYTHON:-}" ]; then type -P "$PYTHON"; else python_candidates; fi)
   name=${lacking%%:*}
-  case $lacking in
+  missing=${lacking#*: }
+  case $missing in
     "") fail "Python $python_version was not found on PATH nor under pyenv. Run: $(python_install)" ;;
-    *ensurepip* | *venv*) fail "$name has no module venv. Run: $(as_root apt-get install "python$python_version-venv")" ;;
-    *) fail "$name was built without ${lacking#*:}. Run: $(python_headers) && pyenv install --force $python_version" ;;
+    *ensurepip* | *venv*)
+      fail "$name has no module venv. Run: $(as_root apt-get install -y "python$python_version-venv")" ;;
+    *) fail "$name was built without $missing. Run: $(python_headers) && pyenv install --force $python_version" ;;
   esac
 }
 
@@ -159,7 +161,7 @@ check_compiler() {
   { read -r compiler; read -r include; } < <("$python" -c \
     'import sysconfig; print(sysconfig.get_config_var("CC") or "gcc"); print(sysconfig.get_path("include"))')
   compiler=${CC:-$compiler}
-  say '#include <string>' | ${compiler} -x c++ -fsyntax-only - >/dev/null 2>&1 ||
+  ${compiler} -x c++ -fsyntax-only - <<<'#include <string>' >/dev/null 2>&1 ||
     fail "'${compiler}' does not compile C++, and pyfarmhash has to be compiled." \
       "Run: $(as_root apt-get install -y g++)"
   [ -f "$include/Python.h" ] || fail "$include/Python.h is missing, and pyfarmhash has to be compiled." \

@@ -1,0 +1,97 @@
+"""setup.py names what is there, and its ranges hold what is locked."""
+
+from __future__ import annotations
+
+import ast
+import fnmatch
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from packaging.requirements import Requirement
+
+ROOT = Path(__file__).parents[2]
+TOP_LEVEL = ["goldlake", "lakehouse", "metadata", "serving", "tfx_pipeline", "usecases"]
+LOCKS = sorted((ROOT / "requirements").glob("*.txt"))
+
+
+def constants(path: Path) -> dict[str, Any]:
+    """The literal values that a module assigns to names, and the keywords of its calls."""
+    found: dict[str, Any] = {}
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        targets = node.targets if isinstance(node, ast.Assign) else []
+        names = [target.id for target in targets if isinstance(target, ast.Name)]
+        names += [node.arg] if isinstance(node, ast.keyword) and node.arg else []
+        if names and isinstance(node, (ast.Assign, ast.keyword)):
+            try:
+                found[names[0]] = ast.literal_eval(node.value)
+            except ValueError:
+                continue
+    return found
+
+
+SETUP = constants(ROOT / "setup.py")
+
+
+def locked_versions(lock: Path) -> dict[str, str]:
+    return dict(re.findall(r"^([a-z0-9._-]+)==([^ ;\\]+)", lock.read_text(), re.M))
+
+
+def test_packages_are_those_on_disk() -> None:
+    on_disk = {
+        ".".join(path.parent.relative_to(ROOT).parts)
+        for name in TOP_LEVEL
+        for path in (ROOT / name).rglob("__init__.py")
+    }
+    assert set(SETUP["PACKAGES"]) == on_disk
+    assert SETUP["PACKAGES"] == sorted(SETUP["PACKAGES"])
+
+
+def test_every_module_of_the_engine_lies_in_a_package() -> None:
+    folders = {path.parent for name in TOP_LEVEL[:-1] for path in (ROOT / name).rglob("*.py")}
+    assert [str(folder) for folder in folders if not (folder / "__init__.py").exists()] == []
+
+
+def test_every_file_of_a_use_case_is_packaged() -> None:
+    patterns = SETUP["package_data"]["usecases"]
+    files = [
+        path.relative_to(ROOT / "usecases").as_posix()
+        for path in (ROOT / "usecases").rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts and path.suffix != ".md"
+    ]
+    assert "chicago_crime/contract.yaml" in files
+    shipped = [name for name in files if any(fnmatch.fnmatch(name, glob) for glob in patterns)]
+    assert sorted(set(files) - set(shipped)) == ["__init__.py"]
+
+
+def test_ranges_hold_what_is_locked() -> None:
+    locked = locked_versions(ROOT / "requirements" / "stack-1.16.txt")
+    requirements = [Requirement(text) for text in SETUP["REQUIREMENTS"]]
+    requirements += [Requirement(text) for text in SETUP["EXTRAS"]["test"]]
+    outside = [
+        f"{item}: {locked.get(item.name.lower())}"
+        for item in requirements
+        if not item.specifier.contains(locked.get(item.name.lower(), "0"))
+    ]
+    assert outside == []
+
+
+@pytest.mark.parametrize("lock", LOCKS, ids=lambda path: path.name)
+def test_locks_pin_and_hash_everything_and_name_no_host(lock: Path) -> None:
+    text = lock.read_text()
+    entries = re.split(r"^(?=[a-zA-Z])", text, flags=re.M)[1:]
+    assert entries
+    assert [entry for entry in entries if "==" not in entry or "--hash=sha256:" not in entry] == []
+    assert "//" not in text
+
+
+def test_the_jars_are_those_of_the_locked_spark_and_delta() -> None:
+    locked = locked_versions(ROOT / "requirements" / "stack-1.16.txt")
+    spark = ".".join(locked["pyspark"].split(".")[:2])
+    delta = locked["delta-spark"]
+    jars = (ROOT / "requirements" / "jars.lock").read_text()
+    assert re.findall(r"^io\S+", jars, re.M) == [
+        f"io.delta:delta-spark_{spark}_2.13:{delta}",
+        f"io.delta:delta-storage:{delta}",
+    ]

@@ -1,0 +1,91 @@
+"""A copy of what set-up reads, and a machine that has only the tools a test gives it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+# What a minimal Debian has.
+TOOLS = """
+    awk bash cat cut date df dirname env find flock getconf grep head id ln ls make mkdir mktemp mv
+    rm sed sh sha256sum sleep sort tail touch tr uname wc
+"""
+REAL_PYTHON = Path(sys.base_prefix) / "bin" / "python3.10"
+
+
+@dataclass(frozen=True)
+class Machine:
+    """A bare clone in `clone`, and a PATH of one folder, `bin`."""
+
+    clone: Path
+    bin: Path
+    home: Path
+
+    def program(self, name: str, script: str) -> None:
+        """Puts a shell script on PATH."""
+        path = self.bin / name
+        path.unlink(missing_ok=True)
+        path.write_text(f"#!{shutil.which('bash')}\n{script}\n")
+        path.chmod(0o755)
+
+    def remove(self, name: str) -> None:
+        """Takes a program off PATH."""
+        (self.bin / name).unlink()
+
+    def environment(self, **extra: str) -> dict[str, str]:
+        """The variables of a new log-in, and those of a test."""
+        return {"PATH": str(self.bin), "HOME": str(self.home), "LC_ALL": "C.UTF-8", **extra}
+
+    def set_up(self, what: str = "main", **extra: str) -> subprocess.CompletedProcess[str]:
+        """Runs set-up to its end."""
+        return subprocess.run(
+            ["bash", "requirements/setup.sh", what],
+            cwd=self.clone,
+            env=self.environment(**extra),
+            capture_output=True,
+            text=True,
+            timeout=120,
+            stdin=subprocess.DEVNULL,
+        )
+
+    def complaint(self, **extra: str) -> str:
+        """The one line in which set-up refuses."""
+        result = self.set_up(**extra)
+        assert result.returncode == 1, result.stdout + result.stderr
+        (line,) = result.stderr.splitlines()
+        return line.removeprefix("goldlake set-up: ")
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Machine:
+    """A machine on which every check passes, except that its disk has 1 GB free."""
+    if not REAL_PYTHON.exists():
+        pytest.fail(f"{REAL_PYTHON} is missing, and .venv was made from it; run: make setup")
+    made = Machine(tmp_path / "clone", tmp_path / "bin", tmp_path / "home")
+    for folder in (made.clone, made.bin, made.home):
+        folder.mkdir()
+    shutil.copytree(ROOT / "requirements", made.clone / "requirements")
+    for name in ("setup.py", "pyproject.toml", "Makefile"):
+        shutil.copy(ROOT / name, made.clone)
+    for tool in TOOLS.split():
+        os.symlink(str(shutil.which(tool)), made.bin / tool)
+    made.program("python3.10", f'exec {REAL_PYTHON} "$@"')
+    made.program("java", """echo 'openjdk version "17.0.9" 2023-10-17' >&2""")
+    made.program("gcc", "exit 0")
+    made.program("uname", 'if [ "$1" = -m ]; then echo x86_64; else echo Linux; fi')
+    made.program("getconf", "echo glibc 2.36")
+    disk(made, free_mb=1024)
+    return made
+
+
+def disk(machine: Machine, free_mb: int) -> None:
+    """Makes `df` say how much is free."""
+    header = "Filesystem 1024-blocks Used Available Capacity Mounted on"
+    machine.program("df", f"echo {header}; echo /dev/sda1 9 9 {free_mb * 1024} 9% /")

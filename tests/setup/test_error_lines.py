@@ -1,0 +1,181 @@
+"""What a machine lacks is said in one line, with the command that fixes it."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from tests.setup.conftest import REAL_PYTHON, Machine, disk
+
+pytestmark = pytest.mark.usefixtures("machine")
+SUDO = "" if os.getuid() == 0 else "sudo "
+INSTALL_JAVA = f"{SUDO}apt-get install -y openjdk-17-jre-headless"
+
+
+def test_little_room_is_said_before_anything_is_made(machine: Machine) -> None:
+    assert machine.complaint() == (
+        f"{machine.clone} has 1024 MB free, and the environment needs 6 GB. "
+        "Make room, then run: make setup"
+    )
+    assert not (machine.clone / ".venv").exists()
+
+
+def test_no_java(machine: Machine) -> None:
+    machine.remove("java")
+    assert machine.complaint() == (
+        f"Java was not found, and Spark needs 17 or newer. Run: {INSTALL_JAVA}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "version"),
+    [
+        ('openjdk version "11.0.21" 2023-10-17', 11),
+        ('java version "1.8.0_392"', 8),
+        ('Picked up JAVA_TOOL_OPTIONS: -Xmx1g\nopenjdk version "16" 2021-03-16', 16),
+    ],
+)
+def test_old_java(machine: Machine, words: str, version: int) -> None:
+    machine.program("java", f"cat >&2 <<'END'\n{words}\nEND")
+    assert machine.complaint() == (
+        f"{machine.bin}/java is Java {version}, and Spark needs 17 or newer. Run: {INSTALL_JAVA}"
+    )
+
+
+def test_java_home_goes_before_path(machine: Machine) -> None:
+    assert machine.complaint(JAVA_HOME="/nowhere") == (
+        f"JAVA_HOME=/nowhere holds no bin/java. Run: unset JAVA_HOME; {INSTALL_JAVA}"
+    )
+
+
+def test_new_java(machine: Machine) -> None:
+    machine.program("java", """echo 'openjdk version "21" 2023-09-19 LTS' >&2""")
+    assert "MB free" in machine.complaint()
+
+
+def test_no_python(machine: Machine) -> None:
+    machine.remove("python3.10")
+    line = machine.complaint()
+    assert line.startswith("Python 3.10 was not found on PATH nor under pyenv. Run: ")
+    assert line.endswith("~/.pyenv/bin/pyenv install 3.10")
+
+
+def test_python_of_another_version(machine: Machine) -> None:
+    machine.remove("python3.10")
+    machine.program("python3", "echo 3.11")
+    machine.program("pyenv", "exit 1")
+    assert machine.complaint() == (
+        "Python 3.10 was not found on PATH nor under pyenv. Run: pyenv install 3.10"
+    )
+
+
+@pytest.mark.parametrize("told_by", ["PYENV_ROOT", "pyenv", "home"])
+def test_python_behind_a_shim_that_fails(machine: Machine, told_by: str) -> None:
+    shim = "echo 'pyenv: python3.10: command not found' >&2; exit 127"
+    machine.program("python3.10", shim)
+    root = machine.home / (".pyenv" if told_by == "home" else "elsewhere")
+    bin_folder = root / "versions" / "3.10.13" / "bin"
+    bin_folder.mkdir(parents=True)
+    os.symlink(REAL_PYTHON, bin_folder / "python3.10")
+    if told_by == "pyenv":
+        machine.program("pyenv", f"echo {root}")
+    extra = {"PYENV_ROOT": str(root)} if told_by == "PYENV_ROOT" else {}
+    assert "MB free" in machine.complaint(**extra)
+
+
+def test_python_by_variable(machine: Machine) -> None:
+    assert machine.complaint(PYTHON="/nowhere/python") == (
+        "PYTHON=/nowhere/python is not a working Python 3.10. Run: unset PYTHON"
+    )
+    machine.remove("python3.10")
+    assert "MB free" in machine.complaint(PYTHON=str(REAL_PYTHON))
+
+
+@pytest.mark.parametrize(
+    ("missing", "line"),
+    [
+        (
+            "ensurepip",
+            "{python} has no module venv. Run: {sudo}apt-get install -y python3.10-venv",
+        ),
+        ("ssl bz2", "{python} was built without ssl bz2. Run: {sudo}apt-get install -y git "),
+    ],
+)
+def test_python_without_what_is_needed(machine: Machine, missing: str, line: str) -> None:
+    # Only the call that asks for modules reads a program from standard input.
+    machine.program(
+        "python3.10",
+        f'if [ "$1" = - ]; then printf " {missing}"; else exec {REAL_PYTHON} "$@"; fi',
+    )
+    expected = line.format(python=machine.bin / "python3.10", sudo=SUDO)
+    assert machine.complaint().startswith(expected)
+
+
+def test_no_compiler(machine: Machine) -> None:
+    machine.program("gcc", "echo 'cannot execute cc1plus' >&2; exit 1")
+    assert machine.complaint(CC="gcc") == (
+        "'gcc' does not compile C++, and pyfarmhash has to be compiled. "
+        f"Run: {SUDO}apt-get install -y g++"
+    )
+
+
+def test_no_python_headers(machine: Machine) -> None:
+    machine.program(
+        "python3.10",
+        'case "$*" in *get_path*) printf "gcc\\n/nowhere\\n" ;; '
+        f'*) exec {REAL_PYTHON} "$@" ;; esac',
+    )
+    assert machine.complaint() == (
+        "/nowhere/Python.h is missing, and pyfarmhash has to be compiled. "
+        f"Run: {SUDO}apt-get install -y python3.10-dev"
+    )
+
+
+def test_another_system(machine: Machine) -> None:
+    machine.program("uname", 'if [ "$1" = -m ]; then echo arm64; else echo Darwin; fi')
+    assert machine.complaint().startswith(
+        "stack 1.16 has wheels for Linux on x86-64 only, and this is Darwin arm64. "
+    )
+
+
+@pytest.mark.parametrize("told", ["glibc 2.12", None])
+def test_another_c_library(machine: Machine, told: str | None) -> None:
+    machine.program("getconf", f"echo {told}" if told else "exit 1")
+    assert machine.complaint().startswith("stack 1.16 needs glibc 2.17 or later, and this system")
+
+
+def test_another_stack(machine: Machine) -> None:
+    assert machine.complaint(STACK="9") == (
+        "there is no lock for stack '9'; there is: requirements/stack-1.16.txt. "
+        "Run: make setup STACK=1.16"
+    )
+
+
+def test_nothing_to_set_up(machine: Machine) -> None:
+    result = machine.set_up("everything")
+    assert result.returncode == 1
+    assert "one of main, docs, kfp, lock" in result.stderr
+
+
+def test_no_network(machine: Machine) -> None:
+    disk(machine, free_mb=9000)
+    unreachable = {"PIP_INDEX_URL": "http://127.0.0.1:9/simple", "PIP_NO_CACHE_DIR": "1"}
+    line = machine.complaint(**unreachable, PIP_TIMEOUT="2")
+    assert line.startswith("Installing uv failed: no network, or no way to the package index")
+    assert line.endswith("then run: make setup")
+    assert (machine.clone / ".venv" / ".unfinished").exists()
+    assert not (machine.clone / ".venv" / ".stamp").exists()
+
+
+def test_a_disk_that_fills_up(machine: Machine) -> None:
+    disk(machine, free_mb=9000)
+    machine.program(
+        "python3.10",
+        'if [ "$1 $2" = "-m venv" ]; then\n'
+        '  echo "OSError: [Errno 28] No space left on device" >&2; exit 1\n'
+        f'fi; exec {REAL_PYTHON} "$@"',
+    )
+    line = machine.complaint()
+    assert line.startswith("Creating .venv failed: the disk is full (")
+    assert line.endswith("Make room, then run: make setup")
