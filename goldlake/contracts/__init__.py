@@ -1,1 +1,5 @@
 """Use-case and model contracts, names and errors. Standard library and YAML only."""
+
+from goldlake.contracts.hashing import functions_hash
+
+__all__ = ["functions_hash"]

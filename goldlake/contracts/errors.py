@@ -89,6 +89,31 @@ class ContractError(PermanentError):
         )
 
 
+class InstanceError(UsageError):
+    """An instance sent to a model does not fit the model's inputs.
+
+    Attributes:
+        index: Its 0-based place among the instances.
+        key: The input that does not fit, or None.
+        reason: The problem without the place.
+    """
+
+    def __init__(
+        self,
+        reason: str,
+        *,
+        index: int,
+        key: str | None = None,
+        valid: str | None = None,
+        hint: str | None = None,
+    ) -> None:
+        self.index = index
+        self.key = key
+        self.reason = reason
+        where = f"instance {index}: {key}" if key else f"instance {index}"
+        super().__init__(f"{where}: {reason}", valid=valid, hint=hint)
+
+
 class StoreError(PermanentError):
     """The home holds something that does not fit what was asked: another source, a lost row."""
 
