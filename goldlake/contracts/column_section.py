@@ -31,8 +31,7 @@ def read_column(name: str, entry: Entry, table: Keys) -> Column:
     if not is_name(name):
         raise entry.error(
             f"{name!r} is not a name",
-            valid=f"a lower-case letter, then lower-case letters, digits or _ "
-            f"(at most {MAX_NAME})",
+            valid=f"a lower-case letter, then lower-case letters, digits or _ (at most {MAX_NAME})",
         )
     found = entry.section(table)
     kind = found["type"].choice(*TYPES)
@@ -90,7 +89,7 @@ def _require_format(column: Column, entry: Entry) -> None:
     if column.type == "timestamp" and column.time_zone is None and not has_offset:
         raise entry.error(
             "the format has no offset, so the clock of the source is unknown",
-            valid="time_zone: an IANA zone, such as UTC or America/Chicago",
+            valid="time_zone: an IANA zone, such as UTC or Europe/London",
             hint="write time_zone: …",
         )
 

@@ -1,4 +1,4 @@
-"""Reads ``contract.yaml``: source, silver, checks and gold tables, each value checked where it stands."""
+"""Reads ``contract.yaml``: source, silver, checks and gold tables, each checked where it stands."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def read_source(entry: Entry) -> Source:
             valid="letters, digits, '.', '_' and '-', a letter or digit first",
         )
     page_rows = found["page_rows"].integer(1, 1_000_000) if "page_rows" in found else 10_000
-    options = found["options"] if "options" in found else None
+    options = found.get("options")
     if options is not None and not options.is_mapping:
         raise options.error(f"expected a mapping, got {options.shape}", valid="lines with 'key: '")
     return Source(
@@ -253,8 +253,7 @@ def refuse_bad_name(name: str, entry: Entry) -> None:
     if not is_name(name):
         raise entry.error(
             f"{name!r} is not a name",
-            valid=f"a lower-case letter, then lower-case letters, digits or _ "
-            f"(at most {MAX_NAME})",
+            valid=f"a lower-case letter, then lower-case letters, digits or _ (at most {MAX_NAME})",
         )
 
 

@@ -1,4 +1,4 @@
-"""The one error hierarchy. A message says what failed, the value received, what is valid, what next.
+"""The one error hierarchy. A message says what failed, the value, what is valid, what next.
 
 Every error keeps its fields, so that callers and tests read fields, not texts.
 """

@@ -88,7 +88,7 @@ def _check_column(column: Column, kind: str, entry: Entry, label: str) -> None:
         )
     if column.type not in keys.FEATURE_TYPES[kind]:
         raise entry.error(
-            f"the column {column.name!r} has type {column.type}, which a {kind} feature cannot read",
+            f"a {kind} feature cannot read the column {column.name!r} of type {column.type}",
             valid=f"a column of type {' or '.join(keys.FEATURE_TYPES[kind])}",
         )
     if column.nullable and column.wire_null is None:

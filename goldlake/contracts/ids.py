@@ -119,10 +119,9 @@ def parse(text: str) -> TableId | ModelId:
 
 
 _SHAPES = {
-    "table": "USECASE.LAYER.NAME or USECASE.LAYER.NAME@VERSION, "
-    "such as harbour.silver.calls@12",
+    "table": "USECASE.LAYER.NAME or USECASE.LAYER.NAME@VERSION, such as harbour.silver.calls@12",
     "model": "USECASE.MODEL or USECASE.MODEL@VERSION, such as harbour.late@7",
-    "table or model": "USECASE.LAYER.NAME (a table) or USECASE.MODEL, each with @VERSION or without",
+    "table or model": "USECASE.LAYER.NAME (a table) or USECASE.MODEL, each also with @VERSION",
 }
 
 

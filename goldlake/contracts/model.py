@@ -20,7 +20,7 @@ class Feature:
     - ``categorical``: ``embedding`` (width; 0: one-hot into the deep part), ``min_count``
       (rarer values share the out-of-vocabulary bucket), ``oov_buckets``.
     - ``numeric``: ``buckets`` (0: z-score only; n: also n quantile buckets into the wide part).
-    - ``cyclic``: ``period`` (sine and cosine of 2·pi·value/period; also one-hot into the wide part).
+    - ``cyclic``: ``period`` (sine and cosine of 2·pi·value/period; one-hot into the wide part).
     - ``position``: columns latitude and longitude; ``cells`` per axis, ``embedding``.
     - ``crossed``: two or three categorical or cyclic columns; ``buckets`` of the hash,
       ``embedding`` (0: wide part only).
@@ -41,7 +41,9 @@ class Feature:
 
 @dataclass(frozen=True)
 class Split:
-    """How rows are divided by event time: ``train < eval_from <= eval < test_from <= test < until``.
+    """How rows are divided by event time.
+
+    ``train < eval_from <= eval < test_from <= test < until``.
 
     Relative: boundaries are counted back from the anchor, which is the earlier of the end of the
     data (midnight UTC after the newest event) and ``as_of - maturity_days``. Both are facts of the
@@ -114,7 +116,8 @@ class DriftLimit:
 
     Attributes:
         column: A feature column.
-        compare: ``drift`` (train against the last promoted train data) or ``skew`` (test against train).
+        compare: ``drift`` (train against the last promoted train data) or ``skew`` (test
+            against train).
         infinity_norm: Limit of the L-infinity distance (categorical), or None.
         jensen_shannon: Limit of the Jensen-Shannon divergence (numeric or categorical), or None.
     """

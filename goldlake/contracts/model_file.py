@@ -222,9 +222,7 @@ def _limits(
                 f"infinity_norm compares categories, and {column!r} is numeric",
                 valid="jensen_shannon",
             )
-        limits.append(
-            DriftLimit(column, "drift" if compare == "drift" else "skew", **distances)
-        )
+        limits.append(DriftLimit(column, "drift" if compare == "drift" else "skew", **distances))
     return tuple(limits)
 
 

@@ -1,7 +1,7 @@
-"""YAML with places: every value knows its file, line and dotted key, and is read by what is expected.
+"""YAML with places: every value knows its file, line and dotted key.
 
-Contracts use the part of YAML on which 1.1 and 1.2 agree. A plain scalar that some reader would take
-for another type (``no``, ``0890``, ``1:30``, ``2016-01-01`` where text is expected) is refused with
+Contracts use the part of YAML on which 1.1 and 1.2 agree. A plain scalar that some reader would
+take for another type (``no``, ``0890``, ``1:30``, ``2016-01-01`` where text is expected) is refused with
 the request to quote it, so that a file means the same to every tool. Anchors, aliases, merge keys,
 tags and duplicate keys are refused.
 """
@@ -252,7 +252,7 @@ class Entry:
             return "a list"
         if self.is_null:
             return "nothing"
-        return f"the text {node.value!r}" if node.style else str(node.value)
+        return f"the text {node.value!r}" if not self._is_plain else str(node.value)
 
     @property
     def _is_plain(self) -> bool:
@@ -338,4 +338,3 @@ def _refuse_aliases(text: str, file: str) -> None:
 
 def _looks_like_number(text: str) -> bool:
     return any(c.isdigit() for c in text) and _NUMBER.fullmatch(text) is not None
-

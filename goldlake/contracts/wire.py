@@ -91,9 +91,7 @@ def fill_nulls(
     return [_filled(inputs, instance, index) for index, instance in enumerate(instances)]
 
 
-def _filled(
-    inputs: Sequence[RawInput], instance: Mapping[str, Any], index: int
-) -> dict[str, Any]:
+def _filled(inputs: Sequence[RawInput], instance: Mapping[str, Any], index: int) -> dict[str, Any]:
     if not isinstance(instance, Mapping):
         raise InstanceError(
             f"expected an object of inputs, got {_shown(instance)}",
@@ -104,7 +102,10 @@ def _filled(
     for key in instance:
         if key not in known:
             raise InstanceError(
-                "the model has no such input", index=index, key=str(key), valid=nearest(str(key), known)
+                "the model has no such input",
+                index=index,
+                key=str(key),
+                valid=nearest(str(key), known),
             )
     flags = {i.flag_of: i for i in inputs if i.flag_of}
     filled: dict[str, Any] = {}

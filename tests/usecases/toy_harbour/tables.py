@@ -1,0 +1,68 @@
+"""The two gold tables of the toy harbour."""
+
+from __future__ import annotations
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F  # noqa: N812
+
+CLOCK = "Europe/Copenhagen"
+
+
+def call_features(silver: DataFrame) -> DataFrame:
+    """One row per call: silver's own columns, and hour and weekday (1 = Monday) of arrival."""
+    local = _local()
+    return silver.select(
+        "call_id",
+        "arrived",
+        "vessel_type",
+        "cargo",
+        "berth",
+        "length_m",
+        "crew",
+        "pilot",
+        "latitude",
+        "longitude",
+        "overdue",
+        F.hour(local).cast("bigint").alias("hour"),
+        (F.weekday(local) + 1).cast("bigint").alias("weekday"),
+    )
+
+
+def berth_day(silver: DataFrame, changes: DataFrame, gold: DataFrame | None) -> DataFrame:
+    """Calls by berth and day, for the berths and days that the changed rows touch or touched.
+
+    Args:
+        silver: All calls.
+        changes: Changed calls, old and new versions.
+        gold: The table as it is, or None; not needed, for a day is counted anew.
+
+    Returns:
+        Columns berth (string), day (date), calls and overdue_calls (bigint), mean_length_m (double).
+        A day that lost its last call is there with 0.
+    """
+    touched = _moored(changes).select("berth", "day").distinct()
+    counted = (
+        _moored(silver)
+        .join(touched, ["berth", "day"], "left_semi")
+        .groupBy("berth", "day")
+        .agg(
+            F.count("*").alias("calls"),
+            F.sum(F.col("overdue").cast("bigint")).alias("overdue_calls"),
+            F.avg("length_m").alias("mean_length_m"),
+        )
+    )
+    return touched.join(counted, ["berth", "day"], "left").select(
+        "berth",
+        "day",
+        F.coalesce("calls", F.lit(0)).cast("bigint").alias("calls"),
+        F.coalesce("overdue_calls", F.lit(0)).cast("bigint").alias("overdue_calls"),
+        "mean_length_m",
+    )
+
+
+def _moored(calls: DataFrame) -> DataFrame:
+    return calls.where(F.col("berth").isNotNull()).withColumn("day", F.to_date(_local()))
+
+
+def _local() -> Column:
+    return F.from_utc_timestamp("arrived", CLOCK)
