@@ -44,16 +44,19 @@ expected_stamp() {
   { say "$top"; sha256sum "${files[@]}"; } | sha256sum
 }
 
+has_jars() {
+  local jar
+  for jar in $(awk -F'[: ]' '/^[^#]/ {print $2 "-" $3 ".jar"}' requirements/jars.lock); do
+    [ -f "$1/jars/$jar" ] || return 1
+  done
+}
+
 is_complete() {
-  local what=$1 env=$2 jar stamp
+  local what=$1 env=$2 stamp
   [ -x "$env/bin/python" ] && [ -f "$env/.stamp" ] || return 1
   read -r -d '' stamp <"$env/.stamp"
   [ "$stamp" = "$(expected_stamp "$what")" ] || return 1
-  [ "$what" = main ] || return 0
-  [ -x "$env/bin/goldlake" ] || return 1
-  for jar in $(awk -F'[: ]' '/^[^#]/ {print $2 "-" $3 ".jar"}' requirements/jars.lock); do
-    [ -f "$env/jars/$jar" ] || return 1
-  done
+  [ "$what" != main ] || { [ -x "$env/bin/goldlake" ] && has_jars "$env"; }
 }
 
 # ------------------------------------------------------------------------------------------------ what is needed
@@ -211,7 +214,7 @@ logged() {
 }
 
 explain() {
-  local what=$1 output=$2
+  local what=$1 output=$2 remedy
   case $output in
     *"No space left on device"* | *"os error 28"* | *"Errno 28"* | *"Disk quota exceeded"*)
       fail "$what failed: the disk is full ($(full_disk)). Make room, then run: make setup" ;;
@@ -222,8 +225,12 @@ explain() {
       *"ConnectTimeout"* | *"timed out"* | *"ProxyError"* | *"Network is unreachable"* | *"Failed to fetch"* | \
       *"UnknownHostException"* | *"ConnectException"* | *"Host "*" not found"* | *"Server access error"* | *"SSLError"* | \
       *"Network connectivity is disabled"*)
-      fail "$what failed: no network, or no way to the package index (details in $log)." \
-        "Connect, or point pip at your index (pip config set global.index-url URL), then run: make setup" ;;
+      # Nothing is installed before everything is there: what stood before still stands.
+      [ -f "${env:-}/.locked-before" ] && mv "$env/.locked-before" "$env/.locked"
+      remedy="point pip at your index (pip config set global.index-url URL)"
+      [[ $what == *JAR* ]] && remedy="name a mirror (export IVY_SETTINGS=ivysettings.xml)"
+      fail "$what failed: no network, or no way to the packages (details in $log)." \
+        "Connect, or $remedy, then run: make setup" ;;
     *) fail "$what failed: $({ tail -n 1 <<<"$output"; grep -iE 'error|failed' <<<"$output"; } | tail -n 1)" \
       "For the details, run: less $log" ;;
   esac
@@ -234,19 +241,24 @@ full_disk() {
     awk 'NR > 1 && !seen[$6]++ {printf "%s%s has %d MB free", (n++ ? ", " : ""), $6, $4}'
 }
 
-# A package whose installation was interrupted looks installed to the next call. While `.unfinished` stands, an
-# environment is not trusted, but made again; the JARs are checked by hash and may stay.
+# A package whose installation was interrupted looks installed to the next call. So an environment is trusted only
+# while `.locked` stands, which is away during an installation; else it is made again. The JARs are checked by hash
+# and may stay. Its scripts name their interpreter by its full path, so a moved one is made again as well.
+is_trusted() {
+  local env=$1
+  [ -f "$env/.locked" ] && is_right_python "$env/bin/python" && "$env/bin/python" -c 'import pip' 2>/dev/null &&
+    grep -qF "$top/$env" "$env/bin/activate"
+}
+
 make_environment() {
   local env=$1 python=$2 output
-  if [ -e "$env" ] && { [ -f "$env/.unfinished" ] || ! is_right_python "$env/bin/python" ||
-    ! "$env/bin/python" -c 'import pip' 2>/dev/null; }; then
-    say "Removing $env, which is unfinished or not usable"
+  if [ -e "$env/bin" ] && ! is_trusted "$env"; then
+    say "Removing $env, which is unfinished, damaged or was moved"
+    rm -f "$env/.locked"
     find "$env" -mindepth 1 -maxdepth 1 ! -name jars -exec rm -rf {} +
   fi
-  output=$({ mkdir -p "$env" && : >"$env/.unfinished"; } 2>&1) || explain "Creating $env" "$output"
-  rm -f "$env/.stamp"
   log=$env/setup.log
-  : >"$log"
+  output=$({ mkdir -p "$env" && rm -f "$env/.stamp" && : >"$log"; } 2>&1) || explain "Creating $env" "$output"
   [ -x "$env/bin/python" ] && return
   say "Creating $env with $("$python" --version)"
   logged "Creating $env" "$python" -m venv "$env"
@@ -261,9 +273,18 @@ install_uv() {
 }
 
 install_lock() {
-  local env=$1 lock=$2
+  local env=$1 lock=$2 locked
+  locked=$({ say "$top"; sha256sum "$lock" requirements/uv.txt; } | sha256sum)
+  [ "$(cat "$env/.locked" 2>/dev/null)" = "$locked" ] && return
   say "Installing $(grep -c '^[a-zA-Z].*==' "$lock") locked packages into $env (about a minute)"
+  [ -f "$env/.locked" ] && mv "$env/.locked" "$env/.locked-before"
   logged "Installing $lock" "$env/bin/uv" pip sync --quiet --python "$env/bin/python" --require-hashes "$lock"
+  rm -f "$env/.locked-before"
+  write_whole "$env/.locked" "$locked"
+}
+
+write_whole() {
+  { say "$2" >"$1.new" && mv "$1.new" "$1"; } 2>>"$log" || explain "Writing $1" "$(tail -n 1 "$log")"
 }
 
 set_up() {
@@ -283,16 +304,14 @@ set_up() {
   export UV_PYTHON_DOWNLOADS=never
   install_uv "$env"
   install_lock "$env" "$(lock_of "$what")"
-  rm -f "$env/.unfinished"
   if [ "$what" = main ]; then
-    say "Fetching the two Delta JARs"
+    has_jars "$env" || say "Fetching the Delta JARs"
     logged "Fetching the Delta JARs" "$env/bin/python" requirements/jars.py fetch
     # The legacy editable mode is a plain path entry: type checkers and spawned workers follow it.
     logged "Installing goldlake" "$env/bin/uv" pip install --quiet --python "$env/bin/python" --no-deps \
       --no-build-isolation --config-settings editable_mode=compat --editable .
   fi
-  expected_stamp "$what" >"$env/.stamp.new" && mv "$env/.stamp.new" "$env/.stamp" ||
-    explain "Finishing $env" "No space left on device"
+  write_whole "$env/.stamp" "$(expected_stamp "$what")"
   say "$env is ready"
 }
 

@@ -52,11 +52,11 @@ def test_killed_then_repaired_then_left_alone(machine: Machine) -> None:
         time.sleep(0.01)
     os.killpg(first.pid, signal.SIGKILL)
     first.communicate()
-    assert (environment / ".unfinished").exists()
+    assert not (environment / ".locked").exists()
     assert not (environment / ".stamp").exists()
 
     lines = finish(start(machine))
-    assert lines[0] == "Removing .venv, which is unfinished or not usable"
+    assert lines[0] == "Removing .venv, which is unfinished, damaged or was moved"
     assert lines[-1] == ".venv is ready"
     assert sorted(path.suffix for path in (environment / "jars").iterdir()) == [".jar", ".jar"]
     command = [str(environment / "bin" / "goldlake"), "--help"]
