@@ -55,7 +55,7 @@ def _promote(result: Document) -> str:
 
 
 SUMMARIES: dict[str, Summary] = {
-    "source": lambda r: f"embedded: {r['rows']:,} generated incidents, seed {r['seed']}",
+    "source": lambda r: f"embedded: {r['rows']:,} generated rows, seed {r['seed']}",
     "land": _land,
     "refine": _refine,
     "export": _export,

@@ -23,7 +23,7 @@ def embedded_source(usecase: str, rows: int, seed: int, log: Path) -> Iterator[s
 
     Args:
         usecase: Name or path of the use case.
-        rows: Incidents to generate.
+        rows: Rows to generate.
         seed: Of the generator; same seed, same rows.
         log: File for the server's own log.
 

@@ -29,7 +29,7 @@ class Order:
     Attributes:
         usecase: Name or path of the use case.
         source: ``embedded``, ``live`` or a URL.
-        rows: Incidents the embedded source generates.
+        rows: Rows the embedded source generates.
         seed: Of the embedded source's generator.
         models: Names of the models to train; empty: all of the use case.
         since: First day wanted from the source, or None.

@@ -24,7 +24,7 @@ from goldlake.cli.common import home_option, json_option, print_json, report_err
     type=click.IntRange(min=1),
     default=20_000,
     show_default=True,
-    help="Incidents the embedded source generates.",
+    help="Rows the embedded source generates.",
 )
 @click.option("--seed", type=int, default=7, show_default=True, help="Of the generated rows.")
 @click.option(

@@ -1,0 +1,1 @@
+"""Measurements that can be repeated. Run as modules from the top: `python -m benchmarks.NAME`."""
