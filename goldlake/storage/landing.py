@@ -149,18 +149,21 @@ class LandingZone:
         text = b"\n".join(lines) + b"\n" if lines else b""
         data = gzip.compress(text, compresslevel=_COMPRESSION, mtime=0)
         write_atomic(self.fs, self.page_uri(name), data)
-        return PageEntry(
-            name=name,
-            url=url,
-            landed_at=_now(),
+        return self.entry_of(
+            name,
             rows=len(lines),
             sha256=hashlib.sha256(data).hexdigest(),
+            url=url,
             first_cursor=first_cursor,
             last_cursor=last_cursor,
             run_id=run_id,
             since=since,
             until=until,
         )
+
+    def entry_of(self, name: str, **fields: Any) -> PageEntry:
+        """The manifest line of a page that is landed now; takes `PageEntry`'s other fields."""
+        return PageEntry(name=name, landed_at=_now(), **fields)
 
     def read_page(self, name: str) -> tuple[list[bytes], str]:
         """The lines of a page and the sha256 of its file. Read-only.

@@ -1,0 +1,129 @@
+"""What every connector and every simulator of an API is to the rest of goldlake."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from goldlake.contracts.errors import UsageError
+from goldlake.contracts.usecase import Source, UseCase
+from goldlake.storage.landing import Cursor
+
+
+@dataclass(frozen=True)
+class Page:
+    """Records behind a cursor, in the source's order.
+
+    Attributes:
+        rows: Each record as one line without its newline, JSON as the source gave it.
+        url: The request that was answered, without credentials.
+        next_cursor: The last record's place; None when there are no rows.
+        is_last: Whether the source had nothing more when it answered.
+    """
+
+    rows: list[bytes]
+    url: str
+    next_cursor: Cursor | None
+    is_last: bool
+
+
+@dataclass
+class Traffic:
+    """What a connector's requests came to so far.
+
+    Attributes:
+        requests: Sent, retries included.
+        retries: Sent again after a fault that may pass.
+        bytes: Received in bodies.
+    """
+
+    requests: int = 0
+    retries: int = 0
+    bytes: int = 0
+
+
+class Connector(Protocol):
+    """Reads one data set of one source by key, page by page."""
+
+    traffic: Traffic
+
+    def identity(self) -> dict[str, Any]:
+        """What tells this source from every other: ``kind`` and more; JSON values, stable."""
+
+    def page(self, cursor: Cursor | None, since: str | None, until: str | None) -> Page:
+        """The page that begins behind a cursor.
+
+        Args:
+            cursor: From an earlier page, or None for the start.
+            since: First day wanted (ISO 8601, the source's clock), or None.
+            until: First day not wanted, or None.
+
+        Raises:
+            RetryableError: The source still failed after several tries.
+            PermanentError: The source refuses the request, or answers what is no page.
+        """
+
+    def cursor_of(self, row: bytes) -> Cursor:
+        """The place of a landed record."""
+
+    def count(self, cursor: Cursor | None, since: str | None, until: str | None) -> int | None:
+        """How many records lie behind a cursor, or None where the source cannot say."""
+
+    def close(self) -> None:
+        """Lets go of connections."""
+
+
+Application = Callable[[Any, Any, Any], Awaitable[None]]
+
+
+@dataclass(frozen=True)
+class SimulatorOptions:
+    """What a simulator serves and how.
+
+    Attributes:
+        data: Exports to replay; empty: generated rows.
+        rows: Generated rows.
+        seed: Of generated rows and of faults.
+        faults: ``KIND:SHARE,…``, or None.
+        speed: Seconds that pass at the source in one second, or None: everything is visible.
+        start: The source's instant at the start (ISO 8601) with ``speed``, or None: its first row.
+        warn: Told in one line what of the data is left out.
+    """
+
+    data: tuple[Path, ...] = ()
+    rows: int = 20_000
+    seed: int = 7
+    faults: str | None = None
+    speed: float | None = None
+    start: str | None = None
+    warn: Callable[[str], None] = field(default=lambda message: None)
+
+
+@dataclass(frozen=True)
+class Plugin:
+    """One kind of source.
+
+    Attributes:
+        connector: Makes a connector for a contract's source at an address ("" for its own).
+        simulator: Makes the ASGI application that serves a use case's source, or None.
+    """
+
+    connector: Callable[[UseCase, str], Connector]
+    simulator: Callable[[UseCase, SimulatorOptions], Application] | None = None
+
+
+def options_of(source: Source, known: Mapping[str, Any]) -> dict[str, Any]:
+    """A source's options over their defaults.
+
+    Raises:
+        UsageError: The contract has an option that the connector does not know.
+    """
+    for name in source.options:
+        if name not in known:
+            raise UsageError(
+                f"source.options.{name} is not an option of a {source.kind} source",
+                valid=", ".join(known) or "none",
+            )
+    return {**known, **source.options}
