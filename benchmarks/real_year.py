@@ -28,7 +28,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.metrics import roc_auc_score
 
 from goldlake.contracts.registry import load_model
-from goldlake.contracts.wire import fill_nulls
+from goldlake.contracts.wire import fill_nulls, raw_inputs
 from goldlake.storage.home import Home
 from goldlake.workflows.embedded import embedded_server
 from serving.client import predict
@@ -55,8 +55,8 @@ def measure(home: Path) -> dict[str, Any]:
         home: An empty folder.
 
     Returns:
-        ``account`` (of `goldlake run`), ``seconds``, ``auc`` (of the served model), ``baseline_auc``
-        and ``baseline_seconds``.
+        ``account`` (of `goldlake run`), ``seconds``, ``auc`` (of the served model),
+        ``baseline_auc`` and ``baseline_seconds``.
     """
     export = Path(os.environ["GOLDLAKE_TEST_DATA"]) / "chicago" / "crimes_2016.csv.gz"
     with replay(export) as url:
@@ -103,7 +103,7 @@ def run(url: str, home: Path) -> dict[str, Any]:
 def read_split(export: Path, split: str) -> pl.DataFrame:
     """All rows of one split of an export; empty fields are null."""
     parts = sorted((export / split).glob("*.csv"))
-    texts = {name: pl.String for name in CATEGORICAL}
+    texts = dict.fromkeys(CATEGORICAL, pl.String)
     frames = [pl.read_csv(part, schema_overrides=texts) for part in parts]
     return pl.concat(frames, how="vertical_relaxed")
 
@@ -137,6 +137,7 @@ def served_auc(home: Path, test: pl.DataFrame) -> float:
     """Area under the ROC curve of what the promoted model answers over HTTP."""
     usecase, model = load_model(MODEL)
     table = usecase.gold[model.table]
+    inputs = raw_inputs(model, table)
     codes = [name for name in model.feature_columns if table.column(name).type == "string"]
     columns = test.select(model.feature_columns).with_columns(pl.col(codes).cast(pl.String))
     if "community_area" in columns.columns:
@@ -148,7 +149,7 @@ def served_auc(home: Path, test: pl.DataFrame) -> float:
     answers: list[float] = []
     with embedded_server(Home.at(home).models_config, home / "served_auc.log") as url:
         for start in range(0, len(rows), REQUEST_ROWS):
-            instances = fill_nulls(model, table, rows[start : start + REQUEST_ROWS])
+            instances = fill_nulls(inputs, rows[start : start + REQUEST_ROWS])
             answers += predict(url, MODEL, instances)
     return float(roc_auc_score(test["arrest"].to_numpy(), np.array(answers)))
 

@@ -30,7 +30,8 @@ def embedded_source(usecase: str, rows: int, seed: int, log: Path) -> Iterator[s
     Yields:
         The server's URL.
     """
-    command = [sys.executable, "-m", "goldlake.sources", usecase]
+    # The command that a person would type, so that both see the same server.
+    command = [sys.executable, "-m", "goldlake.cli.main", "source", usecase, "--json"]
     command += ["--rows", str(rows), "--seed", str(seed), "--port", "0"]
     with _ready_server(command, log) as url:
         yield url

@@ -31,10 +31,12 @@ from goldlake.cli.common import json_option, report_errors
 @click.option("--port", type=click.IntRange(0, 65535), default=8080, show_default=True)
 @click.option("--faults", metavar="SPEC", help="Such as 429:0.1,500:0.05,202:0.05,cut:0.02.")
 @click.option("--speed", type=float, help="Play time forward: seconds of data per second.")
+@click.option("--start", metavar="T", help="Instant at which time begins, ISO 8601 (with --speed).")
 @json_option
 @report_errors
 def source(usecase: str, data: tuple[Path, ...], as_json: bool, **options: Any) -> None:
     """Serve the use case's API on loopback, from real exports or generated rows."""
+    from goldlake.contracts.registry import load_usecase
     from goldlake.sources import simulator
 
     def ready(url: str) -> None:
@@ -47,4 +49,10 @@ def source(usecase: str, data: tuple[Path, ...], as_json: bool, **options: Any) 
             click.echo(f"{usecase} at {url} ({what}). Stop with Ctrl-C.")
             click.echo(f"Next: goldlake ingest {usecase} --source {url}")
 
-    simulator.serve(usecase, data=list(data), on_ready=ready, **options)
+    simulator.serve(
+        load_usecase(usecase),
+        data=list(data),
+        on_ready=ready,
+        warn=lambda message: click.echo(f"warning: {message}", err=True),
+        **options,
+    )

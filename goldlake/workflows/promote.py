@@ -1,0 +1,111 @@
+"""Promotion in two phases: load, wait until AVAILABLE, move the label, let the old version go.
+
+`models.config` is the one truth that the embedded server and a real TF Serving read. TF Serving
+refuses to move a label in use to a version that is not loaded, hence the order.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from goldlake.contracts.errors import UsageError
+from goldlake.contracts.ids import parse_model
+from goldlake.contracts.model import Model
+from goldlake.contracts.usecase import UseCase
+from goldlake.contracts.wire import fill_nulls, raw_inputs
+from goldlake.storage.home import Home
+from goldlake.storage.rundir import Document
+from goldlake.workflows.embedded import embedded_server
+from goldlake.workflows.models import pushed_versions
+from goldlake.workflows.stages import OnEvent, Run
+from metadata.promotion import record_promotion
+from serving import client, config
+
+AVAILABLE_TIMEOUT_S = 120.0
+
+
+def promote(home: Home, model: str, label: str, url: str | None = None) -> Document:
+    """Makes one pushed version the one that serves under a label.
+
+    Args:
+        home: Where everything is kept.
+        model: Such as ``city_bikes.is_late@7``.
+        label: Label to move, such as ``stable``.
+        url: A running server that follows ``models.config``: the label moves when the version is
+            AVAILABLE there. None: no server runs, or it waits by itself as the embedded one does.
+
+    Returns:
+        ``model, version, label, before`` (the version that had the label, or None).
+
+    Raises:
+        UsageError: No version is named, or it was never pushed.
+        RetryableError: The server did not load the version in time; the label stays where it was.
+    """
+    wanted = parse_model(model)
+    name = f"{wanted.usecase}.{wanted.name}"
+    versions = [entry["version"] for entry in pushed_versions(home, name)]
+    if wanted.version not in versions:
+        raise UsageError(
+            f"There is no version {wanted.version} of {name}"
+            if wanted.version is not None
+            else f"{model!r} names no version",
+            valid=", ".join(f"{name}@{version}" for version in versions) or "none is pushed yet",
+            hint=f"goldlake promote {name}@{versions[-1]}"
+            if versions
+            else f"goldlake train {name}",
+        )
+    before = _load(home, name, wanted.version)
+    if url is not None:
+        client.wait_available(url, name, wanted.version, AVAILABLE_TIMEOUT_S)
+    return _move(home, name, wanted.version, label, before.get(label))
+
+
+def promote_and_ask(
+    run: Run, usecase: UseCase, model: Model, version: int, on_event: OnEvent
+) -> tuple[Document, list[Document]]:
+    """Promotes a version through the embedded server and asks it the contract's examples.
+
+    Args:
+        run: The run that pushed the version.
+        usecase: Its use case.
+        model: Its model contract.
+        version: The version to promote to ``stable``.
+        on_event: Called with progress.
+
+    Returns:
+        The promotion document, and per example ``instance`` and ``answer``.
+    """
+    name = f"{usecase.name}.{model.name}"
+    _load(run.home, name, version)
+    with embedded_server(run.home.models_config, run.logs / "serving.log") as url:
+        _progress(on_event, f"waiting until {name}@{version} is AVAILABLE")
+        document = promote(run.home, f"{name}@{version}", config.STABLE, url)
+        examples = [dict(example) for example in model.examples]
+        if not examples:
+            return document, []
+        _progress(on_event, f"asking {name}@{version}")
+        instances = fill_nulls(raw_inputs(model, usecase.gold[model.table]), examples)
+        answers = client.predict(url, name, instances, version=version)
+    pairs = zip(examples, answers, strict=True)
+    return document, [{"instance": example, "answer": answer} for example, answer in pairs]
+
+
+def _load(home: Home, name: str, version: int) -> dict[str, int]:
+    current = config.read_or_empty(home.models_config)
+    served = current.model(name)
+    base_path = home.path("models", name)
+    config.write(home.models_config, config.with_version(current, name, version, base_path))
+    return dict(served.labels) if served is not None else {}
+
+
+def _move(home: Home, name: str, version: int, label: str, before: int | None) -> Document:
+    current = config.read(home.models_config)
+    config.write(home.models_config, config.with_label(current, name, version, label))
+    document = {"model": name, "version": version, "label": label, "before": before}
+    if before != version:
+        record_promotion(home, f"{name}@{version}", label)
+    return document
+
+
+def _progress(on_event: OnEvent, message: str, **fields: Any) -> None:
+    on_event({"stage": "promote", "kind": "progress", "message": message, **fields})
