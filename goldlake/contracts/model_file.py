@@ -127,7 +127,7 @@ def _split(entry: Entry) -> Split:
                 f"{days[later]} is not after {earlier}, {days[earlier]}",
                 valid="eval_from < test_from < until",
             )
-    return Split(kind="fixed", **days)
+    return Split("fixed", 0, 0, None, days["eval_from"], days["test_from"], days["until"])
 
 
 def _training(entry: Entry) -> Training:

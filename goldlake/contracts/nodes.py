@@ -1,8 +1,8 @@
 """YAML with places: every value knows its file, line and dotted key.
 
 Contracts use the part of YAML on which 1.1 and 1.2 agree. A plain scalar that some reader would
-take for another type (``no``, ``0890``, ``1:30``, ``2016-01-01`` where text is expected) is refused with
-the request to quote it, so that a file means the same to every tool. Anchors, aliases, merge keys,
+take for another type (``no``, ``0890``, ``1:30``, ``2016-01-01`` where text is expected) is refused
+with the request to quote it, so that a file means the same to every tool. Anchors, aliases, merge keys,
 tags and duplicate keys are refused.
 """
 

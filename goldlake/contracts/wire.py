@@ -83,7 +83,7 @@ def fill_nulls(
         instances: What a client has; keys may be missing.
 
     Returns:
-        New instances, keys in the order of ``inputs``. A missing ``nan`` column is ``float("nan")``.
+        New instances, keys in the order of ``inputs``. A missing ``nan`` column is NaN.
 
     Raises:
         InstanceError: A key is unknown, a value is missing where none may be, or has another type.
@@ -157,9 +157,9 @@ def _checked(each: RawInput, value: Any, index: int) -> Any:
         return value
     if each.dtype == "int64" and is_int and -(2**63) <= value < 2**63:
         return value
-    if each.dtype == "float32" and (is_int or isinstance(value, float)):
-        if abs(value) < _FLOAT32_MAX:
-            return float(value)
+    is_number = is_int or isinstance(value, float)
+    if each.dtype == "float32" and is_number and abs(value) < _FLOAT32_MAX:
+        return float(value)
     raise _mismatch(each, value, index)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pyspark.sql import Column, DataFrame
-from pyspark.sql import functions as F  # noqa: N812
+from pyspark.sql import functions as F
 
 CLOCK = "Europe/Copenhagen"
 
@@ -37,8 +37,8 @@ def berth_day(silver: DataFrame, changes: DataFrame, gold: DataFrame | None) -> 
         gold: The table as it is, or None; not needed, for a day is counted anew.
 
     Returns:
-        Columns berth (string), day (date), calls and overdue_calls (bigint), mean_length_m (double).
-        A day that lost its last call is there with 0.
+        Columns berth (string), day (date), calls and overdue_calls (bigint), mean_length_m
+        (double). A day that lost its last call is there with 0.
     """
     touched = _moored(changes).select("berth", "day").distinct()
     counted = (
