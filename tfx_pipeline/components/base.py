@@ -1,0 +1,70 @@
+"""What our components share: one declaration each instead of a spec class and a constructor."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from tfx import types
+from tfx.dsl.components.base import base_component, executor_spec
+from tfx.dsl.components.base.base_executor import BaseExecutor
+from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
+
+
+def component_class(
+    name: str,
+    executor: type[BaseExecutor],
+    *,
+    inputs: Mapping[str, type[types.Artifact]],
+    outputs: Mapping[str, type[types.Artifact]],
+    parameters: Mapping[str, type],
+    doc: str,
+) -> type[base_component.BaseComponent]:
+    """A component class whose constructor takes its inputs and parameters by keyword.
+
+    Every component has one more parameter, ``code_hash``: the cache key holds the code.
+
+    Args:
+        name: Class name, which is the default node id.
+        executor: Its executor; importable by its dotted name, as orchestrators start it that way.
+        inputs: Artifact type per input.
+        outputs: Artifact type per output.
+        parameters: ``str``, ``int`` or ``float`` per execution parameter.
+        doc: Docstring of the class.
+    """
+    spec_class = type(
+        f"{name}Spec",
+        (ComponentSpec,),
+        {
+            "INPUTS": {key: ChannelParameter(type=kind) for key, kind in inputs.items()},
+            "OUTPUTS": {key: ChannelParameter(type=kind) for key, kind in outputs.items()},
+            "PARAMETERS": {
+                key: ExecutionParameter(type=kind)
+                for key, kind in {**parameters, "code_hash": str}.items()
+            },
+        },
+    )
+
+    def init(self: Any, **arguments: Any) -> None:
+        made = {key: types.Channel(type=kind) for key, kind in outputs.items()}
+        base_component.BaseComponent.__init__(self, spec=spec_class(**arguments, **made))
+
+    return type(
+        name,
+        (base_component.BaseComponent,),
+        {
+            "__init__": init,
+            "__doc__": doc,
+            "__module__": executor.__module__,
+            "SPEC_CLASS": spec_class,
+            "EXECUTOR_SPEC": executor_spec.ExecutorClassSpec(executor),
+        },
+    )
+
+
+def add_to_cache_key(node: base_component.BaseComponent, code_hash: str) -> None:
+    """Lets a hash enter the cache key of a stock component that has no parameter for one.
+
+    The key covers the serialized executor spec, whose extra flags stock executors do not read.
+    """
+    node.executor_spec.add_extra_flags([f"--code_hash={code_hash}"])

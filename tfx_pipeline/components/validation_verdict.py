@@ -1,0 +1,204 @@
+"""ValidationVerdict: may this data train a model? The answer is published, whatever it is.
+
+Stock ExampleValidator leaves environments, skew and drift comparators out; `tfdv.validate_statistics`
+takes them. A node that raises publishes nothing, so this one only publishes; `validation_stop` stops.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import tensorflow_data_validation as tfdv
+from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2, statistics_pb2
+from tfx import types
+from tfx.components.statistics_gen import stats_artifact_utils
+from tfx.dsl.components.base.base_executor import BaseExecutor
+from tfx.dsl.io import fileio
+from tfx.types import artifact_utils, standard_artifacts
+from tfx.types.artifact import Property, PropertyType
+
+from goldlake.contracts.errors import StoreError
+from goldlake.storage.home import Home
+from tfx_pipeline.components.base import component_class
+from tfx_pipeline.components.curated_schema import TRAINING, read_schema
+from tfx_pipeline.components.data_snapshot import DataSnapshot
+from tfx_pipeline.exports import SPLITS
+
+VERDICT_FILE = "verdict.json"
+PASSED, REFUSED = "passed", "refused"
+STATISTICS_FILE = "FeatureStats.pb"
+_Statistics = statistics_pb2.DatasetFeatureStatisticsList
+_COMPARATORS = {
+    anomalies_pb2.AnomalyInfo.COMPARATOR_L_INFTY_HIGH,
+    anomalies_pb2.AnomalyInfo.COMPARATOR_JENSEN_SHANNON_DIVERGENCE_HIGH,
+    anomalies_pb2.AnomalyInfo.COMPARATOR_CONTROL_DATA_MISSING,
+    anomalies_pb2.AnomalyInfo.COMPARATOR_TREATMENT_DATA_MISSING,
+}
+
+
+class ValidationVerdict(types.Artifact):
+    """The gate's decision; ``verdict.json`` beside it has the anomalies and measured distances.
+
+    Properties: ``verdict`` (``passed`` or ``refused``), ``anomalies`` (their number).
+    """
+
+    TYPE_NAME = "ValidationVerdict"
+    PROPERTIES = {
+        "verdict": Property(type=PropertyType.STRING),
+        "anomalies": Property(type=PropertyType.INT),
+    }
+
+
+def verdict_document(
+    statistics: Mapping[str, _Statistics],
+    schema: schema_pb2.Schema,
+    previous: _Statistics | None = None,
+) -> dict[str, Any]:
+    """Validates all splits, skew of test against train, and drift of train. Pure.
+
+    Args:
+        statistics: Per split.
+        schema: The curated schema.
+        previous: Train statistics of the data that the promoted model learned from, or None.
+
+    Returns:
+        ``{"verdict", "anomalies": [{"column", "split", "kind", "severity", "description"}],
+        "distances": [{"column", "compare", "measure", "value", "limit"}], "has_baseline"}``.
+        Anomalies of severity ``error`` refuse.
+    """
+    anomalies: list[dict[str, str]] = []
+    distances: list[dict[str, Any]] = []
+    for split in SPLITS:
+        # Only train is compared with others: each comparison is made, and reported, once.
+        others = (
+            {"previous_statistics": previous, "serving_statistics": statistics["test"]}
+            if split == "train"
+            else {}
+        )
+        found = tfdv.validate_statistics(statistics[split], schema, environment=TRAINING, **others)
+        anomalies += _anomalies(found, split)
+        distances += _distances(found)
+    is_refused = any(anomaly["severity"] == "error" for anomaly in anomalies)
+    return {
+        "verdict": REFUSED if is_refused else PASSED,
+        "anomalies": anomalies,
+        "distances": distances,
+        "has_baseline": previous is not None,
+    }
+
+
+class Executor(BaseExecutor):
+    """Decides and publishes; anomalies never make it fail."""
+
+    def Do(
+        self,
+        input_dict: dict[str, list[types.Artifact]],
+        output_dict: dict[str, list[types.Artifact]],
+        exec_properties: dict[str, Any],
+    ) -> None:
+        """Writes ``verdict.json``.
+
+        Raises:
+            StoreError: The statistics count other rows than the export has: rows were lost.
+        """
+        snapshot = artifact_utils.get_single_instance(input_dict["snapshot"])
+        statistics_artifact = artifact_utils.get_single_instance(input_dict["statistics"])
+        statistics = {
+            split: stats_artifact_utils.load_statistics(statistics_artifact, split).proto()
+            for split in SPLITS
+        }
+        for split in SPLITS:
+            counted = int(statistics[split].datasets[0].num_examples)
+            listed = getattr(snapshot, f"{split}_rows")
+            if counted != listed:
+                raise StoreError(
+                    f"Split {split!r} has {counted} examples, and export {snapshot.export_id!r} has "
+                    f"{listed} rows: {listed - counted} were lost on the way"
+                )
+        schema = read_schema(artifact_utils.get_single_instance(input_dict["schema"]))
+        document = verdict_document(
+            statistics, schema, _previous(exec_properties["baseline_statistics"])
+        )
+        verdict = artifact_utils.get_single_instance(output_dict["verdict"])
+        verdict.verdict = document["verdict"]
+        verdict.anomalies = len(document["anomalies"])
+        with fileio.open(os.path.join(verdict.uri, VERDICT_FILE), "w") as file:
+            file.write(json.dumps(document, indent=1))
+
+
+ValidationVerdictGen = component_class(
+    "ValidationVerdictGen",
+    Executor,
+    inputs={
+        "statistics": standard_artifacts.ExampleStatistics,
+        "schema": standard_artifacts.Schema,
+        "snapshot": DataSnapshot,
+    },
+    outputs={"verdict": ValidationVerdict},
+    parameters={"baseline_statistics": str},
+    doc="""Publishes a `ValidationVerdict`. ``baseline_statistics`` is the folder, inside the home, of
+    the ExampleStatistics that the promoted model learned from, or "".""",
+)
+
+
+def read_verdict(uri: str) -> dict[str, Any]:
+    """The document of a ValidationVerdict artifact; see `verdict_document`."""
+    with fileio.open(os.path.join(uri, VERDICT_FILE), "r") as file:
+        return json.loads(file.read())
+
+
+def _previous(folder: str) -> _Statistics | None:
+    if not folder:
+        return None
+    file = os.path.join(Home.at().path(folder), "Split-train", STATISTICS_FILE)
+    return tfdv.load_stats_binary(file)
+
+
+def _anomalies(found: anomalies_pb2.Anomalies, split: str) -> Iterator[dict[str, str]]:
+    severity = anomalies_pb2.AnomalyInfo.Severity
+    for column, info in sorted(found.anomaly_info.items()):
+        for reason in info.reason:
+            yield {
+                "column": column,
+                "split": split,
+                "kind": _kind(reason),
+                "severity": severity.Name(info.severity).lower(),
+                "description": reason.description or info.description,
+            }
+    if found.HasField("dataset_anomaly_info"):
+        for reason in found.dataset_anomaly_info.reason:
+            yield {
+                "column": "",
+                "split": split,
+                "kind": _kind(reason),
+                "severity": severity.Name(found.dataset_anomaly_info.severity).lower(),
+                "description": reason.description,
+            }
+
+
+def _kind(reason: anomalies_pb2.AnomalyInfo.Reason) -> str:
+    """``drift`` or ``skew`` for comparisons (TFDV tells them apart by its text), else TFDV's name."""
+    if reason.type in _COMPARATORS:
+        return "skew" if "serving" in reason.description else "drift"
+    return anomalies_pb2.AnomalyInfo.Type.Name(reason.type).lower()
+
+
+def _distances(found: anomalies_pb2.Anomalies) -> Iterator[dict[str, Any]]:
+    measure = anomalies_pb2.DriftSkewInfo.Measurement
+    for info in found.drift_skew_info:
+        column = ".".join(info.path.step)
+        for compare, measured in (
+            ("drift", info.drift_measurements),
+            ("skew", info.skew_measurements),
+        ):
+            for item in measured:
+                yield {
+                    "column": column,
+                    "compare": compare,
+                    "measure": measure.Type.Name(item.type).lower(),
+                    "value": item.value,
+                    "limit": item.threshold,
+                }
