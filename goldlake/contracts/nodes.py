@@ -2,8 +2,8 @@
 
 Contracts use the part of YAML on which 1.1 and 1.2 agree. A plain scalar that some reader would
 take for another type (``no``, ``0890``, ``1:30``, ``2016-01-01`` where text is expected) is refused
-with the request to quote it, so that a file means the same to every tool. Anchors, aliases, merge keys,
-tags and duplicate keys are refused.
+with the request to quote it, so that a file means the same to every tool. Anchors, aliases, merge
+keys, tags and duplicate keys are refused.
 """
 
 from __future__ import annotations
