@@ -1,0 +1,1 @@
+"""The command line on real parts: what a person types, from nothing to the answer."""

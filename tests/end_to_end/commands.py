@@ -1,0 +1,49 @@
+"""Runs `goldlake` as a person does: a process of its own, its output and exit code."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+TIMEOUT_S = 600
+
+
+def goldlake(*arguments: str, folder: Path, exit_code: int = 0) -> str:
+    """Standard output of a command; fails the test on another exit code."""
+    command = [str(Path(sys.prefix, "bin", "goldlake")), *arguments]
+    answer = subprocess.run(
+        command, cwd=folder, capture_output=True, text=True, timeout=TIMEOUT_S, check=False
+    )
+    assert answer.returncode == exit_code, f"{answer.stdout}\n{answer.stderr}\n{_logs(folder)}"
+    return answer.stdout if exit_code in (0, 3) else answer.stdout + answer.stderr
+
+
+def goldlake_json(*arguments: str, folder: Path) -> Any:
+    """The JSON document of a command."""
+    return json.loads(goldlake(*arguments, "--json", folder=folder))
+
+
+@contextlib.contextmanager
+def source(*arguments: str, folder: Path) -> Iterator[str]:
+    """URL of a `goldlake source` that runs while the block does."""
+    command = [str(Path(sys.prefix, "bin", "goldlake")), "source", *arguments]
+    command += ["--port", "0", "--json"]
+    with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        try:
+            yield json.loads(process.stdout.readline())["url"]
+        finally:
+            process.terminate()
+
+
+def _logs(folder: Path) -> str:
+    ends = []
+    for log in sorted(folder.rglob("logs/*/*.log"), key=os.path.getmtime)[-2:]:
+        ends.append(f"--- {log}\n" + "\n".join(log.read_text().splitlines()[-40:]))
+    return "\n".join(ends)
