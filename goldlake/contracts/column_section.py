@@ -40,7 +40,7 @@ def read_column(name: str, entry: Entry, table: Keys) -> Column:
         name=name,
         type=cast(ColumnType, kind),
         comment=found["comment"].text(),
-        field=(found["field"].text() if "field" in found else name) if is_silver else "",
+        field=_field(found, name) if is_silver else "",
         nullable=found["nullable"].boolean() if "nullable" in found else True,
         format=_only(found, "format", kind, "timestamp", "date"),
         time_zone=_time_zone(found, kind),
@@ -61,6 +61,17 @@ def read_column(name: str, entry: Entry, table: Keys) -> Column:
 def read_kept_column(column: Column) -> Column:
     """A silver column as the key of a gold table: never null."""
     return dataclasses.replace(column, nullable=False, wire_null=None)
+
+
+def _field(found: dict[str, Entry], name: str) -> str:
+    if "field" not in found:
+        return name
+    field = found["field"].exact_text()
+    if not all(part.strip() == part and part for part in field.split(".")):
+        raise found["field"].error(
+            f"{field!r} names no field", valid="names with dots between them, such as place.city"
+        )
+    return field
 
 
 def _only(found: dict[str, Entry], key: str, kind: str, *types: str) -> str | None:

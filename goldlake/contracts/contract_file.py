@@ -138,6 +138,7 @@ def read_silver(entry: Entry) -> Silver:
     by_name = {c.name: c for c in columns}
     names = tuple(by_name)
     refuse_wire_collisions(columns, entries)
+    _refuse_nested_fields(columns, entries)
     key = column_names(found["key"], names)
     version = column_name(found["version"], names)
     event_time = column_name(found["event_time"], names)
@@ -165,6 +166,21 @@ def read_silver(entry: Entry) -> Silver:
     )
 
 
+def _refuse_nested_fields(columns: tuple[Column, ...], entries: Mapping[str, Entry]) -> None:
+    """Refuses a field that is read as a value here and as an object there."""
+    fields = {c.field: c.name for c in columns}
+    for column in columns:
+        parts = column.field.split(".")
+        for count in range(1, len(parts)):
+            parent = ".".join(parts[:count])
+            if parent in fields:
+                raise entries[column.name].error(
+                    f"the field {column.field!r} lies inside the field {parent!r}, "
+                    f"which the column {fields[parent]!r} reads as a value",
+                    valid="one of the two",
+                )
+
+
 def require_type(entry: Entry, column: Column, *types: str) -> None:
     """Refuses a column whose type is none of ``types``."""
     if column.type not in types:
@@ -176,7 +192,7 @@ def require_type(entry: Entry, column: Column, *types: str) -> None:
 def read_checks(entry: Entry, names: tuple[str, ...]) -> tuple[Check, ...]:
     """The rules over several silver columns."""
     checks: list[Check] = []
-    derived = {f"{n}_{rule}" for n in names for rule in ("missing", "type", *RULES)}
+    derived = {f"{n}_{rule}" for n in names for rule in ("missing", *RULES)}
     for item in entry.items():
         found = item.section(keys.CHECK)
         code = found["code"].name()

@@ -1,53 +1,70 @@
-"""What a contract means in SQL and CSV: types, constraints, reason codes, headers. Pure Python."""
+"""What a contract means in SQL and CSV: types, rules, constraints, headers. Pure Python.
+
+A rule is said once: the same SQL rejects a record (as its reason code) and guards the table (as its
+CHECK constraint).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from goldlake.contracts.model import Model
 from goldlake.contracts.usecase import Check, Column, GoldTable, Silver
 
 SPARK_TYPES = {
-    "string": "STRING",
-    "long": "BIGINT",
-    "double": "DOUBLE",
-    "boolean": "BOOLEAN",
-    "timestamp": "TIMESTAMP",
-    "date": "DATE",
+    "string": "string",
+    "long": "bigint",
+    "double": "double",
+    "boolean": "boolean",
+    "timestamp": "timestamp",
+    "date": "date",
 }
-PARSE_RULES = ("missing", "type")
-"""Reasons that a column's own parsing gives, before its constraints are looked at."""
+JSON_INVALID = "json.invalid"
+"""Reason code of a line that is not one JSON object."""
 
 
 @dataclass(frozen=True)
-class Constraint:
-    """A rule that every stored row keeps, and the reason code of a row that does not.
+class Rule:
+    """A condition on a typed row.
 
     Attributes:
-        name: CHECK constraint and reason code: ``COLUMN_domain``, ``COLUMN_range``,
-            ``COLUMN_pattern``, or a check's own code.
-        sql: Spark SQL that is never null: true where the row passes. Delta takes a null for a
-            violation, so a missing value is let through by name; NOT NULL is the schema's part.
+        code: Reason code of a row that breaks it: ``COLUMN.domain``, ``COLUMN.range``,
+            ``COLUMN.pattern``, or a check's own code.
+        expect: Spark SQL over the table's column names; true or null passes.
         comment: One sentence for people.
         column: The column, or None for a rule over several.
     """
 
-    name: str
-    sql: str
-    comment: str
+    code: str
+    expect: str
+    comment: str = ""
     column: str | None = None
 
+    @property
+    def constraint(self) -> tuple[str, str]:
+        """Name and expression of the CHECK constraint (Delta refuses null, a rule does not)."""
+        return re.sub(r"\W", "_", self.code), f"coalesce({self.expect}, true)"
 
-def spark_type(column: Column) -> str:
-    """The column's type in Spark SQL DDL, such as ``BIGINT``."""
-    return SPARK_TYPES[column.type]
+
+def quoted(name: str) -> str:
+    """A column name as Spark SQL."""
+    return "`" + name.replace("`", "``") + "`"
 
 
-def text_literal(text: str) -> str:
-    """A Spark SQL string literal, with Spark's default escapes."""
+def literal(text: str) -> str:
+    """A text as a Spark SQL string literal, with Spark's default escapes."""
     escaped = text.replace("\\", "\\\\").replace("'", "\\'")
     return "'" + escaped.replace("\n", "\\n").replace("\r", "\\r") + "'"
+
+
+def number(value: float, column: Column) -> str:
+    """A bound as a Spark SQL literal of the column's type.
+
+    A bare 41.5 is a DECIMAL to Spark, and the comparison would go through decimals.
+    """
+    return f"{int(value)}L" if column.type == "long" else f"{float(value)!r}D"
 
 
 def comment_text(column: Column) -> str:
@@ -56,66 +73,63 @@ def comment_text(column: Column) -> str:
 
 
 def ddl(columns: Iterable[Column]) -> str:
-    """The columns as Spark SQL DDL, as CREATE TABLE and ``StructType.fromDDL`` take it."""
+    """The columns as Spark SQL DDL, as CREATE TABLE takes it."""
     return ", ".join(
-        f"`{c.name}` {spark_type(c)}{'' if c.nullable else ' NOT NULL'}"
-        f" COMMENT {text_literal(comment_text(c))}"
+        f"{quoted(c.name)} {SPARK_TYPES[c.type]}{'' if c.nullable else ' NOT NULL'}"
+        f" COMMENT {literal(comment_text(c))}"
         for c in columns
     )
 
 
-def column_constraints(column: Column) -> tuple[Constraint, ...]:
-    """The rules of one column, from its domain, range and pattern."""
-    name = f"`{column.name}`"
+def column_rules(column: Column) -> tuple[Rule, ...]:
+    """The rules of one column: domain, range and pattern. Missing and unparsable are parsing's."""
+    name = quoted(column.name)
     rules: list[tuple[str, str, str]] = []
     if column.domain is not None:
-        allowed = ", ".join(text_literal(value) for value in column.domain)
-        rules.append(
-            ("domain", f"{name} IN ({allowed})", f"one of {len(column.domain)} known values")
-        )
+        values = ", ".join(literal(value) for value in column.domain)
+        rules.append(("domain", f"{name} in ({values})", f"{_values(column.domain)}"))
     if column.range is not None:
         low, high = column.range
-        parts = [f"{name} >= {_number(low, column)}"] if low is not None else []
-        parts += [f"{name} <= {_number(high, column)}"] if high is not None else []
-        # Spark orders NaN above every number, so only an upper bound would keep it out.
-        parts += [f"NOT isnan({name})"] if column.type == "double" and high is None else []
-        rules.append(("range", " AND ".join(parts), range_text(column)))
+        ends = [f"{name} >= {number(low, column)}"] if low is not None else []
+        ends += [f"{name} <= {number(high, column)}"] if high is not None else []
+        if column.type == "double" and high is None:
+            # Spark orders NaN above every number, so only an upper bound would keep it out.
+            ends.append(f"not isnan({name})")
+        rules.append(("range", " and ".join(ends), range_text(column)))
     if column.pattern is not None:
         # \z, for $ would also match before a line break at the end.
-        literal = text_literal(rf"\A(?:{column.pattern})\z")
-        rules.append(("pattern", f"{name} RLIKE {literal}", f"matches {column.pattern}"))
+        whole = literal(rf"\A(?:{column.pattern})\z")
+        rules.append(("pattern", f"{name} rlike {whole}", f"matches {column.pattern}"))
     return tuple(
-        Constraint(
-            f"{column.name}_{rule}",
-            f"({name} IS NULL OR ({sql}))",
-            f"{column.name}: {text}.",
-            column.name,
-        )
+        Rule(f"{column.name}.{rule}", sql, f"{column.name} is {text}.", column.name)
         for rule, sql, text in rules
     )
 
 
-def check_constraint(check: Check) -> Constraint:
-    """A check over several columns; a null result passes."""
-    return Constraint(check.code, f"coalesce(({check.expect}), true)", check.comment)
+def row_rules(columns: Iterable[Column], checks: Iterable[Check] = ()) -> tuple[Rule, ...]:
+    """Every rule of a table, columns first, in the contract's order."""
+    of_columns = [rule for column in columns for rule in column_rules(column)]
+    return (*of_columns, *(Rule(c.code, f"({c.expect})", c.comment) for c in checks))
 
 
-def constraints(table: Silver | GoldTable) -> tuple[Constraint, ...]:
-    """All CHECK constraints of a table: those of its columns, then silver's checks."""
-    of_columns = [c for column in table.columns for c in column_constraints(column)]
-    checks = table.checks if isinstance(table, Silver) else ()
-    return (*of_columns, *(check_constraint(c) for c in checks))
+def constraints(columns: Iterable[Column], checks: Iterable[Check] = ()) -> dict[str, str]:
+    """CHECK constraints by name, for Delta; ``COLUMN_missing`` for columns that are not nullable."""
+    columns = tuple(columns)
+    missing = {
+        f"{c.name}_missing": f"{quoted(c.name)} is not null" for c in columns if not c.nullable
+    }
+    return missing | dict(rule.constraint for rule in row_rules(columns, checks))
 
 
 def reasons(silver: Silver) -> dict[str, str]:
-    """Every reason code for which a record of the source can be quarantined, with its sentence."""
-    codes: dict[str, str] = {}
+    """Every reason code for which a landed record can be quarantined, each with its sentence."""
+    codes = {JSON_INVALID: "The line is one JSON object."}
     for column in silver.columns:
         if not column.nullable:
-            codes[f"{column.name}_missing"] = f"{column.name}: a value is required."
+            codes[f"{column.name}.missing"] = f"{column.name} has a value."
         if column.type != "string":
-            codes[f"{column.name}_type"] = f"{column.name}: the text is no {column.type}."
-    return codes | {c.name: c.comment for c in constraints(silver)}
+            codes[f"{column.name}.unparsable"] = f"{column.name} reads as {column.type}."
+    return codes | {r.code: r.comment for r in row_rules(silver.columns, silver.checks)}
 
 
 def range_text(column: Column) -> str:
@@ -123,11 +137,12 @@ def range_text(column: Column) -> str:
     if column.range is None:
         return ""
     low, high = (
-        None if end is None else f"{end:g}" if abs(end) < 1e6 else str(end) for end in column.range
+        "" if end is None else str(int(end)) if float(end).is_integer() else repr(end)
+        for end in column.range
     )
-    if high is None:
+    if not high:
         return f"{low} or more"
-    return f"{high} or less" if low is None else f"{low} to {high}"
+    return f"{low} to {high}" if low else f"{high} or less"
 
 
 def export_columns(table: GoldTable, model: Model) -> tuple[Column, ...]:
@@ -136,11 +151,12 @@ def export_columns(table: GoldTable, model: Model) -> tuple[Column, ...]:
     return tuple(c for c in table.columns if c.name in wanted)
 
 
-def csv_header(columns: Sequence[Column]) -> str:
+def csv_header(columns: Iterable[Column]) -> str:
     """First line of a CSV part, without its line break. Names need no quotes."""
     return ",".join(c.name for c in columns)
 
 
-def _number(value: float, column: Column) -> str:
-    # A bare 41.5 is a DECIMAL to Spark, and the comparison would go through decimals.
-    return str(int(value)) if column.type == "long" else f"{value!r}D"
+def _values(values: tuple[str, ...]) -> str:
+    if len(values) > 6:
+        return f"one of {len(values)} known values"
+    return "one of " + ", ".join(values)
