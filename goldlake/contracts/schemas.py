@@ -87,7 +87,7 @@ def column_rules(column: Column) -> tuple[Rule, ...]:
     rules: list[tuple[str, str, str]] = []
     if column.domain is not None:
         values = ", ".join(literal(value) for value in column.domain)
-        rules.append(("domain", f"{name} in ({values})", f"{_values(column.domain)}"))
+        rules.append(("domain", f"{name} in ({values})", f"is {_values(column.domain)}"))
     if column.range is not None:
         low, high = column.range
         ends = [f"{name} >= {number(low, column)}"] if low is not None else []
@@ -95,13 +95,13 @@ def column_rules(column: Column) -> tuple[Rule, ...]:
         if column.type == "double" and high is None:
             # Spark orders NaN above every number, so only an upper bound would keep it out.
             ends.append(f"not isnan({name})")
-        rules.append(("range", " and ".join(ends), range_text(column)))
+        rules.append(("range", " and ".join(ends), f"is {range_text(column)}"))
     if column.pattern is not None:
         # \z, for $ would also match before a line break at the end.
         whole = literal(rf"\A(?:{column.pattern})\z")
         rules.append(("pattern", f"{name} rlike {whole}", f"matches {column.pattern}"))
     return tuple(
-        Rule(f"{column.name}.{rule}", sql, f"{column.name} is {text}.", column.name)
+        Rule(f"{column.name}.{rule}", sql, f"{column.name} {text}.", column.name)
         for rule, sql, text in rules
     )
 
@@ -113,7 +113,7 @@ def row_rules(columns: Iterable[Column], checks: Iterable[Check] = ()) -> tuple[
 
 
 def constraints(columns: Iterable[Column], checks: Iterable[Check] = ()) -> dict[str, str]:
-    """CHECK constraints by name, for Delta; ``COLUMN_missing`` for columns that are not nullable."""
+    """CHECK constraints by name, for Delta; ``COLUMN_missing`` where a null is not allowed."""
     columns = tuple(columns)
     missing = {
         f"{c.name}_missing": f"{quoted(c.name)} is not null" for c in columns if not c.nullable

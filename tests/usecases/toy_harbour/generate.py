@@ -14,8 +14,8 @@ ZONE = ZoneInfo("Europe/Copenhagen")
 ROWS_A_DAY = 2
 # Which rows are dirty, by index modulo 200: what is wrong, and the code they are rejected with.
 DIRT = {
-    20: "vessel_type_domain",
-    60: "length_m_range",
+    20: "vessel_type.domain",
+    60: "length_m.range",
     100: "both_or_no_coordinates",
     140: "changed_after_arrival",
 }
@@ -90,9 +90,9 @@ def _call(index: int, random_: random.Random) -> dict[str, Any]:
 
 
 def _soil(row: dict[str, Any], reason: str | None) -> None:
-    if reason == "vessel_type_domain":
+    if reason == "vessel_type.domain":
         row["vessel_type"] = "SUBMARINE"
-    elif reason == "length_m_range":
+    elif reason == "length_m.range":
         row["length_m"] = "4000"
     elif reason == "both_or_no_coordinates":
         row["latitude"] = "56.0"
