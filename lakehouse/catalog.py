@@ -1,0 +1,102 @@
+"""What tables a home holds, read from their logs without a JVM. Read-only."""
+
+from __future__ import annotations
+
+import posixpath
+from datetime import datetime, timezone
+from typing import Any
+
+from goldlake.contracts.errors import UsageError
+from goldlake.storage.home import Home
+from lakehouse.deltalog import DeltaLog
+from lakehouse.fates import FATES
+
+LAYERS = ("bronze", "silver", "gold", "audit")
+
+
+def tables(
+    usecase: str | None, home: Home, as_of: str | datetime | None = None
+) -> list[dict[str, Any]]:
+    """The Delta tables of a home.
+
+    Args:
+        usecase: A use case's name, or None for all that the home has tables of.
+        home: The home.
+        as_of: An instant (ISO 8601; without a zone UTC), or None for now.
+
+    Returns:
+        Per table id, uri, rows, version, bytes, committed_at (of that version) and as_of (gold:
+        the newest change at the source that it holds; else None). Ordered by layer, then name.
+
+    Raises:
+        UsageError: ``as_of`` is no instant.
+    """
+    instant = _instant(as_of) if isinstance(as_of, str) else as_of
+    names = [usecase] if usecase else _folders(home, "tables")
+    found = []
+    for name in names:
+        for layer in LAYERS:
+            for table in _folders(home, "tables", name, layer):
+                entry = _entry(home, name, layer, table, instant)
+                if entry:
+                    found.append(entry)
+    return found
+
+
+def fates(usecase: str, home: Home) -> dict[str, int]:
+    """Landed records by fate over all time, and silver's rows now.
+
+    Returns:
+        landed, inserted, amended, unchanged, stale, quarantined, deleted and silver; all 0 where
+        nothing was refined yet.
+    """
+    counts = dict.fromkeys(("landed", *FATES, "silver"), 0)
+    log = DeltaLog(home.table(usecase, "audit", "fates"))
+    if log.exists():
+        for item in log.read(["fate"])["fate"].value_counts().to_pylist():
+            counts[item["values"]] += item["counts"]
+            counts["landed"] += item["counts"]
+    for table in _folders(home, "tables", usecase, "silver"):
+        silver = DeltaLog(home.table(usecase, "silver", table))
+        counts["silver"] += silver.snapshot().rows if silver.exists() else 0
+    return counts
+
+
+def _entry(
+    home: Home, usecase: str, layer: str, name: str, instant: datetime | None
+) -> dict[str, Any] | None:
+    uri = home.table(usecase, layer, name)
+    log = DeltaLog(uri)
+    version = log.latest() if instant is None else log.version_at(instant)
+    if version is None:
+        return None
+    snapshot = log.snapshot(version)
+    basis = log.last_commit_with("as_of", version)
+    return {
+        "id": f"{usecase}.{layer}.{name}",
+        "uri": uri,
+        "rows": snapshot.rows,
+        "version": version,
+        "bytes": snapshot.bytes,
+        "committed_at": log.commit(version).time.isoformat(timespec="milliseconds"),
+        "as_of": basis.metadata["as_of"] if basis else None,
+    }
+
+
+def _folders(home: Home, *parts: str) -> list[str]:
+    try:
+        entries = home.fs.ls(home.path(*parts), detail=True)
+    except FileNotFoundError:
+        return []
+    names = (posixpath.basename(e["name"].rstrip("/")) for e in entries if e["type"] == "directory")
+    return sorted(name for name in names if not name.startswith(("_", ".")))
+
+
+def _instant(text: str) -> datetime:
+    try:
+        value = datetime.fromisoformat(text.replace("Z", "+00:00"))
+    except ValueError as error:
+        raise UsageError(
+            f"--as-of {text!r} is no instant", valid="ISO 8601, such as 2016-12-31T18:00:00Z"
+        ) from error
+    return value if value.tzinfo else value.replace(tzinfo=timezone.utc)

@@ -1,0 +1,271 @@
+"""Delta's transaction log read in plain Python: versions, files, properties; no JVM.
+
+Protocol: https://github.com/delta-io/delta/blob/master/PROTOCOL.md (JSON commits, single and
+multi-part checkpoints; no deletion vectors, no column mapping, no partitions, which goldlake's
+tables do not use). Read-only.
+"""
+
+from __future__ import annotations
+
+import json
+import posixpath
+import re
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
+
+import fsspec
+
+from goldlake.contracts.errors import StoreError
+
+if TYPE_CHECKING:
+    import pyarrow
+
+_COMMIT = re.compile(r"^(\d{20})\.json$")
+_CHECKPOINT = re.compile(r"^(\d{20})\.checkpoint(?:\.(\d{10})\.(\d{10}))?\.parquet$")
+
+
+@dataclass(frozen=True)
+class DataFile:
+    """A file that a version consists of."""
+
+    path: str
+    size: int
+    rows: int
+
+
+@dataclass(frozen=True)
+class Commit:
+    """One entry of a table's history.
+
+    Attributes:
+        version: Table version it made.
+        time: When, UTC.
+        operation: Delta's name of what was done.
+        metadata: The JSON object goldlake stored with it, or an empty one.
+    """
+
+    version: int
+    time: datetime
+    operation: str
+    metadata: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A table at one version.
+
+    Attributes:
+        uri: Location.
+        version: Of the table.
+        uuid: Delta's id of the table.
+        schema: Fields as Delta's schema JSON has them (name, type, nullable, metadata).
+        properties: Table properties.
+        files: What it consists of.
+    """
+
+    uri: str
+    version: int
+    uuid: str
+    schema: tuple[dict[str, Any], ...]
+    properties: dict[str, str]
+    files: tuple[DataFile, ...]
+
+    @property
+    def rows(self) -> int:
+        """Rows by the files' statistics."""
+        return sum(f.rows for f in self.files)
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of the version's data files."""
+        return sum(f.size for f in self.files)
+
+
+@dataclass
+class _State:
+    metadata: dict[str, Any] = field(default_factory=dict)
+    files: dict[str, DataFile] = field(default_factory=dict)
+
+    def apply(self, action: dict[str, Any]) -> None:
+        if action.get("metaData"):
+            self.metadata = action["metaData"]
+        if action.get("add"):
+            add = action["add"]
+            rows = json.loads(add["stats"])["numRecords"] if add.get("stats") else 0
+            self.files[add["path"]] = DataFile(unquote(add["path"]), add["size"], rows)
+        if action.get("remove"):
+            self.files.pop(action["remove"]["path"], None)
+
+
+class DeltaLog:
+    """The log of the table at a location; every call reads what is there now."""
+
+    def __init__(self, uri: str) -> None:
+        self.uri = uri
+        self.fs, self._root = fsspec.core.url_to_fs(uri)
+        self._log = posixpath.join(self._root, "_delta_log")
+
+    def exists(self) -> bool:
+        """Whether there is a Delta table."""
+        return self.latest() is not None
+
+    def latest(self) -> int | None:
+        """Newest version, or None where there is no table."""
+        versions = self.versions()
+        return versions[-1] if versions else None
+
+    def versions(self) -> list[int]:
+        """Versions whose commit is still in the log, oldest first."""
+        return sorted(int(m[1]) for m in map(_COMMIT.match, self._names()) if m)
+
+    def snapshot(self, version: int | None = None) -> Snapshot:
+        """The table at a version; default the newest.
+
+        Raises:
+            StoreError: There is no table, or no such version in its log.
+        """
+        names = self._names()
+        commits = sorted(int(m[1]) for m in map(_COMMIT.match, names) if m)
+        if not commits:
+            raise StoreError(f"There is no Delta table at {self.uri}")
+        wanted = commits[-1] if version is None else version
+        checkpoint, parts = _newest_checkpoint(names, wanted)
+        replay = [v for v in commits if checkpoint < v <= wanted]
+        if len(replay) != wanted - checkpoint:
+            raise StoreError(
+                f"The table at {self.uri} has no version {version}",
+                valid=f"{commits[0]} to {commits[-1]}",
+            )
+        state = _State()
+        for part in parts:
+            for action in self._checkpoint_actions(part):
+                state.apply(action)
+        for number in replay:
+            for action in self.actions(number):
+                state.apply(action)
+        meta = state.metadata
+        configuration = meta.get("configuration") or {}
+        return Snapshot(
+            self.uri,
+            wanted,
+            meta["id"],
+            tuple(json.loads(meta["schemaString"])["fields"]),
+            dict(configuration),
+            tuple(state.files.values()),
+        )
+
+    def actions(self, version: int) -> list[dict[str, Any]]:
+        """The actions of one commit."""
+        with self.fs.open(posixpath.join(self._log, f"{version:020d}.json"), "rb") as file:
+            return [json.loads(line) for line in file.read().splitlines() if line.strip()]
+
+    def commit(self, version: int) -> Commit:
+        """One commit's entry in the history."""
+        info: dict[str, Any] = {}
+        for action in self.actions(version):
+            info = action.get("commitInfo") or info
+        time = datetime.fromtimestamp(info.get("timestamp", 0) / 1000, timezone.utc)
+        return Commit(version, time, info.get("operation", ""), _object(info.get("userMetadata")))
+
+    def last_commit_with(self, key: str, version: int | None = None) -> Commit | None:
+        """The newest commit at or before a version whose metadata has a key, or None."""
+        for number in reversed(self.versions()):
+            if version is not None and number > version:
+                continue
+            commit = self.commit(number)
+            if key in commit.metadata:
+                return commit
+        return None
+
+    def version_at(self, time: datetime) -> int | None:
+        """The newest version that existed at an instant, or None where there was none."""
+        found = None
+        for number in self.versions():
+            if self.commit(number).time > time:
+                break
+            found = number
+        return found
+
+    def read(self, columns: list[str] | None = None, version: int | None = None) -> pyarrow.Table:
+        """Rows of a version as an Arrow table; columns added later are null in older rows."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        snapshot = self.snapshot(version)
+        types = {f["name"]: _arrow_type(pa, f["type"]) for f in snapshot.schema}
+        schema = pa.schema([(name, types[name]) for name in columns or types])
+        tables = [schema.empty_table()]
+        for data_file in snapshot.files:
+            with self.fs.open(posixpath.join(self._root, data_file.path), "rb") as file:
+                parquet = pq.ParquetFile(file)
+                present = [n for n in schema.names if n in parquet.schema_arrow.names]
+                part = parquet.read(columns=present)
+            arrays = [
+                part[name].cast(types[name])
+                if name in present
+                else pa.nulls(len(part), types[name])
+                for name in schema.names
+            ]
+            tables.append(pa.table(arrays, schema=schema))
+        return pa.concat_tables(tables)
+
+    def _names(self) -> list[str]:
+        # fsspec caches listings of some file systems, and other processes write here.
+        self.fs.invalidate_cache()
+        try:
+            return [posixpath.basename(name) for name in self.fs.ls(self._log, detail=False)]
+        except FileNotFoundError:
+            return []
+
+    def _checkpoint_actions(self, name: str) -> list[dict[str, Any]]:
+        import pyarrow.parquet as pq
+
+        with self.fs.open(posixpath.join(self._log, name), "rb") as file:
+            parquet = pq.ParquetFile(file)
+            wanted = ["metaData", "add.path", "add.size", "add.stats"]
+            actions: list[dict[str, Any]] = parquet.read(columns=wanted).to_pylist()
+        for action in actions:
+            meta = action.get("metaData")
+            if meta:
+                meta["configuration"] = dict(meta.get("configuration") or [])
+        return actions
+
+
+def _newest_checkpoint(names: list[str], version: int) -> tuple[int, list[str]]:
+    """The newest complete checkpoint at or before a version: its version (-1: none) and parts."""
+    found: dict[int, list[str]] = {}
+    sizes: dict[int, int] = {}
+    for name in sorted(names):
+        match = _CHECKPOINT.match(name)
+        if match and int(match[1]) <= version:
+            found.setdefault(int(match[1]), []).append(name)
+            sizes[int(match[1])] = int(match[3] or 1)
+    for number in sorted(found, reverse=True):
+        if len(found[number]) >= sizes[number]:
+            return number, found[number]
+    return -1, []
+
+
+def _object(text: str | None) -> dict[str, Any]:
+    try:
+        value = json.loads(text or "{}")
+    except ValueError:  # somebody else's metadata, of which nothing is known
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _arrow_type(pa: Any, delta_type: Any) -> Any:
+    """The Arrow type of a Delta type's JSON."""
+    if isinstance(delta_type, dict):
+        return pa.list_(_arrow_type(pa, delta_type["elementType"]))
+    return {
+        "string": pa.string(),
+        "long": pa.int64(),
+        "integer": pa.int32(),
+        "double": pa.float64(),
+        "boolean": pa.bool_(),
+        "timestamp": pa.timestamp("us", tz="UTC"),
+        "date": pa.date32(),
+    }[delta_type]

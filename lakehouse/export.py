@@ -1,0 +1,404 @@
+"""One gold version as CSV parts by split and a manifest; same version, same bytes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import posixpath
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import date, datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any
+
+import fsspec
+
+from goldlake.contracts.errors import PermanentError, StoreError
+from goldlake.contracts.model import SPLITS, Model, Split
+from goldlake.contracts.usecase import Column, GoldTable, UseCase
+from goldlake.storage.files import read_bytes, read_json, write_atomic
+from goldlake.storage.home import Home
+from goldlake.storage.rundir import Emit
+from lakehouse import delta, specs
+from lakehouse.deltalog import DeltaLog, Snapshot
+from lakehouse.gold import SILVER_VERSION, Basis, basis_of, iso
+from lakehouse.parsing import content_hash
+from lakehouse.rules import quoted
+
+if TYPE_CHECKING:
+    from pyspark.sql import Column as SparkColumn
+    from pyspark.sql import DataFrame, SparkSession
+
+MANIFEST = "manifest.json"
+IMMATURE, OUTSIDE = "immature", "outside"
+_SPLIT, _MONTH = "_split", "_month"
+_CSV = {
+    "header": "true",
+    "encoding": "UTF-8",
+    "quote": '"',
+    "escape": '"',
+    "nullValue": "",
+    "emptyValue": '""',
+    "ignoreLeadingWhiteSpace": "false",
+    "ignoreTrailingWhiteSpace": "false",
+    "compression": "none",
+    "lineSep": "\n",
+}
+
+
+@dataclass(frozen=True)
+class Boundaries:
+    """Instants that divide rows by event time: train < eval_from <= eval < test_from <= test < until.
+
+    Attributes:
+        train_from: First instant of train, or None for all there is.
+        eval_from: First instant of eval.
+        test_from: First instant of test.
+        until: First instant after test.
+        mature_until: Rows from here on are younger than the label's maturity at the as-of instant.
+    """
+
+    train_from: datetime | None
+    eval_from: datetime
+    test_from: datetime
+    until: datetime
+    mature_until: datetime
+
+    def document(self) -> dict[str, str | None]:
+        """The instants as ISO 8601 texts in UTC."""
+        return {name: iso(value) if value else None for name, value in asdict(self).items()}
+
+
+@dataclass(frozen=True)
+class _Source:
+    """The gold version to export, and what it stands for."""
+
+    usecase: UseCase
+    model: Model
+    table: GoldTable
+    snapshot: Snapshot
+    basis: Basis
+
+
+def export(
+    spark: SparkSession,
+    usecase: UseCase,
+    model: Model,
+    home: Home,
+    emit: Emit,
+    *,
+    version: int | None = None,
+    out: str | None = None,
+) -> dict[str, Any]:
+    """Writes an export, or finds the one that is there. Idempotent.
+
+    Args:
+        spark: The session.
+        usecase: The use case.
+        model: One of its models.
+        home: Where tables are read and the export is written.
+        emit: Progress.
+        version: Gold table version; default the newest that changed rows.
+        out: A folder that gets a copy, or None.
+
+    Returns:
+        The export document: export_id, uri, table, version, table_uuid, content_hash, as_of,
+        event_end, boundaries, rows, manifest_sha256, reused.
+
+    Raises:
+        StoreError: The gold table is empty, or has no such version.
+        PermanentError: A split would have no rows.
+    """
+    source = _source(usecase, model, home, version)
+    name = export_name(source.snapshot, usecase.hashes[f"model.{model.name}.export"])
+    target = home.export(usecase.name, model.name, name)
+    is_reused = read_json(home.fs, posixpath.join(target, MANIFEST)) is not None
+    if not is_reused:
+        _write(spark, source, home, target, emit)
+    data = read_bytes(home.fs, posixpath.join(target, MANIFEST))
+    if data is None:
+        raise StoreError(f"The export {target} lost its manifest while it was read")
+    if out:
+        _copy(target, out)
+    manifest = json.loads(data)
+    emit("progress", f"export: {name} {'is there already' if is_reused else 'written'}")
+    return {
+        "export_id": f"{usecase.name}/{model.name}/{name}",
+        "uri": target,
+        "table": manifest["table"],
+        "version": manifest["version"],
+        "table_uuid": manifest["table_uuid"],
+        "content_hash": manifest["content_hash"],
+        "as_of": manifest["as_of"],
+        "event_end": manifest["event_end"],
+        "boundaries": manifest["boundaries"],
+        "rows": manifest["rows"],
+        "manifest_sha256": hashlib.sha256(data).hexdigest(),
+        "reused": is_reused,
+    }
+
+
+def export_name(snapshot: Snapshot, section_hash: str) -> str:
+    """Folder of an export: its version and a digest of table, version and contract section."""
+    text = f"{snapshot.uuid}\n{snapshot.version}\n{section_hash}"
+    return f"{snapshot.version}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+
+
+def export_columns(model: Model, table: GoldTable) -> tuple[Column, ...]:
+    """Key, event time, label and feature columns, each once, in the gold table's order."""
+    wanted = {*table.key, model.event_time, model.label, *model.feature_columns}
+    return tuple(column for column in table.columns if column.name in wanted)
+
+
+def split_boundaries(split: Split, maturity_days: int, basis: Basis) -> Boundaries:
+    """The split's instants for one gold version. Pure.
+
+    The anchor is the earlier of the end of the data and ``as_of - maturity_days``: behind it
+    labels are not to be trusted yet. Fixed days begin at midnight UTC.
+    """
+    mature_until = _instant(basis.as_of) - timedelta(days=maturity_days)
+    anchor = min(_instant(basis.event_end), mature_until)
+    if split.kind == "fixed":
+        if split.eval_from is None or split.test_from is None:
+            raise PermanentError("A fixed split needs eval_from and test_from")
+        until = _midnight(split.until) if split.until else anchor
+        eval_from, test_from = _midnight(split.eval_from), _midnight(split.test_from)
+        return Boundaries(None, eval_from, test_from, until, mature_until)
+    test_from = anchor - timedelta(days=split.test_days)
+    eval_from = test_from - timedelta(days=split.eval_days)
+    train_from = eval_from - timedelta(days=split.train_days) if split.train_days else None
+    return Boundaries(train_from, eval_from, test_from, anchor, mature_until)
+
+
+def _source(usecase: UseCase, model: Model, home: Home, version: int | None) -> _Source:
+    table = usecase.gold[model.table]
+    spec = specs.gold(usecase, home, table)
+    log = DeltaLog(spec.uri)
+    # Commits that only changed comments or properties have the rows of the last one with a basis.
+    commit = log.last_commit_with(SILVER_VERSION, version) if log.exists() else None
+    if commit is None:
+        if version is not None and log.exists():
+            with_rows = [v for v in log.versions() if SILVER_VERSION in log.commit(v).metadata]
+            if with_rows:
+                raise _no_version(spec, version, f"{with_rows[0]} to {log.latest()}")
+        raise StoreError(
+            f"There is nothing to export: {spec.id} in {home.root} has no rows",
+            hint=f"goldlake ingest {usecase.name} --source URL|live",
+        )
+    if version is not None and version > (log.latest() or 0):
+        raise _no_version(spec, version, f"at most {log.latest()}")
+    return _Source(usecase, model, table, log.snapshot(commit.version), basis_of(commit))
+
+
+def _no_version(spec: specs.TableSpec, version: int, valid: str) -> StoreError:
+    return StoreError(f"{spec.id} has no version {version}", valid=valid, hint="goldlake tables")
+
+
+def _write(spark: SparkSession, source: _Source, home: Home, target: str, emit: Emit) -> None:
+    boundaries = split_boundaries(source.model.split, source.model.maturity_days, source.basis)
+    rows = delta.read(spark, source.snapshot.uri, source.snapshot.version)
+    emit("progress", f"export: {source.table.name}@{source.snapshot.version}")
+    counts, digest = _account(rows, source, boundaries)
+    _require_rows(counts, source, boundaries)
+    staging = f"{target}.staging"
+    fs, path = fsspec.core.url_to_fs(staging)
+    for folder in (path, fsspec.core.url_to_fs(target)[1]):  # left by an interrupted export
+        if fs.exists(folder):
+            fs.rm(folder, recursive=True)
+    _write_csv(_divided(rows, source, boundaries), source, staging)
+    parts = _move_parts(fs, path, fsspec.core.url_to_fs(target)[1], counts)
+    manifest = _manifest(source, boundaries, counts, digest, parts)
+    text = json.dumps(manifest, ensure_ascii=False, indent=1) + "\n"
+    write_atomic(home.fs, posixpath.join(target, MANIFEST), text.encode())
+
+
+def _split_column(source: _Source, boundaries: Boundaries) -> SparkColumn:
+    from pyspark.sql import functions as F
+
+    time = F.col(quoted(source.model.event_time))
+
+    def at(value: datetime) -> SparkColumn:
+        return F.timestamp_micros(F.lit(int(value.timestamp()) * 1_000_000 + value.microsecond))
+
+    b = boundaries
+    column = F.when(time >= at(b.mature_until), IMMATURE).when(time >= at(b.until), OUTSIDE)
+    if b.train_from:
+        column = column.when(time < at(b.train_from), OUTSIDE)
+    return (
+        column.when(time < at(b.eval_from), "train")
+        .when(time < at(b.test_from), "eval")
+        .otherwise("test")
+    )
+
+
+def _account(
+    rows: DataFrame, source: _Source, boundaries: Boundaries
+) -> tuple[dict[tuple[str, str], int], str]:
+    """Rows per (split, month), and the content hash of the whole version: sum and count."""
+    from pyspark.sql import functions as F
+
+    hashed = rows.select(
+        _split_column(source, boundaries).alias(_SPLIT),
+        _month(source).alias(_MONTH),
+        content_hash(source.table.names).cast("decimal(20,0)").alias("_hash"),
+    )
+    found = hashed.groupBy(_SPLIT, _MONTH).agg(F.count("*").alias("n"), F.sum("_hash").alias("h"))
+    groups = found.collect()
+    total = sum(int(g["h"]) for g in groups) % 2**64
+    counts = {(g[_SPLIT], g[_MONTH]): g["n"] for g in groups}
+    return counts, f"{total:016x}-{sum(counts.values())}"
+
+
+def _month(source: _Source) -> SparkColumn:
+    from pyspark.sql import functions as F
+
+    return F.date_format(quoted(source.model.event_time), "yyyy-MM")
+
+
+def _totals(counts: Mapping[tuple[str, str], int]) -> dict[str, int]:
+    totals = {name: 0 for name in (*SPLITS, IMMATURE, OUTSIDE)}
+    for (split, _), rows in counts.items():
+        totals[split] += rows
+    return totals
+
+
+def _require_rows(
+    counts: Mapping[tuple[str, str], int], source: _Source, boundaries: Boundaries
+) -> None:
+    totals = _totals(counts)
+    empty = [split for split in SPLITS if not totals[split]]
+    if not empty:
+        return
+    keys = (
+        "split.test_days, split.eval_days, split.train_days or maturity_days"
+        if source.model.split.kind == "relative"
+        else "split.eval_from, split.test_from, split.until or maturity_days"
+    )
+    bounds = ", ".join(f"{k} {v}" for k, v in boundaries.document().items() if v)
+    told = ", ".join(f"{rows:,} {split}" for split, rows in totals.items())
+    raise PermanentError(
+        f"The export of {source.usecase.name}.{source.model.name} would have no rows in "
+        f"{' and '.join(empty)}: {told}; boundaries {bounds}; events end {source.basis.event_end}, "
+        f"as of {source.basis.as_of}",
+        valid="every split has rows",
+        hint=f"change {keys} in models/{source.model.name}.yaml, or ingest a longer range",
+    )
+
+
+def _divided(rows: DataFrame, source: _Source, boundaries: Boundaries) -> DataFrame:
+    """Rows of the three splits, one task per (split, month), sorted by event time and key."""
+    from pyspark.sql import functions as F
+
+    columns = export_columns(source.model, source.table)
+    places = [_split_column(source, boundaries).alias(_SPLIT), _month(source).alias(_MONTH)]
+    order = [quoted(name) for name in (source.model.event_time, *source.table.key)]
+    return (
+        rows.select("*", *places)
+        .where(F.col(_SPLIT).isin(*SPLITS))
+        .repartition(_SPLIT, _MONTH)
+        .sortWithinPartitions(_SPLIT, _MONTH, *order)
+        .select(*(_csv_column(c) for c in columns), _SPLIT, _MONTH)
+    )
+
+
+def _csv_column(column: Column) -> SparkColumn:
+    from pyspark.sql import functions as F
+
+    value = F.col(quoted(column.name))
+    if column.type == "timestamp":
+        value = F.date_format(value, "yyyy-MM-dd'T'HH:mm:ss.SSSSSS'Z'")
+    return value.alias(column.name)
+
+
+def _write_csv(rows: DataFrame, source: _Source, staging: str) -> None:
+    writer = rows.write.format("csv").options(**_CSV).partitionBy(_SPLIT, _MONTH)
+    writer.option("maxRecordsPerFile", "0").save(staging)
+
+
+def _move_parts(
+    fs: fsspec.AbstractFileSystem,
+    staging: str,
+    target: str,
+    counts: Mapping[tuple[str, str], int],
+) -> dict[str, list[dict[str, Any]]]:
+    """Gives Spark's files their names in the export; describes them for the manifest."""
+    parts: dict[str, list[dict[str, Any]]] = {split: [] for split in SPLITS}
+    pattern = re.compile(rf"{_SPLIT}=(\w+)/{_MONTH}=([0-9-]+)/part-[^/]*\.csv$")
+    for file in sorted(fs.find(staging)):
+        match = pattern.search(file)
+        if not match:
+            continue
+        split, month = match.groups()
+        path = f"{split}/part-{month}.csv"
+        data = fs.cat_file(file)
+        final = posixpath.join(target, path)
+        fs.makedirs(posixpath.dirname(final), exist_ok=True)
+        fs.mv(file, final)
+        parts[split].append(
+            {
+                "path": path,
+                "rows": counts[split, month],
+                "bytes": len(data),
+                "sha256": hashlib.sha256(data).hexdigest(),
+            }
+        )
+    fs.rm(staging, recursive=True)
+    written = {(split, p["path"][-11:-4]) for split in SPLITS for p in parts[split]}
+    expected = {place for place in counts if place[0] in SPLITS}
+    if written != expected or sum(map(len, parts.values())) != len(expected):
+        raise StoreError(f"The export {target} has parts {written} instead of {expected}")
+    return parts
+
+
+def _manifest(
+    source: _Source,
+    boundaries: Boundaries,
+    counts: Mapping[tuple[str, str], int],
+    digest: str,
+    parts: Mapping[str, list[dict[str, Any]]],
+) -> dict[str, Any]:
+    model, usecase = source.model, source.usecase
+    totals = _totals(counts)
+    prefix = f"model.{model.name}."
+    return {
+        "format": 1,
+        "usecase": usecase.name,
+        "model": model.name,
+        "table": f"{usecase.name}.gold.{source.table.name}",
+        "table_uuid": source.snapshot.uuid,
+        "version": source.snapshot.version,
+        "content_hash": digest,
+        "as_of": source.basis.as_of,
+        "event_end": source.basis.event_end,
+        "maturity_days": model.maturity_days,
+        "boundaries": boundaries.document(),
+        "columns": [
+            {"name": c.name, "type": c.type, "nullable": c.nullable}
+            for c in export_columns(model, source.table)
+        ],
+        "label": model.label,
+        "event_time": model.event_time,
+        "key": list(source.table.key),
+        "rows": totals,
+        "splits": {split: {"rows": totals[split], "parts": parts[split]} for split in SPLITS},
+        "sections": {f"{prefix}export": usecase.hashes[f"{prefix}export"]},
+    }
+
+
+def _copy(target: str, out: str) -> None:
+    """Copies an export to a folder that a person named; it may be anywhere."""
+    from_fs, source = fsspec.core.url_to_fs(target)
+    to_fs, folder = fsspec.core.url_to_fs(out)
+    files = sorted(from_fs.find(source), key=lambda f: f.endswith(f"/{MANIFEST}"))
+    for file in files:
+        copy = posixpath.join(folder, posixpath.relpath(file, source))
+        to_fs.makedirs(posixpath.dirname(copy), exist_ok=True)
+        to_fs.pipe_file(copy, from_fs.cat_file(file))
+
+
+def _midnight(day: date) -> datetime:
+    return datetime(day.year, day.month, day.day, tzinfo=timezone.utc)
+
+
+def _instant(text: str) -> datetime:
+    return datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=timezone.utc)

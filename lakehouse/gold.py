@@ -1,0 +1,247 @@
+"""Silver's change data feed to gold tables, each commit with the silver version it stands for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any
+
+from goldlake.contracts.errors import PermanentError
+from goldlake.contracts.registry import resolve
+from goldlake.contracts.usecase import GoldTable, UseCase
+from goldlake.storage.home import Home
+from goldlake.storage.rundir import Emit
+from lakehouse import delta, specs
+from lakehouse.deltalog import Commit, DeltaLog, Snapshot
+from lakehouse.rules import quoted
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+SILVER_VERSION = "silver_version"
+CHANGE = "_change_type"
+
+
+@dataclass(frozen=True)
+class Basis:
+    """What a gold version stands for; stored with its commit.
+
+    Attributes:
+        silver_version: Version of the silver table it was made from.
+        silver_uuid: Delta id of that table.
+        as_of: Newest change at the source that silver holds (ISO 8601, UTC).
+        event_end: Midnight UTC after the newest event (ISO 8601, UTC).
+        run_id: Run that made it.
+    """
+
+    silver_version: int
+    silver_uuid: str
+    as_of: str
+    event_end: str
+    run_id: str
+
+
+def basis_of(commit: Commit) -> Basis:
+    """The basis stored with a gold commit."""
+    return Basis(**{name: commit.metadata[name] for name in Basis.__dataclass_fields__})
+
+
+def refine(
+    spark: SparkSession, usecase: UseCase, home: Home, run_id: str, emit: Emit
+) -> dict[str, bool]:
+    """Brings every gold table up to silver. Writes; idempotent.
+
+    Returns:
+        By table name, whether it got a new version.
+
+    Raises:
+        PermanentError: A build function returns other columns than the contract declares.
+    """
+    silver = DeltaLog(specs.silver(usecase, home).uri).snapshot()
+    basis: Basis | None = None
+    changed = {}
+    for table in usecase.gold.values():
+        spec = specs.gold(usecase, home, table)
+        delta.create(spark, spec)
+        last = _last_commit(spec, silver)
+        if last and basis_of(last).silver_version == silver.version:
+            delta.set_comments(spark, spec)
+            changed[table.name] = False
+            continue
+        basis = basis or _basis(spark, usecase, silver, run_id)
+        if basis is None:  # silver is empty
+            changed[table.name] = False
+            continue
+        step = _Step(spark, usecase, table, spec, silver, basis)
+        changed[table.name] = step.increment(last) if last else step.rebuild()
+        delta.set_comments(spark, spec)
+        rows = DeltaLog(spec.uri).snapshot().rows
+        emit("progress", f"gold: {spec.id}: {rows:,} rows", rows=rows)
+    return changed
+
+
+def _last_commit(spec: specs.TableSpec, silver: Snapshot) -> Commit | None:
+    """The commit to continue from; None where the table has to be built from all of silver."""
+    log = DeltaLog(spec.uri)
+    if (
+        log.snapshot().properties.get(specs.CONTRACT_PROPERTY)
+        != spec.properties[specs.CONTRACT_PROPERTY]
+    ):
+        return None
+    commit = log.last_commit_with(SILVER_VERSION)
+    if commit is None or commit.metadata["silver_uuid"] != silver.uuid:
+        return None
+    needed = set(range(commit.metadata[SILVER_VERSION] + 1, silver.version + 1))
+    return commit if needed <= set(DeltaLog(silver.uri).versions()) else None
+
+
+def _basis(spark: SparkSession, usecase: UseCase, silver: Snapshot, run_id: str) -> Basis | None:
+    from pyspark.sql import functions as F
+
+    contract = usecase.silver
+    # A version that is no time (a counter) cannot say when; then the time it became known does.
+    is_time = contract.column(contract.version).type in ("timestamp", "date")
+    newest = contract.version if is_time else specs.KNOWN_AT
+    micros = (
+        F.unix_micros(F.max(F.col(quoted(n)).cast("timestamp")))
+        for n in (newest, contract.event_time)
+    )
+    as_of, event = delta.read(spark, silver.uri, silver.version).agg(*micros).collect()[0]
+    if event is None:
+        return None
+    day = instant(event).replace(hour=0, minute=0, second=0, microsecond=0)
+    return Basis(
+        silver.version, silver.uuid, iso(instant(as_of)), iso(day + timedelta(days=1)), run_id
+    )
+
+
+def instant(micros: int) -> datetime:
+    """A UTC time from microseconds since 1970, exactly."""
+    return datetime(1970, 1, 1, tzinfo=timezone.utc) + timedelta(microseconds=micros)
+
+
+def iso(time: datetime) -> str:
+    """ISO 8601 in UTC with microseconds, such as ``2016-01-01T06:00:00.000000Z``."""
+    return time.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+@dataclass(frozen=True)
+class _Step:
+    """One gold table's way to one silver version."""
+
+    spark: SparkSession
+    usecase: UseCase
+    table: GoldTable
+    spec: specs.TableSpec
+    silver: Snapshot
+    basis: Basis
+
+    def rebuild(self) -> bool:
+        rows = self._build(self._silver())
+        delta.overwrite(self._declared(rows), self.spec, asdict(self.basis))
+        return True
+
+    def increment(self, last: Commit) -> bool:
+        first = basis_of(last).silver_version + 1
+        feed = delta.changes(self.spark, self.silver.uri, first, self.silver.version)
+        feed = feed.persist()
+        try:
+            if feed.isEmpty():  # silver's new versions changed no rows
+                return False
+            rows = self._changed_rows(feed) if self.table.mode == "rows" else self._cells(feed)
+            rows = rows.persist()
+            try:
+                if rows.isEmpty():
+                    # Delta makes no commit of an empty MERGE, and the basis has moved on.
+                    rows = rows.drop(delta.DELETED)
+                    delta.append(rows, self.spec.uri, metadata=asdict(self.basis))
+                else:
+                    delta.merge(rows, self.spec.uri, self.table.key, metadata=asdict(self.basis))
+            finally:
+                rows.unpersist()
+        finally:
+            feed.unpersist()
+        return True
+
+    def _changed_rows(self, feed: DataFrame) -> DataFrame:
+        """Mode ``rows``: the last change per key, built or deleted."""
+        from pyspark.sql import functions as F
+
+        last = last_changes(feed, self.usecase.silver.key)
+        names = [quoted(name) for name in self.usecase.silver.names]
+        built = self._declared(self._build(last.where(F.col(CHANGE) != "delete").select(*names)))
+        built = built.withColumn(delta.DELETED, F.lit(False))
+        gone = last.where(F.col(CHANGE) == "delete").select(
+            *(
+                (F.col(quoted(f.name)) if f.name in self.table.key else F.lit(None))
+                .cast(f.type)
+                .alias(f.name)
+                for f in self.spec.fields
+            ),
+            F.lit(True).alias(delta.DELETED),
+        )
+        return built.unionByName(gone)
+
+    def _cells(self, feed: DataFrame) -> DataFrame:
+        """Mode ``aggregate``: what the build function returns and gold does not hold already."""
+        from pyspark.sql import functions as F
+
+        changes = feed.select(*(quoted(n) for n in self.usecase.silver.names), CHANGE)
+        gold = delta.read(self.spark, self.spec.uri)
+        built = self._build(self._silver(), changes, gold)
+        if delta.DELETED not in built.columns:
+            built = built.withColumn(delta.DELETED, F.lit(False))
+        rows = self._declared(built, delta.DELETED)
+        same = [rows[quoted(n)].eqNullSafe(gold[quoted(n)]) for n in self.spec.names]
+        is_held = same[0]
+        for condition in same[1:]:
+            is_held = is_held & condition
+        return rows.join(gold, is_held & ~rows[delta.DELETED], "left_anti")
+
+    def _silver(self) -> DataFrame:
+        rows = delta.read(self.spark, self.silver.uri, self.silver.version)
+        return rows.select(*(quoted(name) for name in self.usecase.silver.names))
+
+    def _build(
+        self, silver: DataFrame, changes: DataFrame | None = None, gold: DataFrame | None = None
+    ) -> DataFrame:
+        function: Callable[..., Any] = resolve(
+            self.usecase, self.table.build, f"gold.{self.table.name}.build"
+        )
+        built = function(silver) if self.table.mode == "rows" else function(silver, changes, gold)
+        return built  # type: ignore[no-any-return]
+
+    def _declared(self, rows: DataFrame, *more: str) -> DataFrame:
+        """The declared columns in order, types and comments."""
+        from pyspark.sql import functions as F
+
+        missing = [name for name in self.spec.names if name not in rows.columns]
+        if missing:
+            raise PermanentError(
+                f"{self.table.build} of {self.spec.id} returns {', '.join(rows.columns)} and lacks "
+                f"{', '.join(missing)}",
+                valid=f"the contract's columns: {', '.join(self.spec.names)}",
+                hint=f"correct {self.table.build} or gold.{self.table.name} in the contract",
+            )
+        columns = [
+            F.col(quoted(f.name)).cast(f.type).alias(f.name, metadata={"comment": f.comment})
+            for f in self.spec.fields
+        ]
+        return rows.select(*columns, *more)
+
+
+def last_changes(feed: DataFrame, key: tuple[str, ...]) -> DataFrame:
+    """The newest change of each key: a delete, or the row as it is after the feed."""
+    from pyspark.sql import Window
+    from pyspark.sql import functions as F
+
+    newest = Window.partitionBy(*(quoted(k) for k in key)).orderBy(
+        F.col("_commit_version").desc(), F.when(F.col(CHANGE) == "delete", 1).otherwise(0)
+    )
+    return (
+        feed.where(F.col(CHANGE) != "update_preimage")
+        .withColumn("_newest", F.row_number().over(newest))
+        .where("_newest = 1")
+        .drop("_newest")
+    )

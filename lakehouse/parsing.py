@@ -1,0 +1,204 @@
+"""From a record's text to typed columns and reason codes, by the contract. Pure."""
+
+from __future__ import annotations
+
+from functools import reduce
+from typing import TYPE_CHECKING, Any
+
+from goldlake.contracts.usecase import Column, Silver
+from lakehouse import rules
+from lakehouse.specs import CONTENT_HASH, SPARK_TYPES
+
+if TYPE_CHECKING:
+    from pyspark.sql import Column as SparkColumn
+    from pyspark.sql import DataFrame
+    from pyspark.sql.types import StructType
+
+REASONS, KEY = "_reasons", "_key"
+_RECORD, _TEXT = "_record", "_text_"
+_INTEGER = r"^\s*[+-]?[0-9]+(\.0*)?\s*$"
+_NUMBER = r"^\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\s*$"
+_ZONE_LETTERS = set("XxZzVO")
+
+
+def parsed(records: DataFrame, silver: Silver) -> DataFrame:
+    """Types records by the contract.
+
+    Args:
+        records: Any columns and ``value`` (string), one JSON object each.
+        silver: The contract.
+
+    Returns:
+        The columns of ``records``, the contract's columns typed (null where a text does not
+        parse), ``_reasons`` (array of reason codes, empty for a valid row), ``_key`` (the key as
+        text, null where a part is missing) and ``_content_hash`` (long).
+    """
+    from pyspark.sql import functions as F
+
+    # Wrapped in an array, two objects on one line are two elements and text behind an object is an
+    # error; the parser alone would read the first object and forget the rest.
+    wrapped = F.concat(F.lit("["), F.col("value"), F.lit("]"))
+    elements = F.from_json(wrapped, _json_schema(silver))
+    looks_like_object = F.trim(F.col("value")).rlike(r"(?s)\A\{.*\}\z")
+    rows = records.withColumn("_elements", elements).withColumn(
+        _RECORD,
+        F.when(looks_like_object & (F.size("_elements") == 1), F.col("_elements")[0]),
+    )
+    is_object = F.col(_RECORD).isNotNull()
+    rows = rows.select(
+        *records.columns,
+        is_object.alias("_is_object"),
+        *(_text(column).alias(_TEXT + column.name) for column in silver.columns),
+    )
+    rows = rows.select("*", *(_typed(column).alias(column.name) for column in silver.columns))
+    reasons = F.array_compact(F.array(*_reasons(silver)))
+    invalid = F.array(F.lit(rules.JSON_INVALID))
+    return rows.select(
+        *records.columns,
+        *silver.names,
+        F.when(F.col("_is_object"), reasons).otherwise(invalid).alias(REASONS),
+        _key(silver).alias(KEY),
+        content_hash(silver.names).alias(CONTENT_HASH),
+    )
+
+
+def content_hash(names: tuple[str, ...]) -> SparkColumn:
+    """A 64-bit hash of a row's columns that tells (null, 'a') from ('a', null).
+
+    A missing value adds nothing, so that a nullable column added later leaves the hash of a row
+    without it unchanged.
+    """
+    from pyspark.sql import functions as F
+
+    parts: list[Any] = []
+    for name in names:
+        column = F.col(rules.quoted(name))
+        parts += [F.when(column.isNotNull(), F.lit(name)), column]
+    return F.xxhash64(*parts)
+
+
+def _json_schema(silver: Silver) -> Any:
+    """Array of a struct of strings, nested where a field's name has dots."""
+    from pyspark.sql.types import ArrayType
+
+    tree: dict[str, Any] = {}
+    for column in silver.columns:
+        *parents, leaf = column.field.split(".")
+        place = reduce(lambda level, part: level.setdefault(part, {}), parents, tree)
+        place.setdefault(leaf, None)
+    return ArrayType(_struct(tree))
+
+
+def _struct(tree: dict[str, Any]) -> StructType:
+    from pyspark.sql.types import StringType, StructField, StructType
+
+    return StructType(
+        [StructField(name, _struct(sub) if sub else StringType()) for name, sub in tree.items()]
+    )
+
+
+def _text(column: Column) -> SparkColumn:
+    """The source's text of a column: missing spellings are null, replaced and padded."""
+    from pyspark.sql import functions as F
+
+    path = ".".join(rules.quoted(part) for part in column.field.split("."))
+    text = F.col(f"{_RECORD}.{path}")
+    if column.null_values:
+        is_missing = text.isin(*column.null_values)
+        if column.type in ("long", "double"):
+            numbers = [float(v) for v in column.null_values if _is_number(v)]
+            if numbers:
+                is_equal = text.try_cast("double").isin(*numbers)  # "0", "0.0" and 0 are one
+                is_missing = is_missing | F.coalesce(is_equal, F.lit(False))
+        text = F.when(~is_missing, text)
+    if column.replace:
+        pairs = [F.lit(part) for pair in column.replace.items() for part in pair]
+        text = F.coalesce(F.element_at(F.create_map(*pairs), text), text)
+    if column.pad is not None:
+        stripped = F.regexp_replace(text, "^0+", "")
+        padded = F.lpad(stripped, column.pad, "0")
+        text = F.when(F.length(stripped) < column.pad, padded).otherwise(stripped)
+    return text
+
+
+def _typed(column: Column) -> SparkColumn:
+    from pyspark.sql import functions as F
+
+    text = F.col(rules.quoted(_TEXT + column.name))
+    if column.type == "string":
+        return text
+    if column.type == "long":
+        digits = F.regexp_replace(text, r"\.0*\s*$", "")
+        return F.when(text.rlike(_INTEGER), digits.try_cast("bigint"))
+    if column.type == "double":
+        number = F.when(text.rlike(_NUMBER), text.try_cast("double"))
+        return F.when(F.abs(number) < F.lit(float("inf")), number)
+    if column.type == "boolean":
+        lower = F.lower(text)
+        return F.when(lower == "true", F.lit(True)).when(lower == "false", F.lit(False))
+    if column.type == "date":
+        if column.format:
+            return F.try_to_timestamp(text, F.lit(column.format)).cast("date")
+        return text.try_cast("date")
+    return _timestamp(column, text)
+
+
+def _timestamp(column: Column, text: SparkColumn) -> SparkColumn:
+    """An instant. The session's zone is UTC, so a text without a zone reads as UTC first.
+
+    A local time that does not exist (clocks going forward) moves on by the hour that is missing;
+    one that happens twice is its first occurrence, which is java.time's rule.
+    """
+    from pyspark.sql import functions as F
+
+    instant = (
+        F.try_to_timestamp(text, F.lit(column.format))
+        if column.format
+        else text.try_cast(SPARK_TYPES["timestamp"])
+    )
+    has_zone = bool(_ZONE_LETTERS & set(_unquoted(column.format or "")))
+    if column.time_zone and not has_zone:
+        return F.to_utc_timestamp(instant, column.time_zone)
+    return instant
+
+
+def _reasons(silver: Silver) -> list[SparkColumn]:
+    """One expression per possible reason: its code where the row has it, else null."""
+    from pyspark.sql import functions as F
+
+    found = []
+    for column in silver.columns:
+        text = F.col(rules.quoted(_TEXT + column.name))
+        value = F.col(rules.quoted(column.name))
+        if not column.nullable:
+            found.append(F.when(text.isNull(), F.lit(f"{column.name}.missing")))
+        if column.type != "string":
+            is_unparsable = text.isNotNull() & value.isNull()
+            found.append(F.when(is_unparsable, F.lit(f"{column.name}.unparsable")))
+    for rule in rules.row_rules(silver.columns, silver.checks):
+        is_broken = ~F.coalesce(F.expr(rule.expect), F.lit(True))
+        found.append(F.when(is_broken, F.lit(rule.code)))
+    return found
+
+
+def _key(silver: Silver) -> SparkColumn:
+    from pyspark.sql import functions as F
+
+    columns = [F.col(rules.quoted(name)) for name in silver.key]
+    if len(columns) == 1:
+        return columns[0].cast("string")
+    is_whole = reduce(lambda a, b: a & b, (column.isNotNull() for column in columns))
+    return F.when(is_whole, F.to_json(F.struct(*columns)))
+
+
+def _unquoted(pattern: str) -> str:
+    """A datetime pattern without its quoted literals."""
+    return "".join(pattern.split("'")[::2])
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,84 @@
+"""The one place that starts Spark: settings, JARs, nothing else."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from goldlake.contracts.errors import PermanentError
+from goldlake.storage.home import jars_folder
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+CORES = 2
+MEMORY = "3g"
+# The compiler's first tier alone starts faster and runs slower: it pays while a run is short.
+SMALL_RUN_ROWS = 400_000
+
+
+def spark_session(
+    *, cores: int = CORES, shuffle_partitions: int | None = None, rows: int | None = None
+) -> SparkSession:
+    """The process's Spark session with Delta, in UTC; started by the first call.
+
+    Args:
+        cores: Threads of the local master.
+        shuffle_partitions: Tasks after a shuffle; default two per core.
+        rows: Records the run will touch, if known: a small run is compiled less.
+
+    Raises:
+        PermanentError: The Delta JARs are missing.
+    """
+    jars = sorted(jars_folder().glob("delta-*.jar"))
+    if len(jars) < 2:
+        raise PermanentError(
+            f"Spark needs the two Delta JARs and {jars_folder()} holds {len(jars)}",
+            valid="delta-spark and delta-storage",
+            hint="make setup",
+        )
+    _set_environment()
+    from pyspark.sql import SparkSession
+
+    builder = SparkSession.builder.appName("goldlake").master(f"local[{cores}]")
+    options = _options(shuffle_partitions or 2 * cores, rows)
+    options["spark.jars"] = ",".join(str(jar) for jar in jars)
+    for name, value in options.items():
+        builder = builder.config(name, value)
+    spark = builder.getOrCreate()
+    spark.sparkContext.setLogLevel("WARN")
+    return spark
+
+
+def _set_environment() -> None:
+    """Local masters only: a host name that does not resolve must not stop Spark."""
+    os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
+    os.environ.setdefault("SPARK_LOCAL_HOSTNAME", "localhost")
+    # Workers must be the Python of this process, not the first "python3" on the path.
+    os.environ["PYSPARK_PYTHON"] = sys.executable
+    os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable
+
+
+def _options(shuffle_partitions: int, rows: int | None) -> dict[str, str]:
+    java = ["-XX:+UseParallelGC", "-Duser.timezone=UTC"]
+    if rows is not None and rows <= SMALL_RUN_ROWS:
+        java.append("-XX:TieredStopAtLevel=1")
+    return {
+        "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
+        "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
+        "spark.driver.memory": os.environ.get("GOLDLAKE_SPARK_MEMORY", MEMORY),
+        "spark.driver.extraJavaOptions": " ".join(java),
+        "spark.sql.session.timeZone": "UTC",
+        "spark.sql.shuffle.partitions": str(shuffle_partitions),
+        # A division by zero in one dirty row is null, a reason to quarantine, never a dead batch.
+        "spark.sql.ansi.enabled": "false",
+        "spark.sql.parquet.compression.codec": "zstd",
+        "spark.databricks.delta.snapshotPartitions": "2",
+        "spark.ui.enabled": "false",
+        "spark.ui.showConsoleProgress": "false",
+        "spark.sql.streaming.metricsEnabled": "false",
+        "spark.sql.streaming.numRecentProgressUpdates": "5",
+        "spark.sql.sources.parallelPartitionDiscovery.parallelism": "2",
+        "spark.log.structuredLogging.enabled": "false",
+    }
