@@ -61,7 +61,7 @@ def serve(
         rows: Generated rows.
         seed: Of rows and faults.
         port: Port on 127.0.0.1; 0: any free one.
-        faults: ``KIND:SHARE,…``, see `goldlake.sources.socrata.faults`.
+        faults: ``KIND:SHARE,…``, see the simulator of the kind of source.
         speed: Simulated seconds per second; None: everything is visible at once.
         on_ready: Called with the base URL when requests are answered.
         start: Simulated instant at the start (ISO 8601), with ``speed``.

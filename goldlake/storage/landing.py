@@ -261,7 +261,7 @@ class LandingZone:
 def describe_identity(identity: Mapping[str, Any]) -> str:
     """An identity as a person reads it: ``kind (key value, …)``, long hashes cut to 12 digits."""
     parts = []
-    for key, value in identity.items():
+    for key, value in sorted(identity.items()):
         if key == "kind":
             continue
         values = value if isinstance(value, list) else [value]
