@@ -1,7 +1,7 @@
 """Reading an export: the manifest that names its rows, and the parts it lists. Read-only, no TFX.
 
-An export is found by its id inside the home (``GOLDLAKE_HOME``), so that a pipeline definition holds
-the id and the manifest's sha256, and no path.
+An export is found by its id inside the home (``GOLDLAKE_HOME``), so that a pipeline definition
+holds the id and the manifest's sha256, and no path.
 """
 
 from __future__ import annotations

@@ -269,6 +269,10 @@ class PipelineSpec:
         """``usecase.model``, the served name and the pipeline's name."""
         return f"{self.usecase}.{self.model}"
 
+    def to_json(self) -> dict[str, Any]:
+        """A JSON object (lists for tuples)."""
+        return _plain(self)
+
 
 def pipeline_spec(
     usecase: UseCase,

@@ -1,8 +1,8 @@
 """CuratedSchema: the TFX schema that the contract says, not one guessed from the data.
 
-Columns that are never null are dense with shape [1] (``FixedLenFeature``); nullable ones hold at most
-one value (``VarLenFeature``, a SparseTensor). The environments are TRAINING, with all columns, and
-SERVING, with the model's features only.
+Columns that are never null are dense with shape [1] (``FixedLenFeature``); nullable ones hold at
+most one value (``VarLenFeature``, a SparseTensor). The environments are TRAINING, with all columns,
+and SERVING, with the model's features only.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ def _set_domain(feature: schema_pb2.Feature, column: ColumnSpec, min_domain_mass
     if column.range is not None:
         domain = feature.float_domain if column.type == "double" else feature.int_domain
         number = float if column.type == "double" else int
-        for end, bound in zip(("min", "max"), column.range):
+        for end, bound in zip(("min", "max"), column.range, strict=True):
             if bound is not None:
                 setattr(domain, end, number(bound))
 
@@ -106,8 +106,8 @@ def _set_domain(feature: schema_pb2.Feature, column: ColumnSpec, min_domain_mass
 def _set_comparator(feature: schema_pb2.Feature, column: ColumnSpec, limit: DriftLimit) -> None:
     if limit.infinity_norm is not None and column.example_type != "bytes":
         raise UsageError(
-            f"The {limit.compare} limit of column {column.name!r} is an infinity_norm, and its type "
-            f"{column.type} has no categories",
+            f"The {limit.compare} limit of column {column.name!r} is an infinity_norm, and its "
+            f"type {column.type} has no categories",
             valid="jensen_shannon",
         )
     is_drift = limit.compare == "drift"

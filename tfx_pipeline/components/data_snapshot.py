@@ -1,4 +1,4 @@
-"""DataSnapshot: the first node, which pins a pipeline run to the exact rows of one table version."""
+"""DataSnapshot: the first node, which pins a run to the exact rows of one table version."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ class DataSnapshot(types.Artifact):
     """A gold table at one version, as the export that was verified; holds a copy of its manifest.
 
     Properties: ``table`` (``usecase.gold.NAME``), ``table_uuid`` (Delta table id), ``version``,
-    ``content_hash`` (of the rows), ``as_of`` (UTC), ``export_id``, ``manifest_sha256``, and the rows
-    per split.
+    ``content_hash`` (of the rows), ``as_of`` (UTC), ``export_id``, ``manifest_sha256``, and the
+    rows per split.
     """
 
     TYPE_NAME = "DataSnapshot"

@@ -1,7 +1,8 @@
 """SnapshotExampleGen: an export's CSV parts as tf.Example records, through Arrow and C++.
 
-Types come from the manifest, never from guessing. A missing value is a feature without a value, which
-every reader of tf.Example takes as absent; zero, false and the empty string are values. Batches are streamed, so memory does not grow with the data.
+Types come from the manifest, never from guessing. A missing value is a feature without a value,
+which every reader of tf.Example takes as absent; zero, false and the empty string are values.
+Batches are streamed, so memory does not grow with the data.
 """
 
 from __future__ import annotations
@@ -140,7 +141,7 @@ def csv_batches(
 
 
 def encodable(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """The batch as the C++ encoder wants it: lists of binary, int64 or float32, null where missing."""
+    """The batch as the C++ encoder wants it: lists of binary, int64 or float32; null is missing."""
     arrays = []
     for column in batch.columns:
         kind = "int64" if pa.types.is_boolean(column.type) else _kind(column.type)

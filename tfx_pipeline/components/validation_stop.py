@@ -46,7 +46,8 @@ def refusal(document: dict[str, Any]) -> str:
     """One sentence that names every anomaly's column, split and description."""
     errors = [a for a in document["anomalies"] if a["severity"] == "error"]
     listed = "; ".join(
-        f"{a['column'] or 'the data set'} ({a['split']}, {a['kind']}): {a['description'].rstrip('. ')}"
+        f"{a['column'] or 'the data set'} ({a['split']}, {a['kind']}): "
+        f"{a['description'].rstrip('. ')}"
         for a in errors
     )
     return f"The data was refused for {len(errors)} anomalies: {listed}"

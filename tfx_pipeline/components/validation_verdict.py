@@ -1,7 +1,8 @@
 """ValidationVerdict: may this data train a model? The answer is published, whatever it is.
 
-Stock ExampleValidator leaves environments, skew and drift comparators out; `tfdv.validate_statistics`
-takes them. A node that raises publishes nothing, so this one only publishes; `validation_stop` stops.
+Stock ExampleValidator leaves environments, skew and drift comparators out;
+`tfdv.validate_statistics` takes them. A node that raises publishes nothing, so this one only
+publishes, and `validation_stop` stops.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 import tensorflow_data_validation as tfdv
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2, statistics_pb2
@@ -30,7 +31,7 @@ from tfx_pipeline.exports import SPLITS
 VERDICT_FILE = "verdict.json"
 PASSED, REFUSED = "passed", "refused"
 STATISTICS_FILE = "FeatureStats.pb"
-_Statistics = statistics_pb2.DatasetFeatureStatisticsList
+_Statistics: TypeAlias = statistics_pb2.DatasetFeatureStatisticsList
 _COMPARATORS = {
     anomalies_pb2.AnomalyInfo.COMPARATOR_L_INFTY_HIGH,
     anomalies_pb2.AnomalyInfo.COMPARATOR_JENSEN_SHANNON_DIVERGENCE_HIGH,
@@ -115,8 +116,8 @@ class Executor(BaseExecutor):
             listed = getattr(snapshot, f"{split}_rows")
             if counted != listed:
                 raise StoreError(
-                    f"Split {split!r} has {counted} examples, and export {snapshot.export_id!r} has "
-                    f"{listed} rows: {listed - counted} were lost on the way"
+                    f"Split {split!r} has {counted} examples, and export {snapshot.export_id!r} "
+                    f"has {listed} rows: {listed - counted} were lost on the way"
                 )
         schema = read_schema(artifact_utils.get_single_instance(input_dict["schema"]))
         document = verdict_document(
@@ -139,8 +140,8 @@ ValidationVerdictGen = component_class(
     },
     outputs={"verdict": ValidationVerdict},
     parameters={"baseline_statistics": str},
-    doc="""Publishes a `ValidationVerdict`. ``baseline_statistics`` is the folder, inside the home, of
-    the ExampleStatistics that the promoted model learned from, or "".""",
+    doc="""Publishes a `ValidationVerdict`. ``baseline_statistics`` is the folder, inside the home,
+    of the ExampleStatistics that the promoted model learned from, or "".""",
 )
 
 
@@ -180,7 +181,7 @@ def _anomalies(found: anomalies_pb2.Anomalies, split: str) -> Iterator[dict[str,
 
 
 def _kind(reason: anomalies_pb2.AnomalyInfo.Reason) -> str:
-    """``drift`` or ``skew`` for comparisons (TFDV tells them apart by its text), else TFDV's name."""
+    """``drift`` or ``skew`` (TFDV tells them apart by its text only), else TFDV's own name."""
     if reason.type in _COMPARATORS:
         return "skew" if "serving" in reason.description else "drift"
     return anomalies_pb2.AnomalyInfo.Type.Name(reason.type).lower()

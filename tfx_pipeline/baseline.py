@@ -1,0 +1,85 @@
+"""What the promoted model learned from, read from ML Metadata: drift is measured against it."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterable
+from typing import Any
+
+from goldlake.storage.home import Home
+
+_EXAMPLES, _STATISTICS, _PUSHED = "Examples", "ExampleStatistics", "PushedModel"
+
+
+def statistics_folder(store: Any, home: Home, model_id: str, version: int | None) -> str:
+    """Folder, inside the home, of the ExampleStatistics behind a pushed model version. Read-only.
+
+    Args:
+        store: An open ML Metadata store.
+        home: The home.
+        model_id: ``usecase.model``.
+        version: The promoted version, or None.
+
+    Returns:
+        A path relative to the home, or "" where there is no such version or no statistics.
+    """
+    if version is None:
+        return ""
+    pushed = _pushed_artifact(store, home, model_id, version)
+    if pushed is None:
+        return ""
+    for statistics in _statistics_of(store, _ancestors(store, [pushed])):
+        if statistics.startswith(home.root + "/"):
+            return posixpath.relpath(statistics, home.root)
+    return ""
+
+
+def _pushed_artifact(store: Any, home: Home, model_id: str, version: int) -> int | None:
+    usecase, _, model = model_id.partition(".")
+    wanted = home.model(usecase, model, str(version))
+    for artifact in sorted(_of_type(store, _PUSHED), key=lambda a: -a.id):
+        if artifact.custom_properties["pushed_destination"].string_value.rstrip("/") == wanted:
+            return int(artifact.id)
+    return None
+
+
+def _of_type(store: Any, name: str) -> list[Any]:
+    known = {kind.name for kind in store.get_artifact_types()}
+    return list(store.get_artifacts_by_type(name)) if name in known else []
+
+
+def _ancestors(store: Any, artifacts: Iterable[int]) -> set[int]:
+    """Ids of all artifacts that the given ones were made from, over any number of executions."""
+    from ml_metadata.proto import metadata_store_pb2
+
+    made = {metadata_store_pb2.Event.OUTPUT, metadata_store_pb2.Event.INTERNAL_OUTPUT}
+    seen: set[int] = set()
+    fresh = set(artifacts)
+    while fresh:
+        seen |= fresh
+        events = store.get_events_by_artifact_ids(sorted(fresh))
+        makers = sorted({event.execution_id for event in events if event.type in made})
+        inputs = store.get_events_by_execution_ids(makers) if makers else []
+        fresh = {event.artifact_id for event in inputs if event.type not in made} - seen
+    return seen
+
+
+def _statistics_of(store: Any, artifacts: set[int]) -> list[str]:
+    """URIs of the statistics that were made from the Examples among the artifacts, newest first."""
+    from ml_metadata.proto import metadata_store_pb2
+
+    made = metadata_store_pb2.Event.OUTPUT
+    uris: list[str] = []
+    examples = {artifact.id for artifact in _of_type(store, _EXAMPLES)} & artifacts
+    by_id = {artifact.id: artifact.uri for artifact in _of_type(store, _STATISTICS)}
+    if not examples:
+        return []
+    readers = {
+        event.execution_id
+        for event in store.get_events_by_artifact_ids(sorted(examples))
+        if event.type == metadata_store_pb2.Event.INPUT
+    }
+    for event in store.get_events_by_execution_ids(sorted(readers)):
+        if event.type == made and event.artifact_id in by_id:
+            uris.append(by_id[event.artifact_id])
+    return sorted(set(uris), reverse=True)

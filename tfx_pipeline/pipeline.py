@@ -1,0 +1,199 @@
+"""The pipeline's wiring: which node reads what. No logic, and no path of a machine.
+
+    DataSnapshotGen → SnapshotExampleGen → StatisticsGen → SchemaGen, CuratedSchema
+    → ExampleValidator → ValidationVerdictGen → ValidationStop
+    → Transform → Trainer → Evaluator → ServingCheck → Pusher
+
+With ``handoff: csv_example_gen``, CsvExampleGen and ContractTypes stand for SnapshotExampleGen.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from tfx import types
+from tfx.components import (
+    CsvExampleGen,
+    ExampleValidator,
+    SchemaGen,
+    StatisticsGen,
+    Transform,
+)
+from tfx.dsl.components.base.base_node import BaseNode
+from tfx.orchestration.pipeline import Pipeline
+from tfx.proto import example_gen_pb2, transform_pb2
+
+from tfx_pipeline.codehash import code_hash
+from tfx_pipeline.components.base import add_to_cache_key
+from tfx_pipeline.components.contract_types import ContractTypes
+from tfx_pipeline.components.curated_schema import CuratedSchema
+from tfx_pipeline.components.data_snapshot import DataSnapshotGen
+from tfx_pipeline.components.snapshot_example_gen import SnapshotExampleGen
+from tfx_pipeline.components.validation_stop import ValidationStop
+from tfx_pipeline.components.validation_verdict import ValidationVerdictGen
+from tfx_pipeline.exports import SPLITS
+from tfx_pipeline.model.nodes import model_nodes
+from tfx_pipeline.spec import PipelineSpec
+
+PREPROCESSING_FN = "tfx_pipeline.model.preprocessing.preprocessing_fn"
+BEAM_ARGS = ("--runner=DirectRunner", "--direct_running_mode=in_memory", "--direct_num_workers=1")
+"""One process: on two cores a second one gains nothing, and nothing is lost between processes."""
+
+_COMMON = ("tfx_pipeline.spec", "tfx_pipeline.exports", "tfx_pipeline.components.base")
+_SNAPSHOT = (*_COMMON, "tfx_pipeline.components.data_snapshot")
+_EXAMPLES = (*_SNAPSHOT, "tfx_pipeline.components.snapshot_example_gen")
+_SCHEMA = (*_COMMON, "tfx_pipeline.components.curated_schema")
+_VERDICT = (*_SNAPSHOT, *_SCHEMA, "tfx_pipeline.components.validation_verdict")
+_PREPROCESSING = (
+    "tfx_pipeline.spec",
+    "tfx_pipeline.model.preprocessing",
+    "tfx_pipeline.model.layout",
+)
+
+
+@dataclass(frozen=True)
+class DataNodes:
+    """Nodes that bring the data in.
+
+    Attributes:
+        nodes: All of them.
+        snapshot: Channel of the DataSnapshot.
+        examples: Channel of the Examples that everything else reads.
+    """
+
+    nodes: list[BaseNode]
+    snapshot: types.BaseChannel
+    examples: types.BaseChannel
+
+
+@dataclass(frozen=True)
+class ValidationNodes:
+    """Nodes that decide whether the data may train a model.
+
+    Attributes:
+        nodes: All of them.
+        schema: Channel of the curated schema.
+        stop: What every later node waits for.
+    """
+
+    nodes: list[BaseNode]
+    schema: types.BaseChannel
+    stop: BaseNode
+
+
+def create_pipeline(
+    spec: PipelineSpec,
+    *,
+    pipeline_root: str,
+    metadata_connection_config: Any = None,
+    baseline_statistics: str = "",
+    enable_cache: bool = True,
+) -> Pipeline:
+    """The whole pipeline of one model on one export.
+
+    Args:
+        spec: What to train on what.
+        pipeline_root: Where artifacts go; the orchestrator's business, not part of any node.
+        metadata_connection_config: For a local run.
+        baseline_statistics: See `ValidationVerdictGen`.
+        enable_cache: Whether unchanged nodes are taken from earlier runs.
+    """
+    data = data_nodes(spec)
+    validation = validation_nodes(spec, data, baseline_statistics)
+    transform = transform_node(spec, data, validation)
+    models = model_nodes(
+        spec,
+        examples=data.examples,
+        schema=validation.schema,
+        transform_graph=transform.outputs["transform_graph"],
+        stop=validation.stop,
+    )
+    return Pipeline(
+        pipeline_name=spec.model_id,
+        pipeline_root=pipeline_root,
+        components=[*data.nodes, *validation.nodes, transform, *models],
+        metadata_connection_config=metadata_connection_config,
+        enable_cache=enable_cache,
+        beam_pipeline_args=list(BEAM_ARGS),
+    )
+
+
+def data_nodes(spec: PipelineSpec) -> DataNodes:
+    """The snapshot, and the contract's hand-off component behind it."""
+    snapshot = DataSnapshotGen(
+        export_id=spec.export_id,
+        manifest_sha256=spec.manifest_sha256,
+        code_hash=code_hash(*_SNAPSHOT),
+    )
+    channel = snapshot.outputs["snapshot"]
+    if spec.handoff == "snapshot_example_gen":
+        example_gen = SnapshotExampleGen(snapshot=channel, code_hash=code_hash(*_EXAMPLES))
+        return DataNodes([snapshot, example_gen], channel, example_gen.outputs["examples"])
+    csv = CsvExampleGen(
+        input_base=snapshot.outputs["export_uri"].future()[0].value,
+        input_config=example_gen_pb2.Input(
+            splits=[
+                example_gen_pb2.Input.Split(name=split, pattern=f"{split}/*.csv")
+                for split in SPLITS
+            ]
+        ),
+    )
+    add_to_cache_key(csv, code_hash())
+    typed = ContractTypes(
+        examples=csv.outputs["examples"],
+        snapshot=channel,
+        columns=json.dumps(spec.to_json()["columns"]),
+        code_hash=code_hash(*_EXAMPLES, "tfx_pipeline.components.contract_types"),
+    )
+    return DataNodes([snapshot, csv, typed], channel, typed.outputs["typed_examples"])
+
+
+def validation_nodes(
+    spec: PipelineSpec, data: DataNodes, baseline_statistics: str
+) -> ValidationNodes:
+    """Statistics, the inferred and the curated schema, the reviewer's anomalies, verdict, stop."""
+    statistics_gen = StatisticsGen(examples=data.examples)
+    statistics = statistics_gen.outputs["statistics"]
+    schema_gen = SchemaGen(
+        statistics=statistics, infer_feature_shape=True, exclude_splits=["eval", "test"]
+    )
+    curated = CuratedSchema(
+        validation=json.dumps(spec.validation.to_json()), code_hash=code_hash(*_SCHEMA)
+    )
+    validator = ExampleValidator(statistics=statistics, schema=curated.outputs["schema"])
+    verdict = ValidationVerdictGen(
+        statistics=statistics,
+        schema=curated.outputs["schema"],
+        snapshot=data.snapshot,
+        baseline_statistics=baseline_statistics,
+        code_hash=code_hash(*_VERDICT),
+    )
+    stop = ValidationStop(
+        verdict=verdict.outputs["verdict"],
+        code_hash=code_hash(*_VERDICT, "tfx_pipeline.components.validation_stop"),
+    )
+    stop.add_upstream_nodes([schema_gen, validator])
+    for stock in (statistics_gen, schema_gen, validator):
+        add_to_cache_key(stock, code_hash())
+    return ValidationNodes(
+        [statistics_gen, schema_gen, curated, validator, verdict, stop],
+        curated.outputs["schema"],
+        stop,
+    )
+
+
+def transform_node(spec: PipelineSpec, data: DataNodes, validation: ValidationNodes) -> BaseNode:
+    """Transform, which only analyses the train split: the trainer transforms inside tf.data."""
+    transform = Transform(
+        examples=data.examples,
+        schema=validation.schema,
+        preprocessing_fn=PREPROCESSING_FN,
+        splits_config=transform_pb2.SplitsConfig(analyze=["train"]),
+        materialize=False,
+        disable_statistics=True,
+        custom_config={**spec.features.to_json(), "code_hash": code_hash(*_PREPROCESSING)},
+    )
+    transform.add_upstream_node(validation.stop)
+    return transform
