@@ -1,0 +1,60 @@
+"""``python -m serving``: the embedded server as a process of its own, for other programs to start.
+
+Once it answers it prints one line of JSON to standard output, ``{"url": …, "port": …, "pid": …}``,
+and nothing else; its log (`--log-level`) goes to standard error. It ends with 128 + the signal's
+number.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+import sys
+import warnings
+from urllib.parse import urlsplit
+
+from goldlake.contracts.errors import GoldlakeError
+from serving.server import DEFAULT_REST_PORT, MAX_BODY_BYTES, serve
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Runs the server; returns the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m serving", description=__doc__)
+    parser.add_argument("--model-config-file", required=True, help="path or URL of models.config")
+    parser.add_argument("--rest-port", type=int, default=DEFAULT_REST_PORT, help="0: a free one")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen at")
+    parser.add_argument("--model-config-file-poll-wait-seconds", type=float, default=1.0)
+    parser.add_argument("--max-body-bytes", type=int, default=MAX_BODY_BYTES)
+    parser.add_argument("--log-level", default="WARNING", help="DEBUG, INFO, WARNING or ERROR")
+    options = parser.parse_args(argv)
+    logging.basicConfig(
+        level=options.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    if options.log_level != "DEBUG":
+        # TensorFlow's own chatter at import: devices it does not find, packages past their time.
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+        warnings.simplefilter("ignore")
+    try:
+        number = serve(
+            options.model_config_file,
+            options.rest_port,
+            options.host,
+            on_ready=_print_ready,
+            poll_wait_s=options.model_config_file_poll_wait_seconds,
+            max_body_bytes=options.max_body_bytes,
+        )
+    except GoldlakeError as error:
+        print(error.message, file=sys.stderr)
+        return error.exit_code
+    return 0 if number is None else 128 + number
+
+
+def _print_ready(url: str) -> None:
+    line = {"url": url, "port": urlsplit(url).port, "pid": os.getpid()}
+    print(json.dumps(line), flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,321 @@
+"""``models.config``: what is served, in TF Serving's text format; both servers read it.
+
+The message types are TF Serving's, built here from field names and numbers (see its
+``config/model_server_config.proto``): generated modules would tie this to one protobuf release and
+drag TensorFlow in.
+
+For example::
+
+    model_config_list {
+      config {
+        name: "toy.color"
+        base_path: "/data/var/models/toy.color"
+        model_platform: "tensorflow"
+        model_version_policy { specific { versions: 3 } }
+        version_labels { key: "stable" value: 3 }
+      }
+    }
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import os
+import posixpath
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import fsspec
+
+from goldlake.contracts.errors import PermanentError, UsageError
+from goldlake.storage.files import write_atomic
+
+STABLE = "stable"
+_INT64, _UINT32, _STRING, _MESSAGE = 3, 13, 9, 11
+_OPTIONAL, _REPEATED = 1, 3
+
+# Message -> (field, number, type, label, message type).
+_MESSAGES: dict[str, list[tuple[str, int, int, int, str]]] = {
+    "Latest": [("num_versions", 1, _UINT32, _OPTIONAL, "")],
+    "All": [],
+    "Specific": [("versions", 1, _INT64, _REPEATED, "")],
+    "Policy": [
+        ("latest", 100, _MESSAGE, _OPTIONAL, "Latest"),
+        ("all", 101, _MESSAGE, _OPTIONAL, "All"),
+        ("specific", 102, _MESSAGE, _OPTIONAL, "Specific"),
+    ],
+    "ModelConfig": [
+        ("name", 1, _STRING, _OPTIONAL, ""),
+        ("base_path", 2, _STRING, _OPTIONAL, ""),
+        ("model_platform", 4, _STRING, _OPTIONAL, ""),
+        ("model_version_policy", 7, _MESSAGE, _OPTIONAL, "Policy"),
+        ("version_labels", 8, _MESSAGE, _REPEATED, "ModelConfig.VersionLabelsEntry"),
+    ],
+    "ModelConfigList": [("config", 1, _MESSAGE, _REPEATED, "ModelConfig")],
+    "ModelServerConfig": [("model_config_list", 1, _MESSAGE, _OPTIONAL, "ModelConfigList")],
+}
+_PACKAGE = "goldlake.serving"
+
+
+@dataclass(frozen=True)
+class ServedModel:
+    """One model of a ``models.config``.
+
+    Attributes:
+        name: Served name, such as ``chicago_crime.arrest``.
+        base_path: Folder of version folders: an absolute path or a URL.
+        policy: Which versions to serve: the ``specific`` ones, ``all``, or the ``latest``.
+        versions: Versions to serve (policy ``specific``), ascending.
+        latest: How many versions to serve (policy ``latest``).
+        labels: Version by label.
+        platform: TF Serving's name of the model format.
+    """
+
+    name: str
+    base_path: str
+    policy: Literal["specific", "all", "latest"] = "latest"
+    versions: tuple[int, ...] = ()
+    latest: int = 1
+    labels: Mapping[str, int] = field(default_factory=dict)
+    platform: str = "tensorflow"
+
+
+@dataclass(frozen=True)
+class ModelsConfig:
+    """A whole ``models.config``, models in file order."""
+
+    models: tuple[ServedModel, ...] = ()
+
+    def model(self, name: str) -> ServedModel | None:
+        """The model served under a name, or None."""
+        return next((m for m in self.models if m.name == name), None)
+
+    def with_model(self, model: ServedModel) -> ModelsConfig:
+        """This configuration with one model added or replaced."""
+        if self.model(model.name) is None:
+            return ModelsConfig((*self.models, model))
+        return ModelsConfig(tuple(model if m.name == model.name else m for m in self.models))
+
+
+def read(path: str, *, is_strict: bool = True) -> ModelsConfig:
+    """The configuration in a file. Read-only.
+
+    Args:
+        path: Path or fsspec URL.
+        is_strict: Refuse fields that this module does not know. A server that only reads passes
+            over them (``logging_config``, say); a writer would lose them.
+
+    Raises:
+        UsageError: No such file.
+        PermanentError: It is not a ``models.config``; the message names the line.
+    """
+    fs, place = fsspec.core.url_to_fs(path)
+    try:
+        data = fs.cat_file(place)
+    except FileNotFoundError as error:
+        raise UsageError(
+            f"There is no models.config at {path}",
+            hint="goldlake run USECASE, or goldlake promote MODEL@VERSION --label stable",
+        ) from error
+    return parse(data.decode("utf-8"), path, is_strict=is_strict)
+
+
+def read_or_empty(path: str) -> ModelsConfig:
+    """The configuration in a file; one without models where there is no such file."""
+    fs, place = fsspec.core.url_to_fs(path)
+    return read(path) if fs.exists(place) else ModelsConfig()
+
+
+def write(path: str, config: ModelsConfig) -> None:
+    """Writes a configuration, whole or not at all.
+
+    Base paths on the local disk are written absolute, for TF Serving takes no others.
+    """
+    fs, place = fsspec.core.url_to_fs(path)
+    write_atomic(fs, place, render(config).encode("utf-8"))
+
+
+def parse(text: str, source: str, *, is_strict: bool = True) -> ModelsConfig:
+    """The configuration in a text.
+
+    Args:
+        text: Protobuf text format.
+        source: File name for messages; relative base paths are taken from its folder.
+        is_strict: See `read`.
+
+    Raises:
+        PermanentError: It does not parse, or a model has no name, no base path or is named twice.
+    """
+    from google.protobuf import text_format
+
+    message = _message_class()()
+    try:
+        text_format.Parse(text, message, allow_unknown_field=not is_strict)
+    except text_format.ParseError as error:
+        raise PermanentError(
+            f"{source} is not a models.config: {error}",
+            valid="TF Serving's ModelServerConfig in protobuf text format",
+        ) from error
+    folder = source if "://" in source else os.path.abspath(source)
+    models = tuple(
+        _served_model(c, posixpath.dirname(folder), source)
+        for c in message.model_config_list.config
+    )
+    names = [model.name for model in models]
+    for name in names:
+        if names.count(name) > 1:
+            raise PermanentError(f"{source} names the model {name!r} twice", valid="each once")
+    return ModelsConfig(models)
+
+
+def render(config: ModelsConfig) -> str:
+    """The text of a configuration; same configuration, same text."""
+    from google.protobuf import text_format
+
+    message = _message_class()()
+    message.model_config_list.SetInParent()
+    for model in config.models:
+        entry = message.model_config_list.config.add()
+        entry.name = model.name
+        is_url = "://" in model.base_path
+        entry.base_path = model.base_path if is_url else os.path.abspath(model.base_path)
+        entry.model_platform = model.platform
+        policy = entry.model_version_policy
+        if model.policy == "specific":
+            policy.specific.versions.extend(sorted(model.versions))
+        elif model.policy == "all":
+            policy.all.SetInParent()
+        else:
+            policy.latest.num_versions = model.latest
+        for label, version in sorted(model.labels.items()):
+            entry.version_labels[label] = version
+    return str(text_format.MessageToString(message))
+
+
+def served_version(config: ModelsConfig, model: str, label: str = STABLE) -> int | None:
+    """The version that a label points to, or None where the model or the label is not there."""
+    found = config.model(model)
+    return None if found is None else found.labels.get(label)
+
+
+def with_version(
+    config: ModelsConfig, model: str, version: int, base_path: str | None = None
+) -> ModelsConfig:
+    """The configuration with one more version to load: the first phase of a promotion.
+
+    Args:
+        config: What is served.
+        model: Served name.
+        version: Version to add; labels stay where they are.
+        base_path: Folder of the version folders; needed for a model that is not served yet.
+
+    Raises:
+        UsageError: The model is not in ``config`` and there is no ``base_path``.
+    """
+    served = _specific(config, model, base_path)
+    versions = tuple(sorted({*served.versions, version}))
+    return config.with_model(dataclasses.replace(served, versions=versions))
+
+
+def with_label(
+    config: ModelsConfig, model: str, version: int, label: str, base_path: str | None = None
+) -> ModelsConfig:
+    """The configuration with a label on a version: the second phase of a promotion.
+
+    Versions that no label points to any more are no longer served.
+
+    Args:
+        config: What is served.
+        model: Served name.
+        version: Version that gets the label; it is added where it is not served yet.
+        label: Such as ``stable`` or ``canary``.
+        base_path: Folder of the version folders; needed for a model that is not served yet.
+
+    Raises:
+        UsageError: The model is not in ``config`` and there is no ``base_path``.
+    """
+    served = _specific(config, model, base_path)
+    labels = {**served.labels, label: version}
+    versions = tuple(sorted({*labels.values()}))
+    changed = dataclasses.replace(served, labels=labels, versions=versions)
+    return config.with_model(changed)
+
+
+def without_label(config: ModelsConfig, model: str, label: str) -> ModelsConfig:
+    """The configuration without a label, and without versions that have none left."""
+    served = _specific(config, model, None)
+    labels = {name: version for name, version in served.labels.items() if name != label}
+    versions = tuple(sorted({*labels.values()})) or served.versions
+    return config.with_model(dataclasses.replace(served, labels=labels, versions=versions))
+
+
+def _specific(config: ModelsConfig, model: str, base_path: str | None) -> ServedModel:
+    """The model under policy ``specific``: a promotion decides versions by number."""
+    found = config.model(model)
+    if found is None:
+        if base_path is None:
+            raise UsageError(
+                f"The model {model!r} is not in models.config",
+                valid=", ".join(m.name for m in config.models) or "none yet",
+                hint=f"goldlake promote {model}@VERSION --label {STABLE}",
+            )
+        return ServedModel(model, base_path, "specific")
+    kept = found if found.policy == "specific" else dataclasses.replace(found, versions=())
+    return dataclasses.replace(kept, policy="specific", base_path=base_path or found.base_path)
+
+
+def _served_model(entry: Any, folder: str, source: str) -> ServedModel:
+    if not entry.name or not entry.base_path:
+        raise PermanentError(
+            f"{source}: a model without {'base_path' if entry.name else 'name'}",
+            valid="each config has name and base_path",
+        )
+    policy = entry.model_version_policy
+    kind: Literal["specific", "all", "latest"] = "latest"
+    if policy.HasField("specific"):
+        kind = "specific"
+    elif policy.HasField("all"):
+        kind = "all"
+    is_whole = "://" in entry.base_path or entry.base_path.startswith("/")
+    return ServedModel(
+        name=entry.name,
+        base_path=entry.base_path if is_whole else posixpath.join(folder, entry.base_path),
+        policy=kind,
+        versions=tuple(sorted(set(policy.specific.versions))),
+        latest=max(policy.latest.num_versions, 1),
+        labels=dict(entry.version_labels),
+        platform=entry.model_platform or "tensorflow",
+    )
+
+
+@functools.cache
+def _message_class() -> Any:
+    """The class of ModelServerConfig messages, in a descriptor pool of its own."""
+    from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+
+    file = descriptor_pb2.FileDescriptorProto(
+        name="goldlake/serving/models_config.proto", package=_PACKAGE, syntax="proto3"
+    )
+    for name, fields in _MESSAGES.items():
+        message = file.message_type.add(name=name)
+        for field_name, number, kind, label, target in fields:
+            added = message.field.add(name=field_name, number=number, type=kind, label=label)
+            if target:
+                added.type_name = f".{_PACKAGE}.{target}"
+        if name == "Policy":
+            message.oneof_decl.add(name="policy_choice")
+            for choice in message.field:
+                choice.oneof_index = 0
+        if name == "ModelConfig":
+            entry = message.nested_type.add(name="VersionLabelsEntry")
+            entry.field.add(name="key", number=1, type=_STRING, label=_OPTIONAL)
+            entry.field.add(name="value", number=2, type=_INT64, label=_OPTIONAL)
+            entry.options.map_entry = True
+    pool = descriptor_pool.DescriptorPool()
+    pool.AddSerializedFile(file.SerializeToString())
+    descriptor = pool.FindMessageTypeByName(f"{_PACKAGE}.ModelServerConfig")
+    if hasattr(message_factory, "GetMessageClass"):
+        return message_factory.GetMessageClass(descriptor)
+    return message_factory.MessageFactory(pool).GetPrototype(descriptor)

@@ -1,0 +1,286 @@
+"""Models, versions and their states; what an answer is computed from. No HTTP, no TensorFlow.
+
+A front end (REST now) decodes, asks here, encodes. Versions come and go through `load` and
+`unload`, which `serving.reload` calls as ``models.config`` says.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import enum
+import logging
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from serving.errors import StatusError, invalid
+from serving.signatures import DEFAULT_SIGNATURE, Servable, Signature
+
+log = logging.getLogger("serving")
+
+
+class State(str, enum.Enum):
+    """Where a version is in its life."""
+
+    START = "START"
+    LOADING = "LOADING"
+    AVAILABLE = "AVAILABLE"
+    UNLOADING = "UNLOADING"
+    END = "END"
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """Which version of which model a request asks for; the newest available where it says none.
+
+    Attributes:
+        name: Served name.
+        version: A version number, or None.
+        label: A version label, or None. Not together with ``version``.
+    """
+
+    name: str
+    version: int | None = None
+    label: str | None = None
+
+
+@dataclass(frozen=True)
+class VersionStatus:
+    """State of one version.
+
+    Attributes:
+        version: Version number.
+        state: Where it is in its life.
+        code: ``OK``, or the canonical code of what made it end.
+        text: "" or the error's text.
+    """
+
+    version: int
+    state: State
+    code: str = "OK"
+    text: str = ""
+
+
+@dataclass
+class _Version:
+    version: int
+    state: State = State.START
+    error: StatusError | None = None
+    servable: Servable | None = None
+    users: int = 0
+
+
+@dataclass
+class _Model:
+    versions: dict[int, _Version] = field(default_factory=dict)
+    labels: dict[str, int] = field(default_factory=dict)
+
+    def newest_available(self) -> _Version | None:
+        able = [v for v in self.versions.values() if v.state is State.AVAILABLE]
+        return max(able, key=lambda v: v.version, default=None)
+
+
+class DataPlane:
+    """Every model this process serves. All methods may be called from any thread.
+
+    Args:
+        load: Loads the model in a version folder.
+    """
+
+    def __init__(self, load: Callable[[str], Servable]) -> None:
+        self._load = load
+        self._changed = threading.Condition()
+        self._models: dict[str, _Model] = {}
+
+    def status(self, spec: ModelSpec) -> list[VersionStatus]:
+        """States of one version, or of all versions of a model, newest first.
+
+        A label is not looked at, as in TF Serving.
+
+        Raises:
+            StatusError: NOT_FOUND.
+        """
+        with self._changed:
+            versions = self._models.get(spec.name, _Model()).versions
+            if spec.version is not None and spec.version not in versions:
+                raise StatusError(
+                    "NOT_FOUND", f"Could not find version {spec.version} of model {spec.name}"
+                )
+            if not versions:
+                raise StatusError("NOT_FOUND", f"Could not find any versions of model {spec.name}")
+            wanted = versions if spec.version is None else [spec.version]
+            return [_status(versions[number]) for number in sorted(wanted, reverse=True)]
+
+    def signatures(self, spec: ModelSpec) -> tuple[int, Mapping[str, Signature]]:
+        """The version that answers a request, and its signatures.
+
+        Raises:
+            StatusError: No such version is available.
+        """
+        with self._use(spec) as (version, servable):
+            return version, servable.signatures
+
+    def signature(self, spec: ModelSpec, name: str) -> Signature:
+        """A signature of the version that answers a request.
+
+        Args:
+            spec: The version asked for.
+            name: Signature name, "" for the default one.
+
+        Raises:
+            StatusError: No such version, or it has no such signature.
+        """
+        with self._use(spec) as (_, servable):
+            return _signature(servable, name)
+
+    def predict(
+        self, spec: ModelSpec, signature_name: str, inputs: Mapping[str, np.ndarray]
+    ) -> dict[str, np.ndarray]:
+        """Outputs of one call.
+
+        Args:
+            spec: The version asked for.
+            signature_name: "" for the default signature.
+            inputs: One array per input.
+
+        Raises:
+            StatusError: No such version or signature, wrong inputs, or the model failed.
+        """
+        with self._use(spec) as (_, servable):
+            signature = _signature(servable, signature_name)
+            if inputs.keys() != signature.inputs.keys():
+                raise _input_mismatch(set(inputs), set(signature.inputs))
+            return servable.run(signature_name or DEFAULT_SIGNATURE, inputs)
+
+    def states(self, name: str) -> dict[int, State]:
+        """State by version of one model; {} for a model never heard of."""
+        with self._changed:
+            versions = self._models.get(name, _Model()).versions
+            return {number: version.state for number, version in versions.items()}
+
+    def names(self) -> list[str]:
+        """Every model that has or had a version, sorted."""
+        with self._changed:
+            return sorted(self._models)
+
+    def labels(self, name: str) -> dict[str, int]:
+        """Version by label of one model."""
+        with self._changed:
+            return dict(self._models.get(name, _Model()).labels)
+
+    def set_labels(self, name: str, labels: Mapping[str, int]) -> None:
+        """Replaces the labels of one model."""
+        with self._changed:
+            self._models.setdefault(name, _Model()).labels = dict(labels)
+
+    def load(self, name: str, version: int, path: str) -> bool:
+        """Loads a version and makes it available; does nothing for one that is.
+
+        Returns:
+            Whether it is available. A failure is kept as the version's status, not raised.
+        """
+        with self._changed:
+            known = self._models.setdefault(name, _Model()).versions.get(version)
+            if known is not None and known.state is not State.END:
+                return known.state is State.AVAILABLE
+            entry = _Version(version)
+            self._models[name].versions[version] = entry
+            entry.state = State.LOADING
+        try:
+            servable = self._load(path)
+        except Exception as error:  # any model's failure is that version's status
+            failure = error if isinstance(error, StatusError) else _load_failure(error, path)
+            log.warning("%s@%d did not load: %s", name, version, failure.text)
+            with self._changed:
+                entry.error, entry.state = failure, State.END
+            return False
+        with self._changed:
+            entry.servable, entry.state = servable, State.AVAILABLE
+        log.info("%s@%d is AVAILABLE", name, version)
+        return True
+
+    def unload(self, name: str, version: int) -> None:
+        """Takes a version out of service, waits for its running requests and frees it."""
+        with self._changed:
+            entry = self._models.get(name, _Model()).versions.get(version)
+            if entry is None or entry.state is not State.AVAILABLE:
+                return
+            entry.state = State.UNLOADING
+            self._changed.wait_for(lambda: entry.users == 0)
+            servable, entry.servable = entry.servable, None
+        assert servable is not None
+        servable.close()
+        with self._changed:
+            entry.state = State.END
+        log.info("%s@%d is unloaded", name, version)
+
+    def close(self) -> None:
+        """Unloads everything."""
+        for name in self.names():
+            for version in self.states(name):
+                self.unload(name, version)
+
+    @contextlib.contextmanager
+    def _use(self, spec: ModelSpec) -> Iterator[tuple[int, Servable]]:
+        with self._changed:
+            entry = self._find(spec)
+            servable = entry.servable
+            assert servable is not None
+            entry.users += 1
+        try:
+            yield entry.version, servable
+        finally:
+            with self._changed:
+                entry.users -= 1
+                self._changed.notify_all()
+
+    def _find(self, spec: ModelSpec) -> _Version:
+        model = self._models.get(spec.name, _Model())
+        number = spec.version
+        if spec.label is not None:
+            if spec.label not in model.labels:
+                raise invalid(f"Unrecognized servable version label: {spec.label}")
+            number = model.labels[spec.label]
+        if number is None:
+            newest = model.newest_available()
+            if newest is None:
+                raise _not_served(f"Latest({spec.name})")
+            return newest
+        entry = model.versions.get(number)
+        if entry is None or entry.state is not State.AVAILABLE:
+            raise _not_served(f"Specific({spec.name}, {number})")
+        return entry
+
+
+def _status(entry: _Version) -> VersionStatus:
+    if entry.error is None:
+        return VersionStatus(entry.version, entry.state)
+    return VersionStatus(entry.version, entry.state, entry.error.code, entry.error.text)
+
+
+def _signature(servable: Servable, name: str) -> Signature:
+    name = name or DEFAULT_SIGNATURE
+    if name not in servable.signatures:
+        raise invalid(f'Serving signature name: "{name}" not found in signature def')
+    return servable.signatures[name]
+
+
+def _not_served(request: str) -> StatusError:
+    return StatusError("NOT_FOUND", f"Servable not found for request: {request}")
+
+
+def _load_failure(error: Exception, path: str) -> StatusError:
+    return StatusError("UNKNOWN", f"{path} did not load: {type(error).__name__}: {error}")
+
+
+def _input_mismatch(sent: set[str], needed: set[str]) -> StatusError:
+    def names(group: set[str]) -> str:
+        return f"{{{','.join(sorted(group))}}}"
+
+    return invalid(
+        f"input size does not match signature: {len(sent)}!={len(needed)} len({names(sent)}) != "
+        f"len({names(needed)}). Sent extra: {names(sent - needed)}. "
+        f"Missing but required: {names(needed - sent)}."
+    )

@@ -1,0 +1,218 @@
+"""TF Serving's REST API as a plain ASGI application: finds the route, decodes, asks, encodes."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import zlib
+from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+from serving import answers, codec
+from serving.dataplane import DataPlane, ModelSpec
+from serving.errors import StatusError, invalid
+from serving.jsonwrite import error_document
+
+log = logging.getLogger("serving")
+
+# As in TF Serving's http_rest_api_util.cc; what it answers to the verbs that are not built yet is
+# what it answers to any verb it does not know.
+_API = re.compile(r"/v1/.*", re.IGNORECASE | re.DOTALL)
+_WHICH = r"(?:/versions/(?P<version>[0-9]+)|/labels/(?P<label>[^/:]+))?"
+_CALL = re.compile(rf"/v1/models/(?P<name>[^/:]+){_WHICH}:(?P<verb>predict)", re.IGNORECASE)
+_LOOK = re.compile(
+    rf"/v1/models(?:/(?P<name>[^/:]+))?{_WHICH}(?:/(?P<verb>metadata))?", re.IGNORECASE
+)
+_MAX_VERSION = 2**63 - 1
+
+Scope = Mapping[str, Any]
+Receive = Callable[[], Awaitable[Mapping[str, Any]]]
+Send = Callable[[Mapping[str, Any]], Awaitable[None]]
+Handler = Callable[[DataPlane, ModelSpec, bytes], str]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A whole HTTP answer.
+
+    Attributes:
+        status: HTTP status.
+        body: Text; lone surrogates stand for bytes that are not UTF-8.
+        content_type: Header value.
+    """
+
+    status: int
+    body: str
+    content_type: str = "application/json"
+
+
+def predict(plane: DataPlane, spec: ModelSpec, body: bytes) -> str:
+    """Answers ``:predict`` in row or columnar format."""
+    request = codec.decode_predict(body, lambda name: plane.signature(spec, name).inputs)
+    outputs = plane.predict(spec, request.signature_name, request.inputs)
+    return answers.encode_predict(outputs, request.is_row)
+
+
+def status(plane: DataPlane, spec: ModelSpec, body: bytes) -> str:
+    """Answers a request for the states of a model's versions."""
+    return answers.encode_status(
+        [(v.version, v.state.value, v.code, v.text) for v in plane.status(spec)]
+    )
+
+
+def metadata(plane: DataPlane, spec: ModelSpec, body: bytes) -> str:
+    """Answers a request for a model's signatures."""
+    version, signatures = plane.signatures(spec)
+    return answers.encode_metadata(spec.name, version, signatures)
+
+
+CALLS: dict[str, Handler] = {"predict": predict}
+LOOKS: dict[str, Handler] = {"": status, "metadata": metadata}
+
+
+def answer(plane: DataPlane, method: str, target: str, body: bytes) -> Answer:
+    """Answers one request.
+
+    Args:
+        plane: The models.
+        method: HTTP method in capitals.
+        target: Path as it was sent, with its query if it has one: TF Serving does not split them.
+        body: Request body, no longer compressed.
+    """
+    if not _API.fullmatch(target):
+        return Answer(404, "<html><body><h1>Not Found</h1></body></html>\n", "text/html")
+    try:
+        handler, spec = _route(method, target)
+    except _BadVersion as error:
+        # TF Serving fails before it has a body to write the message into.
+        return Answer(error.http_status, "")
+    except StatusError as error:
+        return Answer(error.http_status, error_document(error.text))
+    try:
+        return Answer(200, handler(plane, spec, body))
+    except StatusError as error:
+        return Answer(error.http_status, error_document(error.text))
+    except Exception as error:  # a fault of this server; the next request may well succeed
+        log.exception("%s %s failed", method, target)
+        return Answer(500, error_document(f"Internal error: {type(error).__name__}: {error}"))
+
+
+class _BadVersion(StatusError):
+    """The version in the path is no number that fits."""
+
+
+def _route(method: str, target: str) -> tuple[Handler, ModelSpec]:
+    routes = {"POST": (_CALL, CALLS), "GET": (_LOOK, LOOKS)}
+    pattern, handlers = routes.get(method, (None, {}))
+    found = pattern.fullmatch(target) if pattern else None
+    if found is None:
+        raise invalid(f"Malformed request: {method} {target}")
+    version = found["version"]
+    if version is not None and int(version) > _MAX_VERSION:
+        raise _BadVersion("INVALID_ARGUMENT", f"Failed to convert version: {version} to numeric.")
+    # Verbs are matched in any case and called in lower case only, as in TF Serving.
+    verb = found["verb"] or ""
+    if method == "GET" and verb not in handlers:
+        verb = ""
+    if verb not in handlers:
+        raise invalid(f"Malformed request: {method} {target}")
+    if not found["name"]:
+        raise invalid("Missing model name in request.")
+    label = _decoded(found["label"]) if found["label"] else None
+    spec = ModelSpec(_decoded(found["name"]), int(version) if version else None, label)
+    return handlers[verb], spec
+
+
+def _decoded(text: str) -> str:
+    return unquote_to_bytes(text).decode("utf-8", "surrogateescape")
+
+
+class RestApp:
+    """The ASGI application.
+
+    Args:
+        plane: The models.
+        executor: Threads in which requests are decoded, computed and encoded.
+        max_body_bytes: Largest request body, also after decompression; larger ones get 413.
+    """
+
+    def __init__(self, plane: DataPlane, executor: Executor, max_body_bytes: int) -> None:
+        self._plane = plane
+        self._executor = executor
+        self._max_body_bytes = max_body_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers one HTTP request."""
+        if scope["type"] != "http":
+            raise RuntimeError(f"No answer to a connection of type {scope['type']!r}")
+        headers = dict(scope["headers"])
+        target = scope["raw_path"].decode("latin-1")
+        if scope["query_string"]:
+            target += "?" + scope["query_string"].decode("latin-1")
+        body = await self._body(headers, receive)
+        if body is None:
+            problem = f"Request body is larger than {self._max_body_bytes} bytes"
+            found = Answer(413, error_document(problem))
+        elif scope["method"] == "OPTIONS":
+            # Without CORS switched on TF Serving gives the bare status of a preflight request.
+            is_browser = re.match(rb"https?://", headers.get(b"origin", b"")) is not None
+            found = Answer(200 if is_browser else 400, "", "text/plain")
+        else:
+            found = await asyncio.get_running_loop().run_in_executor(
+                self._executor, self._answer, headers, scope["method"], target, body
+            )
+        await _send(send, found)
+
+    async def _body(self, headers: Mapping[bytes, bytes], receive: Receive) -> bytes | None:
+        """The whole body, or None where it is too large."""
+        if int(headers.get(b"content-length", b"0")) > self._max_body_bytes:
+            return None
+        parts: list[bytes] = []
+        size = 0
+        while True:
+            message = await receive()
+            part = message.get("body", b"")
+            size += len(part)
+            if size > self._max_body_bytes:
+                return None
+            parts.append(part)
+            if not message.get("more_body"):
+                return b"".join(parts)
+
+    def _answer(
+        self, headers: Mapping[bytes, bytes], method: str, target: str, body: bytes
+    ) -> Answer:
+        if b"gzip" in headers.get(b"content-encoding", b""):
+            try:
+                body = _unpacked(body, self._max_body_bytes)
+            except StatusError as error:
+                return Answer(413, error_document(error.text))
+        return answer(self._plane, method, target, body)
+
+
+def _unpacked(body: bytes, limit: int) -> bytes:
+    """A gzip body, or b"" for what is none: TF Serving then sees an empty document."""
+    reader = zlib.decompressobj(16 + zlib.MAX_WBITS)
+    try:
+        plain = reader.decompress(body, limit)
+        if reader.unconsumed_tail:
+            raise StatusError(
+                "RESOURCE_EXHAUSTED", f"Request body is larger than {limit} bytes unpacked"
+            )
+        return plain if reader.eof else b""
+    except zlib.error:
+        return b""
+
+
+async def _send(send: Send, found: Answer) -> None:
+    body = found.body.encode("utf-8", "surrogateescape")
+    headers = [
+        (b"content-type", found.content_type.encode()),
+        (b"content-length", str(len(body)).encode()),
+    ]
+    await send({"type": "http.response.start", "status": found.status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

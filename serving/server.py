@@ -1,0 +1,173 @@
+"""The embedded server: a data plane, its follower and uvicorn in one process.
+
+For example::
+
+    serve("var/models/models.config", rest_port=8501)
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from types import FrameType
+from typing import Any
+
+from goldlake.contracts.errors import UsageError
+from serving import loader
+from serving.dataplane import DataPlane
+from serving.reload import Follower
+from serving.rest import RestApp
+
+DEFAULT_REST_PORT = 8501
+MAX_BODY_BYTES = 64 * 1024 * 1024
+
+
+class Server:
+    """One embedded server. `run` blocks; `stop` may be called from anywhere.
+
+    Args:
+        models_config: Path or URL of the ``models.config`` to follow.
+        rest_port: TCP port; 0 takes a free one.
+        host: Address to listen at; other machines reach only what is not loopback.
+        poll_wait_s: Seconds between two looks at ``models.config``.
+        max_body_bytes: Largest request body.
+        threads: Requests computed at the same time.
+        on_ready: Called once with the server's URL, when it listens and the first round of loading
+            has ended.
+    """
+
+    def __init__(
+        self,
+        models_config: str,
+        rest_port: int = DEFAULT_REST_PORT,
+        *,
+        host: str = "127.0.0.1",
+        poll_wait_s: float = 1.0,
+        max_body_bytes: int = MAX_BODY_BYTES,
+        threads: int | None = None,
+        on_ready: Callable[[str], None] | None = None,
+    ) -> None:
+        self.plane = DataPlane(loader.load)
+        self.follower = Follower(self.plane, models_config)
+        self._address = (host, rest_port)
+        self._poll_wait_s = poll_wait_s
+        self._max_body_bytes = max_body_bytes
+        self._threads = threads or min(4, os.cpu_count() or 1)
+        self._on_ready = on_ready
+        self._uvicorn: Any = None
+        self._is_stopped = False
+
+    def run(self) -> None:
+        """Serves until `stop` or a signal.
+
+        Raises:
+            UsageError: ``models.config`` is missing, or the port is taken.
+            PermanentError: ``models.config`` does not parse.
+        """
+        import uvicorn
+
+        first = self.follower.read()
+        with (
+            contextlib.closing(_listening(*self._address)) as listener,
+            ThreadPoolExecutor(self._threads, "serving-rest") as executor,
+        ):
+            host, port = listener.getsockname()[:2]
+            app = RestApp(self.plane, executor, self._max_body_bytes)
+            settings = uvicorn.Config(
+                app,
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                timeout_keep_alive=60,
+                timeout_graceful_shutdown=10,
+            )
+            self._uvicorn = uvicorn.Server(settings)
+            self._uvicorn.should_exit = self._is_stopped
+            url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+            models = threading.Thread(
+                target=self._follow, args=(first, url), name="serving-models", daemon=True
+            )
+            models.start()
+            self._uvicorn.run(sockets=[listener])
+            self.stop()
+            models.join()
+        self.plane.close()
+
+    def stop(self) -> None:
+        """Lets running requests end, then makes `run` return."""
+        self._is_stopped = True
+        self.follower.stop()
+        if self._uvicorn is not None:
+            self._uvicorn.should_exit = True
+
+    def _follow(self, first: Any, url: str) -> None:
+        self.follower.apply(first)
+        if self._on_ready is not None and not self._is_stopped:
+            self._on_ready(url)
+        self.follower.follow(self._poll_wait_s)
+
+
+def serve(
+    models_config: str,
+    rest_port: int = DEFAULT_REST_PORT,
+    host: str = "127.0.0.1",
+    on_ready: Callable[[str], None] | None = None,
+    **settings: Any,
+) -> int | None:
+    """Serves in the foreground until SIGINT or SIGTERM, which let running requests end.
+
+    Args:
+        models_config: Path or URL of the ``models.config`` to follow.
+        rest_port: TCP port; 0 takes a free one.
+        host: Address to listen at.
+        on_ready: Called with the server's URL once it answers.
+        **settings: Further arguments of `Server`.
+
+    Returns:
+        The number of the signal that ended it, or None.
+
+    Raises:
+        UsageError: ``models.config`` is missing, or the port is taken.
+    """
+    server = Server(models_config, rest_port, host=host, on_ready=on_ready, **settings)
+    with _signals(server.stop) as received:
+        server.run()
+    return received[0] if received else None
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        return socket.create_server((host, port), family=family, backlog=1024)
+    except OSError as error:
+        raise UsageError(
+            f"Cannot listen at {host}:{port}: {error.strerror or error}",
+            valid="a free port and an address of this machine; port 0 takes a free one",
+            hint="goldlake serve --rest-port 0",
+        ) from error
+
+
+@contextlib.contextmanager
+def _signals(stop: Callable[[], None]) -> Iterator[list[int]]:
+    """Notes SIGINT and SIGTERM and calls ``stop``, where this is the main thread."""
+    received: list[int] = []
+
+    def note(number: int, frame: FrameType | None) -> None:
+        received.append(number)
+        stop()
+
+    if threading.current_thread() is not threading.main_thread():
+        yield received
+        return
+    # uvicorn takes these over while it runs, and raises what it got again when it ends: into here.
+    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield received
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
