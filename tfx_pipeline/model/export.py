@@ -19,6 +19,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from goldlake.contracts.wire import DTYPES, RawInput
 from tfx_pipeline.model.layout import Layout
 from tfx_pipeline.model.network import pack
 from tfx_pipeline.spec import ColumnSpec
@@ -29,23 +30,17 @@ TRANSFORM_FEATURES = "transform_features"
 PROBABILITY = "probability"
 
 
-def wire_dtype(column: ColumnSpec) -> Any:
-    """TensorFlow type of a raw column in ``serving_default``."""
-    import tensorflow as tf
-
-    return {"long": tf.int64, "double": tf.float32, "boolean": tf.bool}.get(column.type, tf.string)
-
-
-def wire_inputs(columns: Sequence[ColumnSpec]) -> dict[str, Any]:
-    """Input name to TensorFlow type of ``serving_default``: columns, each flag behind its column."""
-    import tensorflow as tf
-
-    inputs: dict[str, Any] = {}
-    for column in columns:
-        inputs[column.name] = wire_dtype(column)
-        if column.wire_null is not None and column.wire_null.kind == "flag":
-            inputs[column.wire_null.token] = tf.bool
-    return inputs
+def wire_inputs(columns: Sequence[ColumnSpec]) -> tuple[RawInput, ...]:
+    """Inputs of ``serving_default``: the columns, then the presence flags; as `wire.raw_inputs`."""
+    flags = [
+        RawInput(c.wire_null.token, "boolean", True, None, "bool", flag_of=c.name)
+        for c in columns
+        if c.wire_null is not None and c.wire_null.kind == "flag"
+    ]
+    return (
+        *(RawInput(c.name, c.type, c.nullable, c.wire_null, DTYPES[c.type]) for c in columns),
+        *flags,
+    )
 
 
 def raw_features(
@@ -125,7 +120,8 @@ def save_model(
         return transform(tf.io.parse_example(examples, dict(parse)))
 
     wire = {
-        name: tf.TensorSpec([None], dtype, name) for name, dtype in wire_inputs(columns).items()
+        each.name: tf.TensorSpec([None], tf.as_dtype(each.dtype), each.name)
+        for each in wire_inputs(columns)
     }
     serialized = {"examples": tf.TensorSpec([None], tf.string, "examples")}
     module = tf.Module()

@@ -68,11 +68,6 @@ class Layout:
     has_own: bool = False
 
 
-def oov_buckets(feature: Feature) -> int:
-    """Out-of-vocabulary buckets; at least one, so that an unseen value has an id."""
-    return max(1, int(feature.params.get("oov_buckets", 1)))
-
-
 def cycle_length(feature: Feature) -> int:
     """Whole steps of a cyclic feature's period."""
     return math.ceil(feature.params["period"])
@@ -92,7 +87,7 @@ def layout_of(features: tuple[Feature, ...], *, has_own: bool = False) -> Layout
         name, params = feature.name, feature.params
         if feature.kind == "categorical":
             width = int(params["embedding"])
-            size = RESERVED + oov_buckets(feature)
+            size = RESERVED + int(params["oov_buckets"])
             ids.append(IdOutput(name, size, name, embedding=width, is_one_hot=width == 0))
         elif feature.kind == "numeric":
             floats += [f"{name}__z", f"{name}__missing"]
@@ -103,7 +98,8 @@ def layout_of(features: tuple[Feature, ...], *, has_own: bool = False) -> Layout
             ids.append(IdOutput(f"{name}__cycle", cycle_length(feature) + 1))
         elif feature.kind == "position":
             cells = int(params["cells"]) ** 2 + 1
-            ids.append(IdOutput(f"{name}__cell", cells, embedding=int(params["embedding"])))
+            width = int(params["embedding"])
+            ids.append(IdOutput(f"{name}__cell", cells, embedding=width, is_one_hot=width == 0))
         elif feature.kind == "crossed":
             size, width = int(params["buckets"]), int(params["embedding"])
             ids.append(IdOutput(f"{name}__cross", size, embedding=width))

@@ -91,9 +91,7 @@ def _columns(tensor: Any, numbers: Sequence[int], sizes: Sequence[int]) -> tuple
     return picked + starts, ends[-1]
 
 
-def _wide_ids(
-    outputs: Sequence[IdOutput], sizes: Sequence[int], ids: Any, l2: float
-) -> list[Any]:
+def _wide_ids(outputs: Sequence[IdOutput], sizes: Sequence[int], ids: Any, l2: float) -> list[Any]:
     import keras
 
     numbers = [n for n, output in enumerate(outputs) if output.wide]

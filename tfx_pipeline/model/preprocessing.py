@@ -31,9 +31,7 @@ class Dense(NamedTuple):
     present: Any
 
 
-def preprocessing_fn(
-    inputs: Mapping[str, Any], custom_config: Mapping[str, Any]
-) -> dict[str, Any]:
+def preprocessing_fn(inputs: Mapping[str, Any], custom_config: Mapping[str, Any]) -> dict[str, Any]:
     """Turns raw columns into ids and numbers; called by TFX Transform while it traces the graph.
 
     Args:
@@ -83,7 +81,9 @@ def dense(tensor: Any) -> Dense:
 def _text(column: Dense) -> Any:
     import tensorflow as tf
 
-    return column.values if column.values.dtype == tf.string else tf.strings.as_string(column.values)
+    return (
+        column.values if column.values.dtype == tf.string else tf.strings.as_string(column.values)
+    )
 
 
 def _number(column: Dense) -> Any:
@@ -101,8 +101,8 @@ def _categorical(feature: Feature, columns: Mapping[str, Dense]) -> dict[str, An
         text,
         tf.boolean_mask(text, column.present),
         name=feature.name,
-        min_count=int(feature.params.get("min_count", 1)),
-        oov_buckets=layout.oov_buckets(feature),
+        min_count=int(feature.params["min_count"]),
+        oov_buckets=int(feature.params["oov_buckets"]),
     )
     ids = tf.where(text == "", tf.constant(layout.EMPTY, tf.int64), found)
     return {feature.name: tf.where(column.present, ids, tf.constant(layout.MISSING, tf.int64))}

@@ -94,8 +94,10 @@ def predictions(model: Any, split: Any) -> tuple[Any, Any]:
 
     if isinstance(split, data.Arrays):
         batches = [
-            ([part[start : start + PREDICT_ROWS] for part in split.inputs],
-             split.labels[start : start + PREDICT_ROWS])
+            (
+                [part[start : start + PREDICT_ROWS] for part in split.inputs],
+                split.labels[start : start + PREDICT_ROWS],
+            )
             for start in range(0, len(split.labels), PREDICT_ROWS)
         ]
     else:

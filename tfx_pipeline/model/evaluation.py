@@ -1,0 +1,183 @@
+"""What TFMA evaluates, which bounds bless a candidate, and what it found.
+
+Labels and slice columns are raw ones and predictions come from the signature that takes serialized
+examples, so TFMA need not call Transform's layer a second time.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from goldlake.contracts.keys import METRICS
+from goldlake.contracts.model import Threshold
+from tfx_pipeline.model.export import TF_EXAMPLE
+from tfx_pipeline.spec import EvaluationSpec
+
+CANDIDATE, BASELINE = "candidate", "baseline"
+"""Model names in TFMA's results, which leave the name out where there is only one model."""
+TFMA_CLASSES: Mapping[str, str] = {
+    "auc": "AUC",
+    "auc_precision_recall": "AUCPrecisionRecall",
+    "binary_accuracy": "BinaryAccuracy",
+    "precision": "Precision",
+    "recall": "Recall",
+    "binary_crossentropy": "BinaryCrossEntropy",
+    "calibration": "Calibration",
+}
+"""TFMA's class per metric of the contract."""
+COUNT = "example_count"
+
+
+def eval_config(spec: EvaluationSpec, *, has_baseline: bool) -> Any:
+    """TFMA's EvalConfig.
+
+    Args:
+        spec: Thresholds and slices.
+        has_baseline: Whether the candidate is compared with a model; without one, ``max_drop``
+            does not count.
+    """
+    import tensorflow_model_analysis as tfma
+
+    names = [CANDIDATE, BASELINE] if has_baseline else [""]
+    bounds = {threshold.metric: threshold for threshold in spec.thresholds}
+    metrics = [
+        tfma.MetricConfig(
+            class_name=TFMA_CLASSES[metric],
+            threshold=_tfma_threshold(bounds.get(metric), has_baseline),
+        )
+        for metric in TFMA_CLASSES
+        if metric in bounds or metric != "auc_precision_recall"
+    ]
+    # No row is no evaluation; this bound is also what makes TFMA validate at all.
+    some_rows = tfma.MetricThreshold(value_threshold={"lower_bound": {"value": 1}})
+    metrics.append(tfma.MetricConfig(class_name="ExampleCount", threshold=some_rows))
+    return tfma.EvalConfig(
+        model_specs=[
+            tfma.ModelSpec(
+                name=name,
+                signature_name=TF_EXAMPLE,
+                label_key=spec.label,
+                # Else TFMA tries to load the SavedModel as a Keras model first.
+                model_type="tf_generic",
+                is_baseline=name == BASELINE,
+            )
+            for name in names
+        ],
+        slicing_specs=[
+            tfma.SlicingSpec(),
+            *(tfma.SlicingSpec(feature_keys=list(columns)) for columns in spec.slices),
+        ],
+        metrics_specs=[
+            tfma.MetricsSpec(metrics=metrics, model_names=names if has_baseline else [])
+        ],
+    )
+
+
+def _tfma_threshold(threshold: Threshold | None, has_baseline: bool) -> Any:
+    import tensorflow_model_analysis as tfma
+
+    if threshold is None:
+        return None
+    made = tfma.MetricThreshold()
+    if threshold.minimum is not None:
+        made.value_threshold.lower_bound.value = threshold.minimum
+    if threshold.maximum is not None:
+        made.value_threshold.upper_bound.value = threshold.maximum
+    if threshold.max_drop is not None and has_baseline:
+        is_higher_better = METRICS[threshold.metric]
+        direction = "HIGHER_IS_BETTER" if is_higher_better else "LOWER_IS_BETTER"
+        made.change_threshold.direction = getattr(tfma.MetricDirection, direction)
+        drop = threshold.max_drop
+        made.change_threshold.absolute.value = -drop if is_higher_better else drop
+    return made
+
+
+def check_thresholds(
+    thresholds: Iterable[Threshold],
+    metrics: Mapping[str, float | None],
+    baseline: Mapping[str, float | None] | None = None,
+) -> list[dict[str, Any]]:
+    """Each bound of the contract with what was found; pure.
+
+    Args:
+        thresholds: The contract's.
+        metrics: The candidate's, on the whole test split; None where a metric is undefined.
+        baseline: The serving model's, or None when there is none.
+
+    Returns:
+        One object per bound: ``metric``, ``kind`` (``minimum``, ``maximum``, ``max_drop``),
+        ``value``, ``bound`` (what the value had to reach or stay under; for ``max_drop`` the
+        baseline's value less the drop) and ``ok``. ``max_drop`` is left out without a baseline.
+    """
+    checked: list[dict[str, Any]] = []
+
+    def add(metric: str, kind: str, bound: float | None, is_lower_bound: bool) -> None:
+        value = metrics.get(metric)
+        ok = False
+        if value is not None and bound is not None:
+            ok = value >= bound if is_lower_bound else value <= bound
+        checked.append({"metric": metric, "kind": kind, "value": value, "bound": bound, "ok": ok})
+
+    for threshold in thresholds:
+        if threshold.minimum is not None:
+            add(threshold.metric, "minimum", threshold.minimum, True)
+        if threshold.maximum is not None:
+            add(threshold.metric, "maximum", threshold.maximum, False)
+        if threshold.max_drop is not None and baseline is not None:
+            before = baseline.get(threshold.metric)
+            is_higher_better = bool(METRICS[threshold.metric])
+            sign = -1 if is_higher_better else 1
+            bound = None if before is None else before + sign * threshold.max_drop
+            add(threshold.metric, "max_drop", bound, is_higher_better)
+    return checked
+
+
+def read_evaluation(uri: str, spec: EvaluationSpec | None = None) -> dict[str, Any]:
+    """What TFMA wrote; read-only.
+
+    Args:
+        uri: Of the ModelEvaluation artifact.
+        spec: The bounds that were asked for; without it ``thresholds`` is empty.
+
+    Returns:
+        ``{"metrics": {name: number or None}, "baseline": the same or None, "thresholds": see
+        `check_thresholds`, "slices": [{"slice": {column: value}, "metrics": {…}}], "is_blessed":
+        TFMA's own verdict}``. A metric is None where it is undefined, such as the AUC of one class.
+    """
+    import tensorflow_model_analysis as tfma
+
+    config = tfma.load_eval_result(uri).config
+    has_baseline = any(model.is_baseline for model in config.model_specs)
+    found = _metrics_by_slice(tfma, uri, CANDIDATE if has_baseline else None)
+    baseline = _metrics_by_slice(tfma, uri, BASELINE)[()] if has_baseline else None
+    return {
+        "metrics": found[()],
+        "baseline": baseline,
+        "thresholds": check_thresholds(spec.thresholds, found[()], baseline) if spec else [],
+        "slices": [
+            {"slice": dict(key), "metrics": metrics}
+            for key, metrics in sorted(found.items())
+            if key
+        ],
+        "is_blessed": bool(tfma.load_validation_result(uri).validation_ok),
+    }
+
+
+def _metrics_by_slice(tfma: Any, uri: str, name: str | None) -> dict[Any, dict[str, float | None]]:
+    result = tfma.load_eval_result(uri, model_name=name)
+    return {
+        tuple((column, str(value)) for column, value in key): {
+            metric: _number(value)
+            for metric, value in outputs[""][""].items()
+            if metric in TFMA_CLASSES or metric == COUNT
+        }
+        for key, outputs in result.slicing_metrics
+    }
+
+
+def _number(value: Mapping[str, Any]) -> float | None:
+    """A metric's JSON form, in which what is not finite is a text."""
+    number = value.get("doubleValue")
+    return float(number) if isinstance(number, (int, float)) and math.isfinite(number) else None

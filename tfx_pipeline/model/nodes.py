@@ -1,0 +1,145 @@
+"""The pipeline's nodes from Trainer to Pusher; wiring only. Imports TFX inside its functions.
+
+The hash of the code that a node runs is one of its parameters, so that edited code is not served
+from TFX's cache.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from tfx_pipeline.codehash import code_hash
+from tfx_pipeline.spec import PipelineSpec
+
+PREPROCESSING_FN = "tfx_pipeline.model.preprocessing.preprocessing_fn"
+RUN_FN = "tfx_pipeline.model.trainer.run_fn"
+EVALUATED_SPLIT = "test"
+
+_SPEC = "tfx_pipeline.spec"
+_TRANSFORM = (_SPEC, "tfx_pipeline.model.preprocessing", "tfx_pipeline.model.layout")
+_WIRE = ("goldlake.contracts.wire", "tfx_pipeline.model.export")
+
+
+def transform_config(spec: PipelineSpec) -> dict[str, Any]:
+    """``custom_config`` of the Transform node, which runs `PREPROCESSING_FN`."""
+    return {**spec.features.to_json(), "code_hash": code_hash(*_TRANSFORM)}
+
+
+def trainer(spec: PipelineSpec, examples: Any, transform_graph: Any, schema: Any) -> Any:
+    """TFX's Trainer; outputs ``model`` and ``model_run`` (TensorBoard logs).
+
+    Args:
+        spec: The pipeline's.
+        examples: Channel of tf.Example with the splits train and eval.
+        transform_graph: Channel of Transform's graph.
+        schema: Channel of the curated schema.
+    """
+    from tfx.components.trainer.component import Trainer
+    from tfx.proto import trainer_pb2
+
+    hashed = (
+        *_TRANSFORM,
+        *_WIRE,
+        *(f"tfx_pipeline.model.{m}" for m in ("data", "network", "trainer")),
+    )
+    return Trainer(
+        examples=examples,
+        transform_graph=transform_graph,
+        schema=schema,
+        run_fn=RUN_FN,
+        train_args=trainer_pb2.TrainArgs(splits=["train"]),
+        eval_args=trainer_pb2.EvalArgs(splits=["eval"]),
+        custom_config={**spec.training.to_json(), "code_hash": code_hash(*hashed)},
+    )
+
+
+def serving_model(spec: PipelineSpec, baseline_version: int) -> Any:
+    """The version that serves now; output ``model``.
+
+    Args:
+        spec: The pipeline's.
+        baseline_version: Version in the home's ``models/USECASE.MODEL/``.
+    """
+    from tfx_pipeline.model.components import ServingModel
+
+    return ServingModel(
+        usecase=spec.usecase,
+        model_name=spec.model,
+        version=baseline_version,
+        code_hash=code_hash("tfx_pipeline.model.pusher", "tfx_pipeline.model.components"),
+    )
+
+
+def evaluator(
+    spec: PipelineSpec, examples: Any, model: Any, schema: Any, baseline_model: Any | None = None
+) -> Any:
+    """TFX's Evaluator on the test split; outputs ``evaluation`` and ``blessing``.
+
+    Args:
+        spec: The pipeline's.
+        examples: Channel of tf.Example with the split test.
+        model: Channel of the candidate.
+        schema: Channel of the curated schema.
+        baseline_model: Channel of what serves now, or None.
+    """
+    from tfx.components.evaluator.component import Evaluator
+
+    from tfx_pipeline.model.evaluation import eval_config
+
+    return Evaluator(
+        examples=examples,
+        model=model,
+        baseline_model=baseline_model,
+        schema=schema,
+        example_splits=[EVALUATED_SPLIT],
+        eval_config=eval_config(spec.evaluation, has_baseline=baseline_model is not None),
+    )
+
+
+def serving_check(spec: PipelineSpec, model: Any, examples: Any) -> Any:
+    """Whether the candidate serves; output ``blessing`` (InfraBlessing).
+
+    Args:
+        spec: The pipeline's.
+        model: Channel of the candidate.
+        examples: Channel of tf.Example with the split test.
+    """
+    from tfx_pipeline.model.components import ServingCheck
+
+    modules = ("serving_check", "loading", "components")
+    hashed = (_SPEC, *_WIRE, *(f"tfx_pipeline.model.{name}" for name in modules))
+    return ServingCheck(
+        model=model,
+        examples=examples,
+        features=json.dumps(spec.features.to_json(), sort_keys=True),
+        code_hash=code_hash(*hashed),
+    )
+
+
+def pusher(
+    spec: PipelineSpec, model: Any, evaluation: Any, blessing: Any, infra_blessing: Any
+) -> Any:
+    """Pushes a blessed model; output ``pushed_model`` (int properties ``pushed``, ``version``).
+
+    Args:
+        spec: The pipeline's.
+        model: Channel of the candidate.
+        evaluation: The Evaluator's channel ``evaluation``.
+        blessing: The Evaluator's channel ``blessing``.
+        infra_blessing: The serving check's channel ``blessing``.
+    """
+    from tfx_pipeline.model.components import Pusher
+
+    modules = ("pusher", "components", "evaluation")
+    return Pusher(
+        model=model,
+        evaluation=evaluation,
+        model_blessing=blessing,
+        infra_blessing=infra_blessing,
+        usecase=spec.usecase,
+        model_name=spec.model,
+        export_id=spec.export_id,
+        manifest_sha256=spec.manifest_sha256,
+        code_hash=code_hash(*(f"tfx_pipeline.model.{name}" for name in modules)),
+    )
