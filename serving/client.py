@@ -17,10 +17,6 @@ from urllib.parse import quote
 import requests
 
 from goldlake.contracts.errors import PermanentError, RetryableError
-from goldlake.contracts.model import Model
-from goldlake.contracts.usecase import UseCase
-from goldlake.contracts.wire import fill_nulls as fill_inputs
-from goldlake.contracts.wire import raw_inputs
 
 TIMEOUT_S = 60.0
 _RETRYABLE = frozenset({429, 503, 504})
@@ -179,17 +175,6 @@ def wait_label(
                 hint="look into the server's log: it says why it refuses models.config",
             )
         time.sleep(poll_wait_s)
-
-
-def fill_nulls(
-    usecase: UseCase, model: Model, instances: Sequence[Mapping[str, Any]]
-) -> list[dict[str, Any]]:
-    """Instances with every input of a model's default signature, missing values as declared.
-
-    Raises:
-        InstanceError: See `goldlake.contracts.wire.fill_nulls`.
-    """
-    return fill_inputs(raw_inputs(model, usecase.gold[model.table]), instances)
 
 
 def _address(url: str, model: str, version: int | None, label: str | None) -> str:
