@@ -39,7 +39,7 @@ lock_of() {
 
 # The place is part of it: scripts in an environment name their interpreter by its full path.
 expected_stamp() {
-  local files=("$(lock_of "$1")" requirements/uv.txt requirements/setup.sh)
+  local files=("$(lock_of "$1")" requirements/{build,uv}.txt requirements/setup.sh)
   [ "$1" = main ] && files+=(requirements/jars.lock requirements/jars.py setup.py pyproject.toml)
   { say "$top"; sha256sum "${files[@]}"; } | sha256sum
 }
@@ -171,12 +171,18 @@ check_compiler() {
     "Run: $(as_root apt-get install -y "python$python_version-dev")"
 }
 
+# The installer's cache is a second copy, unless it lies on the same disk: then both are the same files.
 check_disk() {
-  local free_kb
-  free_kb=$(df -Pk . | awk 'NR == 2 {print $4}')
-  [ "${free_kb:-0}" -ge $((needed_gb * 1024 * 1024)) ] || fail "$top has $((free_kb / 1024)) MB free, and the" \
-    "environment needs $needed_gb GB. Make room, then run: make setup"
+  local folder free_kb
+  for folder in "$top" "$(cache_folder)"; do
+    until [ -d "$folder" ]; do folder=$(dirname "$folder"); done
+    free_kb=$(df -Pk "$folder" | awk 'NR == 2 {print $4}')
+    [ "${free_kb:-0}" -ge $((needed_gb * 1024 * 1024)) ] || fail "$folder has $((free_kb / 1024)) MB free, and the" \
+      "environment needs $needed_gb GB. Make room, then run: make setup"
+  done
 }
+
+cache_folder() { say "${UV_CACHE_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/uv}"; }
 
 # ------------------------------------------------------------------------------------------------------- the work
 
@@ -237,7 +243,7 @@ explain() {
 }
 
 full_disk() {
-  df -Pm "$top" "${TMPDIR:-/tmp}" "${UV_CACHE_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}}" 2>/dev/null |
+  df -Pm "$top" "${TMPDIR:-/tmp}" "$(dirname "$(cache_folder)")" 2>/dev/null |
     awk 'NR > 1 && !seen[$6]++ {printf "%s%s has %d MB free", (n++ ? ", " : ""), $6, $4}'
 }
 
@@ -274,11 +280,12 @@ install_uv() {
 
 install_lock() {
   local env=$1 lock=$2 locked
-  locked=$({ say "$top"; sha256sum "$lock" requirements/uv.txt; } | sha256sum)
+  locked=$({ say "$top"; sha256sum "$lock" requirements/build.txt requirements/uv.txt; } | sha256sum)
   [ "$(cat "$env/.locked" 2>/dev/null)" = "$locked" ] && return
   say "Installing $(grep -c '^[a-zA-Z].*==' "$lock") locked packages into $env (about a minute)"
   [ -f "$env/.locked" ] && mv "$env/.locked" "$env/.locked-before"
-  logged "Installing $lock" "$env/bin/uv" pip sync --quiet --python "$env/bin/python" --require-hashes "$lock"
+  logged "Installing $lock" "$env/bin/uv" pip sync --quiet --python "$env/bin/python" --require-hashes \
+    --build-constraints requirements/build.txt "$lock"
   rm -f "$env/.locked-before"
   write_whole "$env/.locked" "$locked"
 }
@@ -320,7 +327,7 @@ write_locks() {
   use_pip_settings .venv/bin/python
   log=.venv/lock.log
   : >"$log"
-  for name in uv "stack-$stack" "kfp-$stack" docs; do
+  for name in uv build "stack-$stack" "kfp-$stack" docs; do
     say "Locking requirements/$name.in"
     logged "Locking $name.in" .venv/bin/uv pip compile --quiet --no-header --generate-hashes \
       --python .venv/bin/python ${UPGRADE:+--upgrade} --output-file "requirements/$name.txt" "requirements/$name.in"
