@@ -39,16 +39,17 @@ def ingest(
 
 @click.command()
 @click.argument("usecase", required=False)
+@click.option("--as-of", metavar="T", help="Versions of that instant, ISO 8601.")
 @home_option
 @json_option
 @report_errors
-def tables(usecase: str | None, home: str | None, as_json: bool) -> None:
+def tables(usecase: str | None, as_of: str | None, home: str | None, as_json: bool) -> None:
     """Show every table with rows, version, size and URI, and what became of all records."""
     from goldlake.cli import account
     from goldlake.storage.home import Home
     from goldlake.workflows.tables import tables_document
 
-    document = tables_document(usecase, Home.at(home))
+    document = tables_document(usecase, Home.at(home), as_of)
     if as_json:
         print_json(document)
     else:
