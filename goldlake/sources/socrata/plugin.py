@@ -35,7 +35,9 @@ def portal(usecase: UseCase, options: SimulatorOptions) -> Portal:
     if options.data:
         rows, identity = _replayed(dataset_id, shape, options), _replay(dataset_id, options.data)
     else:
-        rows, identity = _generated(usecase, options), _generation(usecase, options)
+        generator = _generator(usecase, options)
+        rows = _generated(usecase, generator, options)
+        identity = _generation(usecase, generator, options)
     dataset = published(rows, shape, dataset_id)
     if not len(dataset):
         raise UsageError("There are no rows to serve", valid="exports with rows, or --rows above 0")
@@ -55,7 +57,15 @@ def _replay(dataset_id: str, files: tuple[Path, ...]) -> dict[str, Any]:
     return {"kind": "replay", "dataset": dataset_id, "files": hashes}
 
 
-def _generated(usecase: UseCase, options: SimulatorOptions) -> Iterator[tuple[str, Row]]:
+def _generated(
+    usecase: UseCase, generator: str, options: SimulatorOptions
+) -> Iterator[tuple[str, Row]]:
+    rows = resolve(usecase, generator, "source.generator")
+    for number, row in enumerate(rows(options.rows, options.seed)):
+        yield f"generated:{options.seed}:{number}", row
+
+
+def _generator(usecase: UseCase, options: SimulatorOptions) -> str:
     if usecase.source.generator is None:
         raise UsageError(
             f"The use case {usecase.name} has no generator of rows (source.generator)",
@@ -63,20 +73,17 @@ def _generated(usecase: UseCase, options: SimulatorOptions) -> Iterator[tuple[st
         )
     if options.rows < 1:
         raise UsageError(f"--rows is {options.rows}", valid="a number above 0")
-    rows = resolve(usecase, usecase.source.generator, "source.generator")
-    for number, row in enumerate(rows(options.rows, options.seed)):
-        yield f"generated:{options.seed}:{number}", row
+    return usecase.source.generator
 
 
-def _generation(usecase: UseCase, options: SimulatorOptions) -> dict[str, Any]:
-    # The generator's own code is part of the identity: edited, it makes other rows of the seed.
-    code = functions_hash(usecase, str(usecase.source.generator))
+def _generation(usecase: UseCase, generator: str, options: SimulatorOptions) -> dict[str, Any]:
     return {
         "kind": "generated",
         "usecase": usecase.name,
         "rows": options.rows,
         "seed": options.seed,
-        "generator": code,
+        # Edited code makes other rows of the same seed.
+        "generator": functions_hash(usecase, generator),
     }
 
 
