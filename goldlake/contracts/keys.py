@@ -112,7 +112,13 @@ _EVERY_COLUMN = (
     Key("domain", "list of texts (string only)", NOTHING),
     Key("range", "[lowest, highest], either may be null (long and double only)", NOTHING),
     Key("pattern", "Java regular expression (string only)", NOTHING),
-    Key("wire_null", 'nan, {text: "…"} or {flag: name}', NOTHING),
+    Key(
+        "wire_null",
+        'nan, {text: "…"} or {flag: name}',
+        NOTHING,
+        doc="How a missing value travels to a served model: `nan` for double, a reserved text for "
+        "string, or a presence flag. A nullable column that a model reads must have it.",
+    ),
     Key("unit", "text", NOTHING),
 )
 

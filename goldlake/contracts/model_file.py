@@ -238,4 +238,5 @@ def _check_examples(entry: Entry, model: Model, table: GoldTable) -> None:
             fill_nulls(inputs, [item.free()])
         except InstanceError as error:
             where = members.get(error.key or "", item)
-            raise where.error(error.reason, valid=error.valid, hint=error.hint) from error
+            reason = error.reason if where is not item else f"{error.key}: {error.reason}"
+            raise where.error(reason, valid=error.valid, hint=error.hint) from error

@@ -11,6 +11,7 @@ from __future__ import annotations
 import difflib
 import math
 import re
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
@@ -22,6 +23,7 @@ import yaml
 from goldlake.contracts.errors import ContractError
 
 MAX_BYTES = 1024 * 1024
+MAX_DEPTH = 50
 _STR = "tag:yaml.org,2002:str"
 _NULL = "tag:yaml.org,2002:null"
 _BOOL = "tag:yaml.org,2002:bool"
@@ -122,7 +124,14 @@ class Entry:
                     valid=f'the same in quotes: "{self.node.value}"',
                 )
             raise self.error(f"expected text, got {self.shape}", valid="text")
-        return str(self.node.value)
+        text = str(self.node.value)
+        for character in text:
+            if character not in "\t\n" and unicodedata.category(character) in ("Cc", "Cs"):
+                raise self.error(
+                    f"the text holds the control character U+{ord(character):04X}",
+                    valid="printable text",
+                )
+        return text
 
     def name(self) -> str:
         """A name: lower-case letters, digits and underscores, a letter first."""
@@ -306,7 +315,7 @@ def read(path: Path, file: str) -> Entry:
 def parse(text: str, file: str) -> Entry:
     """The document in a YAML text; see `read`."""
     try:
-        _refuse_aliases(text, file)
+        _check_tokens(text, file)
         node = yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
@@ -316,16 +325,32 @@ def parse(text: str, file: str) -> Entry:
             line=mark.line + 1 if mark else None,
         ) from error
     except yaml.YAMLError as error:
-        raise ContractError(f"this is not YAML: {error}", file=file) from error
-    except RecursionError:
-        raise ContractError("the YAML is nested too deeply", file=file) from None
+        raise ContractError(f"this is not YAML: {str(error).splitlines()[0]}", file=file) from error
     if node is None:
         raise ContractError("the file is empty", file=file, valid="a mapping of keys")
     return Entry(node, file, node.start_mark.line + 1, "")
 
 
-def _refuse_aliases(text: str, file: str) -> None:
+_OPENING = (
+    yaml.FlowSequenceStartToken,
+    yaml.FlowMappingStartToken,
+    yaml.BlockSequenceStartToken,
+    yaml.BlockMappingStartToken,
+)
+_CLOSING = (yaml.FlowSequenceEndToken, yaml.FlowMappingEndToken, yaml.BlockEndToken)
+
+
+def _check_tokens(text: str, file: str) -> None:
+    depth = 0
     for token in yaml.scan(text, Loader=yaml.SafeLoader):
+        depth += isinstance(token, _OPENING) - isinstance(token, _CLOSING)
+        if depth > MAX_DEPTH:
+            raise ContractError(
+                "the YAML is nested too deeply",
+                file=file,
+                line=token.start_mark.line + 1,
+                valid=f"at most {MAX_DEPTH} levels",
+            )
         if isinstance(token, yaml.AnchorToken | yaml.AliasToken | yaml.TagToken):
             what = "a tag" if isinstance(token, yaml.TagToken) else "an anchor or alias"
             raise ContractError(
