@@ -182,4 +182,4 @@ def _mismatch(each: RawInput, value: Any, index: int) -> InstanceError:
 
 def _shown(value: Any) -> str:
     text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
+    return text if len(text) <= 60 else text[:59] + "…"
