@@ -38,6 +38,7 @@ lock: ## the lock files in requirements/ from their .in files (UPGRADE=1: newest
 
 docs: setup ## the book, built into docs/_build/html
 	@bash requirements/setup.sh docs
+	$(BIN)/python docs/generate.py
 	.venv-docs/bin/jupyter-book build -W docs
 
 kfp-env: ## .venv-kfp, where tests compile the pipeline for Kubeflow

@@ -12,6 +12,7 @@ PACKAGES = [
     "goldlake.cli.commands",
     "goldlake.contracts",
     "goldlake.sources",
+    "goldlake.sources.socrata",
     "goldlake.storage",
     "goldlake.workflows",
     "lakehouse",
@@ -19,6 +20,7 @@ PACKAGES = [
     "serving",
     "tfx_pipeline",
     "tfx_pipeline.components",
+    "tfx_pipeline.model",
     "usecases",
 ]
 
@@ -79,7 +81,7 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.10,<3.14",
     packages=PACKAGES,
-    package_data={"usecases": ["*/contract.yaml", "*/models/*.yaml", "*/*.py"]},
+    package_data={"usecases": ["*/*.py", "*/*.yaml", "*/models/*.yaml"]},
     install_requires=REQUIREMENTS,
     extras_require=EXTRAS,
     entry_points={"console_scripts": ["goldlake = goldlake.cli.main:main"]},
