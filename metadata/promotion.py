@@ -1,0 +1,82 @@
+"""Promotions in ML Metadata: when which version got which label.
+
+What serves is what ``models.config`` says; this is its history. A promotion is an execution of type
+`PROMOTION` with the pushed model as its input.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timezone
+from typing import Any
+
+from goldlake.contracts.errors import UsageError
+from goldlake.contracts.ids import ModelId, parse_model
+from goldlake.storage.home import Home
+from metadata.pushed import pushed_models
+from metadata.store import Store, Value
+
+PROMOTION = "goldlake.Promotion"
+
+
+def record_promotion(home: Home, model_id: str, label: str) -> int:
+    """Records that a version got a label now. Writes to ML Metadata; each call is one promotion.
+
+    A version that no pipeline of this home pushed is recorded without an artifact.
+
+    Args:
+        home: Whose metadata.
+        model_id: A model version, such as ``toy.color@7``.
+        label: Such as ``stable``.
+
+    Returns:
+        Id of the execution.
+
+    Raises:
+        UsageError: The id names no version.
+    """
+    model = parse_model(model_id)
+    if model.version is None:
+        raise UsageError(f"{model_id!r} names no version", valid=f"{model}@VERSION")
+    store = Store(home, is_writer=True)
+    artifacts = pushed_models(store, model).get(model.version, [])
+    return store.put_execution(
+        PROMOTION,
+        {
+            "model": str(model.at(None)),
+            "version": model.version,
+            "label": label,
+            "time": datetime.now(timezone.utc).isoformat(timespec="milliseconds"),
+        },
+        [artifact.id for artifact in artifacts],
+    )
+
+
+def promotions(home: Home, model: str) -> list[dict[str, Any]]:
+    """Every promotion of a model, oldest first. Read-only.
+
+    Args:
+        home: Whose metadata.
+        model: A model, such as ``toy.color``; a version in it narrows the answer.
+
+    Returns:
+        Documents with ``execution``, ``model``, ``version``, ``label`` and ``time`` (UTC).
+
+    Raises:
+        PermanentError: Nothing is recorded yet.
+    """
+    return promotions_in(Store(home), parse_model(model))
+
+
+def promotions_in(store: Store, model: ModelId) -> list[dict[str, Any]]:
+    """As `promotions`, in an open store."""
+    return [
+        {"execution": execution.id, **_fields(execution.properties)}
+        for execution in store.executions_of_type(PROMOTION)
+        if execution.properties.get("model") == str(model.at(None))
+        and model.version in (None, execution.properties.get("version"))
+    ]
+
+
+def _fields(properties: Mapping[str, Value]) -> dict[str, Any]:
+    return {name: properties.get(name) for name in ("model", "version", "label", "time")}
