@@ -164,7 +164,13 @@ def _figures() -> _Figures:
         "district_effect": {d: v["effect"] for d, v in districts.items()},
         "domestic_effect": effects["domestic"],
     }
-    offences = {_offence(values, parts): values[4] for values in raw["offences"]}
+    listed: dict[str, float] = {}
+    for values in raw["offences"]:
+        listed[values[0]] = listed.get(values[0], 0) + values[4]
+    offences = {
+        _offence(values, parts): values[4] * raw["types"][values[0]] / listed[values[0]]
+        for values in raw["offences"]
+    }
     return _Figures(
         offences=_Choice(offences),
         beats={district: _Choice(weights) for district, weights in beats.items()},

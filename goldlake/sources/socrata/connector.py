@@ -16,7 +16,7 @@ import orjson
 
 from goldlake.contracts.errors import PermanentError, UsageError
 from goldlake.contracts.usecase import UseCase
-from goldlake.sources.base import Page, Traffic, options_of
+from goldlake.sources.base import Page, Traffic, json_line, options_of
 from goldlake.sources.http import Http, Response
 from goldlake.sources.socrata.app import IDENTITY_HEADER
 from goldlake.sources.socrata.query import MAX_LIMIT
@@ -92,7 +92,7 @@ class SocrataConnector:
         if len(rows) > size:
             raise PermanentError(f"GET {response.url} answered {len(rows)} rows, more than asked")
         last = _cursor(rows[-1]) if rows else None
-        lines = [orjson.dumps(row) for row in rows]
+        lines = [json_line(row) for row in rows]
         return Page(lines, response.url, last, is_last=len(rows) < size)
 
     def cursor_of(self, row: bytes) -> Cursor:

@@ -15,10 +15,9 @@ from datetime import datetime, timezone
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import orjson
-
 from goldlake.contracts.errors import UsageError
 from goldlake.contracts.usecase import UseCase
+from goldlake.sources.base import json_line
 from goldlake.sources.socrata.conditions import time_text
 from goldlake.sources.socrata.dataset import SYSTEM_TYPES, Dataset, Record
 
@@ -174,9 +173,9 @@ def published(rows: Iterable[tuple[str, Row]], shape: Shape, dataset_id: str) ->
             continue
         newest = max(newest, updated)
         created = system.get(":created_at") or updated
-        records.append(Record(row_id, created, updated, orjson.dumps(row)))
+        records.append(Record(row_id, created, updated, json_line(row)))
     when = newest or newest_event or EPOCH
-    records += [Record(row_id, when, when, orjson.dumps(row)) for row_id, row in undated]
+    records += [Record(row_id, when, when, json_line(row)) for row_id, row in undated]
     types = {f: kind for f, kind in guess.types.items() if f in seen or f in shape.types}
     return Dataset(types, records)
 
