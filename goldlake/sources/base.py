@@ -67,8 +67,13 @@ class Connector(Protocol):
             PermanentError: The source refuses the request, or answers what is no page.
         """
 
-    def cursor_of(self, row: bytes) -> Cursor:
-        """The place of a landed record."""
+    def resumed(self, cursor: Cursor | None, rows: list[bytes]) -> Cursor:
+        """The place behind a landed page whose manifest line was not written.
+
+        Args:
+            cursor: Where the page began.
+            rows: Its records, at least one.
+        """
 
     def count(self, cursor: Cursor | None, since: str | None, until: str | None) -> int | None:
         """How many records lie behind a cursor, or None where the source cannot say."""

@@ -158,7 +158,7 @@ def _adopted(
             sha256=sha256,
             url="",
             first_cursor=cursor,
-            last_cursor=reader.cursor_of(lines[-1]),
+            last_cursor=reader.resumed(cursor, lines),
             run_id=run_id,
             since=since,
             until=until,

@@ -15,7 +15,7 @@ from goldlake.sources.base import Connector, Plugin
 
 GROUP = "goldlake.sources"
 
-_OURS = {"socrata": "goldlake.sources.socrata.plugin"}
+_OURS = {"files": "goldlake.sources.files", "socrata": "goldlake.sources.socrata.plugin"}
 
 
 def kinds() -> list[str]:

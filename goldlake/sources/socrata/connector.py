@@ -95,9 +95,9 @@ class SocrataConnector:
         lines = [json_line(row) for row in rows]
         return Page(lines, response.url, last, is_last=len(rows) < size)
 
-    def cursor_of(self, row: bytes) -> Cursor:
-        """The place of a landed record: its ``:updated_at`` and ``:id``."""
-        return _cursor(orjson.loads(row))
+    def resumed(self, cursor: Cursor | None, rows: list[bytes]) -> Cursor:
+        """The place of a landed page's last record: its ``:updated_at`` and ``:id``."""
+        return _cursor(orjson.loads(rows[-1]))
 
     def count(self, cursor: Cursor | None, since: str | None, until: str | None) -> int | None:
         """How many records lie behind a cursor (``$select=count(*)``)."""
