@@ -100,12 +100,13 @@ class PusherExecutor(BaseExecutor):
             "as_of": manifest["as_of"],
             "metrics": read_evaluation(evaluation.uri)["metrics"],
         }
-        document = push_model(Home.at(), usecase, name, _saved_model(model), about)
+        home = Home.at()
+        document = push_model(home, usecase, name, _saved_model(model), about)
         version = document["version"]
         pushed.set_int_custom_property("pushed", 1)
         pushed.set_int_custom_property("version", version)
         pushed.set_string_custom_property("pushed_version", str(version))
-        destination = f"models/{usecase}.{name}/{version}"
+        destination = home.model(usecase, name, str(version))
         pushed.set_string_custom_property("pushed_destination", destination)
         with fileio.open(os.path.join(pushed.uri, "goldlake.json"), "w") as file:
             file.write(json.dumps(document, indent=1))
@@ -130,7 +131,7 @@ ServingCheck = component_class(
     inputs={"model": standard_artifacts.Model, "examples": standard_artifacts.Examples},
     outputs={"blessing": standard_artifacts.InfraBlessing},
     parameters={"features": str},
-    doc="Restores the model as TF Serving does and compares its signatures on rows of the test split.",
+    doc="Restores the model as TF Serving does and compares its signatures on test rows.",
 )
 
 Pusher = component_class(

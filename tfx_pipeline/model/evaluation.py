@@ -27,6 +27,8 @@ TFMA_CLASSES: Mapping[str, str] = {
     "calibration": "Calibration",
 }
 """TFMA's class per metric of the contract."""
+COSTLY = {"auc_precision_recall", "binary_crossentropy"}
+"""Computed only where a threshold asks: cross entropy takes as long as all the others together."""
 COUNT = "example_count"
 
 
@@ -43,36 +45,41 @@ def eval_config(spec: EvaluationSpec, *, has_baseline: bool) -> Any:
     names = [CANDIDATE, BASELINE] if has_baseline else [""]
     bounds = {threshold.metric: threshold for threshold in spec.thresholds}
     metrics = [
-        tfma.MetricConfig(
-            class_name=TFMA_CLASSES[metric],
-            threshold=_tfma_threshold(bounds.get(metric), has_baseline),
-        )
+        _metric(TFMA_CLASSES[metric], _tfma_threshold(bounds.get(metric), has_baseline))
         for metric in TFMA_CLASSES
-        if metric in bounds or metric != "auc_precision_recall"
+        if metric in bounds or metric not in COSTLY
     ]
     # No row is no evaluation; this bound is also what makes TFMA validate at all.
     some_rows = tfma.MetricThreshold(value_threshold={"lower_bound": {"value": 1}})
-    metrics.append(tfma.MetricConfig(class_name="ExampleCount", threshold=some_rows))
+    metrics.append(_metric("ExampleCount", some_rows))
+    slices = [tfma.SlicingSpec(feature_keys=list(columns)) for columns in spec.slices]
+    models = [
+        tfma.ModelSpec(
+            name=name,
+            signature_name=TF_EXAMPLE,
+            label_key=spec.label,
+            # Else TFMA tries to load the SavedModel as a Keras model first.
+            model_type="tf_generic",
+            is_baseline=name == BASELINE,
+        )
+        for name in names
+    ]
+    compared = names if has_baseline else []
     return tfma.EvalConfig(
-        model_specs=[
-            tfma.ModelSpec(
-                name=name,
-                signature_name=TF_EXAMPLE,
-                label_key=spec.label,
-                # Else TFMA tries to load the SavedModel as a Keras model first.
-                model_type="tf_generic",
-                is_baseline=name == BASELINE,
-            )
-            for name in names
-        ],
-        slicing_specs=[
-            tfma.SlicingSpec(),
-            *(tfma.SlicingSpec(feature_keys=list(columns)) for columns in spec.slices),
-        ],
-        metrics_specs=[
-            tfma.MetricsSpec(metrics=metrics, model_names=names if has_baseline else [])
-        ],
+        model_specs=models,
+        slicing_specs=[tfma.SlicingSpec(), *slices],
+        metrics_specs=[tfma.MetricsSpec(metrics=metrics, model_names=compared)],
     )
+
+
+def _metric(class_name: str, threshold: Any | None) -> Any:
+    """A metric of every slice, whose bound holds for the whole split only."""
+    import tensorflow_model_analysis as tfma
+
+    if threshold is None:
+        return tfma.MetricConfig(class_name=class_name)
+    whole = tfma.PerSliceMetricThreshold(slicing_specs=[tfma.SlicingSpec()], threshold=threshold)
+    return tfma.MetricConfig(class_name=class_name, per_slice_thresholds=[whole])
 
 
 def _tfma_threshold(threshold: Threshold | None, has_baseline: bool) -> Any:
@@ -151,16 +158,13 @@ def read_evaluation(uri: str, spec: EvaluationSpec | None = None) -> dict[str, A
     config = tfma.load_eval_result(uri).config
     has_baseline = any(model.is_baseline for model in config.model_specs)
     found = _metrics_by_slice(tfma, uri, CANDIDATE if has_baseline else None)
+    slices = sorted(key for key in found if key)
     baseline = _metrics_by_slice(tfma, uri, BASELINE)[()] if has_baseline else None
     return {
         "metrics": found[()],
         "baseline": baseline,
         "thresholds": check_thresholds(spec.thresholds, found[()], baseline) if spec else [],
-        "slices": [
-            {"slice": dict(key), "metrics": metrics}
-            for key, metrics in sorted(found.items())
-            if key
-        ],
+        "slices": [{"slice": dict(key), "metrics": found[key]} for key in slices],
         "is_blessed": bool(tfma.load_validation_result(uri).validation_ok),
     }
 

@@ -67,7 +67,7 @@ def build(
         deep.append(floats)
     wide += _wide_ids(layout.ids, sizes, ids, training.l2)
     deep += _embedded_ids(layout.ids, sizes, ids)
-    for output, tensor in zip(layout.words, words):
+    for output, tensor in zip(layout.words, words, strict=True):
         deep.append(_mean_embedding(output, output.size(vocabulary_size), tensor))
     hidden = keras.layers.Concatenate(name="deep_inputs")(deep) if len(deep) > 1 else deep[0]
     for number, units in enumerate(training.hidden_units, 1):

@@ -21,6 +21,40 @@ _TRANSFORM = (_SPEC, "tfx_pipeline.model.preprocessing", "tfx_pipeline.model.lay
 _WIRE = ("goldlake.contracts.wire", "tfx_pipeline.model.export")
 
 
+def model_nodes(
+    spec: PipelineSpec, *, examples: Any, schema: Any, transform_graph: Any, stop: Any
+) -> list[Any]:
+    """All nodes behind Transform: Trainer, ServingModel, Evaluator, ServingCheck, Pusher.
+
+    ServingModel is there only where a version serves already.
+
+    Args:
+        spec: The pipeline's.
+        examples: Channel of tf.Example with the splits train, eval and test.
+        schema: Channel of the curated schema.
+        transform_graph: Channel of Transform's graph.
+        stop: The node that ends a run whose data was refused; nothing here runs before it.
+    """
+    train = trainer(spec, examples, transform_graph, schema)
+    candidate = train.outputs["model"]
+    nodes, baseline = [train], None
+    if spec.baseline_version is not None:
+        serving = serving_model(spec, spec.baseline_version)
+        serving.add_upstream_node(stop)
+        nodes.append(serving)
+        baseline = serving.outputs["model"]
+    evaluate = evaluator(spec, examples, candidate, schema, baseline)
+    check = serving_check(spec, candidate, examples)
+    push = pusher(
+        spec,
+        candidate,
+        evaluate.outputs["evaluation"],
+        evaluate.outputs["blessing"],
+        check.outputs["blessing"],
+    )
+    return [*nodes, evaluate, check, push]
+
+
 def transform_config(spec: PipelineSpec) -> dict[str, Any]:
     """``custom_config`` of the Transform node, which runs `PREPROCESSING_FN`."""
     return {**spec.features.to_json(), "code_hash": code_hash(*_TRANSFORM)}

@@ -1,9 +1,10 @@
 """Does the exported model serve? Asked the way TF Serving would ask, before anything is pushed.
 
-TFX's InfraValidator starts a TF Serving container, which needs Docker; this check needs nothing. The
-model is restored by TensorFlow's own loader, every signature is run, and rows sent as plain values
-must get the same answers as the same rows sent as tf.Example. The rows are examples of the data, and
-for each nullable column the same rows without it, so that the wire's nulls are compared as well.
+TFX's InfraValidator starts a TF Serving container, which needs Docker; this check needs nothing.
+The model is restored by TensorFlow's own loader, every signature is run, and rows sent as plain
+values must get the same answers as the same rows sent as tf.Example. The rows are examples of the
+data, and for each nullable column the same rows without it, so that the wire's nulls are compared
+as well.
 """
 
 from __future__ import annotations
