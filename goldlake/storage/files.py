@@ -40,9 +40,19 @@ def write_atomic(fs: AbstractFileSystem, path: str, data: bytes) -> None:
         fs: The file system of ``path``.
         path: Path or URL; missing folders are made.
         data: The content.
+
+    Raises:
+        StoreError: This machine's disk is full, or the folder may not be written.
     """
     if is_local(fs):
-        _write_local(fs._strip_protocol(path), data)
+        try:
+            _write_local(fs._strip_protocol(path), data)
+        except OSError as error:
+            raise StoreError(
+                f"Cannot write {path}: {error.strerror}; what was there before is unchanged",
+                hint="make room on that disk or correct its permissions, then the same command "
+                "again; or another --home",
+            ) from error
         return
     folder, name = posixpath.split(path)
     fs.makedirs(folder, exist_ok=True)

@@ -360,6 +360,7 @@ def test_time_played_forward_makes_a_stream(toy: UseCase, serve: Serve, tmp_path
     assert max(versions.values()) > 1, "no amendment was seen"
 
 
+@pytest.mark.long
 def test_the_real_year_lands_whole(serve: Serve, tmp_path: Path, test_data: Path) -> None:
     """264,339 rows share the day of one bulk change: 27 pages, each row once."""
     chicago = load_usecase("chicago_crime")

@@ -33,7 +33,7 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(files.os, "fsync", full)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(StoreError, match="Cannot write .*page: No space left on device; what was"):
         write_atomic(home.fs, path, b"new")
     assert read_bytes(home.fs, path) == b"old"
     assert [p.name for p in Path(path).parent.iterdir()] == ["page"]

@@ -101,13 +101,13 @@ class SocrataConnector:
 
     def count(self, cursor: Cursor | None, since: str | None, until: str | None) -> int | None:
         """How many records lie behind a cursor (``$select=count(*)``)."""
-        parameters = {"$select": "count(*) as rows"}
+        parameters = {"$select": "count(*) as n"}
         condition = self._condition(cursor, since, until)
         if condition:
             parameters["$where"] = condition
         rows = _rows(self._http.get(self._url(parameters)))
         try:
-            return int(rows[0]["rows"])
+            return int(rows[0]["n"])
         except (IndexError, KeyError, ValueError):
             return None
 
