@@ -32,6 +32,7 @@ _INTEGER_RANGES = {
     "uint32": (0, 2**32 - 1),
     "uint64": (0, 2**64 - 1),
 }
+MAX_RANK = 32  # numpy's limit
 _BASE64 = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")
 
 Inputs = Mapping[str, TensorSpec]
@@ -64,7 +65,13 @@ def decode_predict(body: bytes, inputs_of: Callable[[str], Inputs]) -> PredictRe
     Raises:
         StatusError: With TF Serving's code and text.
     """
-    document = jsonread.read(body)
+    try:
+        return _decode_predict(jsonread.read(body), inputs_of)
+    except RecursionError as error:
+        raise invalid("The request is nested too deeply for any tensor") from error
+
+
+def _decode_predict(document: Any, inputs_of: Callable[[str], Inputs]) -> PredictRequest:
     if not isinstance(document, dict):
         raise invalid(f"JSON Value: {debug_text(document)} Is not object")
     name = document.get("signature_name", "")
@@ -236,6 +243,8 @@ def _is_uniform(values: list[Any], dtype: str) -> bool:
 
 def _array(flat: list[Any], dtype: str, shape: Shape) -> np.ndarray:
     """A flat list of values that fit, as an array of the tensor's type."""
+    if len(shape) > MAX_RANK:
+        raise invalid(f"A tensor of rank {len(shape)} is beyond what this server takes: {MAX_RANK}")
     if dtype == "string":
         array = np.empty(len(flat), dtype=object)
         array[:] = flat

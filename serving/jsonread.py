@@ -19,7 +19,7 @@ import orjson
 
 from serving.errors import StatusError, invalid
 
-MAX_DEPTH = 900
+MAX_DEPTH = 200
 _BOM = b"\xef\xbb\xbf"
 _WHITE = " \t\r\n"
 # `json` would take a lone surrogate escape and 1e400, which RapidJSON refuses.

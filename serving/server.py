@@ -22,6 +22,7 @@ from serving import loader
 from serving.dataplane import DataPlane
 from serving.reload import Follower
 from serving.rest import RestApp
+from serving.signatures import Servable
 
 DEFAULT_REST_PORT = 8501
 MAX_BODY_BYTES = 64 * 1024 * 1024
@@ -39,6 +40,7 @@ class Server:
         threads: Requests computed at the same time.
         on_ready: Called once with the server's URL, when it listens and the first round of loading
             has ended.
+        load: Loads the model in a version folder.
     """
 
     def __init__(
@@ -51,8 +53,9 @@ class Server:
         max_body_bytes: int = MAX_BODY_BYTES,
         threads: int | None = None,
         on_ready: Callable[[str], None] | None = None,
+        load: Callable[[str], Servable] = loader.load,
     ) -> None:
-        self.plane = DataPlane(loader.load)
+        self.plane = DataPlane(load)
         self.follower = Follower(self.plane, models_config)
         self._address = (host, rest_port)
         self._poll_wait_s = poll_wait_s

@@ -1,0 +1,135 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from serving.dataplane import DataPlane
+from serving.rest import Answer, answer
+from tests.serving.lines import load, save
+
+ROWS = b'{"instances": [1.0, 2.0]}'
+
+
+@pytest.fixture
+def plane(tmp_path: Path) -> DataPlane:
+    plane = DataPlane(load)
+    for version in (1, 2):
+        save(tmp_path, version, version)
+        for name in ("toy.line", "a b"):
+            plane.load(name, version, str(tmp_path / str(version)))
+            plane.set_labels(name, {"stable": 1})
+    return plane
+
+
+def ask(plane: DataPlane, method: str, target: str, body: bytes = b"") -> tuple[int, Any]:
+    found = answer(plane, method, target, body)
+    assert found.content_type == "application/json"
+    return found.status, json.loads(found.body)
+
+
+@pytest.mark.parametrize(
+    ("target", "expected"),
+    [
+        ("/v1/models/toy.line:predict", [2.5, 3.0]),
+        ("/v1/models/toy.line/versions/1:predict", [1.5, 2.0]),
+        ("/v1/models/toy.line/versions/001:predict", [1.5, 2.0]),
+        ("/v1/models/toy.line/labels/stable:predict", [1.5, 2.0]),
+        ("/V1/Models/toy.line/LABELS/stable:predict", [1.5, 2.0]),
+        ("/v1/models/a%20b:predict", [2.5, 3.0]),
+    ],
+)
+def test_predict_in_row_format(plane: DataPlane, target: str, expected: list[float]) -> None:
+    assert ask(plane, "POST", target, ROWS) == (200, {"predictions": expected})
+
+
+def test_predict_in_column_format(plane: DataPlane) -> None:
+    body = b'{"signature_name": "greet", "inputs": {"name": ["you"], "x": [NaN]}}'
+    found = answer(plane, "POST", "/v1/models/toy.line:predict", body)
+    assert found == Answer(
+        200,
+        '{\n    "outputs": {\n        "greeting": [\n            "hello you"\n        ],\n'
+        '        "x": [\n            NaN\n        ]\n    }\n}',
+    )
+
+
+def test_status_and_metadata(plane: DataPlane) -> None:
+    status, document = ask(plane, "GET", "/v1/models/toy.line")
+    assert status == 200
+    assert [(v["version"], v["state"]) for v in document["model_version_status"]] == [
+        ("2", "AVAILABLE"),
+        ("1", "AVAILABLE"),
+    ]
+    status, document = ask(plane, "GET", "/v1/models/toy.line/versions/1")
+    assert [v["version"] for v in document["model_version_status"]] == ["1"]
+    status, document = ask(plane, "GET", "/v1/models/toy.line/labels/stable/metadata")
+    assert document["model_spec"]["version"] == "1"
+    assert set(document["metadata"]["signature_def"]["signature_def"]) == {
+        "serving_default",
+        "greet",
+        "fail",
+    }
+
+
+@pytest.mark.parametrize(
+    ("method", "target", "status", "text"),
+    [
+        ("GET", "/v1/models", 400, "Missing model name in request."),
+        ("GET", "/v1/models/no", 404, "Could not find any versions of model no"),
+        ("GET", "/v1/models/no?x=1", 404, "Could not find any versions of model no?x=1"),
+        ("GET", "/v1/models/no/metadata", 404, "Servable not found for request: Latest(no)"),
+        (
+            "GET",
+            "/v1/models/toy.line/versions/9",
+            404,
+            "Could not find version 9 of model toy.line",
+        ),
+        ("POST", "/v1/models/toy.line", 400, "Malformed request: POST /v1/models/toy.line"),
+        ("PUT", "/v1/models/toy.line", 400, "Malformed request: PUT /v1/models/toy.line"),
+        (
+            "POST",
+            "/v1/models/toy.line:PREDICT",
+            400,
+            "Malformed request: POST /v1/models/toy.line:PREDICT",
+        ),
+        (
+            "POST",
+            "/v1/models/toy.line:classify",
+            400,
+            "Malformed request: POST /v1/models/toy.line:classify",
+        ),
+        ("POST", "/v1/models/no:predict", 404, "Servable not found for request: Latest(no)"),
+        (
+            "POST",
+            "/v1/models/toy.line/labels/none:predict",
+            400,
+            "Unrecognized servable version label: none",
+        ),
+    ],
+)
+def test_errors(plane: DataPlane, method: str, target: str, status: int, text: str) -> None:
+    assert ask(plane, method, target, ROWS) == (status, {"error": text})
+
+
+def test_bad_json_is_told_before_an_unknown_model(plane: DataPlane) -> None:
+    text = "JSON Parse error: The document is empty"
+    assert ask(plane, "POST", "/v1/models/no:predict") == (400, {"error": text})
+
+
+def test_a_failing_model_gives_its_own_status(plane: DataPlane) -> None:
+    body = b'{"signature_name": "fail", "instances": [1.0]}'
+    found = ask(plane, "POST", "/v1/models/toy.line:predict", body)
+    assert found == (400, {"error": "x is [1.0]"})
+
+
+def test_a_version_beyond_64_bits_has_no_body(plane: DataPlane) -> None:
+    target = "/v1/models/toy.line/versions/99999999999999999999"
+    assert answer(plane, "GET", target, b"") == Answer(400, "")
+
+
+@pytest.mark.parametrize("target", ["/", "/v2/models/toy.line", "/monitoring/prometheus/metrics"])
+def test_other_paths_are_not_this_api(plane: DataPlane, target: str) -> None:
+    found = answer(plane, "GET", target, b"")
+    assert (found.status, found.content_type) == (404, "text/html")
