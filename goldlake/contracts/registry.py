@@ -188,8 +188,9 @@ def _known() -> Iterator[tuple[str, Path]]:
 
 
 def _in_folder(above: Path) -> Iterator[tuple[str, Path]]:
+    """The use cases in a folder, or the folder itself where it is one."""
     if above.is_dir():
-        for folder in sorted(above.iterdir()):
+        for folder in (above, *sorted(above.iterdir())):
             if is_name(folder.name) and (folder / CONTRACT).is_file():
                 yield folder.name, folder
 

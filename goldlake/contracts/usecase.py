@@ -85,7 +85,7 @@ class Source:
     """Where records come from.
 
     Attributes:
-        kind: Connector plug-in, such as ``socrata`` or ``files``.
+        kind: Connector plug-in, such as ``files``.
         address: Base URL of the live API ("" for files).
         dataset: The data set's id at that address.
         page_rows: Rows asked for per page.
@@ -144,7 +144,9 @@ class GoldTable:
         name: Table name, the last part of ``usecase.gold.NAME``.
         comment: One sentence.
         mode: ``rows``: one gold row per silver row with the same key, ``build(silver_rows)``.
-            ``aggregate``: ``build(silver, changes, gold)`` returns the rows to upsert.
+            ``aggregate``: ``build(silver, changes, gold)`` returns the rows to upsert, and those to
+            remove with a true column ``_deleted``; changes and gold are missing when all rows are
+            wanted.
         build: Dotted function of the use-case folder, such as ``tables.area_day``.
         key: Columns that identify a row.
         columns: In table order; those named under ``keep`` are silver's own declarations.

@@ -42,6 +42,11 @@ def test_by_the_variable(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Non
     assert (usecase.name, model.name) == ("toy_harbour", "overdue")
 
 
+def test_the_variable_may_name_a_use_case_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(registry.VARIABLE, str(TOY))
+    assert registry.usecase_names()["toy_harbour"] == TOY
+
+
 def test_by_entry_point(monkeypatch: pytest.MonkeyPatch, toy: Copy) -> None:
     site = toy.folder.parent / "site"
     info = site / "harbours-1.0.dist-info"

@@ -28,35 +28,29 @@ def call_features(silver: DataFrame) -> DataFrame:
     )
 
 
-def berth_day(silver: DataFrame, changes: DataFrame, gold: DataFrame | None) -> DataFrame:
+def berth_day(silver: DataFrame, changes: DataFrame | None, gold: DataFrame | None) -> DataFrame:
     """Calls by berth and day, for the berths and days that the changed rows touch or touched.
 
     Args:
         silver: All calls.
-        changes: Changed calls, old and new versions.
-        gold: The table as it is, or None; not needed, for a day is counted anew.
+        changes: Changed calls, old and new versions; None for all.
+        gold: The table as it is; None for all. Not read, for a day is counted anew.
 
     Returns:
         Columns berth (string), day (date), calls and overdue_calls (bigint), mean_length_m
-        (double). A day that lost its last call is there with 0.
+        (double); with changes also ``_deleted`` (boolean): the day lost its last call.
     """
-    touched = _moored(changes).select("berth", "day").distinct()
-    counted = (
-        _moored(silver)
-        .join(touched, ["berth", "day"], "left_semi")
-        .groupBy("berth", "day")
-        .agg(
-            F.count("*").alias("calls"),
-            F.sum(F.col("overdue").cast("bigint")).alias("overdue_calls"),
-            F.avg("length_m").alias("mean_length_m"),
-        )
+    moored = _moored(silver)
+    counted = moored.groupBy("berth", "day").agg(
+        F.count("*").alias("calls"),
+        F.sum(F.col("overdue").cast("bigint")).alias("overdue_calls"),
+        F.avg("length_m").alias("mean_length_m"),
     )
-    return touched.join(counted, ["berth", "day"], "left").select(
-        "berth",
-        "day",
-        F.coalesce("calls", F.lit(0)).cast("bigint").alias("calls"),
-        F.coalesce("overdue_calls", F.lit(0)).cast("bigint").alias("overdue_calls"),
-        "mean_length_m",
+    if changes is None:
+        return counted
+    touched = _moored(changes).select("berth", "day").distinct()
+    return touched.join(counted, ["berth", "day"], "left").withColumn(
+        "_deleted", F.col("calls").isNull()
     )
 
 
