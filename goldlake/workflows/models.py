@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import posixpath
 
 from goldlake.storage.home import Home
 from goldlake.storage.rundir import Document
 from serving import config
-
-# Written by the Pusher beside the SavedModel.
-RECORD = "goldlake.json"
+from tfx_pipeline.model import pusher
 
 
 def models_document(home: Home) -> Document:
@@ -24,13 +21,8 @@ def models_document(home: Home) -> Document:
         "content_hash", "metrics", "pushed_at"}]}}}``, versions ascending.
     """
     served = config.read_or_empty(home.models_config)
-    folder = home.path("models")
-    names = []
-    if home.fs.exists(folder):
-        entries = home.fs.ls(folder, detail=True)
-        names = sorted(posixpath.basename(e["name"]) for e in entries if e["type"] == "directory")
     models = {}
-    for name in names:
+    for name in _model_names(home):
         found = served.model(name)
         labels = dict(found.labels) if found is not None else {}
         versions = pushed_versions(home, name)
@@ -47,24 +39,24 @@ def pushed_versions(home: Home, name: str) -> list[Document]:
         home: Where everything is kept.
         name: Such as ``city_bikes.is_late``.
     """
-    folder = home.path("models", name)
+    usecase, _, model = name.partition(".")
+    return [
+        {
+            "version": version,
+            "table": about.get("table"),
+            "table_version": about.get("table_version"),
+            "content_hash": about.get("content_hash"),
+            "metrics": about.get("metrics", {}),
+            "pushed_at": about.get("pushed_at"),
+        }
+        for version, about in pusher.pushed_versions(home, usecase, model).items()
+    ]
+
+
+def _model_names(home: Home) -> list[str]:
+    folder = home.path("models")
     if not home.fs.exists(folder):
         return []
-    versions = []
-    for entry in home.fs.ls(folder, detail=False):
-        number = posixpath.basename(entry.rstrip("/"))
-        if not number.isdigit():
-            continue
-        record = posixpath.join(folder, number, RECORD)
-        document = json.loads(home.fs.cat_file(record)) if home.fs.exists(record) else {}
-        versions.append(
-            {
-                "version": int(number),
-                "table": document.get("table"),
-                "table_version": document.get("version"),
-                "content_hash": document.get("content_hash"),
-                "metrics": document.get("metrics", {}),
-                "pushed_at": document.get("pushed_at"),
-            }
-        )
-    return sorted(versions, key=lambda entry: int(entry["version"]))
+    entries = home.fs.ls(folder, detail=True)
+    names = (posixpath.basename(e["name"].rstrip("/")) for e in entries if e["type"] == "directory")
+    return sorted(name for name in names if "." in name.strip("."))

@@ -43,21 +43,22 @@ def promote(home: Home, model: str, label: str, url: str | None = None) -> Docum
     """
     wanted = parse_model(model)
     name = f"{wanted.usecase}.{wanted.name}"
+    version = wanted.version
     versions = [entry["version"] for entry in pushed_versions(home, name)]
-    if wanted.version not in versions:
+    if version is None or version not in versions:
         raise UsageError(
-            f"There is no version {wanted.version} of {name}"
-            if wanted.version is not None
+            f"There is no version {version} of {name}"
+            if version is not None
             else f"{model!r} names no version",
             valid=", ".join(f"{name}@{version}" for version in versions) or "none is pushed yet",
             hint=f"goldlake promote {name}@{versions[-1]}"
             if versions
             else f"goldlake train {name}",
         )
-    before = _load(home, name, wanted.version)
+    before = _load(home, name, version)
     if url is not None:
-        client.wait_available(url, name, wanted.version, AVAILABLE_TIMEOUT_S)
-    return _move(home, name, wanted.version, label, before.get(label))
+        client.wait_available(url, name, version, AVAILABLE_TIMEOUT_S)
+    return _move(home, name, version, label, before.get(label))
 
 
 def promote_and_ask(

@@ -17,8 +17,9 @@ def tables_document(usecase: str | None, home: Home, as_of: str | None = None) -
         as_of: Instant (ISO 8601) whose table versions are wanted, or None for now.
 
     Returns:
-        Per use case: ``landed, inserted, amended, unchanged, stale, quarantined, deleted`` (records,
-        now), ``silver`` (rows now) and ``tables`` (list of ``id, uri, rows, version, bytes, as_of``).
+        Per use case: ``landed, inserted, amended, unchanged, stale, quarantined, deleted``
+        (records, now), ``silver`` (rows now) and ``tables`` (list of ``id, uri, rows, version,
+        bytes, as_of``).
 
     Raises:
         UsageError: There is no such use case.
