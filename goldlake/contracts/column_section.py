@@ -8,7 +8,8 @@ import zoneinfo
 from typing import cast, get_args
 
 from goldlake.contracts.keys import Keys
-from goldlake.contracts.nodes import MAX_NAME, Entry, is_name, nearest
+from goldlake.contracts.names import MAX_NAME, is_name, nearest
+from goldlake.contracts.nodes import Entry
 from goldlake.contracts.usecase import Column, ColumnType, WireNull
 
 TYPES: tuple[str, ...] = get_args(ColumnType)

@@ -9,7 +9,8 @@ from urllib.parse import urlsplit
 
 from goldlake.contracts import keys
 from goldlake.contracts.column_section import read_column, read_kept_column
-from goldlake.contracts.nodes import MAX_NAME, Entry, is_name, nearest
+from goldlake.contracts.names import MAX_NAME, is_name, nearest
+from goldlake.contracts.nodes import Entry
 from goldlake.contracts.usecase import Check, Column, GoldTable, Silver, Source, UseCase
 
 _DOTTED = re.compile(r"[a-z_][a-z0-9_]*\.[A-Za-z_][A-Za-z0-9_]*")

@@ -7,7 +7,8 @@ from typing import cast
 from goldlake.contracts import keys
 from goldlake.contracts.contract_file import column_names, refuse_bad_name
 from goldlake.contracts.model import Feature, FeatureKind
-from goldlake.contracts.nodes import Entry, nearest
+from goldlake.contracts.names import nearest
+from goldlake.contracts.nodes import Entry
 from goldlake.contracts.usecase import Column, GoldTable
 
 _WIDTHS = {"position": (2, 2), "crossed": (2, 3)}

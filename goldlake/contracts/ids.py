@@ -10,7 +10,7 @@ import difflib
 from dataclasses import dataclass, replace
 
 from goldlake.contracts.errors import UsageError
-from goldlake.contracts.nodes import is_name
+from goldlake.contracts.names import is_name
 
 LAYERS = ("bronze", "silver", "gold", "audit")
 MAX_VERSION = 2**63 - 1

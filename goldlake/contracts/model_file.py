@@ -16,7 +16,8 @@ from goldlake.contracts.contract_file import (
 from goldlake.contracts.errors import InstanceError
 from goldlake.contracts.feature_section import read_features
 from goldlake.contracts.model import DriftLimit, Feature, Model, Split, Threshold, Training
-from goldlake.contracts.nodes import Entry, nearest
+from goldlake.contracts.names import nearest
+from goldlake.contracts.nodes import Entry
 from goldlake.contracts.usecase import GoldTable, UseCase
 from goldlake.contracts.wire import fill_nulls, raw_inputs
 

@@ -8,11 +8,9 @@ keys, tags and duplicate keys are refused.
 
 from __future__ import annotations
 
-import difflib
 import math
 import re
 import unicodedata
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -21,6 +19,7 @@ from typing import Any, Protocol
 import yaml
 
 from goldlake.contracts.errors import ContractError
+from goldlake.contracts.names import MAX_NAME, is_name, nearest
 
 MAX_BYTES = 1024 * 1024
 MAX_DEPTH = 50
@@ -32,26 +31,6 @@ _NUMBER = re.compile(r"[-+]?(0|[1-9][0-9]*)?(\.[0-9]+|(?<=[0-9])\.)?([eE][-+]?[0
 _NUMBER_SOMEWHERE = re.compile(
     r"[-+]?\.?[0-9][0-9_.]*([eE][-+]?[0-9]+)?|0[xob][0-9a-fA-F_]+|[-+]?[0-9][0-9_]*(:[0-9.]+)+"
 )
-_NAME = re.compile(r"[a-z][a-z0-9_]*")
-MAX_NAME = 64
-
-
-def is_name(text: str) -> bool:
-    """Whether ``text`` is a name as goldlake writes them: ``[a-z][a-z0-9_]*``, 64 at most."""
-    return len(text) <= MAX_NAME and _NAME.fullmatch(text) is not None
-
-
-def nearest(word: str, known: Iterable[str]) -> str:
-    """What an error says is valid: the nearest known word first, then all of them.
-
-    Args:
-        word: What was written.
-        known: What may be written; its order is kept.
-    """
-    choices = list(dict.fromkeys(known))
-    close = difflib.get_close_matches(word.lower(), choices, n=1, cutoff=0.55)
-    listed = ", ".join(choices) or "nothing"
-    return f"{close[0]} (nearest); all: {listed}" if close else listed
 
 
 class KeyTable(Protocol):

@@ -21,7 +21,7 @@ from goldlake.contracts import ids
 from goldlake.contracts.errors import ContractError, UsageError
 from goldlake.contracts.loader import CONTRACT, load_contract
 from goldlake.contracts.model import Model
-from goldlake.contracts.nodes import is_name, nearest
+from goldlake.contracts.names import is_name, nearest
 from goldlake.contracts.usecase import UseCase
 
 ENTRY_POINTS = "goldlake.usecases"

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from goldlake.contracts.errors import InstanceError
 from goldlake.contracts.model import Model
-from goldlake.contracts.nodes import nearest
+from goldlake.contracts.names import nearest
 from goldlake.contracts.usecase import ColumnType, GoldTable, WireNull
 
 Dtype = Literal["string", "int64", "float32", "bool"]

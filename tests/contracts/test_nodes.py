@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from goldlake.contracts import nodes
+from goldlake.contracts import names, nodes
 from goldlake.contracts.errors import ContractError
 
 
@@ -128,7 +128,7 @@ def test_a_byte_order_mark_is_no_part_of_a_key(tmp_path: Path) -> None:
 
 def test_nearest_names_the_nearest_first_and_then_all() -> None:
     assert (
-        nodes.nearest("nulable", ["type", "nullable"]) == "nullable (nearest); all: type, nullable"
+        names.nearest("nulable", ["type", "nullable"]) == "nullable (nearest); all: type, nullable"
     )
-    assert nodes.nearest("zzz", ["type", "nullable"]) == "type, nullable"
-    assert nodes.nearest("zzz", []) == "nothing"
+    assert names.nearest("zzz", ["type", "nullable"]) == "type, nullable"
+    assert names.nearest("zzz", []) == "nothing"
