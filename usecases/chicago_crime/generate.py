@@ -8,17 +8,17 @@ What it follows (``figures.yaml``: counts, shares and effects of the portal's ro
 - an arrest given offence, place, district, hour and domestic (log odds);
 - months and weekdays by frequency, times on the full hour (35 %) and on the half hour.
 
-What is made up: the years (events of 2023 and 2024, published by 31 January 2025), the numbers of
+What is made up: the year (events of 2024, published by 31 January 2025), the numbers of
 cases and records, the streets, and when an arrest becomes known (70 % at once, else weeks later).
 
 Versions of a row have one ``:id``. A row is first published by a morning batch eight days or more
 after the event. It may be amended (an arrest became known), be touched without a change (a new
-``:updated_at`` only, 2 %), or be geocoded again (all events of the first quarter of 2023 get the
+``:updated_at`` only, 2 %), or be geocoded again (all events of the first quarter of 2024 get the
 same ``updated_on``: a cursor by time alone would never get past them).
 
 The dirt, all of kinds seen in real rows: no coordinates (0.6 %; some with x and y 0), no
 description of the place (0.4 %), ward and community area 0 (0.3 %), codes without their leading
-zeros (early 2023), old names and spellings of types, district ``061``. One row in 500 cannot be
+zeros (early 2024), old names and spellings of types, district ``061``. One row in 500 cannot be
 typed and must be quarantined; the five reasons of `DEFECTS` take turns.
 """
 
@@ -38,16 +38,16 @@ from zoneinfo import ZoneInfo
 
 import yaml
 
-FIRST_DAY = date(2023, 1, 1)
+FIRST_DAY = date(2024, 1, 1)
 LAST_DAY = date(2024, 12, 31)
 PUBLISHED_UNTIL = date(2025, 1, 31)
 HELD_BACK_DAYS = 8
 ARRESTS_KNOWN_AT_ONCE = 0.7
 ARREST_LAG_DAYS = 40.0
-GEOCODED_AGAIN_UNTIL = date(2023, 4, 1)
-GEOCODED_AGAIN_AT = datetime(2024, 2, 10, 15, 50, 1)
-UNPADDED_UNTIL = date(2023, 3, 1)
-RENAMED_ON = date(2023, 7, 1)
+GEOCODED_AGAIN_UNTIL = date(2024, 4, 1)
+GEOCODED_AGAIN_AT = datetime(2024, 8, 10, 15, 50, 1)
+UNPADDED_UNTIL = date(2024, 3, 1)
+RENAMED_ON = date(2024, 7, 1)
 EVERY_DEFECT = 500
 DEFECTS = ("unknown type", "impossible position", "no date", "updated before event", "no id")
 
