@@ -64,7 +64,7 @@ class ServedModel:
     """One model of a ``models.config``.
 
     Attributes:
-        name: Served name, such as ``chicago_crime.arrest``.
+        name: Served name, such as ``city_bikes.is_late``.
         base_path: Folder of version folders: an absolute path or a URL.
         policy: Which versions to serve: the ``specific`` ones, ``all``, or the ``latest``.
         versions: Versions to serve (policy ``specific``), ascending.
