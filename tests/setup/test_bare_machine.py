@@ -56,7 +56,8 @@ def test_killed_then_repaired_then_left_alone(machine: Machine) -> None:
     assert not (environment / ".stamp").exists()
 
     lines = finish(start(machine))
-    assert lines[0] == "Removing .venv, which is unfinished, damaged or was moved"
+    # A line before it says so where the installer that was killed is not quite dead yet.
+    assert "Removing .venv, which is unfinished, damaged or was moved" in lines[:2]
     assert lines[-1] == ".venv is ready"
     assert sorted(path.suffix for path in (environment / "jars").iterdir()) == [".jar", ".jar"]
     command = [str(environment / "bin" / "goldlake"), "--help"]
