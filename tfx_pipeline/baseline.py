@@ -25,7 +25,7 @@ def statistics_folder(store: Any, home: Home, model_id: str, version: int | None
     """
     if version is None:
         return ""
-    pushed = _pushed_artifact(store, home, model_id, version)
+    pushed = _pushed_artifact(store, model_id, version)
     if pushed is None:
         return ""
     for statistics in _statistics_of(store, _ancestors(store, [pushed])):
@@ -34,11 +34,11 @@ def statistics_folder(store: Any, home: Home, model_id: str, version: int | None
     return ""
 
 
-def _pushed_artifact(store: Any, home: Home, model_id: str, version: int) -> int | None:
-    usecase, _, model = model_id.partition(".")
-    wanted = home.model(usecase, model, str(version))
+def _pushed_artifact(store: Any, model_id: str, version: int) -> int | None:
+    wanted = f"/models/{model_id}/{version}"
     for artifact in sorted(_of_type(store, _PUSHED), key=lambda a: -a.id):
-        if artifact.custom_properties["pushed_destination"].string_value.rstrip("/") == wanted:
+        destination = artifact.custom_properties["pushed_destination"].string_value
+        if f"/{destination}".endswith(wanted):
             return int(artifact.id)
     return None
 

@@ -65,7 +65,7 @@ def train(request: Mapping[str, Any], emit: Emit) -> dict[str, Any]:
         emit("progress", node_id, done=number - 1, total=total)
 
     nodes, error = _run(home, spec, on_start)
-    return _result(spec, nodes, error, str(request["run_id"]), emit)
+    return _result(home, spec, nodes, error, str(request["run_id"]), emit)
 
 
 def _set_environment(home: Home, usecase: UseCase) -> None:
@@ -120,6 +120,7 @@ def _run(
 
 
 def _result(
+    home: Home,
     spec: PipelineSpec,
     nodes: Mapping[str, NodeRun],
     refused: GateRefused | None,
@@ -139,16 +140,19 @@ def _result(
             f"goldlake tables {spec.usecase}",
         ) from refused
     evaluation = read_evaluation(nodes["Evaluator"].outputs["evaluation"][0], spec.evaluation)
-    blessing = nodes["Evaluator"].properties["blessing"]
+    check = nodes["ServingCheck"].properties["blessing"]
     pushed = nodes["Pusher"].properties["pushed_model"]
-    is_blessed, is_pushed = bool(blessing.get("blessed")), bool(pushed.get("pushed"))
+    is_blessed = bool(nodes["Evaluator"].properties["blessing"].get("blessed"))
+    is_pushed = bool(pushed.get("pushed"))
+    version = int(pushed["version"]) if is_pushed else None
     emit("gate", "blessed" if is_blessed else "not blessed", metrics=evaluation["metrics"])
     return {
         "run_id": run_id,
-        "blessed": is_blessed,
+        "blessed": is_blessed and bool(check.get("blessed")),
+        "serving_problem": check.get("problem") or None,
         "pushed": is_pushed,
-        "model_version": int(pushed["pushed_version"]) if is_pushed else None,
-        "model_uri": pushed["pushed_destination"] if is_pushed else None,
+        "model_version": version,
+        "model_uri": home.model(spec.usecase, spec.model, str(version)) if is_pushed else None,
         "verdict": verdict["verdict"],
         "anomalies": verdict["anomalies"],
         "distances": verdict["distances"],

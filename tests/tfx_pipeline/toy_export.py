@@ -29,6 +29,7 @@ def toy_rows(count: int = sum(ROWS.values()), seed: int = 1) -> list[Row]:
         kind = pick.choice(sorted(_CARGO))
         arrived = FIRST + timedelta(hours=12 * index)
         has_position = pick.random() > 0.1
+        length = round(_LENGTH[kind] * pick.uniform(0.6, 1.4), 1)
         rows.append(
             {
                 "call_id": f"C{index:05d}",
@@ -36,9 +37,7 @@ def toy_rows(count: int = sum(ROWS.values()), seed: int = 1) -> list[Row]:
                 "vessel_type": kind,
                 "cargo": _CARGO[kind],
                 "berth": pick.choice(["01", "02", "03", "04", None]),
-                "length_m": None
-                if index % 17 == 0
-                else round(_LENGTH[kind] * pick.uniform(0.6, 1.4), 1),
+                "length_m": None if index % 17 == 0 else length,
                 "crew": pick.choice([0, 3, 24, None]),
                 "pilot": pick.choice([True, False, None]),
                 "latitude": round(56 + pick.random(), 4) if has_position else None,

@@ -1,0 +1,114 @@
+"""The parts a contract is cut into, and what changes which."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import Any
+
+import pytest
+
+from goldlake.contracts.errors import PermanentError
+from goldlake.contracts.registry import load_usecase
+from goldlake.contracts.usecase import UseCase
+from tests.tfx_pipeline.toy_export import TOY
+from tfx_pipeline.spec import (
+    EvaluationSpec,
+    FeatureSpec,
+    PipelineSpec,
+    TrainingSpec,
+    ValidationSpec,
+    pipeline_spec,
+)
+
+
+@pytest.fixture(scope="module")
+def usecase() -> UseCase:
+    return load_usecase(str(TOY))
+
+
+def _manifest(usecase: UseCase, **changes: Any) -> dict[str, Any]:
+    model = usecase.models["overdue"]
+    table = usecase.gold[model.table]
+    names = ("call_id", "arrived", *model.feature_columns, "overdue")
+    columns = [table.column(name) for name in names]
+    return {
+        "columns": [{"name": c.name, "type": c.type, "nullable": c.nullable} for c in columns],
+        "splits": {"train": {"rows": 4}, "eval": {"rows": 2}, "test": {"rows": 1}},
+        **changes,
+    }
+
+
+def _spec(usecase: UseCase, **changes: Any) -> PipelineSpec:
+    return pipeline_spec(
+        usecase,
+        usecase.models["overdue"],
+        _manifest(usecase, **changes),
+        export_id="toy_harbour/overdue/v3",
+        manifest_sha256="00",
+    )
+
+
+def _edited(usecase: UseCase, **changes: Any) -> UseCase:
+    model = dataclasses.replace(usecase.models["overdue"], **changes)
+    return dataclasses.replace(usecase, models={"overdue": model})
+
+
+def test_parts_survive_json(usecase: UseCase) -> None:
+    spec = _spec(usecase)
+    parts = {
+        FeatureSpec: spec.features,
+        TrainingSpec: spec.training,
+        EvaluationSpec: spec.evaluation,
+        ValidationSpec: spec.validation,
+    }
+    for kind, part in parts.items():
+        text = json.dumps(part.to_json())
+        assert kind.from_json(json.loads(text)) == part
+
+
+def test_inputs_carry_wire_and_type_but_no_domain(usecase: UseCase) -> None:
+    features = _spec(usecase).features
+    assert features.model_id == "toy_harbour.overdue"
+    crew = features.input("crew")
+    assert (crew.type, crew.example_type, crew.nullable) == ("long", "int64", True)
+    assert crew.wire_null is not None
+    assert (crew.wire_null.kind, crew.wire_null.token) == ("flag", "has_crew")
+    assert features.input("pilot").example_type == "int64"
+    assert features.input("vessel_type").domain is None
+    validated = {column.name: column for column in _spec(usecase).validation.columns}
+    assert validated["vessel_type"].domain == ("CARGO", "FERRY", "FISHING", "TANKER")
+    assert validated["length_m"].range == (5, 400)
+
+
+def test_edited_threshold_changes_evaluation_only(usecase: UseCase) -> None:
+    thresholds = usecase.models["overdue"].thresholds
+    edited = _edited(
+        usecase, thresholds=(dataclasses.replace(thresholds[0], minimum=0.61), *thresholds[1:])
+    )
+    before, after = _spec(usecase).to_json(), _spec(edited).to_json()
+    assert [key for key in before if before[key] != after[key]] == ["evaluation"]
+
+
+def test_edited_comment_changes_nothing(usecase: UseCase) -> None:
+    table = usecase.gold["call_features"]
+    columns = tuple(dataclasses.replace(c, comment="Another text.") for c in table.columns)
+    gold = {**usecase.gold, table.name: dataclasses.replace(table, columns=columns)}
+    edited = dataclasses.replace(usecase, gold=gold)
+    assert _spec(edited) == _spec(usecase)
+
+
+def test_export_without_a_needed_column_is_refused(usecase: UseCase) -> None:
+    columns = [c for c in _manifest(usecase)["columns"] if c["name"] != "crew"]
+    with pytest.raises(PermanentError) as caught:
+        _spec(usecase, columns=columns)
+    assert "has no column 'crew', which toy_harbour.overdue needs" in caught.value.message
+    assert caught.value.hint == "goldlake export toy_harbour.overdue"
+
+
+def test_export_with_another_type_is_refused(usecase: UseCase) -> None:
+    columns = [
+        {**c, "type": "double"} if c["name"] == "crew" else c for c in _manifest(usecase)["columns"]
+    ]
+    with pytest.raises(PermanentError, match=r"'crew' .* is double, .* the contract says long"):
+        _spec(usecase, columns=columns)
