@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 from rich.console import Console
 from rich.table import Table
@@ -87,14 +87,16 @@ def print_ingest(document: Document) -> None:
 def print_export(document: Document) -> None:
     """Prints where an export is and what is in it."""
     console = Console(highlight=False)
-    table = _table(console, f"Export {document['export_id']}")
-    limits = document["boundaries"]
-    rows = document["rows"]
-    table.add_row("train", f"{rows['train']:,}", f"before {_day(limits['eval_from'])}")
-    table.add_row("eval", f"{rows['eval']:,}", f"from {_day(limits['eval_from'])}")
-    span = f"from {_day(limits['test_from'])} to before {_day(limits['until'])}"
-    table.add_row("test", f"{rows['test']:,}", span)
-    table.add_row("left out", f"{rows.get('immature', 0):,}", "label not mature yet")
+    limits, rows = document["boundaries"], document["rows"]
+    table = _table(console, f"Export {document['export_id']}", "left", "right", "left")
+    spans = {
+        "train": f"before {_day(limits['eval_from'])}",
+        "eval": f"from {_day(limits['eval_from'])}",
+        "test": f"from {_day(limits['test_from'])} to before {_day(limits['until'])}",
+        "immature": "left out: the label is not mature yet",
+    }
+    for split, span in spans.items():
+        table.add_row(split, f"{rows.get(split, 0):,}", f"[dim]{span}[/dim]")
     console.print(table)
     console.print(f"  {document['uri']}", soft_wrap=True)
 
@@ -111,7 +113,7 @@ def print_tables(document: Document) -> None:
     if not document:
         console.print("No tables yet. Next: goldlake run USECASE")
     for usecase, part in document.items():
-        table = _table(console, usecase)
+        table = _table(console, usecase, "left", "right", "right", "right")
         for entry in part["tables"]:
             size = f"{entry['bytes'] / 2**20:,.1f} MiB"
             table.add_row(entry["id"], f"{entry['rows']:,}", f"@{entry['version']}", size)
@@ -125,7 +127,7 @@ def print_models(document: Document) -> None:
     if not document["models"]:
         console.print("No models yet. Next: goldlake run USECASE")
     for model, part in document["models"].items():
-        table = _table(console, model)
+        table = _table(console, model, "left", "left", "left", "left", "left")
         for entry in part["versions"]:
             labels = ", ".join(entry["labels"])
             metrics = "  ".join(f"{k} {v:.4f}" for k, v in entry["metrics"].items() if k == "auc")
@@ -136,7 +138,9 @@ def print_models(document: Document) -> None:
 
 def _print_fates(console: Console, refine: Mapping[str, Any]) -> None:
     totals = refine["totals"]
-    table = _table(console, f"What became of {totals['landed']:,} landed records")
+    table = _table(
+        console, f"What became of {totals['landed']:,} landed records", "left", "right", "left"
+    )
     for fate in FATES:
         if totals.get(fate):
             table.add_row(fate, f"{totals[fate]:,}", f"[dim]{FATE_MEANINGS[fate]}[/dim]")
@@ -147,7 +151,7 @@ def _print_fates(console: Console, refine: Mapping[str, Any]) -> None:
 
 
 def _print_rows(console: Console, tables: Mapping[str, Any]) -> None:
-    table = _table(console, "Tables")
+    table = _table(console, "Tables", "left", "right", "right")
     for name, entry in tables.items():
         table.add_row(name, f"{entry['rows']:,}", f"@{entry['version']}")
     console.print(table)
@@ -160,13 +164,15 @@ def _print_model(console: Console, model: str, part: Document) -> None:
         return
     train = part["train"]
     verdict = "[green]blessed[/green]" if train["blessed"] else "[red]not blessed[/red]"
-    table = _table(console, f"{model}, evaluated on the test split: {verdict}")
+    title = f"{model}, evaluated on the test split: {verdict}"
+    table = _table(console, title, "left", "left", "right", "left")
     for bound in train["thresholds"]:
         mark = "[green]✓[/green]" if bound["ok"] else "[red]✗[/red]"
-        table.add_row(
-            mark, bound["metric"], f"{bound['value']:.4f}", f"[dim]{bound['bound']}[/dim]"
-        )
+        value = "none" if bound["value"] is None else f"{bound['value']:.4f}"
+        table.add_row(mark, bound["metric"], value, f"[dim]{bound['bound']}[/dim]")
     console.print(table)
+    if train.get("serving_problem"):
+        console.print(f"  It cannot be served: {train['serving_problem']}", soft_wrap=True)
     count = len(train["anomalies"])
     console.print(f"  Anomalies: {count or 'none'}")
     for anomaly in train["anomalies"]:
@@ -191,11 +197,12 @@ def _print_next(console: Console, document: Document) -> None:
     console.print(f"  goldlake tensorboard{home}")
 
 
-def _table(console: Console, title: str) -> Table:
+def _table(console: Console, title: str, *sides: Literal["left", "right"]) -> Table:
+    """Prints a heading and returns the table to fill below it, one side per column."""
     console.print(f"\n[bold]{title}[/bold]", soft_wrap=True)
-    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
-    table.add_column(no_wrap=True)
-    table.columns[0].style = ""
+    table = Table(box=None, show_header=False, padding=(0, 1))
+    for side in sides:
+        table.add_column(justify=side, overflow="fold")
     return table
 
 

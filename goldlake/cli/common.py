@@ -52,10 +52,10 @@ def report_errors(command: Command) -> Command:
                 click.echo(remote["traceback"], err=True)
             sys.exit(getattr(error, "code", error.exit_code))
         except (KeyboardInterrupt, click.Abort):
-            _print_error("interrupted; what was finished is kept", debug)
+            click.echo("interrupted; what was finished is kept", err=True)
             sys.exit(INTERRUPTED)
         except Terminated:
-            _print_error("terminated; what was finished is kept", debug)
+            click.echo("terminated; what was finished is kept", err=True)
             sys.exit(TERMINATED)
         except click.ClickException:
             raise
