@@ -6,6 +6,7 @@ examples, so TFMA need not call Transform's layer a second time.
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -13,30 +14,21 @@ from typing import Any
 from goldlake.contracts.keys import METRICS
 from goldlake.contracts.model import Threshold
 from tfx_pipeline.model.export import TF_EXAMPLE
+from tfx_pipeline.model.scores import SCORES
 from tfx_pipeline.spec import EvaluationSpec
 
 CANDIDATE, BASELINE = "candidate", "baseline"
 """Model names in TFMA's results, which leave the name out where there is only one model."""
-TFMA_CLASSES: Mapping[str, str] = {
-    "auc": "AUC",
-    "auc_precision_recall": "AUCPrecisionRecall",
-    "binary_accuracy": "BinaryAccuracy",
-    "precision": "Precision",
-    "recall": "Recall",
-    "binary_crossentropy": "BinaryCrossEntropy",
-    "calibration": "Calibration",
-}
-"""TFMA's class per metric of the contract."""
-COSTLY = {"auc_precision_recall", "binary_crossentropy"}
-"""Computed only where a threshold asks: cross entropy takes as long as all the others together."""
+
 COUNT = "example_count"
 
 
-def eval_config(spec: EvaluationSpec, *, has_baseline: bool) -> Any:
+def eval_config(spec: EvaluationSpec, *, rows: int, has_baseline: bool) -> Any:
     """TFMA's EvalConfig.
 
     Args:
         spec: Thresholds and slices.
+        rows: Of the test split; a candidate evaluated on more or fewer is not blessed.
         has_baseline: Whether the candidate is compared with a model; without one, ``max_drop``
             does not count.
     """
@@ -44,14 +36,10 @@ def eval_config(spec: EvaluationSpec, *, has_baseline: bool) -> Any:
 
     names = [CANDIDATE, BASELINE] if has_baseline else [""]
     bounds = {threshold.metric: threshold for threshold in spec.thresholds}
+    bounds[COUNT] = Threshold(COUNT, minimum=rows, maximum=rows)
     metrics = [
-        _metric(TFMA_CLASSES[metric], _tfma_threshold(bounds.get(metric), has_baseline))
-        for metric in TFMA_CLASSES
-        if metric in bounds or metric not in COSTLY
+        _metric(metric, _tfma_threshold(bounds.get(metric), has_baseline)) for metric in SCORES
     ]
-    # No row is no evaluation; this bound is also what makes TFMA validate at all.
-    some_rows = tfma.MetricThreshold(value_threshold={"lower_bound": {"value": 1}})
-    metrics.append(_metric("ExampleCount", some_rows))
     slices = [tfma.SlicingSpec(feature_keys=list(columns)) for columns in spec.slices]
     models = [
         tfma.ModelSpec(
@@ -72,14 +60,20 @@ def eval_config(spec: EvaluationSpec, *, has_baseline: bool) -> Any:
     )
 
 
-def _metric(class_name: str, threshold: Any | None) -> Any:
+def _metric(name: str, threshold: Any | None) -> Any:
     """A metric of every slice, whose bound holds for the whole split only."""
     import tensorflow_model_analysis as tfma
 
-    if threshold is None:
-        return tfma.MetricConfig(class_name=class_name)
-    whole = tfma.PerSliceMetricThreshold(slicing_specs=[tfma.SlicingSpec()], threshold=threshold)
-    return tfma.MetricConfig(class_name=class_name, per_slice_thresholds=[whole])
+    bounds = []
+    if threshold is not None:
+        whole = [tfma.SlicingSpec()]
+        bounds = [tfma.PerSliceMetricThreshold(slicing_specs=whole, threshold=threshold)]
+    return tfma.MetricConfig(
+        class_name="ExactScore",
+        module="tfx_pipeline.model.metrics",
+        config=json.dumps({"name": name}),
+        per_slice_thresholds=bounds,
+    )
 
 
 def _tfma_threshold(threshold: Threshold | None, has_baseline: bool) -> Any:
@@ -173,9 +167,7 @@ def _metrics_by_slice(tfma: Any, uri: str, name: str | None) -> dict[Any, dict[s
     result = tfma.load_eval_result(uri, model_name=name)
     return {
         tuple((column, str(value)) for column, value in key): {
-            metric: _number(value)
-            for metric, value in outputs[""][""].items()
-            if metric in TFMA_CLASSES or metric == COUNT
+            metric: _number(value) for metric, value in outputs[""][""].items() if metric in SCORES
         }
         for key, outputs in result.slicing_metrics
     }

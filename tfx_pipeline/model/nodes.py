@@ -119,16 +119,23 @@ def evaluator(
     """
     from tfx.components.evaluator.component import Evaluator
 
+    from tfx_pipeline.components.base import add_to_cache_key
     from tfx_pipeline.model.evaluation import eval_config
 
-    return Evaluator(
+    node = Evaluator(
         examples=examples,
         model=model,
         baseline_model=baseline_model,
         schema=schema,
         example_splits=[EVALUATED_SPLIT],
-        eval_config=eval_config(spec.evaluation, has_baseline=baseline_model is not None),
+        eval_config=eval_config(
+            spec.evaluation,
+            rows=spec.rows[EVALUATED_SPLIT],
+            has_baseline=baseline_model is not None,
+        ),
     )
+    add_to_cache_key(node, code_hash("tfx_pipeline.model.metrics", "tfx_pipeline.model.scores"))
+    return node
 
 
 def serving_check(spec: PipelineSpec, model: Any, examples: Any) -> Any:

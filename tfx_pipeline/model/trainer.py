@@ -6,6 +6,7 @@ from typing import Any
 
 from tfx_pipeline.model import data, export, network
 from tfx_pipeline.model.layout import OWN, layout_of
+from tfx_pipeline.model.scores import auc, binary_crossentropy
 from tfx_pipeline.spec import TrainingSpec
 
 PREDICT_ROWS = 16_384
@@ -109,40 +110,15 @@ def predictions(model: Any, split: Any) -> tuple[Any, Any]:
     return np.concatenate(labels), np.concatenate(answers)
 
 
-def auc(labels: Any, scores: Any) -> float:
-    """Area under the ROC curve: the Mann-Whitney statistic, ties counted half.
-
-    Args:
-        labels: 0 or 1, [n].
-        scores: [n].
-
-    Returns:
-        NaN where only one class occurs.
-    """
-    import numpy as np
-
-    _, group, count = np.unique(scores, return_inverse=True, return_counts=True)
-    rank = (np.cumsum(count) - (count - 1) / 2)[group]
-    positive = labels > 0.5
-    hits = int(positive.sum())
-    misses = len(labels) - hits
-    if not hits or not misses:
-        return float("nan")
-    return float((rank[positive].sum() - hits * (hits + 1) / 2) / (hits * misses))
-
-
 def _eval_auc(split: Any) -> Any:
     """Callback that puts the exact ``val_auc`` and ``val_loss`` into the epoch's logs."""
     import keras
-    import numpy as np
 
     class EvalAuc(keras.callbacks.Callback):
         def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
             labels, scores = predictions(self.model, split)
             if logs is not None:
-                clipped = np.clip(scores.astype("float64"), 1e-7, 1 - 1e-7)
-                loss = -np.mean(labels * np.log(clipped) + (1 - labels) * np.log1p(-clipped))
                 logs["val_auc"] = auc(labels, scores)
-                logs["val_loss"] = float(loss)
+                logs["val_loss"] = binary_crossentropy(labels, scores)
 
     return EvalAuc()
