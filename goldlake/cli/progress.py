@@ -13,6 +13,9 @@ from goldlake.storage.rundir import Document
 
 Summary = Callable[[Document], str]
 
+# Between two plain lines of one stage's progress, so that a log stays readable.
+PLAIN_INTERVAL_S = 5.0
+
 
 class Progress:
     """Prints one line per finished stage and, on a terminal, what the running one does.
@@ -27,6 +30,7 @@ class Progress:
         self._console = Console(stderr=True, quiet=is_quiet, highlight=False)
         self._status: Status | None = None
         self._started = 0.0
+        self._said = 0.0
         self._stage = ""
 
     def __call__(self, event: Document) -> None:
@@ -61,7 +65,8 @@ class Progress:
     def _show(self, message: str, kind: str) -> None:
         if self._status is not None and kind != "gate":
             self._status.update(f"{self._stage:<8} [dim]{message}[/dim]")
-        else:
+        elif kind != "progress" or time.monotonic() - self._said >= PLAIN_INTERVAL_S:
+            self._said = time.monotonic()
             mark = "[yellow]gate[/yellow]" if kind == "gate" else "[dim]·[/dim]"
             self._console.print(f"    {self._stage:<8} {mark} {message}", soft_wrap=True)
 
