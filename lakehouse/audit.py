@@ -155,8 +155,8 @@ def _report_unlisted(pages: list[str], emit: Emit) -> None:
     if pages:
         emit(
             "info",
-            f"{len(pages)} landed page(s) have no manifest line yet, {pages[0]} for one: the landing "
-            "was interrupted; the next one writes it",
+            f"{len(pages)} landed page(s) have no manifest line yet, {pages[0]} for one: the "
+            "landing was interrupted; the next one writes it",
         )
 
 

@@ -48,7 +48,7 @@ _CSV = {
 
 @dataclass(frozen=True)
 class Boundaries:
-    """Instants that divide rows by event time: train < eval_from <= eval < test_from <= test < until.
+    """Instants that divide rows by event time: train, then eval, then test, then ``until``.
 
     Attributes:
         train_from: First instant of train, or None for all there is.
@@ -256,7 +256,7 @@ def _month(source: _Source) -> SparkColumn:
 
 
 def _totals(counts: Mapping[tuple[str, str], int]) -> dict[str, int]:
-    totals = {name: 0 for name in (*SPLITS, IMMATURE, OUTSIDE)}
+    totals = dict.fromkeys((*SPLITS, IMMATURE, OUTSIDE), 0)
     for (split, _), rows in counts.items():
         totals[split] += rows
     return totals

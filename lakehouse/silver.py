@@ -72,6 +72,8 @@ def _refine_batch(
     quarantine_spec = specs.quarantine(usecase, home)
     rows = parsed(batch.drop("batch_id"), usecase.silver).persist()
     try:
+        # Fill the cache first: the branches of the plan below would each parse on their own.
+        rows.count()
         known = delta.read(spark, silver_spec.uri)
         decision = _stamped(fates.decided(rows, known, usecase.silver), batch_id, run_id)
         delta.append(
@@ -108,7 +110,7 @@ def _upsert(
     run_id: str,
     counts: dict[str, int],
 ) -> None:
-    """Writes a batch's winners. Where all keys are new, appending is the MERGE, without its scan."""
+    """Writes a batch's winners; where all keys are new, by appending: a MERGE without its scan."""
     txn = delta.Txn(f"{stream}:silver", batch_id)
     metadata = {"run_id": run_id, "batch_id": batch_id}
     if counts.get("amended"):

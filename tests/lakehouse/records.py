@@ -15,11 +15,12 @@ from goldlake.storage.home import Home
 from goldlake.storage.landing import Cursor
 from lakehouse import specs
 
-API_NAMES = (
-    "id case_number date block iucr primary_type description location_description arrest domestic "
-    "beat district ward community_area fbi_code x_coordinate y_coordinate updated_on latitude "
-    "longitude"
-).split()
+API_NAMES = [
+    *("id", "case_number", "date", "block", "iucr", "primary_type", "description"),
+    *("location_description", "arrest", "domestic", "beat", "district", "ward"),
+    *("community_area", "fbi_code", "x_coordinate", "y_coordinate", "updated_on"),
+    *("latitude", "longitude"),
+]
 
 
 def silent(kind: str, message: str, **fields: Any) -> None:
@@ -72,7 +73,7 @@ def api_rows(export: Path) -> Iterator[dict[str, Any]]:
         reader = csv.reader(file)
         next(reader)
         for cells in reader:
-            row: dict[str, Any] = {n: v for n, v in zip(API_NAMES, cells) if v != ""}
+            row: dict[str, Any] = {n: v for n, v in zip(API_NAMES, cells, strict=True) if v != ""}
             for name in ("date", "updated_on"):
                 time = datetime.strptime(row[name], "%m/%d/%Y %I:%M:%S %p")
                 row[name] = time.strftime("%Y-%m-%dT%H:%M:%S.000")
