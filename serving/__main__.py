@@ -33,8 +33,7 @@ def main(argv: list[str] | None = None) -> int:
         level=options.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
     if options.log_level != "DEBUG":
-        # TensorFlow's own chatter at import: devices it does not find, packages past their time.
-        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+        # Packages that TensorFlow imports warn of their own future.
         warnings.simplefilter("ignore")
     try:
         number = serve(

@@ -74,9 +74,14 @@ class SavedModel:
 
 
 def _tensorflow() -> Any:
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    # Read once, at import: devices it does not find, and every request that does not hold, would
+    # each be worth lines on standard error. Taken back, for it is no business of child processes.
+    is_unset = "TF_CPP_MIN_LOG_LEVEL" not in os.environ
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     import tensorflow as tf
 
+    if is_unset:
+        os.environ.pop("TF_CPP_MIN_LOG_LEVEL", None)
     # The session loader is marked deprecated, at every call, for a reader who does not need it.
     tf.get_logger().setLevel("ERROR")
     return tf
@@ -130,6 +135,8 @@ def _status_error(error: Exception, prefix: str) -> StatusError:
     """TensorFlow's own code and text, without Python's account of where the graph came from."""
     number = getattr(error, "error_code", None)
     if number is None:
-        return StatusError("INTERNAL", f"{prefix}{type(error).__name__}: {error}")
+        # Python's own checks of what is fed; the session's have a code.
+        code = "INVALID_ARGUMENT" if isinstance(error, ValueError | TypeError) else "INTERNAL"
+        return StatusError(code, f"{prefix}{type(error).__name__}: {error}")
     text = str(getattr(error, "message", error)).split("\n\nOriginal stack trace", 1)[0]
     return StatusError(NAMES.get(number, "UNKNOWN"), prefix + text)

@@ -5,6 +5,7 @@ import gzip
 import math
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -132,6 +133,17 @@ def test_compressed_and_large_bodies(url: str) -> None:
         400,
         {"error": "JSON Parse error: The document is empty"},
     )
+
+
+def test_an_answer_is_not_held_back(url: str) -> None:
+    # Nagle's algorithm against delayed acknowledgement costs 40 ms a request on one connection.
+    with requests.Session() as session:
+        durations = []
+        for _ in range(20):
+            started = time.perf_counter()
+            session.get(f"{url}/v1/models/toy.line", timeout=10)
+            durations.append(time.perf_counter() - started)
+    assert sorted(durations)[10] < 0.03
 
 
 def test_preflight_requests_get_a_bare_status(url: str) -> None:

@@ -80,12 +80,29 @@ def test_signatures_and_answers_of_a_saved_model(base: Path) -> None:
     model.close()
 
 
+def test_the_public_way_to_call_gives_the_same(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import tensorflow as tf
+
+    x = {"x": np.array([1, 2], np.float32)}
+    fast = loader.load(str(base / "1"))
+    # A later TensorFlow may take its private call away.
+    monkeypatch.delattr(tf.compat.v1.Session.__mro__[1], "_make_callable_from_options")
+    public = loader.load(str(base / "1"))
+    assert public.run("serving_default", x)["y"].tolist() == [1.5, 2.0]
+    assert fast.run("serving_default", x)["y"].tolist() == [1.5, 2.0]
+    with pytest.raises(StatusError, match="Cannot feed value of shape") as error:
+        public.run("serving_default", {"x": np.zeros([2, 2], np.float32)})
+    assert error.value.code == "INVALID_ARGUMENT"
+    fast.close()
+    public.close()
+
+
 def test_a_fault_inside_tensorflow_keeps_its_code_and_text(base: Path) -> None:
     model = loader.load(str(base / "1"))
     with pytest.raises(StatusError) as error:
-        model.run("tf_example", {"examples": np.array([b"junk"], dtype=object)})
+        model.run("tf_example", {"examples": np.array([b"abc"], dtype=object)})
     assert error.value.code == "INVALID_ARGUMENT"
-    assert error.value.text.startswith("Could not parse example input, value: 'junk'")
+    assert error.value.text.startswith("Could not parse example input, value: 'abc'")
     assert "Traceback" not in error.value.text
     model.close()
 
