@@ -140,7 +140,8 @@ def read_evaluation(uri: str, spec: EvaluationSpec | None = None) -> dict[str, A
 
     Args:
         uri: Of the ModelEvaluation artifact.
-        spec: The bounds that were asked for; without it ``thresholds`` is empty.
+        spec: The bounds that were asked for; without it ``thresholds`` is empty. The number of
+            rows is a bound as well.
 
     Returns:
         ``{"metrics": {name: number or None}, "baseline": the same or None, "thresholds": see
@@ -154,13 +155,23 @@ def read_evaluation(uri: str, spec: EvaluationSpec | None = None) -> dict[str, A
     found = _metrics_by_slice(tfma, uri, CANDIDATE if has_baseline else None)
     slices = sorted(key for key in found if key)
     baseline = _metrics_by_slice(tfma, uri, BASELINE)[()] if has_baseline else None
+    bounds = (*spec.thresholds, _count_bound(config)) if spec else ()
     return {
         "metrics": found[()],
         "baseline": baseline,
-        "thresholds": check_thresholds(spec.thresholds, found[()], baseline) if spec else [],
+        "thresholds": check_thresholds(bounds, found[()], baseline),
         "slices": [{"slice": dict(key), "metrics": found[key]} for key in slices],
         "is_blessed": bool(tfma.load_validation_result(uri).validation_ok),
     }
+
+
+def _count_bound(config: Any) -> Threshold:
+    """The rows that `eval_config` asked for."""
+    for metric in config.metrics_specs[0].metrics:
+        if json.loads(metric.config)["name"] == COUNT:
+            bound = metric.per_slice_thresholds[0].threshold.value_threshold
+            return Threshold(COUNT, bound.lower_bound.value, bound.upper_bound.value)
+    raise ValueError("The evaluation was not made by this package: it does not bound its rows")
 
 
 def _metrics_by_slice(tfma: Any, uri: str, name: str | None) -> dict[Any, dict[str, float | None]]:

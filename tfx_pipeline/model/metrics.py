@@ -2,8 +2,8 @@
 
 TFMA's own metrics each take labels and predictions apart in Python for every row, slice and model;
 with 65,000 test rows, two slicing columns and a baseline they took two minutes longer than these.
-Here each slice only collects its rows (5 bytes each), and NumPy computes exact scores, without bins,
-at the end.
+Here each slice only collects its rows (5 bytes each), and NumPy computes exact scores, without
+bins, at the end.
 """
 
 from __future__ import annotations
