@@ -166,10 +166,10 @@ def _print_model(console: Console, model: str, part: Document) -> None:
     verdict = "[green]blessed[/green]" if train["blessed"] else "[red]not blessed[/red]"
     title = f"{model}, evaluated on the test split: {verdict}"
     table = _table(console, title, "left", "left", "right", "left")
-    for bound in train["thresholds"]:
-        mark = "[green]✓[/green]" if bound["ok"] else "[red]✗[/red]"
-        value = "none" if bound["value"] is None else f"{bound['value']:.4f}"
-        table.add_row(mark, bound["metric"], value, f"[dim]{bound['bound']}[/dim]")
+    for metric, bounds in _by_metric(train["thresholds"]).items():
+        mark = "[green]✓[/green]" if all(bound["ok"] for bound in bounds) else "[red]✗[/red]"
+        wanted = ", ".join(_bound(bound) for bound in bounds)
+        table.add_row(mark, metric, _number(bounds[0]["value"]), f"[dim]{wanted}[/dim]")
     console.print(table)
     if train.get("serving_problem"):
         console.print(f"  It cannot be served: {train['serving_problem']}", soft_wrap=True)
@@ -195,6 +195,25 @@ def _print_next(console: Console, document: Document) -> None:
             console.print(f"  goldlake serve{home}")
     console.print(f"  goldlake tables{home}")
     console.print(f"  goldlake tensorboard{home}")
+
+
+def _by_metric(bounds: list[Document]) -> dict[str, list[Document]]:
+    metrics: dict[str, list[Document]] = {}
+    for bound in bounds:
+        # The number of rows is bounded too, so that a lost row is seen; it is no quality.
+        if bound["metric"] != "example_count" or not bound["ok"]:
+            metrics.setdefault(bound["metric"], []).append(bound)
+    return metrics
+
+
+def _bound(bound: Document) -> str:
+    if bound["kind"] == "max_drop":
+        return f"at least {_number(bound['bound'])} (what serves now, less the drop allowed)"
+    return f"{'at least' if bound['kind'] == 'minimum' else 'at most'} {bound['bound']:g}"
+
+
+def _number(value: float | None) -> str:
+    return "undefined" if value is None else f"{value:.4f}"
 
 
 def _table(console: Console, title: str, *sides: Literal["left", "right"]) -> Table:

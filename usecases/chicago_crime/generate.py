@@ -56,7 +56,7 @@ _FIRST_ID = 12_938_400
 _BEAT_SPREAD = (0.0031, 0.0043)  # standard deviation of latitude and longitude in a beat, degrees
 _OLD_NAMES = {"CRIMINAL SEXUAL ASSAULT": "CRIM SEXUAL ASSAULT"}
 _SPELLINGS = ("NON-CRIMINAL", "NON - CRIMINAL", "NON-CRIMINAL (SUBJECT SPECIFIED)")
-_FAR_AWAY = ("36.619446395", "-91.686565684")  # where the portal puts what it cannot place
+_SWAPPED = ("-87.629798200", "41.878113600")  # longitude where the latitude belongs
 # fmt: off
 _STREETS = (
     "STATE ST", "CLARK ST", "HALSTED ST", "ASHLAND AVE", "WESTERN AVE", "KEDZIE AVE",
@@ -299,7 +299,7 @@ def _break(defect: str, row: dict[str, Any]) -> None:
     if defect == "unknown type":
         row["primary_type"] = "UNCLASSIFIED INCIDENT"
     elif defect == "impossible position":
-        row.update(x_coordinate="0", y_coordinate="0", **_degrees(*_FAR_AWAY))
+        row.update(_degrees(*_SWAPPED))
     elif defect == "no date":
         row["date"] = f"{row['year']}-02-30T12:00:00.000"
     elif defect == "no id":
