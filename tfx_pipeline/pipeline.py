@@ -205,7 +205,6 @@ def model_nodes(
         validation.schema,
         None if baseline is None else baseline.outputs["model"],
     )
-    add_to_cache_key(evaluator, code_hash())
     check = nodes.serving_check(spec, model, data.examples)
     pusher = nodes.pusher(
         spec,

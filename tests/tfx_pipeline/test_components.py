@@ -11,7 +11,7 @@ import pytest
 from goldlake.contracts.errors import StoreError, UsageError
 from goldlake.contracts.model import DriftLimit
 from goldlake.contracts.registry import load_usecase
-from tests.tfx_pipeline.toy_export import TOY, toy_rows, write_export
+from tests.tfx_pipeline.toy_export import ROWS, TOY, toy_rows, write_export
 from tfx_pipeline.spec import ColumnSpec, PipelineSpec, ValidationSpec, pipeline_spec
 
 pytestmark = pytest.mark.tfx
@@ -197,6 +197,16 @@ def test_clean_data_passes_with_measured_distances(home: Path) -> None:
     [skew] = document["distances"]
     assert (skew["column"], skew["compare"], skew["limit"]) == ("vessel_type", "skew", 0.3)
     assert 0 < skew["value"] < 0.3
+
+
+def test_lost_row_fails(home: Path) -> None:
+    from tfx_pipeline.components.validation_verdict import check_rows
+
+    write_export(home)
+    statistics = _statistics(home)
+    check_rows(statistics, ROWS, EXPORT)
+    with pytest.raises(StoreError, match=r"Split 'eval' has 90 examples, .* has 91 rows"):
+        check_rows(statistics, {**ROWS, "eval": 91}, EXPORT)
 
 
 def test_value_outside_the_domain_is_refused(home: Path) -> None:

@@ -91,6 +91,23 @@ def verdict_document(
     }
 
 
+def check_rows(
+    statistics: Mapping[str, _Statistics], rows: Mapping[str, int], export_id: str
+) -> None:
+    """Compares the examples that StatisticsGen counted with the rows of the export.
+
+    Raises:
+        StoreError: A split has another number; rows were lost or doubled on the way.
+    """
+    for split, listed in rows.items():
+        counted = int(statistics[split].datasets[0].num_examples)
+        if counted != listed:
+            raise StoreError(
+                f"Split {split!r} has {counted} examples, and export {export_id!r} has {listed} "
+                "rows: some were lost or doubled on the way"
+            )
+
+
 class Executor(BaseExecutor):
     """Decides and publishes; anomalies never make it fail."""
 
@@ -111,14 +128,8 @@ class Executor(BaseExecutor):
             split: stats_artifact_utils.load_statistics(statistics_artifact, split).proto()
             for split in SPLITS
         }
-        for split in SPLITS:
-            counted = int(statistics[split].datasets[0].num_examples)
-            listed = getattr(snapshot, f"{split}_rows")
-            if counted != listed:
-                raise StoreError(
-                    f"Split {split!r} has {counted} examples, and export {snapshot.export_id!r} "
-                    f"has {listed} rows: {listed - counted} were lost on the way"
-                )
+        rows = {split: getattr(snapshot, f"{split}_rows") for split in SPLITS}
+        check_rows(statistics, rows, snapshot.export_id)
         schema = read_schema(artifact_utils.get_single_instance(input_dict["schema"]))
         document = verdict_document(
             statistics, schema, _previous(exec_properties["baseline_statistics"])

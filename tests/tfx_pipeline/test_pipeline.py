@@ -1,0 +1,274 @@
+"""The whole pipeline on a hand-written export: results, cache, gate, both hand-offs, definition."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from goldlake.contracts.registry import load_usecase
+from goldlake.storage.home import Home
+from serving import config
+from tests.tfx_pipeline.toy_export import ROWS, TOY, toy_rows, write_export
+from tfx_pipeline import runner
+from tfx_pipeline.spec import PipelineSpec
+
+pytestmark = pytest.mark.tfx
+MODEL_ID = "toy_harbour.overdue"
+ORDER = [
+    "DataSnapshotGen",
+    "SnapshotExampleGen",
+    "StatisticsGen",
+    "ValidationVerdictGen",
+    "ValidationStop",
+    "Transform",
+    "Trainer",
+    "Evaluator",
+    "Pusher",
+]
+
+
+@dataclasses.dataclass
+class Trained:
+    """A home with a trained model, and the use case's folder, which tests may edit."""
+
+    home: Path
+    folder: Path
+    result: dict[str, Any]
+    events: list[tuple[str, str]]
+
+    def train(self, export: dict[str, Any], folder: Path | None = None) -> dict[str, Any]:
+        return _train(self.home, folder or self.folder, export, [])
+
+    def edited(self, target: Path, file: str, old: str, new: str) -> Path:
+        """A copy of the use case with one edit."""
+        copy = target / "toy_harbour"
+        shutil.copytree(self.folder, copy)
+        text = (copy / file).read_text()
+        assert text.count(old) == 1
+        (copy / file).write_text(text.replace(old, new))
+        return copy
+
+
+def _train(
+    home: Path, folder: Path, export: dict[str, Any], events: list[tuple[str, str]]
+) -> dict[str, Any]:
+    request = {
+        "usecase": str(folder),
+        "model": "overdue",
+        "home": str(home),
+        "export": export,
+        "run_id": "test",
+    }
+    return runner.train(request, lambda kind, message, **_: events.append((kind, message)))
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trained]:
+    home = tmp_path_factory.mktemp("home")
+    folder = tmp_path_factory.mktemp("usecases") / "toy_harbour"
+    shutil.copytree(TOY, folder, ignore=shutil.ignore_patterns("__pycache__"))
+    events: list[tuple[str, str]] = []
+    with pytest.MonkeyPatch.context() as patch:
+        # What the stage sets for its process must not outlive this module.
+        patch.setenv("GOLDLAKE_HOME", str(home))
+        patch.setenv(runner.USECASE_PATH, str(folder))
+        result = _train(home, folder, write_export(home), events)
+        yield Trained(home, folder, result, events)
+
+
+def _spec(trained: Trained, **changes: Any) -> PipelineSpec:
+    usecase = load_usecase(str(trained.folder))
+    model = dataclasses.replace(usecase.models["overdue"], **changes)
+    return runner._spec(Home.at(trained.home), usecase, model, "toy_harbour/overdue/v3")
+
+
+def _computed(result: dict[str, Any]) -> list[str]:
+    assert {node["state"] for node in result["nodes"]} <= {"cached", "complete"}
+    return [node["id"] for node in result["nodes"] if node["state"] == "complete"]
+
+
+def test_result_says_what_happened(trained: Trained) -> None:
+    result = trained.result
+    assert (result["blessed"], result["pushed"], result["model_version"]) == (True, True, 1)
+    assert (result["verdict"], result["anomalies"]) == ("passed", [])
+    assert result["cached"] == []
+    assert result["baseline_version"] is None
+    assert result["metrics"]["example_count"] == ROWS["test"]
+    assert result["metrics"]["auc"] > 0.6
+    assert {bound["metric"] for bound in result["thresholds"]} >= {"auc", "binary_accuracy"}
+    assert all(bound["ok"] for bound in result["thresholds"])
+    assert (Path(result["model_uri"]) / "saved_model.pb").is_file()
+    assert list(Path(result["tensorboard"]).rglob("events.out.tfevents*"))
+
+
+def test_nodes_run_in_the_order_of_the_design(trained: Trained) -> None:
+    ran = [node["id"] for node in trained.result["nodes"]]
+    assert [node for node in ran if node in ORDER] == ORDER
+    assert ran.index("CuratedSchema") < ran.index("ExampleValidator") < ran.index("ValidationStop")
+    assert ran.index("SchemaGen") < ran.index("ValidationStop")
+    assert ran.index("ServingCheck") < ran.index("Pusher")
+    progress = [message for kind, message in trained.events if kind == "progress"]
+    assert progress[1:] == ran
+
+
+def test_lineage_leads_from_the_table_to_the_model(trained: Trained) -> None:
+    store = _store(trained)
+    [snapshot] = store.get_artifacts_by_type("DataSnapshot")
+    assert snapshot.properties["table"].string_value == "toy_harbour.gold.call_features"
+    assert snapshot.properties["version"].int_value == 3
+    assert snapshot.properties["table_uuid"].string_value.startswith("9d9e8a58")
+    assert snapshot.properties["train_rows"].int_value == 400
+    from tfx_pipeline.baseline import _ancestors, _pushed_artifact
+
+    pushed = _pushed_artifact(store, MODEL_ID, 1)
+    assert pushed is not None
+    assert snapshot.id in _ancestors(store, [pushed])
+
+
+def test_second_run_is_cached(trained: Trained) -> None:
+    result = trained.train(write_export(trained.home))
+    assert _computed(result) == []
+    assert len(result["cached"]) == len(result["nodes"]) == len(trained.result["nodes"])
+    assert (result["model_version"], result["metrics"]) == (1, trained.result["metrics"])
+
+
+def test_edited_comment_is_cached(trained: Trained, tmp_path: Path) -> None:
+    folder = trained.edited(tmp_path, "contract.yaml", "Kind of ship.", "The kind of ship.")
+    assert _computed(trained.train(write_export(trained.home), folder)) == []
+
+
+def test_edited_threshold_evaluates_again_and_no_more(trained: Trained, tmp_path: Path) -> None:
+    folder = trained.edited(tmp_path, "models/overdue.yaml", "{min: 0.6,", "{min: 0.999,")
+    result = trained.train(write_export(trained.home), folder)
+    assert _computed(result) == ["Evaluator", "Pusher"]
+    assert (result["blessed"], result["pushed"], result["model_version"]) == (False, False, None)
+    [auc] = [b for b in result["thresholds"] if b["metric"] == "auc"]
+    assert (auc["bound"], auc["ok"]) == (0.999, False)
+
+
+def test_promoted_version_is_what_a_candidate_is_compared_with(trained: Trained) -> None:
+    _promote(trained)
+    result = trained.train(write_export(trained.home))
+    assert result["baseline_version"] == 1
+    again = {"ValidationVerdictGen", "ValidationStop", "ServingModel", "Evaluator", "Pusher"}
+    assert set(_computed(result)) == again
+    assert {d["compare"]: d["value"] for d in result["distances"]}["drift"] == 0.0
+    assert "max_drop" in {bound["kind"] for bound in result["thresholds"]}
+    assert (result["blessed"], result["model_version"]) == (True, 1)
+
+
+def test_drifted_data_stop_the_run_with_a_verdict_on_record(trained: Trained) -> None:
+    _promote(trained)
+    rows = [{**row, "vessel_type": "TANKER"} for row in toy_rows(seed=2)]
+    export = write_export(trained.home, rows, name="v4", version=4)
+    with pytest.raises(runner.DataRefused) as caught:
+        trained.train(export)
+    assert caught.value.exit_code == 3
+    [anomaly] = caught.value.details["anomalies"]
+    assert (anomaly["column"], anomaly["kind"]) == ("vessel_type", "drift")
+    assert "refused for 1 anomalies: vessel_type (train, drift)" in caught.value.message
+    store = _store(trained)
+    verdict = max(store.get_artifacts_by_type("ValidationVerdict"), key=lambda a: a.id)
+    assert verdict.properties["verdict"].string_value == "refused"
+    last = max(store.get_executions(), key=lambda e: e.id)
+    assert "ValidationStop" in store.get_execution_types_by_id([last.type_id])[0].name
+    assert len(store.get_artifacts_by_type("PushedModel")) >= 1
+    assert config.served_version(config.read(Home.at(trained.home).models_config), MODEL_ID) == 1
+
+
+def test_both_hand_offs_give_the_same_rows(trained: Trained, tmp_path: Path) -> None:
+    from tfx.orchestration.metadata import sqlite_metadata_connection_config
+    from tfx.orchestration.pipeline import Pipeline
+
+    from tfx_pipeline.local import LocalRunner
+    from tfx_pipeline.pipeline import BEAM_ARGS, data_nodes
+
+    found = {}
+    for handoff in ("snapshot_example_gen", "csv_example_gen"):
+        nodes = data_nodes(_spec(trained, handoff=handoff)).nodes
+        local = LocalRunner()
+        local.run(
+            Pipeline(
+                pipeline_name=handoff,
+                pipeline_root=str(tmp_path / handoff),
+                components=nodes,
+                metadata_connection_config=sqlite_metadata_connection_config(
+                    str(tmp_path / f"{handoff}.sqlite")
+                ),
+                beam_pipeline_args=list(BEAM_ARGS),
+            )
+        )
+        last = local.nodes[nodes[-1].id]
+        [uri] = next(iter(last.outputs.values()))
+        found[handoff] = {split: _examples(uri, split) for split in ROWS}
+    assert list(local.nodes) == [
+        "DataSnapshotGen",
+        "CsvExampleGen",
+        "ContractTypes",
+    ]
+    assert {split: len(rows) for split, rows in found["csv_example_gen"].items()} == ROWS
+    assert found["csv_example_gen"] == found["snapshot_example_gen"]
+
+
+def test_definition_names_no_place_and_every_node_holds_a_code_hash(
+    trained: Trained, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tfx.dsl.compiler.compiler import Compiler
+    from tfx.proto.orchestration import pipeline_pb2
+
+    from tfx_pipeline import pipeline as wiring
+    from tfx_pipeline.model import nodes
+
+    for module in (wiring, nodes):
+        monkeypatch.setattr(module, "code_hash", lambda *modules: "c0de")
+    for handoff in ("snapshot_example_gen", "csv_example_gen"):
+        spec = _spec(trained, handoff=handoff)
+        made = wiring.create_pipeline(
+            spec, pipeline_root="ROOT", baseline_statistics="pipelines/x/StatisticsGen/3"
+        )
+        definition = Compiler().compile(made)
+        text = str(definition)
+        for place in (trained.home, trained.folder, Path(runner.__file__).parent.parent):
+            assert str(place) not in text
+        deployment = pipeline_pb2.IntermediateDeploymentConfig()
+        definition.deployment_config.Unpack(deployment)
+        for node in definition.nodes:
+            name = node.pipeline_node.node_info.id
+            executor = deployment.executor_specs[name].value
+            assert "c0de" in str(node.pipeline_node.parameters) or b"c0de" in executor, name
+
+
+def _promote(trained: Trained) -> None:
+    home = Home.at(trained.home)
+    base = home.model("toy_harbour", "overdue")
+    served = config.read_or_empty(home.models_config)
+    served = config.with_version(served, MODEL_ID, 1, base)
+    config.write(home.models_config, config.with_label(served, MODEL_ID, 1, config.STABLE, base))
+
+
+def _store(trained: Trained) -> Any:
+    from ml_metadata.metadata_store import MetadataStore
+    from tfx.orchestration.metadata import sqlite_metadata_connection_config
+
+    return MetadataStore(sqlite_metadata_connection_config(Home.at(trained.home).mlmd))
+
+
+def _examples(uri: str, split: str) -> list[str]:
+    import tensorflow as tf
+
+    files = [str(file) for file in sorted(Path(uri, f"Split-{split}").iterdir())]
+    records = tf.data.TFRecordDataset(files, compression_type="GZIP")
+    rows = []
+    for record in records.as_numpy_iterator():
+        features = tf.train.Example.FromString(record).features.feature
+        kinds = {name: feature.WhichOneof("kind") for name, feature in features.items()}
+        values = {
+            name: list(getattr(features[name], kind).value) for name, kind in kinds.items() if kind
+        }
+        rows.append(str(sorted((name, value) for name, value in values.items() if value)))
+    return sorted(rows)
