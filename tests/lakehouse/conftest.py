@@ -1,0 +1,35 @@
+"""One Spark session for all tests of the lakehouse, and the Chicago contract."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from goldlake.contracts.registry import load_usecase
+from goldlake.contracts.usecase import UseCase
+from goldlake.storage.home import Home
+
+
+@pytest.fixture(scope="session")
+def spark() -> Iterator[Any]:
+    """A session with one thread and one shuffle partition."""
+    from lakehouse.session import spark_session
+
+    session = spark_session(cores=1, shuffle_partitions=1, rows=1000)
+    yield session
+    session.stop()
+
+
+@pytest.fixture(scope="session")
+def usecase() -> UseCase:
+    """The Chicago contract."""
+    return load_usecase("chicago_crime")
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    """An empty home."""
+    return Home(str(tmp_path / "home"))

@@ -1,0 +1,231 @@
+"""Gold follows silver's change feed and ends as if it had been built from scratch."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from datetime import date, datetime, timedelta, timezone
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from goldlake.contracts.errors import PermanentError
+from goldlake.contracts.registry import resolve
+from goldlake.contracts.usecase import UseCase
+from goldlake.storage.home import Home
+from lakehouse import delta, gold, specs, stages
+from lakehouse.deltalog import DeltaLog
+from tests.lakehouse.records import crime, land, silent
+
+pytestmark = pytest.mark.spark
+
+Cell = tuple[int, str, date]
+Incident = tuple[int, datetime, int | None, str, bool]
+COLUMNS = "id bigint, date timestamp, community_area bigint, primary_type string, arrest boolean"
+VALUES = ["incidents", "arrests", "arrest_rate", "incidents_7d", "incidents_28d"]
+CHICAGO = ZoneInfo("America/Chicago")
+
+
+def counted(incidents: list[Incident]) -> dict[Cell, tuple[Any, ...]]:
+    """area_day in plain Python, straight from its description."""
+    local = [(i, i[1].astimezone(CHICAGO).date()) for i in incidents]
+    if not local:
+        return {}
+    first, last = min(day for _, day in local), max(day for _, day in local)
+    number, arrests = Counter[Cell](), Counter[Cell]()
+    for (_, _, area, kind, arrest), day in local:
+        if area is not None:
+            number[area, kind, day] += 1
+            arrests[area, kind, day] += arrest
+    cells = {}
+    for area, kind in {(a, k) for a, k, _ in number}:
+        for day in (first + timedelta(n) for n in range((last - first).days + 1)):
+            here = number[area, kind, day]
+            means = []
+            for width in (7, 28):
+                days = [day - timedelta(n) for n in range(width) if day - timedelta(n) >= first]
+                means.append(sum(number[area, kind, d] for d in days) / len(days))
+            of_them = arrests[area, kind, day]
+            cells[area, kind, day] = (here, of_them, of_them / here if here else None, *means)
+    return cells
+
+
+def _as_cells(rows: list[Any]) -> dict[Cell, tuple[Any, ...]]:
+    return {
+        (r["community_area"], r["primary_type"], r["day"]): tuple(r[v] for v in VALUES)
+        for r in rows
+    }
+
+
+def _random_incident(rng: random.Random, key: int, days: tuple[int, int]) -> Incident:
+    noon = datetime(2016, 3, 1, 12, tzinfo=timezone.utc)
+    time = noon + timedelta(days=rng.randint(*days), hours=rng.randint(-12, 11))
+    area = rng.choice([None, 1, 2])
+    return key, time, area, rng.choice(["THEFT", "ARSON"]), rng.random() < 0.4
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_area_day_maintained_is_area_day_rebuilt(spark: Any, usecase: UseCase, seed: int):
+    area_day = resolve(usecase, "tables.area_day", "gold.area_day.build")
+    rng = random.Random(seed)
+    table: dict[int, Incident] = {}
+    held: dict[Cell, tuple[Any, ...]] = {}
+    # New rows inside, behind and before the calendar; then amendments and deletions of everything.
+    for days, new in (((20, 40), 6), ((20, 40), 2), ((41, 70), 2), ((0, 5), 1), ((30, 31), 0)):
+        before = dict(table)
+        for key in rng.sample(sorted(table), len(table) // 3):
+            if rng.random() < 0.5:
+                del table[key]
+            else:
+                table[key] = _random_incident(rng, key, (20, 40))
+        for _ in range(new):
+            key = max([*before, *table, 0]) + 1
+            table[key] = _random_incident(rng, key, days)
+        images = [(*before[k], "old") for k in before if before[k] != table.get(k)]
+        images += [(*table[k], "new") for k in table if before.get(k) != table[k]]
+        silver = spark.createDataFrame(list(table.values()), COLUMNS)
+        changes = spark.createDataFrame(images, f"{COLUMNS}, _change_type string")
+        gold_rows = spark.createDataFrame(
+            [(*cell, *values) for cell, values in held.items()],
+            "community_area bigint, primary_type string, day date, incidents bigint, "
+            "arrests bigint, arrest_rate double, incidents_7d double, incidents_28d double",
+        )
+        built = area_day(silver, changes, gold_rows).collect()
+        gone = set(_as_cells([r for r in built if r["_deleted"]]))
+        held = {cell: v for cell, v in held.items() if cell not in gone}
+        held |= _as_cells([r for r in built if not r["_deleted"]])
+        assert held == counted(list(table.values()))
+    assert _as_cells(area_day(silver, None, None).collect()) == held
+
+
+def test_local_clock_of_the_features(spark: Any, usecase: UseCase):
+    build = resolve(usecase, "tables.arrest_features", "gold.arrest_features.build")
+    utc = [
+        datetime(2016, 1, 4, 5, 59, tzinfo=timezone.utc),  # Sunday evening in Chicago
+        datetime(2016, 1, 4, 6, 0, tzinfo=timezone.utc),  # Monday, midnight
+        datetime(2016, 7, 1, 4, 59, tzinfo=timezone.utc),  # still June: summer time
+        datetime(2016, 11, 6, 6, 30, tzinfo=timezone.utc),  # 1:30 the first time
+        datetime(2016, 11, 6, 7, 30, tzinfo=timezone.utc),  # 1:30 the second time
+    ]
+    frame = spark.createDataFrame([(t,) for t in utc], "date timestamp")
+    found = [(r["hour"], r["weekday"], r["month"]) for r in build(frame).orderBy("date").collect()]
+    assert found == [(23, 7, 1), (0, 1, 1), (23, 4, 6), (1, 7, 11), (1, 7, 11)]
+
+
+def _gold(spark: Any, usecase: UseCase, home: Home, name: str) -> Any:
+    return delta.read(spark, specs.gold(usecase, home, usecase.gold[name]).uri)
+
+
+def test_gold_follows_amendments_and_stores_what_it_stands_for(
+    spark: Any, usecase: UseCase, home: Home, monkeypatch: pytest.MonkeyPatch
+):
+    land(home, usecase, "one", [crime(1), crime(2), crime(3, date="2016-01-07T23:00:00.000")])
+    stages.refine(spark, usecase, home, "first", silent)
+    features = DeltaLog(specs.gold(usecase, home, usecase.gold["arrest_features"]).uri)
+    commit = features.last_commit_with(gold.SILVER_VERSION)
+    assert commit is not None
+    assert gold.basis_of(commit) == gold.Basis(
+        1,
+        DeltaLog(specs.silver(usecase, home).uri).snapshot().uuid,
+        "2016-03-01T21:50:01.000000Z",
+        "2016-01-09T00:00:00.000000Z",
+        "first",
+    )
+    late = "2016-09-01T00:00:00.000"
+    amended = crime(1, arrest=True, updated_on=late)
+    moved = crime(2, community_area="8", date="2016-01-01T00:30:00.000", updated_on=late)
+    land(home, usecase, "two", [amended, moved, crime(4, community_area=None)])
+    # The same must come out when the process dies in the first gold commit.
+    with monkeypatch.context() as patch:
+        patch.setattr(delta, "merge", _failing(delta.merge, "gold"))
+        with pytest.raises(InterruptedError):
+            stages.refine(spark, usecase, home, "died", silent)
+    result = stages.refine(spark, usecase, home, "second", silent)
+    assert result["new_records"] == 0
+    rows = _gold(spark, usecase, home, "arrest_features").orderBy("id").collect()
+    assert [(r["id"], r["arrest"], r["community_area"], r["month"]) for r in rows] == [
+        (1, True, 29, 1),
+        (2, False, 8, 1),
+        (3, False, 29, 1),
+        (4, False, None, 1),
+    ]
+    commit = features.last_commit_with(gold.SILVER_VERSION)
+    assert commit is not None
+    assert commit.metadata["as_of"] == "2016-09-01T05:00:00.000000Z"
+    cells = _gold(spark, usecase, home, "area_day")
+    build = resolve(usecase, "tables.area_day", "gold.area_day.build")
+    silver = delta.read(spark, specs.silver(usecase, home).uri)
+    assert _as_cells(cells.collect()) == _as_cells(build(silver, None, None).collect())
+    assert cells.count() == 14  # 1 to 7 January for two series
+
+
+def _failing(write: Any, layer: str) -> Any:
+    def failing(rows: Any, uri: str, *args: Any, **kwargs: Any) -> None:
+        if f"/{layer}/" in uri:
+            raise InterruptedError(uri)
+        write(rows, uri, *args, **kwargs)
+
+    return failing
+
+
+def test_a_changed_build_function_rebuilds_and_a_comment_does_not(
+    spark: Any, usecase: UseCase, home: Home, monkeypatch: pytest.MonkeyPatch
+):
+    import dataclasses
+
+    land(home, usecase, "one", [crime(1)])
+    stages.refine(spark, usecase, home, "first", silent)
+    table = usecase.gold["arrest_features"]
+    log = DeltaLog(specs.gold(usecase, home, table).uri)
+    commented = tuple(dataclasses.replace(c, comment=f"{c.comment} Edited.") for c in table.columns)
+    other = dataclasses.replace(
+        usecase, gold={"arrest_features": dataclasses.replace(table, columns=commented)}
+    )
+    stages.refine(spark, other, home, "commented", silent)
+    commit = log.last_commit_with(gold.SILVER_VERSION)
+    assert commit is not None
+    assert commit.metadata["run_id"] == "first"
+    assert log.snapshot().schema[0]["metadata"]["comment"].endswith("Edited.")
+    narrow = tuple(c for c in table.columns if c.name != "beat")
+    other = dataclasses.replace(
+        usecase, gold={"arrest_features": dataclasses.replace(table, columns=narrow)}
+    )
+    uuid = log.snapshot().uuid
+    stages.refine(spark, other, home, "narrow", silent)
+    commit = log.last_commit_with(gold.SILVER_VERSION)
+    assert commit is not None
+    assert commit.metadata["run_id"] == "narrow"
+    assert "beat" not in [f["name"] for f in log.snapshot().schema]
+    assert log.snapshot().uuid == uuid
+    assert delta.read(spark, log.uri).count() == 1
+
+
+def test_a_build_function_that_lacks_a_column_is_told(
+    spark: Any, usecase: UseCase, home: Home, monkeypatch: pytest.MonkeyPatch
+):
+    land(home, usecase, "one", [crime(1)])
+    monkeypatch.setattr(gold, "resolve", lambda *_: lambda silver, *_more: silver.drop("beat"))
+    with pytest.raises(PermanentError, match=r"lacks beat, hour, weekday, month"):
+        stages.refine(spark, usecase, home, "run", silent)
+
+
+def test_the_last_change_of_a_key_counts(spark: Any):
+    feed = spark.createDataFrame(
+        [
+            (1, "a", "insert", 1),
+            (1, "a", "update_preimage", 2),
+            (1, "b", "update_postimage", 2),
+            (2, "c", "insert", 1),
+            (2, "c", "delete", 3),
+            (3, "d", "delete", 2),
+            (3, "e", "insert", 4),
+        ],
+        "id int, v string, _change_type string, _commit_version int",
+    )
+    found = gold.last_changes(feed, ("id",)).orderBy("id").collect()
+    assert [(r["id"], r["v"], r["_change_type"]) for r in found] == [
+        (1, "b", "update_postimage"),
+        (2, "c", "delete"),
+        (3, "e", "insert"),
+    ]
