@@ -145,8 +145,8 @@ def serve(
 
 def _listening(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # With the protocol spelled out asyncio switches Nagle's algorithm off, which would hold back the
-    # body of every answer for 40 ms; `socket.create_server` leaves it out.
+    # With the protocol spelled out asyncio switches Nagle's algorithm off, which would hold back
+    # the body of every answer for 40 ms; `socket.create_server` leaves it out.
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
