@@ -5,7 +5,7 @@ usage: python docs/generate.py [--check]
 - ``docs/reference/``: the command line, the contract keys and the data catalogue, from the code and
   the contracts. These pages are committed; with --check nothing is written, and the exit code is 1
   when one differs from what would be written.
-- ``docs/notebooks/`` and ``docs/_static/plotly.min.js``: the notebooks as the book shows them, and
+- ``docs/notebooks/`` and ``docs/_extra/plotly.min.js``: the notebooks as the book shows them, and
   the script that draws their figures without a network. These are made anew for every build.
 """
 
@@ -86,7 +86,7 @@ def _figure_html(figure: dict[str, Any], is_first: bool) -> str:
     return plotly.io.to_html(
         {key: figure[key] for key in ("data", "layout")},
         config={"displayModeBar": False, "responsive": True},
-        include_plotlyjs="../_static/plotly.min.js" if is_first else False,
+        include_plotlyjs="../plotly.min.js" if is_first else False,
         full_html=False,
         validate=False,
     )
@@ -97,8 +97,9 @@ def write_book_inputs() -> None:
     import plotly
 
     script = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
-    (DOCS / "_static").mkdir(exist_ok=True)
-    shutil.copyfile(script, DOCS / "_static" / script.name)
+    # Not in _static, whose scripts Jupyter Book loads on every page.
+    (DOCS / "_extra").mkdir(exist_ok=True)
+    shutil.copyfile(script, DOCS / "_extra" / script.name)
     (DOCS / "notebooks").mkdir(exist_ok=True)
     for file in sorted(NOTEBOOKS.glob("*.ipynb")):
         made = book_notebook(json.loads(file.read_text(encoding="utf-8")))

@@ -82,7 +82,7 @@ def test_figures_of_a_notebook_need_no_network(generate: ModuleType) -> None:
     text, first, second = generate.book_notebook(notebook)["cells"]
     assert text["source"] == "See [records](../records.md)."
     html = first["outputs"][0]["data"]["text/html"]
-    assert 'src="../_static/plotly.min.js"' in html
+    assert 'src="../plotly.min.js"' in html
     assert "cdn" not in html
     assert "plotly.min.js" not in second["outputs"][0]["data"]["text/html"]
     assert notebook["cells"][1]["outputs"][0]["data"] == {generate.FIGURE: figure}
