@@ -1,14 +1,48 @@
-"""What the promoted model learned from, read from ML Metadata: drift is measured against it."""
+"""Which promoted version a candidate is compared with, and what that version learned from."""
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
+import json
 import posixpath
 from collections.abc import Iterable
 from typing import Any
 
 from goldlake.storage.home import Home
+from tfx_pipeline.codehash import code_hash
+from tfx_pipeline.model.pusher import pushed_versions
+from tfx_pipeline.spec import PipelineSpec
 
 _EXAMPLES, _STATISTICS, _PUSHED = "Examples", "ExampleStatistics", "PushedModel"
+
+
+def fingerprint(spec: PipelineSpec) -> str:
+    """sha256 of what a candidate is made from: data, contract sections, code; no baseline."""
+    made_from = dataclasses.replace(spec, baseline_version=None).to_json()
+    text = json.dumps([made_from, code_hash("tfx_pipeline")], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def baseline_version(home: Home, spec: PipelineSpec, served: int | None) -> int | None:
+    """The version to compare with: what serves now, unless that is this very candidate.
+
+    A run on unchanged data and code makes the version that it made before. Compared with itself it
+    would say nothing, and nothing would come from TFX's cache; so it is compared with what that
+    version was compared with. Read-only.
+
+    Args:
+        home: Whose ``models/`` folder.
+        spec: What the candidate will be made from.
+        served: The version that serves now, or None.
+    """
+    if served is None:
+        return None
+    about = pushed_versions(home, spec.usecase, spec.model).get(served, {})
+    if about.get("fingerprint") != fingerprint(spec):
+        return served
+    before = about.get("baseline_version")
+    return before if isinstance(before, int) else None
 
 
 def statistics_folder(store: Any, home: Home, model_id: str, version: int | None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -13,6 +14,7 @@ from goldlake.contracts.model import Model
 from goldlake.contracts.usecase import UseCase
 from goldlake.storage.home import Home
 from serving import config
+from tfx_pipeline.baseline import baseline_version
 from tfx_pipeline.exports import read_manifest
 from tfx_pipeline.spec import USECASE_PATH, PipelineSpec, pipeline_spec
 
@@ -80,15 +82,16 @@ def _spec(home: Home, usecase: UseCase, model: Model, export_id: str) -> Pipelin
     manifest, sha256 = read_manifest(export_id, home=home)
     model_id = f"{usecase.name}.{model.name}"
     own = model.preprocessing
-    return pipeline_spec(
+    spec = pipeline_spec(
         usecase,
         model,
         manifest,
         export_id=export_id,
         manifest_sha256=sha256,
-        baseline_version=config.served_version(config.read_or_empty(home.models_config), model_id),
         preprocessing_hash=functions_hash(usecase, own) if own else "",
     )
+    served = config.served_version(config.read_or_empty(home.models_config), model_id)
+    return dataclasses.replace(spec, baseline_version=baseline_version(home, spec, served))
 
 
 def _run(

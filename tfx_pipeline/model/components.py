@@ -99,6 +99,8 @@ class PusherExecutor(BaseExecutor):
             "content_hash": manifest["content_hash"],
             "as_of": manifest["as_of"],
             "metrics": read_evaluation(evaluation.uri)["metrics"],
+            "fingerprint": exec_properties["fingerprint"],
+            "baseline_version": exec_properties["baseline_version"] or None,
         }
         home = Home.at()
         document = push_model(home, usecase, name, _saved_model(model), about)
@@ -144,6 +146,13 @@ Pusher = component_class(
         "infra_blessing": standard_artifacts.InfraBlessing,
     },
     outputs={"pushed_model": standard_artifacts.PushedModel},
-    parameters={"usecase": str, "model_name": str, "export_id": str, "manifest_sha256": str},
+    parameters={
+        "usecase": str,
+        "model_name": str,
+        "export_id": str,
+        "manifest_sha256": str,
+        "fingerprint": str,
+        "baseline_version": int,
+    },
     doc="Pushes a blessed model to the home's next version; properties ``pushed``, ``version``.",
 )

@@ -170,6 +170,7 @@ def pusher(
         blessing: The Evaluator's channel ``blessing``.
         infra_blessing: The serving check's channel ``blessing``.
     """
+    from tfx_pipeline.baseline import fingerprint
     from tfx_pipeline.model.components import Pusher
 
     modules = ("pusher", "components", "evaluation")
@@ -182,5 +183,7 @@ def pusher(
         model_name=spec.model,
         export_id=spec.export_id,
         manifest_sha256=spec.manifest_sha256,
+        fingerprint=fingerprint(spec),
+        baseline_version=spec.baseline_version or 0,
         code_hash=code_hash(*(f"tfx_pipeline.model.{name}" for name in modules)),
     )
