@@ -21,7 +21,7 @@ def goldlake(*arguments: str, folder: Path, exit_code: int = 0) -> str:
         command, cwd=folder, capture_output=True, text=True, timeout=TIMEOUT_S, check=False
     )
     assert answer.returncode == exit_code, f"{answer.stdout}\n{answer.stderr}\n{_logs(folder)}"
-    return answer.stdout if exit_code in (0, 3) else answer.stdout + answer.stderr
+    return answer.stdout if exit_code == 0 else answer.stdout + answer.stderr
 
 
 def goldlake_json(*arguments: str, folder: Path) -> Any:
@@ -30,16 +30,22 @@ def goldlake_json(*arguments: str, folder: Path) -> Any:
 
 
 @contextlib.contextmanager
-def source(*arguments: str, folder: Path) -> Iterator[str]:
-    """URL of a `goldlake source` that runs while the block does."""
-    command = [str(Path(sys.prefix, "bin", "goldlake")), "source", *arguments]
-    command += ["--port", "0", "--json"]
+def running(*arguments: str, folder: Path) -> Iterator[str]:
+    """First line that a command prints which then runs as long as the block does."""
+    command = [str(Path(sys.prefix, "bin", "goldlake")), *arguments]
     with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         try:
-            yield json.loads(process.stdout.readline())["url"]
+            yield process.stdout.readline()
         finally:
             process.terminate()
+
+
+@contextlib.contextmanager
+def source(*arguments: str, folder: Path) -> Iterator[str]:
+    """URL of a `goldlake source` that runs while the block does."""
+    with running("source", *arguments, "--port", "0", "--json", folder=folder) as line:
+        yield json.loads(line)["url"]
 
 
 def _logs(folder: Path) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.commands import goldlake, goldlake_json
+from tests.end_to_end.commands import goldlake, goldlake_json, running
 
 PAGE = Path(__file__).parents[2] / "docs" / "new-use-case.md"
 RUN = ("run", "./city_bikes", "--rows", "3000", "--home", "bikes")
@@ -85,6 +85,38 @@ def test_the_second_run_does_nothing_again_and_says_so(folder: Path) -> None:
     models = goldlake_json("models", "--home", "bikes", folder=folder)["models"]
     versions = models["city_bikes.is_late"]["versions"]
     assert [(v["version"], v["labels"]) for v in versions] == [(1, ["stable"])]
+
+
+def test_a_client_asks_the_served_model(folder: Path) -> None:
+    rows = folder / "rows.json"
+    rows.write_text('{"instances": [{"station": "MARKET", "tariff": "DAY", "hour": 20}]}')
+    with running("serve", "--home", "bikes", "--rest-port", "0", folder=folder) as line:
+        url = line.split("/v1/models")[0].removeprefix("Serving at ")
+        command = ("predict", "city_bikes.is_late", "--url", url, "--input", str(rows))
+        [fixed] = goldlake_json(*command, folder=folder)["predictions"]
+        assert 0.0 < fixed < 1.0
+        rows.write_text('{"station": "MARKET", "tarif": "DAY", "hour": 20}')
+        refused = goldlake(*command, folder=folder, exit_code=2)
+        assert "tarif" in refused
+        assert "tariff" in refused.replace("'tarif'", "")
+
+
+def test_a_shifted_mix_stops_the_run_and_is_on_record(folder: Path) -> None:
+    contract = folder / "city_bikes" / "models" / "is_late.yaml"
+    kept = contract.read_text(encoding="utf-8")
+    limit = "limits: [{column: tariff, compare: skew, infinity_norm: 0.0001}]\n"
+    contract.write_text(kept + limit, encoding="utf-8")
+    try:
+        output = goldlake(
+            "train", "./city_bikes:is_late", "--home", "bikes", folder=folder, exit_code=3
+        )
+    finally:
+        contract.write_text(kept, encoding="utf-8")
+    models = goldlake_json("models", "--home", "bikes", folder=folder)["models"]
+    assert len(models["city_bikes.is_late"]["versions"]) == 1, output
+    table = "city_bikes.gold.rental_features"
+    document = goldlake_json("lineage", f"{table}@1", "--home", "bikes", folder=folder)
+    assert '"refused"' in json.dumps(document)
 
 
 def test_another_source_is_refused_with_what_to_do(folder: Path) -> None:
