@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import sys
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -187,14 +189,17 @@ def _print_model(console: Console, model: str, part: Document) -> None:
 
 
 def _print_next(console: Console, document: Document) -> None:
+    # Run by make, the command is in the environment but not on the person's PATH.
+    goldlake = "goldlake" if shutil.which("goldlake") else _short(sys.argv[0])
     home = "" if document["home"].endswith("/var") else f" --home {_short(document['home'])}"
     console.print("\n[bold]Next[/bold]")
     for model, part in document["models"].items():
         if part.get("promotion"):
-            console.print(f"  goldlake lineage {model}@{part['promotion']['version']}{home}")
-            console.print(f"  goldlake serve{home}")
-    console.print(f"  goldlake tables{home}")
-    console.print(f"  goldlake tensorboard{home}")
+            version = part["promotion"]["version"]
+            console.print(f"  {goldlake} lineage {model}@{version}{home}", soft_wrap=True)
+            console.print(f"  {goldlake} serve{home}", soft_wrap=True)
+    console.print(f"  {goldlake} tables{home}", soft_wrap=True)
+    console.print(f"  {goldlake} tensorboard{home}", soft_wrap=True)
 
 
 def _by_metric(bounds: list[Document]) -> dict[str, list[Document]]:
