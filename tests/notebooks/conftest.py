@@ -8,7 +8,7 @@ import pytest
 
 from tests.end_to_end.commands import goldlake_json
 
-ROWS = 4000
+ROWS = 8000
 
 
 @pytest.fixture(scope="session")
