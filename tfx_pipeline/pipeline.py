@@ -34,9 +34,10 @@ from tfx_pipeline.components.snapshot_example_gen import SnapshotExampleGen
 from tfx_pipeline.components.validation_stop import ValidationStop
 from tfx_pipeline.components.validation_verdict import ValidationVerdictGen
 from tfx_pipeline.exports import SPLITS
-from tfx_pipeline.model import nodes
+from tfx_pipeline.model.nodes import model_nodes
 from tfx_pipeline.spec import PipelineSpec
 
+PREPROCESSING_FN = "tfx_pipeline.model.preprocessing.preprocessing_fn"
 BEAM_ARGS = ("--runner=DirectRunner", "--direct_running_mode=in_memory", "--direct_num_workers=1")
 """One process: on two cores a second one gains nothing, and nothing is lost between processes."""
 
@@ -45,6 +46,11 @@ _SNAPSHOT = (*_COMMON, "tfx_pipeline.components.data_snapshot")
 _EXAMPLES = (*_SNAPSHOT, "tfx_pipeline.components.snapshot_example_gen")
 _SCHEMA = (*_COMMON, "tfx_pipeline.components.curated_schema")
 _VERDICT = (*_SNAPSHOT, *_SCHEMA, "tfx_pipeline.components.validation_verdict")
+_PREPROCESSING = (
+    "tfx_pipeline.spec",
+    "tfx_pipeline.model.preprocessing",
+    "tfx_pipeline.model.layout",
+)
 
 
 @dataclass(frozen=True)
@@ -97,7 +103,13 @@ def create_pipeline(
     data = data_nodes(spec)
     validation = validation_nodes(spec, data, baseline_statistics)
     transform = transform_node(spec, data, validation)
-    models = model_nodes(spec, data, validation, transform)
+    models = model_nodes(
+        spec,
+        examples=data.examples,
+        schema=validation.schema,
+        transform_graph=transform.outputs["transform_graph"],
+        stop=validation.stop,
+    )
     return Pipeline(
         pipeline_name=spec.model_id,
         pipeline_root=pipeline_root,
@@ -177,40 +189,11 @@ def transform_node(spec: PipelineSpec, data: DataNodes, validation: ValidationNo
     transform = Transform(
         examples=data.examples,
         schema=validation.schema,
-        preprocessing_fn=nodes.PREPROCESSING_FN,
+        preprocessing_fn=PREPROCESSING_FN,
         splits_config=transform_pb2.SplitsConfig(analyze=["train"]),
         materialize=False,
         disable_statistics=True,
-        custom_config=nodes.transform_config(spec),
+        custom_config={**spec.features.to_json(), "code_hash": code_hash(*_PREPROCESSING)},
     )
     transform.add_upstream_node(validation.stop)
     return transform
-
-
-def model_nodes(
-    spec: PipelineSpec, data: DataNodes, validation: ValidationNodes, transform: BaseNode
-) -> list[BaseNode]:
-    """Training, evaluation against what serves now, the serving check and the push."""
-    trainer = nodes.trainer(
-        spec, data.examples, transform.outputs["transform_graph"], validation.schema
-    )
-    model = trainer.outputs["model"]
-    baseline = (
-        None if spec.baseline_version is None else nodes.serving_model(spec, spec.baseline_version)
-    )
-    evaluator = nodes.evaluator(
-        spec,
-        data.examples,
-        model,
-        validation.schema,
-        None if baseline is None else baseline.outputs["model"],
-    )
-    check = nodes.serving_check(spec, model, data.examples)
-    pusher = nodes.pusher(
-        spec,
-        model,
-        evaluator.outputs["evaluation"],
-        evaluator.outputs["blessing"],
-        check.outputs["blessing"],
-    )
-    return [trainer, *([] if baseline is None else [baseline]), evaluator, check, pusher]

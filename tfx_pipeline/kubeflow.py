@@ -1,0 +1,42 @@
+"""The same pipeline for Kubeflow Pipelines; needs the environment that `make kfp-env` sets up."""
+
+from __future__ import annotations
+
+import os
+
+from goldlake.contracts.errors import PermanentError
+from tfx_pipeline.spec import PipelineSpec
+
+
+def compile_for_kubeflow(
+    spec: PipelineSpec, output: str | os.PathLike[str], *, pipeline_root: str, image: str
+) -> None:
+    """Writes the pipeline's definition as the JSON that Kubeflow Pipelines takes.
+
+    The containers find the home by the environment variable GOLDLAKE_HOME of their image; nothing
+    of this machine is in the definition.
+
+    Args:
+        spec: What to train on what.
+        output: File to write.
+        pipeline_root: Where the orchestrator keeps artifacts, such as ``gs://bucket/pipelines``.
+        image: Container image with goldlake installed.
+
+    Raises:
+        PermanentError: kfp is not installed here.
+    """
+    try:
+        from tfx.orchestration.kubeflow.v2 import kubeflow_v2_dag_runner as kubeflow
+    except ImportError as error:
+        raise PermanentError(
+            f"Kubeflow's compiler cannot be imported: {error}", hint="make kfp-env"
+        ) from error
+
+    from tfx_pipeline.pipeline import create_pipeline
+
+    runner = kubeflow.KubeflowV2DagRunner(
+        config=kubeflow.KubeflowV2DagRunnerConfig(default_image=image),
+        output_dir=os.path.dirname(os.path.abspath(output)),
+        output_filename=os.path.basename(output),
+    )
+    runner.run(create_pipeline(spec, pipeline_root=pipeline_root))
