@@ -8,7 +8,7 @@ import posixpath
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from datetime import date, datetime, timedelta, timezone
+from datetime import date, datetime, timedelta, timezone, tzinfo
 from typing import TYPE_CHECKING, Any
 
 import fsspec
@@ -21,7 +21,7 @@ from goldlake.storage.home import Home
 from goldlake.storage.rundir import Emit
 from lakehouse import delta, specs
 from lakehouse.deltalog import DeltaLog, Snapshot
-from lakehouse.gold import SILVER_VERSION, Basis, basis_of, iso
+from lakehouse.gold import SILVER_VERSION, Basis, basis_of, event_zone, iso
 from lakehouse.parsing import content_hash
 from lakehouse.rules import quoted
 
@@ -110,7 +110,8 @@ def export(
         PermanentError: A split would have no rows.
     """
     source = _source(usecase, model, home, version)
-    name = export_name(source.snapshot, usecase.hashes[f"model.{model.name}.export"])
+    section_hash = usecase.hashes[f"model.{model.name}.export"]
+    name = export_name(source.snapshot, f"{section_hash}\n{event_zone(usecase)}")
     target = home.export(usecase.name, model.name, name)
     is_reused = read_json(home.fs, posixpath.join(target, MANIFEST)) is not None
     if not is_reused:
@@ -139,7 +140,7 @@ def export(
 
 
 def export_name(snapshot: Snapshot, section_hash: str) -> str:
-    """Folder of an export: its version and a digest of table, version and contract section."""
+    """Folder of an export: its version and a digest of table, version and what else shapes it."""
     text = f"{snapshot.uuid}\n{snapshot.version}\n{section_hash}"
     return f"{snapshot.version}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
@@ -150,23 +151,35 @@ def export_columns(model: Model, table: GoldTable) -> tuple[Column, ...]:
     return tuple(column for column in table.columns if column.name in wanted)
 
 
-def split_boundaries(split: Split, maturity_days: int, basis: Basis) -> Boundaries:
+def split_boundaries(split: Split, maturity_days: int, basis: Basis, zone: tzinfo) -> Boundaries:
     """The split's instants for one gold version. Pure.
 
     The anchor is the earlier of the end of the data and ``as_of - maturity_days``: behind it
-    labels are not to be trusted yet. Fixed days begin at midnight UTC.
+    labels are not to be trusted yet.
+
+    Args:
+        split: The contract's.
+        maturity_days: Age from which a label is trusted.
+        basis: What the gold version stands for.
+        zone: Of the publisher's clock: windows are counted in its calendar days, and fixed days
+            begin at its midnight.
     """
     mature_until = _instant(basis.as_of) - timedelta(days=maturity_days)
     anchor = min(_instant(basis.event_end), mature_until)
+
+    def days_before(instant: datetime, days: int) -> datetime:
+        # Arithmetic on a zone's clock: over a change of clocks a day has 23 or 25 hours.
+        return (instant.astimezone(zone) - timedelta(days=days)).astimezone(timezone.utc)
+
     if split.kind == "fixed":
         if split.eval_from is None or split.test_from is None:
             raise PermanentError("A fixed split needs eval_from and test_from")
-        until = _midnight(split.until) if split.until else anchor
-        eval_from, test_from = _midnight(split.eval_from), _midnight(split.test_from)
+        until = _midnight(split.until, zone) if split.until else anchor
+        eval_from, test_from = _midnight(split.eval_from, zone), _midnight(split.test_from, zone)
         return Boundaries(None, eval_from, test_from, until, mature_until)
-    test_from = anchor - timedelta(days=split.test_days)
-    eval_from = test_from - timedelta(days=split.eval_days)
-    train_from = eval_from - timedelta(days=split.train_days) if split.train_days else None
+    test_from = days_before(anchor, split.test_days)
+    eval_from = days_before(test_from, split.eval_days)
+    train_from = days_before(eval_from, split.train_days) if split.train_days else None
     return Boundaries(train_from, eval_from, test_from, anchor, mature_until)
 
 
@@ -195,7 +208,9 @@ def _no_version(spec: specs.TableSpec, version: int, valid: str) -> StoreError:
 
 
 def _write(spark: SparkSession, source: _Source, home: Home, target: str, emit: Emit) -> None:
-    boundaries = split_boundaries(source.model.split, source.model.maturity_days, source.basis)
+    boundaries = split_boundaries(
+        source.model.split, source.model.maturity_days, source.basis, event_zone(source.usecase)
+    )
     rows = delta.read(spark, source.snapshot.uri, source.snapshot.version)
     emit("progress", f"export: {source.table.name}@{source.snapshot.version}")
     counts, digest = _account(rows, source, boundaries)
@@ -396,8 +411,8 @@ def _copy(target: str, out: str) -> None:
         to_fs.pipe_file(copy, from_fs.cat_file(file))
 
 
-def _midnight(day: date) -> datetime:
-    return datetime(day.year, day.month, day.day, tzinfo=timezone.utc)
+def _midnight(day: date, zone: tzinfo) -> datetime:
+    return datetime(day.year, day.month, day.day, tzinfo=zone).astimezone(timezone.utc)
 
 
 def _instant(text: str) -> datetime:

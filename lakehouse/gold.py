@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, time, timedelta, timezone, tzinfo
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 from goldlake.contracts.errors import PermanentError
 from goldlake.contracts.registry import resolve
@@ -31,7 +32,7 @@ class Basis:
         silver_version: Version of the silver table it was made from.
         silver_uuid: Delta id of that table.
         as_of: Newest change at the source that silver holds (ISO 8601, UTC).
-        event_end: Midnight UTC after the newest event (ISO 8601, UTC).
+        event_end: Midnight after the newest event, by the publisher's clock (ISO 8601, UTC).
         run_id: Run that made it.
     """
 
@@ -110,10 +111,15 @@ def _basis(spark: SparkSession, usecase: UseCase, silver: Snapshot, run_id: str)
     as_of, event = delta.read(spark, silver.uri, silver.version).agg(*micros).collect()[0]
     if event is None:
         return None
-    day = instant(event).replace(hour=0, minute=0, second=0, microsecond=0)
-    return Basis(
-        silver.version, silver.uuid, iso(instant(as_of)), iso(day + timedelta(days=1)), run_id
-    )
+    zone = event_zone(usecase)
+    next_day = instant(event).astimezone(zone).date() + timedelta(days=1)
+    event_end = datetime.combine(next_day, time.min, tzinfo=zone)
+    return Basis(silver.version, silver.uuid, iso(instant(as_of)), iso(event_end), run_id)
+
+
+def event_zone(usecase: UseCase) -> tzinfo:
+    """Zone of the clock that event times are published in; UTC where the contract names none."""
+    return ZoneInfo(usecase.silver.column(usecase.silver.event_time).time_zone or "UTC")
 
 
 def instant(micros: int) -> datetime:
@@ -121,9 +127,9 @@ def instant(micros: int) -> datetime:
     return datetime(1970, 1, 1, tzinfo=timezone.utc) + timedelta(microseconds=micros)
 
 
-def iso(time: datetime) -> str:
+def iso(value: datetime) -> str:
     """ISO 8601 in UTC with microseconds, such as ``2016-01-01T06:00:00.000000Z``."""
-    return time.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return value.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 @dataclass(frozen=True)

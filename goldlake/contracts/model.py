@@ -46,7 +46,7 @@ class Split:
     ``train < eval_from <= eval < test_from <= test < until``.
 
     Relative: boundaries are counted back from the anchor, which is the earlier of the end of the
-    data (midnight UTC after the newest event) and ``as_of - maturity_days``. Both are facts of the
+    data (midnight after the newest event) and ``as_of - maturity_days``. Both are facts of the
     gold version.
 
     Attributes:
