@@ -23,21 +23,20 @@ def pack(outputs: Mapping[str, Any], layout: Layout) -> list[Any]:
         layout: What they are.
 
     Returns:
-        ``[ids int32 [n, columns], numbers float32 [n, m], words int32 [n, MAX_WORDS] …]``; ids or
-        numbers have width 0 where the contract has none.
+        ``[ids int32 [n, columns], numbers float32 [n, m], words int32 [n, MAX_WORDS] …]``, without
+        ids or numbers where the contract's features give none.
     """
     import tensorflow as tf
 
-    rows = tf.shape(next(iter(outputs.values())))[0]
     ids = [tf.cast(outputs[output.name], tf.int32) for output in layout.ids]
     numbers = [tf.reshape(outputs[name], [-1, 1]) for name in layout.floats]
     if layout.has_own:
         numbers.append(outputs[OWN])
-    return [
-        tf.stack(ids, axis=1) if ids else tf.zeros([rows, 0], tf.int32),
-        tf.concat(numbers, axis=1) if numbers else tf.zeros([rows, 0], tf.float32),
-        *(tf.cast(outputs[output.name], tf.int32) for output in layout.words),
-    ]
+    words = [tf.cast(outputs[output.name], tf.int32) for output in layout.words]
+    packed = [tf.stack(ids, axis=1)] if ids else []
+    if numbers:
+        packed.append(tf.concat(numbers, axis=1))
+    return packed + words
 
 
 def build(
@@ -57,18 +56,23 @@ def build(
     import keras
 
     sizes = [output.size(vocabulary_size) for output in layout.ids]
-    ids = keras.Input((len(sizes),), dtype="int32", name="ids")
-    floats = keras.Input((numbers,), dtype="float32", name="numbers")
-    words = [keras.Input((None,), dtype="int32", name=output.name) for output in layout.words]
+    inputs: list[Any] = []
     wide: list[Any] = []
     deep: list[Any] = []
+    if sizes:
+        ids = keras.Input((len(sizes),), dtype="int32", name="ids")
+        inputs.append(ids)
+        wide += _wide_ids(layout.ids, sizes, ids, training.l2)
+        deep += _embedded_ids(layout.ids, sizes, ids)
     if numbers:
+        floats = keras.Input((numbers,), dtype="float32", name="numbers")
+        inputs.append(floats)
         wide.append(keras.layers.Dense(1, use_bias=False, name="wide_numbers")(floats))
         deep.append(floats)
-    wide += _wide_ids(layout.ids, sizes, ids, training.l2)
-    deep += _embedded_ids(layout.ids, sizes, ids)
-    for output, tensor in zip(layout.words, words, strict=True):
-        deep.append(_mean_embedding(output, output.size(vocabulary_size), tensor))
+    for output in layout.words:
+        words = keras.Input((None,), dtype="int32", name=output.name)
+        inputs.append(words)
+        deep.append(_mean_embedding(output, output.size(vocabulary_size), words))
     hidden = keras.layers.Concatenate(name="deep_inputs")(deep) if len(deep) > 1 else deep[0]
     for number, units in enumerate(training.hidden_units, 1):
         hidden = keras.layers.Dense(units, activation="relu", name=f"hidden_{number}")(hidden)
@@ -78,7 +82,7 @@ def build(
     if wide:
         logit = keras.layers.Add(name="logit")([*wide, logit])
     probability = keras.layers.Activation("sigmoid", name="probability")(logit)
-    return keras.Model([ids, floats, *words], probability, name="wide_and_deep")
+    return keras.Model(inputs, probability, name="wide_and_deep")
 
 
 def _columns(tensor: Any, numbers: Sequence[int], sizes: Sequence[int]) -> tuple[Any, int]:

@@ -17,8 +17,26 @@ RUN_FN = "tfx_pipeline.model.trainer.run_fn"
 EVALUATED_SPLIT = "test"
 
 _SPEC = "tfx_pipeline.spec"
-_TRANSFORM = (_SPEC, "tfx_pipeline.model.preprocessing", "tfx_pipeline.model.layout")
-_WIRE = ("goldlake.contracts.wire", "tfx_pipeline.model.export")
+_WIRE = "goldlake.contracts.wire"
+
+
+def _model(*names: str) -> tuple[str, ...]:
+    return tuple(f"tfx_pipeline.model.{name}" for name in names)
+
+
+TRANSFORM_CODE = (_SPEC, *_model("preprocessing", "layout"))
+TRAINER_CODE = (
+    *TRANSFORM_CODE,
+    _WIRE,
+    *_model("data", "export", "network", "scores", "trainer"),
+)
+METRICS_CODE = _model("metrics", "scores")
+SERVING_CHECK_CODE = (
+    _SPEC,
+    _WIRE,
+    *_model("components", "export", "layout", "loading", "network", "serving_check"),
+)
+"""Modules whose sources enter a node's cache key."""
 
 
 def model_nodes(
@@ -57,7 +75,7 @@ def model_nodes(
 
 def transform_config(spec: PipelineSpec) -> dict[str, Any]:
     """``custom_config`` of the Transform node, which runs `PREPROCESSING_FN`."""
-    return {**spec.features.to_json(), "code_hash": code_hash(*_TRANSFORM)}
+    return {**spec.features.to_json(), "code_hash": code_hash(*TRANSFORM_CODE)}
 
 
 def trainer(spec: PipelineSpec, examples: Any, transform_graph: Any, schema: Any) -> Any:
@@ -72,11 +90,6 @@ def trainer(spec: PipelineSpec, examples: Any, transform_graph: Any, schema: Any
     from tfx.components.trainer.component import Trainer
     from tfx.proto import trainer_pb2
 
-    hashed = (
-        *_TRANSFORM,
-        *_WIRE,
-        *(f"tfx_pipeline.model.{m}" for m in ("data", "network", "trainer")),
-    )
     return Trainer(
         examples=examples,
         transform_graph=transform_graph,
@@ -84,7 +97,7 @@ def trainer(spec: PipelineSpec, examples: Any, transform_graph: Any, schema: Any
         run_fn=RUN_FN,
         train_args=trainer_pb2.TrainArgs(splits=["train"]),
         eval_args=trainer_pb2.EvalArgs(splits=["eval"]),
-        custom_config={**spec.training.to_json(), "code_hash": code_hash(*hashed)},
+        custom_config={**spec.training.to_json(), "code_hash": code_hash(*TRAINER_CODE)},
     )
 
 
@@ -101,7 +114,7 @@ def serving_model(spec: PipelineSpec, baseline_version: int) -> Any:
         usecase=spec.usecase,
         model_name=spec.model,
         version=baseline_version,
-        code_hash=code_hash("tfx_pipeline.model.pusher", "tfx_pipeline.model.components"),
+        code_hash=code_hash(*_model("pusher", "components")),
     )
 
 
@@ -134,7 +147,7 @@ def evaluator(
             has_baseline=baseline_model is not None,
         ),
     )
-    add_to_cache_key(node, code_hash("tfx_pipeline.model.metrics", "tfx_pipeline.model.scores"))
+    add_to_cache_key(node, code_hash(*METRICS_CODE))
     return node
 
 
@@ -148,13 +161,11 @@ def serving_check(spec: PipelineSpec, model: Any, examples: Any) -> Any:
     """
     from tfx_pipeline.model.components import ServingCheck
 
-    modules = ("serving_check", "loading", "components")
-    hashed = (_SPEC, *_WIRE, *(f"tfx_pipeline.model.{name}" for name in modules))
     return ServingCheck(
         model=model,
         examples=examples,
         features=json.dumps(spec.features.to_json(), sort_keys=True),
-        code_hash=code_hash(*hashed),
+        code_hash=code_hash(*SERVING_CHECK_CODE),
     )
 
 
@@ -173,7 +184,6 @@ def pusher(
     from tfx_pipeline.baseline import fingerprint
     from tfx_pipeline.model.components import Pusher
 
-    modules = ("pusher", "components", "evaluation")
     return Pusher(
         model=model,
         evaluation=evaluation,
@@ -185,5 +195,5 @@ def pusher(
         manifest_sha256=spec.manifest_sha256,
         fingerprint=fingerprint(spec),
         baseline_version=spec.baseline_version or 0,
-        code_hash=code_hash(*(f"tfx_pipeline.model.{name}" for name in modules)),
+        code_hash=code_hash(*_model("pusher", "components", "evaluation")),
     )

@@ -83,7 +83,11 @@ def test_rows_are_read_back_as_they_were_written(toy_data: Toy) -> None:
         return sorted(rows, key=lambda row: row["price"])
 
     for one, other in zip(by_price(found), by_price(expected), strict=True):
-        assert one == pytest.approx(other, rel=1e-6)
+        assert one.keys() == other.keys()
+        for name, value in other.items():
+            is_float = isinstance(value, float)
+            assert one[name] == (pytest.approx(value, rel=1e-6) if is_float else value)
+            assert type(one[name]) is type(value)
 
 
 @pytest.mark.tfx

@@ -62,7 +62,7 @@ def arrays(signal: bool, rows: int = 400) -> data.Arrays:
     chance = np.random.default_rng(0)
     numbers = chance.normal(size=(rows, 4)).astype("float32")
     labels = numbers[:, 0] > 0 if signal else chance.random(rows) > 0.5
-    return data.Arrays([np.zeros((rows, 0), "int32"), numbers], labels.astype("float32"))
+    return data.Arrays([numbers], labels.astype("float32"))
 
 
 def numeric_model(training: object) -> object:
