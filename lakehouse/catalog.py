@@ -71,7 +71,7 @@ def _entry(
     if version is None:
         return None
     snapshot = log.snapshot(version)
-    basis = log.last_commit_with("as_of", version)
+    basis = log.last_commit_with("as_of", version) if layer == "gold" else None
     return {
         "id": f"{usecase}.{layer}.{name}",
         "uri": uri,

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from goldlake.contracts.schemas import literal, quoted
 from lakehouse.deltalog import DeltaLog
-from lakehouse.rules import literal, quoted
 from lakehouse.specs import TableSpec
 
 if TYPE_CHECKING:

@@ -15,6 +15,7 @@ import fsspec
 
 from goldlake.contracts.errors import PermanentError, StoreError
 from goldlake.contracts.model import SPLITS, Model, Split
+from goldlake.contracts.schemas import quoted
 from goldlake.contracts.usecase import Column, GoldTable, UseCase
 from goldlake.storage.files import read_bytes, read_json, write_atomic
 from goldlake.storage.home import Home
@@ -23,7 +24,6 @@ from lakehouse import delta, specs
 from lakehouse.deltalog import DeltaLog, Snapshot
 from lakehouse.gold import SILVER_VERSION, Basis, basis_of, event_zone, iso
 from lakehouse.parsing import content_hash
-from lakehouse.rules import quoted
 
 if TYPE_CHECKING:
     from pyspark.sql import Column as SparkColumn

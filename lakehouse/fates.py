@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from goldlake.contracts.schemas import quoted
 from goldlake.contracts.usecase import Silver
 from lakehouse.parsing import KEY, REASONS
-from lakehouse.rules import quoted
 from lakehouse.specs import CONTENT_HASH
 
 if TYPE_CHECKING:

@@ -10,12 +10,12 @@ from zoneinfo import ZoneInfo
 
 from goldlake.contracts.errors import PermanentError
 from goldlake.contracts.registry import resolve
+from goldlake.contracts.schemas import quoted
 from goldlake.contracts.usecase import GoldTable, UseCase
 from goldlake.storage.home import Home
 from goldlake.storage.rundir import Emit
 from lakehouse import delta, specs
 from lakehouse.deltalog import Commit, DeltaLog, Snapshot
-from lakehouse.rules import quoted
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession

@@ -6,9 +6,9 @@ import re
 from functools import reduce
 from typing import TYPE_CHECKING, Any
 
+from goldlake.contracts import schemas
 from goldlake.contracts.usecase import Column, Silver
-from lakehouse import rules
-from lakehouse.specs import CONTENT_HASH, SPARK_TYPES
+from lakehouse.specs import CONTENT_HASH
 
 if TYPE_CHECKING:
     from pyspark.sql import Column as SparkColumn
@@ -53,7 +53,7 @@ def parsed(records: DataFrame, silver: Silver) -> DataFrame:
     )
     rows = rows.select("*", *(_typed(column).alias(column.name) for column in silver.columns))
     reasons = F.array_compact(F.array(*_reasons(silver)))
-    invalid = F.array(F.lit(rules.JSON_INVALID))
+    invalid = F.array(F.lit(schemas.JSON_INVALID))
     return rows.select(
         *records.columns,
         *silver.names,
@@ -73,7 +73,7 @@ def content_hash(names: tuple[str, ...]) -> SparkColumn:
 
     parts: list[Any] = []
     for name in names:
-        column = F.col(rules.quoted(name))
+        column = F.col(schemas.quoted(name))
         parts += [F.when(column.isNotNull(), F.lit(name)), column]
     return F.xxhash64(*parts)
 
@@ -102,7 +102,7 @@ def _text(column: Column) -> SparkColumn:
     """The source's text of a column: missing spellings are null, replaced and padded."""
     from pyspark.sql import functions as F
 
-    path = ".".join(rules.quoted(part) for part in column.field.split("."))
+    path = ".".join(schemas.quoted(part) for part in column.field.split("."))
     text = F.col(f"{_RECORD}.{path}")
     if column.null_values:
         is_missing = text.isin(*column.null_values)
@@ -125,7 +125,7 @@ def _text(column: Column) -> SparkColumn:
 def _typed(column: Column) -> SparkColumn:
     from pyspark.sql import functions as F
 
-    text = F.col(rules.quoted(_TEXT + column.name))
+    text = F.col(schemas.quoted(_TEXT + column.name))
     if column.type == "string":
         return text
     if column.type == "long":
@@ -147,13 +147,13 @@ def _clock_time(column: Column, text: SparkColumn) -> SparkColumn:
     from pyspark.sql import functions as F
 
     if not column.format:
-        return text.try_cast(SPARK_TYPES["timestamp"])
+        return text.try_cast(schemas.SPARK_TYPES["timestamp"])
     if re.fullmatch(r"yyyy-MM-dd('T'| )HH:mm:ss(\.S{1,6})?", column.format):
         # Spark's cast reads ISO 8601 several times faster than a pattern does, but takes other
         # spellings too: the shape is checked first.
         shape = re.sub("[yMdHmsS]", "[0-9]", column.format.replace("'T'", "T").replace(".", r"\."))
         is_shaped = text.rlike(rf"\A{shape}\z")
-        return F.when(is_shaped, text.try_cast(SPARK_TYPES["timestamp"]))
+        return F.when(is_shaped, text.try_cast(schemas.SPARK_TYPES["timestamp"]))
     return F.try_to_timestamp(text, F.lit(column.format))
 
 
@@ -178,14 +178,14 @@ def _reasons(silver: Silver) -> list[SparkColumn]:
 
     found = []
     for column in silver.columns:
-        text = F.col(rules.quoted(_TEXT + column.name))
-        value = F.col(rules.quoted(column.name))
+        text = F.col(schemas.quoted(_TEXT + column.name))
+        value = F.col(schemas.quoted(column.name))
         if not column.nullable:
             found.append(F.when(text.isNull(), F.lit(f"{column.name}.missing")))
         if column.type != "string":
             is_unparsable = text.isNotNull() & value.isNull()
             found.append(F.when(is_unparsable, F.lit(f"{column.name}.unparsable")))
-    for rule in rules.row_rules(silver.columns, silver.checks):
+    for rule in schemas.row_rules(silver.columns, silver.checks):
         is_broken = ~F.coalesce(F.expr(rule.expect), F.lit(True))
         found.append(F.when(is_broken, F.lit(rule.code)))
     return found
@@ -194,7 +194,7 @@ def _reasons(silver: Silver) -> list[SparkColumn]:
 def _key(silver: Silver) -> SparkColumn:
     from pyspark.sql import functions as F
 
-    columns = [F.col(rules.quoted(name)) for name in silver.key]
+    columns = [F.col(schemas.quoted(name)) for name in silver.key]
     if len(columns) == 1:
         return columns[0].cast("string")
     is_whole = reduce(lambda a, b: a & b, (column.isNotNull() for column in columns))

@@ -5,21 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from goldlake.contracts import schemas
 from goldlake.contracts.hashing import functions_hash, section_hash
 from goldlake.contracts.usecase import Column, GoldTable, UseCase
 from goldlake.storage.home import Home
 from goldlake.storage.landing import LandingZone
-from lakehouse import rules
 
 CONTRACT_PROPERTY = "goldlake.contract"
-SPARK_TYPES = {
-    "string": "string",
-    "long": "bigint",
-    "double": "double",
-    "boolean": "boolean",
-    "timestamp": "timestamp",
-    "date": "date",
-}
 
 CONTENT_HASH, FILE, LINE, KNOWN_AT = "_content_hash", "_file", "_line", "_known_at"
 
@@ -62,8 +54,8 @@ class TableSpec:
 
 def contract_field(column: Column) -> Field:
     """The Delta column of a contract column."""
-    comment = f"{column.comment} Unit: {column.unit}." if column.unit else column.comment
-    return Field(column.name, SPARK_TYPES[column.type], comment, column.nullable)
+    comment = schemas.comment_text(column)
+    return Field(column.name, schemas.SPARK_TYPES[column.type], comment, column.nullable)
 
 
 def bronze(usecase: UseCase, home: Home) -> TableSpec:
@@ -97,7 +89,7 @@ def silver(usecase: UseCase, home: Home) -> TableSpec:
             Field(LINE, "int", "Line in that page.", False),
             Field(KNOWN_AT, "timestamp", "When this version of the row became known here.", False),
         ),
-        rules.constraints(contract.columns, contract.checks),
+        schemas.constraints(contract.columns, contract.checks),
         {"delta.enableChangeDataFeed": "true", CONTRACT_PROPERTY: usecase.hashes["silver"]},
     )
 
@@ -109,7 +101,7 @@ def gold(usecase: UseCase, home: Home, table: GoldTable) -> TableSpec:
         home.table(usecase.name, "gold", table.name),
         table.comment,
         tuple(contract_field(column) for column in table.columns),
-        rules.constraints(table.columns),
+        schemas.constraints(table.columns),
         {CONTRACT_PROPERTY: gold_hash(usecase, table)},
     )
 
