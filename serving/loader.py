@@ -7,6 +7,7 @@ what runs here runs in TF Serving; ``tf.saved_model.load`` accepts models that T
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -78,7 +79,10 @@ def _tensorflow() -> Any:
     # each be worth lines on standard error. Taken back, for it is no business of child processes.
     is_unset = "TF_CPP_MIN_LOG_LEVEL" not in os.environ
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    import tensorflow as tf
+    with warnings.catch_warnings():
+        # Of packages that TensorFlow pulls in, about the Python they run on: no news to a server.
+        warnings.simplefilter("ignore", FutureWarning)
+        import tensorflow as tf
 
     if is_unset:
         os.environ.pop("TF_CPP_MIN_LOG_LEVEL", None)

@@ -156,9 +156,7 @@ def _feature(feature: Feature) -> tuple[str, str, str, str]:
 
 def _split(split: Split) -> str:
     if split.kind == "fixed":
-        return (
-            f"eval from {split.eval_from}, test from {split.test_from}, until {split.until} (UTC)"
-        )
+        return f"eval from {split.eval_from}, test from {split.test_from}, until {split.until}"
     train = "all before" if split.train_days is None else f"{split.train_days} days before"
     return f"the last {split.test_days} days test, {split.eval_days} before eval, {train} train"
 

@@ -58,7 +58,10 @@ def promote(home: Home, model: str, label: str, url: str | None = None) -> Docum
     before = _load(home, name, version)
     if url is not None:
         client.wait_available(url, name, version, AVAILABLE_TIMEOUT_S)
-    return _move(home, name, version, label, before.get(label))
+    document = _move(home, name, version, label, before.get(label))
+    if url is not None:
+        client.wait_label(url, name, label, version, AVAILABLE_TIMEOUT_S)
+    return document
 
 
 def promote_and_ask(

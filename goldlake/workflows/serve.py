@@ -18,7 +18,7 @@ def serve_models(
     rest_port: int,
     host: str,
     on_ready: Callable[[str], None],
-) -> None:
+) -> int | None:
     """Serves the models of a ``models.config`` in the foreground until SIGINT or SIGTERM.
 
     Args:
@@ -28,6 +28,9 @@ def serve_models(
         host: Address to listen on.
         on_ready: Called with the server's URL.
 
+    Returns:
+        Number of the signal that ended it.
+
     Raises:
         UsageError: There is no such file.
     """
@@ -35,7 +38,7 @@ def serve_models(
 
     path = model_config_file or home.models_config
     config.read(path, is_strict=False)
-    server.serve(path, rest_port=rest_port, host=host, on_ready=on_ready)
+    return server.serve(path, rest_port=rest_port, host=host, on_ready=on_ready)
 
 
 def predictions(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import Any, TextIO
 
 import click
@@ -24,7 +25,8 @@ def serve(rest_port: int, host: str, model_config_file: str | None, home: str | 
     def ready(url: str) -> None:
         click.echo(f"Serving at {url}/v1/models. Stop with Ctrl-C.")
 
-    serve_models(Home.at(home), model_config_file, rest_port, host, ready)
+    signal_number = serve_models(Home.at(home), model_config_file, rest_port, host, ready)
+    sys.exit(128 + signal_number if signal_number else 0)
 
 
 @click.command()
