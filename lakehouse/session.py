@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
 import sys
+import tempfile
 from typing import TYPE_CHECKING
 
 from goldlake.contracts.errors import PermanentError
@@ -44,11 +47,19 @@ def spark_session(
     builder = SparkSession.builder.appName("goldlake").master(f"local[{cores}]")
     options = _options(shuffle_partitions or 2 * cores, rows)
     options["spark.jars"] = ",".join(str(jar) for jar in jars)
+    options["spark.sql.warehouse.dir"] = _unused_warehouse()
     for name, value in options.items():
         builder = builder.config(name, value)
     spark = builder.getOrCreate()
     spark.sparkContext.setLogLevel("WARN")
     return spark
+
+
+def _unused_warehouse() -> str:
+    """An empty folder that goes with the process: tables have paths, and Spark insists on one."""
+    folder = tempfile.mkdtemp(prefix="goldlake-spark-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
 def _set_environment() -> None:
