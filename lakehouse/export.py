@@ -7,22 +7,23 @@ import json
 import posixpath
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from datetime import date, datetime, timedelta, timezone, tzinfo
+from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import fsspec
 
 from goldlake.contracts.errors import PermanentError, StoreError
-from goldlake.contracts.model import SPLITS, Model, Split
+from goldlake.contracts.model import SPLITS, Model
 from goldlake.contracts.schemas import quoted
 from goldlake.contracts.usecase import Column, GoldTable, UseCase
 from goldlake.storage.files import read_bytes, read_json, write_atomic
 from goldlake.storage.home import Home
 from goldlake.storage.rundir import Emit
 from lakehouse import delta, specs
+from lakehouse.boundaries import Boundaries, split_boundaries
 from lakehouse.deltalog import DeltaLog, Snapshot
-from lakehouse.gold import SILVER_VERSION, Basis, basis_of, event_zone, iso
+from lakehouse.gold import SILVER_VERSION, Basis, basis_of, event_zone
 from lakehouse.parsing import content_hash
 
 if TYPE_CHECKING:
@@ -44,29 +45,6 @@ _CSV = {
     "compression": "none",
     "lineSep": "\n",
 }
-
-
-@dataclass(frozen=True)
-class Boundaries:
-    """Instants that divide rows by event time: train, then eval, then test, then ``until``.
-
-    Attributes:
-        train_from: First instant of train, or None for all there is.
-        eval_from: First instant of eval.
-        test_from: First instant of test.
-        until: First instant after test.
-        mature_until: Rows from here on are younger than the label's maturity at the as-of instant.
-    """
-
-    train_from: datetime | None
-    eval_from: datetime
-    test_from: datetime
-    until: datetime
-    mature_until: datetime
-
-    def document(self) -> dict[str, str | None]:
-        """The instants as ISO 8601 texts in UTC."""
-        return {name: iso(value) if value else None for name, value in asdict(self).items()}
 
 
 @dataclass(frozen=True)
@@ -149,38 +127,6 @@ def export_columns(model: Model, table: GoldTable) -> tuple[Column, ...]:
     """Key, event time, label and feature columns, each once, in the gold table's order."""
     wanted = {*table.key, model.event_time, model.label, *model.feature_columns}
     return tuple(column for column in table.columns if column.name in wanted)
-
-
-def split_boundaries(split: Split, maturity_days: int, basis: Basis, zone: tzinfo) -> Boundaries:
-    """The split's instants for one gold version. Pure.
-
-    The anchor is the earlier of the end of the data and ``as_of - maturity_days``: behind it
-    labels are not to be trusted yet.
-
-    Args:
-        split: The contract's.
-        maturity_days: Age from which a label is trusted.
-        basis: What the gold version stands for.
-        zone: Of the publisher's clock: windows are counted in its calendar days, and fixed days
-            begin at its midnight.
-    """
-    mature_until = _instant(basis.as_of) - timedelta(days=maturity_days)
-    anchor = min(_instant(basis.event_end), mature_until)
-
-    def days_before(instant: datetime, days: int) -> datetime:
-        # Arithmetic on a zone's clock: over a change of clocks a day has 23 or 25 hours.
-        return (instant.astimezone(zone) - timedelta(days=days)).astimezone(timezone.utc)
-
-    if split.kind == "fixed":
-        if split.eval_from is None or split.test_from is None:
-            raise PermanentError("A fixed split needs eval_from and test_from")
-        until = _midnight(split.until, zone) if split.until else anchor
-        eval_from, test_from = _midnight(split.eval_from, zone), _midnight(split.test_from, zone)
-        return Boundaries(None, eval_from, test_from, until, mature_until)
-    test_from = days_before(anchor, split.test_days)
-    eval_from = days_before(test_from, split.eval_days)
-    train_from = days_before(eval_from, split.train_days) if split.train_days else None
-    return Boundaries(train_from, eval_from, test_from, anchor, mature_until)
 
 
 def _source(usecase: UseCase, model: Model, home: Home, version: int | None) -> _Source:
@@ -409,11 +355,3 @@ def _copy(target: str, out: str) -> None:
         copy = posixpath.join(folder, posixpath.relpath(file, source))
         to_fs.makedirs(posixpath.dirname(copy), exist_ok=True)
         to_fs.pipe_file(copy, from_fs.cat_file(file))
-
-
-def _midnight(day: date, zone: tzinfo) -> datetime:
-    return datetime(day.year, day.month, day.day, tzinfo=zone).astimezone(timezone.utc)
-
-
-def _instant(text: str) -> datetime:
-    return datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=timezone.utc)

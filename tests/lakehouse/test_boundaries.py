@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from goldlake.contracts.model import Split
-from lakehouse.export import split_boundaries
+from lakehouse.boundaries import split_boundaries
 from lakehouse.gold import Basis, instant, iso
 
 CHICAGO = ZoneInfo("America/Chicago")

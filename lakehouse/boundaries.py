@@ -1,0 +1,73 @@
+"""Where train ends, eval and test begin and labels are mature: facts of a gold version. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from datetime import date, datetime, timedelta, timezone, tzinfo
+
+from goldlake.contracts.errors import PermanentError
+from goldlake.contracts.model import Split
+from lakehouse.gold import Basis, iso
+
+
+@dataclass(frozen=True)
+class Boundaries:
+    """Instants that divide rows by event time: train, then eval, then test, then ``until``.
+
+    Attributes:
+        train_from: First instant of train, or None for all there is.
+        eval_from: First instant of eval.
+        test_from: First instant of test.
+        until: First instant after test.
+        mature_until: Rows from here on are younger than the label's maturity at the as-of instant.
+    """
+
+    train_from: datetime | None
+    eval_from: datetime
+    test_from: datetime
+    until: datetime
+    mature_until: datetime
+
+    def document(self) -> dict[str, str | None]:
+        """The instants as ISO 8601 texts in UTC."""
+        return {name: iso(value) if value else None for name, value in asdict(self).items()}
+
+
+def split_boundaries(split: Split, maturity_days: int, basis: Basis, zone: tzinfo) -> Boundaries:
+    """The split's instants for one gold version. Pure.
+
+    The anchor is the earlier of the end of the data and ``as_of - maturity_days``: behind it
+    labels are not to be trusted yet.
+
+    Args:
+        split: The contract's.
+        maturity_days: Age from which a label is trusted.
+        basis: What the gold version stands for.
+        zone: Of the publisher's clock: windows are counted in its calendar days, and fixed days
+            begin at its midnight.
+    """
+    mature_until = _instant(basis.as_of) - timedelta(days=maturity_days)
+    anchor = min(_instant(basis.event_end), mature_until)
+
+    def days_before(instant: datetime, days: int) -> datetime:
+        # Arithmetic on a zone's clock: over a change of clocks a day has 23 or 25 hours.
+        return (instant.astimezone(zone) - timedelta(days=days)).astimezone(timezone.utc)
+
+    if split.kind == "fixed":
+        if split.eval_from is None or split.test_from is None:
+            raise PermanentError("A fixed split needs eval_from and test_from")
+        until = _midnight(split.until, zone) if split.until else anchor
+        eval_from, test_from = _midnight(split.eval_from, zone), _midnight(split.test_from, zone)
+        return Boundaries(None, eval_from, test_from, until, mature_until)
+    test_from = days_before(anchor, split.test_days)
+    eval_from = days_before(test_from, split.eval_days)
+    train_from = days_before(eval_from, split.train_days) if split.train_days else None
+    return Boundaries(train_from, eval_from, test_from, anchor, mature_until)
+
+
+def _midnight(day: date, zone: tzinfo) -> datetime:
+    return datetime(day.year, day.month, day.day, tzinfo=zone).astimezone(timezone.utc)
+
+
+def _instant(text: str) -> datetime:
+    return datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=timezone.utc)
