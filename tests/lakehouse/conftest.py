@@ -19,6 +19,9 @@ def spark() -> Iterator[Any]:
     from lakehouse.session import spark_session
 
     session = spark_session(cores=1, shuffle_partitions=1, rows=1000)
+    # On a handful of rows, compiling a plan takes longer than interpreting it.
+    session.conf.set("spark.sql.codegen.wholeStage", "false")
+    session.conf.set("spark.sql.codegen.factoryMode", "NO_CODEGEN")
     yield session
     session.stop()
 
@@ -33,3 +36,9 @@ def usecase() -> UseCase:
 def home(tmp_path: Path) -> Home:
     """An empty home."""
     return Home(str(tmp_path / "home"))
+
+
+@pytest.fixture(scope="module")
+def module_home(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """A home that the tests of one module share."""
+    return Home(str(tmp_path_factory.mktemp("home")))

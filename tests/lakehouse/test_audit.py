@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -15,68 +17,98 @@ from tests.lakehouse.records import crime, land, silent
 
 pytestmark = pytest.mark.spark
 
-
-def refine(spark: Any, usecase: UseCase, home: Home) -> dict[str, Any]:
-    return stages.refine(spark, usecase, home, "run", silent)
+DIRTY: list[dict[str, Any] | bytes] = [b"junk", crime(6, community_area="99", ward="51")]
 
 
-def forget(spark: Any, uri: str, page: str, line: int) -> None:
+@pytest.fixture(scope="module")
+def pages(spark: Any, usecase: UseCase, module_home: Home) -> list[str]:
+    """Names of two pages that went the whole way: five clean records; one clean, two dirty ones."""
+    assert stages.refine(spark, usecase, module_home, "none", silent)["new_records"] == 0
+    clean = land(module_home, usecase, "clean", [crime(key) for key in range(1, 6)])
+    mixed = land(module_home, usecase, "mixed", [*DIRTY, crime(7)])
+    result = stages.refine(spark, usecase, module_home, "first", silent)
+    assert (result["new_records"], result["totals"]["silver"]) == (8, 6)
+    assert result["fates"]["quarantined"] == 2
+    assert result["reasons"] == {"community_area.range": 1, "json.invalid": 1, "ward.range": 1}
+    return [clean, mixed]
+
+
+@contextmanager
+def planted(spark: Any, uri: str, delete: str = "", double: str = "") -> Iterator[None]:
+    """Deletes and doubles rows of a table; takes it back afterwards."""
     from delta.tables import DeltaTable
 
-    DeltaTable.forPath(spark, uri).delete(f"file = '{page}' and line = {line}")
+    table, before = DeltaTable.forPath(spark, uri), DeltaLog(uri).latest()
+    if double:
+        delta.append(delta.read(spark, uri).where(double), uri)
+    if delete:
+        table.delete(delete)
+    yield
+    table.restoreToVersion(before)
 
 
-def test_a_lost_record_is_named_in_bronze_and_in_the_fates(
-    spark: Any, usecase: UseCase, home: Home
+def test_a_lost_record_stops_the_run_and_is_named(
+    spark: Any, usecase: UseCase, module_home: Home, pages: list[str]
 ):
-    page = land(home, usecase, "one", [crime(key) for key in range(1, 6)])
-    other = land(home, usecase, "two", [crime(key) for key in range(6, 9)])
-    assert refine(spark, usecase, home)["new_records"] == 8
-    fates = specs.fates(usecase, home).uri
-    row = delta.read(spark, fates).where(f"file = '{page}' and line = 4").limit(1).persist()
-    row.count()
-    forget(spark, fates, page, 4)
-    with pytest.raises(StoreError, match=rf"the fates .* 1 page \(missing: {page}:4\)"):
-        refine(spark, usecase, home)
-    delta.append(row, fates)
-    assert refine(spark, usecase, home)["totals"]["landed"] == 8
-    delta.append(row, fates)
-    with pytest.raises(StoreError, match=f"more than once: {page}:4"):
-        refine(spark, usecase, home)
-    row.unpersist()
-    forget(spark, specs.bronze(usecase, home).uri, other, 2)
-    with pytest.raises(StoreError, match=rf"bronze .*missing: {other}:2"):
-        refine(spark, usecase, home)
+    fates = specs.fates(usecase, module_home).uri
+    with (
+        planted(spark, fates, delete=f"file = '{pages[0]}' and line = 4"),
+        pytest.raises(StoreError, match=rf"the fates .* 1 page \(missing: {pages[0]}:4\)"),
+    ):
+        stages.refine(spark, usecase, module_home, "lost", silent)
 
 
-def test_one_lost_and_one_doubled_do_not_cancel_out(spark: Any, usecase: UseCase, home: Home):
-    page = land(home, usecase, "one", [crime(key) for key in range(1, 4)])
-    refine(spark, usecase, home)
-    fates = specs.fates(usecase, home).uri
-    doubled = delta.read(spark, fates).where("line = 1")
-    delta.append(doubled, fates)
-    forget(spark, fates, page, 3)
-    assert delta.read(spark, fates).count() == 3
-    with pytest.raises(StoreError, match=rf"missing: {page}:3; more than once: {page}:1"):
-        audit.check(spark, usecase, home, silent)
+def test_one_lost_and_one_doubled_do_not_cancel_out(
+    spark: Any, usecase: UseCase, module_home: Home, pages: list[str]
+):
+    fates = specs.fates(usecase, module_home).uri
+    lost, doubled = (f"file = '{pages[0]}' and line = {line}" for line in (3, 1))
+    message = rf"missing: {pages[0]}:3; more than once: {pages[0]}:1"
+    with (
+        planted(spark, fates, delete=lost, double=doubled),
+        pytest.raises(StoreError, match=message),
+    ):
+        audit.check(spark, usecase, module_home, silent)
 
 
-def test_a_row_missing_in_silver_is_found(spark: Any, usecase: UseCase, home: Home):
-    from delta.tables import DeltaTable
+@pytest.mark.parametrize(
+    ("layer", "delete", "message"),
+    [
+        ("silver", "id = 1", "silver has 5 rows and 6 records were inserted"),
+        ("quarantine", "line = 1", "quarantine has 1 rows and 2 records were quarantined"),
+    ],
+)
+def test_a_row_missing_further_on_is_found(
+    spark: Any,
+    usecase: UseCase,
+    module_home: Home,
+    pages: list[str],
+    layer: str,
+    delete: str,
+    message: str,
+):
+    uri = getattr(specs, layer)(usecase, module_home).uri
+    with planted(spark, uri, delete=delete), pytest.raises(StoreError, match=message):
+        audit.check(spark, usecase, module_home, silent)
 
-    land(home, usecase, "one", [crime(1), crime(2)])
-    refine(spark, usecase, home)
-    DeltaTable.forPath(spark, specs.silver(usecase, home).uri).delete("id = 1")
-    with pytest.raises(StoreError, match="silver has 1 rows and 2 records were inserted"):
-        refine(spark, usecase, home)
+
+def test_an_interrupted_landing_is_told(
+    spark: Any, usecase: UseCase, module_home: Home, pages: list[str]
+):
+    zone = specs.landing(usecase, module_home)
+    entry = zone.entry(pages[1])
+    assert entry is not None
+    module_home.fs.rm(f"{zone.manifest_uri}/{pages[1]}.json")
+    said: list[str] = []
+    audit.check(spark, usecase, module_home, lambda kind, message, **_: said.append(message))
+    zone.write_manifest(entry)
+    assert len(said) == 1
+    assert f"no manifest line yet, {pages[1]}" in said[0]
 
 
 def test_the_second_run_does_nothing_and_says_so(spark: Any, usecase: UseCase, home: Home):
-    assert refine(spark, usecase, home)["new_records"] == 0
-    land(home, usecase, "one", [crime(1), b"junk", crime(3, community_area="99", ward="51")])
-    first = refine(spark, usecase, home)
-    assert first["fates"]["quarantined"] == 2
-    assert first["reasons"] == {"community_area.range": 1, "json.invalid": 1, "ward.range": 1}
+    land(home, usecase, "one", [crime(1), b"junk"])
+    first = stages.refine(spark, usecase, home, "first", silent)
     uris = [spec.uri for spec in specs.all_tables(usecase, home)]
     before = [DeltaLog(uri).latest() for uri in uris]
     said: list[str] = []
@@ -89,16 +121,12 @@ def test_the_second_run_does_nothing_and_says_so(spark: Any, usecase: UseCase, h
     assert said == ["chicago_crime: nothing new; 1 rows in silver"]
 
 
-def test_an_interrupted_landing_is_told_and_loses_nothing(spark: Any, usecase: UseCase, home: Home):
-    page = land(home, usecase, "one", [crime(1)])
-    other = land(home, usecase, "two", [crime(2)])
-    zone = specs.landing(usecase, home)
-    entry = zone.entry(other)
-    assert entry is not None
-    home.fs.rm(f"{zone.manifest_uri}/{other}.json")
-    said: list[str] = []
-    stages.refine(spark, usecase, home, "run", lambda kind, message, **_: said.append(message))
-    assert any(f"no manifest line yet, {other}" in message for message in said)
-    zone.write_manifest(entry)
-    assert refine(spark, usecase, home)["totals"]["landed"] == 2
-    assert page != other
+def test_a_record_missing_in_bronze_stops_the_run_and_is_named(
+    spark: Any, usecase: UseCase, module_home: Home, pages: list[str]
+):
+    bronze = specs.bronze(usecase, module_home).uri
+    with (
+        planted(spark, bronze, delete=f"file = '{pages[1]}' and line = 2"),
+        pytest.raises(StoreError, match=rf"bronze .*missing: {pages[1]}:2"),
+    ):
+        stages.refine(spark, usecase, module_home, "lost", silent)

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from goldlake.contracts.errors import PermanentError, StoreError
-from goldlake.contracts.model import Model, Split
+from goldlake.contracts.model import Feature, Model, Split
 from goldlake.contracts.usecase import UseCase
 from goldlake.storage.home import Home
 from lakehouse import catalog, export, stages
@@ -27,9 +27,16 @@ UPDATED = "2016-03-21T00:00:00.000"
 
 @pytest.fixture
 def model(usecase: UseCase) -> Model:
-    """The arrest model with windows for eighty days of data."""
+    """The arrest model with windows for eighty days of data and a few of its features."""
     split = Split("relative", eval_days=10, test_days=20)
-    return dataclasses.replace(usecase.models["arrest"], split=split)
+    texts = ("primary_type", "description", "location_description")
+    features = (
+        Feature("hour", "cyclic", ("hour",)),
+        Feature("place", "position", ("latitude", "longitude")),
+        *(Feature(name, "categorical", (name,)) for name in texts),
+        Feature("words", "text", ("description",)),
+    )
+    return dataclasses.replace(usecase.models["arrest"], split=split, features=features)
 
 
 def _days(first: int) -> list[dict[str, Any]]:
@@ -78,16 +85,12 @@ def test_an_export_is_its_version_and_stays_it(
             assert len(list(csv.reader(data.decode().splitlines(True)))) == part["rows"] + 1
     lines = files["train/part-2016-01.csv"].decode().split("\n")
     assert lines[0] == (
-        "id,date,primary_type,description,iucr,location_description,fbi_code,domestic,beat,"
-        "district,community_area,latitude,longitude,arrest,hour,weekday,month"
+        "id,date,primary_type,description,location_description,latitude,longitude,arrest,hour"
     )
     assert lines[0].split(",") == [c["name"] for c in manifest["columns"]]
     assert lines[1] == '1,2016-01-01T18:00:00.000000Z,THEFT,"A ""quoted"", text'
-    assert lines[2] == 'of two ",0820,"",06,false,1011,010,29,41.5,-87.5,false,12,5,1'
-    assert lines[3] == (
-        "2,2016-01-02T18:00:00.000000Z,THEFT,$500 AND UNDER,0820,,06,false,1011,010,29,,,false,"
-        "12,6,1"
-    )
+    assert lines[2] == 'of two ","",41.5,-87.5,false,12'
+    assert lines[3] == "2,2016-01-02T18:00:00.000000Z,THEFT,$500 AND UNDER,,,,false,12"
     again = export.export(spark, usecase, model, home, silent, out=str(tmp_path / "copy"))
     assert again == {**first, "reused": True}
     assert _files(str(tmp_path / "copy")) == files
@@ -150,6 +153,6 @@ def test_an_empty_split_says_which_key_to_change(
     with pytest.raises(PermanentError) as caught:
         export.export(spark, usecase, model, home, silent)
     assert "no rows in train and eval: 0 train, 0 eval, 1 test" in caught.value.message
-    assert "test_from 2015-12-17T00:00:00.000000Z" in caught.value.message
+    assert "test_from 2015-12-17T06:00:00.000000Z" in caught.value.message
     assert "change split.test_days" in caught.value.message
     assert not Path(home.export(usecase.name, "arrest")).exists()

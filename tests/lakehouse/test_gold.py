@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import random
 from collections import Counter
 from datetime import date, datetime, timedelta, timezone
@@ -129,7 +130,7 @@ def test_gold_follows_amendments_and_stores_what_it_stands_for(
         1,
         DeltaLog(specs.silver(usecase, home).uri).snapshot().uuid,
         "2016-03-01T21:50:01.000000Z",
-        "2016-01-09T00:00:00.000000Z",
+        "2016-01-08T06:00:00.000000Z",
         "first",
     )
     late = "2016-09-01T00:00:00.000"
@@ -169,11 +170,9 @@ def _failing(write: Any, layer: str) -> Any:
     return failing
 
 
-def test_a_changed_build_function_rebuilds_and_a_comment_does_not(
+def test_a_changed_table_is_rebuilt_and_a_comment_does_not_count(
     spark: Any, usecase: UseCase, home: Home, monkeypatch: pytest.MonkeyPatch
 ):
-    import dataclasses
-
     land(home, usecase, "one", [crime(1)])
     stages.refine(spark, usecase, home, "first", silent)
     table = usecase.gold["arrest_features"]
@@ -182,7 +181,7 @@ def test_a_changed_build_function_rebuilds_and_a_comment_does_not(
     other = dataclasses.replace(
         usecase, gold={"arrest_features": dataclasses.replace(table, columns=commented)}
     )
-    stages.refine(spark, other, home, "commented", silent)
+    gold.refine(spark, other, home, "commented", silent)
     commit = log.last_commit_with(gold.SILVER_VERSION)
     assert commit is not None
     assert commit.metadata["run_id"] == "first"
@@ -192,22 +191,16 @@ def test_a_changed_build_function_rebuilds_and_a_comment_does_not(
         usecase, gold={"arrest_features": dataclasses.replace(table, columns=narrow)}
     )
     uuid = log.snapshot().uuid
-    stages.refine(spark, other, home, "narrow", silent)
+    gold.refine(spark, other, home, "narrow", silent)
     commit = log.last_commit_with(gold.SILVER_VERSION)
     assert commit is not None
     assert commit.metadata["run_id"] == "narrow"
     assert "beat" not in [f["name"] for f in log.snapshot().schema]
     assert log.snapshot().uuid == uuid
     assert delta.read(spark, log.uri).count() == 1
-
-
-def test_a_build_function_that_lacks_a_column_is_told(
-    spark: Any, usecase: UseCase, home: Home, monkeypatch: pytest.MonkeyPatch
-):
-    land(home, usecase, "one", [crime(1)])
-    monkeypatch.setattr(gold, "resolve", lambda *_: lambda silver, *_more: silver.drop("beat"))
-    with pytest.raises(PermanentError, match=r"lacks beat, hour, weekday, month"):
-        stages.refine(spark, usecase, home, "run", silent)
+    monkeypatch.setattr(gold, "resolve", lambda *_: lambda silver, *_more: silver.drop("iucr"))
+    with pytest.raises(PermanentError, match=r"lacks iucr, hour, weekday, month"):
+        gold.refine(spark, usecase, home, "run", silent)
 
 
 def test_the_last_change_of_a_key_counts(spark: Any):
