@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 
 from goldlake.contracts.errors import PermanentError
 from tfx_pipeline.spec import PipelineSpec
@@ -39,4 +40,6 @@ def compile_for_kubeflow(
         output_dir=os.path.dirname(os.path.abspath(output)),
         output_filename=os.path.basename(output),
     )
-    runner.run(create_pipeline(spec, pipeline_root=pipeline_root))
+    # Kubeflow allows lower-case letters, digits and dashes.
+    name = re.sub(r"[^a-z0-9]+", "-", spec.model_id.lower())
+    runner.run(create_pipeline(spec, pipeline_root=pipeline_root, name=name))

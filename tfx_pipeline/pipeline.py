@@ -87,6 +87,7 @@ def create_pipeline(
     spec: PipelineSpec,
     *,
     pipeline_root: str,
+    name: str | None = None,
     metadata_connection_config: Any = None,
     baseline_statistics: str = "",
     enable_cache: bool = True,
@@ -96,6 +97,7 @@ def create_pipeline(
     Args:
         spec: What to train on what.
         pipeline_root: Where artifacts go; the orchestrator's business, not part of any node.
+        name: Pipeline name, or None for the model's id.
         metadata_connection_config: For a local run.
         baseline_statistics: See `ValidationVerdictGen`.
         enable_cache: Whether unchanged nodes are taken from earlier runs.
@@ -111,7 +113,7 @@ def create_pipeline(
         stop=validation.stop,
     )
     return Pipeline(
-        pipeline_name=spec.model_id,
+        pipeline_name=name or spec.model_id,
         pipeline_root=pipeline_root,
         components=[*data.nodes, *validation.nodes, transform, *models],
         metadata_connection_config=metadata_connection_config,

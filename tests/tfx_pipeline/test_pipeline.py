@@ -151,9 +151,14 @@ def test_edited_threshold_evaluates_again_and_no_more(trained: Trained, tmp_path
     assert (auc["bound"], auc["ok"]) == (0.999, False)
 
 
-def test_promoted_version_is_what_a_candidate_is_compared_with(trained: Trained) -> None:
+def test_promoted_version_is_what_another_candidate_is_compared_with(
+    trained: Trained, tmp_path: Path
+) -> None:
     _promote(trained)
-    result = trained.train(write_export(trained.home))
+    unchanged = trained.train(write_export(trained.home))
+    assert (unchanged["baseline_version"], _computed(unchanged)) == (None, [])
+    folder = trained.edited(tmp_path, "models/overdue.yaml", "{min: 0.5}", "{min: 0.51}")
+    result = trained.train(write_export(trained.home), folder)
     assert result["baseline_version"] == 1
     again = {"ValidationVerdictGen", "ValidationStop", "ServingModel", "Evaluator", "Pusher"}
     assert set(_computed(result)) == again
