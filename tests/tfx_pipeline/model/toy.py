@@ -114,7 +114,7 @@ def schema() -> Any:
     return made
 
 
-def analyze(examples: Path, folder: Path) -> None:
+def analyze(examples: Path, folder: Path, spec: FeatureSpec = SPEC) -> None:
     """What the Transform node does with the train split, without TFX around it."""
     import functools
 
@@ -126,7 +126,7 @@ def analyze(examples: Path, folder: Path) -> None:
     from tfx_pipeline.model.preprocessing import preprocessing_fn
 
     records = tfxio.TFExampleRecord(str(examples / "Split-train" / "*"), schema=schema())
-    function = functools.partial(preprocessing_fn, custom_config=SPEC.to_json())
+    function = functools.partial(preprocessing_fn, custom_config=spec.to_json())
     with (
         beam.Pipeline() as pipeline,
         tft_beam.Context(temp_dir=str(folder.parent / "tft_temporary")),
