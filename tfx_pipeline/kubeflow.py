@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
+from collections.abc import Iterator
+from typing import Any
 
 from goldlake.contracts.errors import PermanentError
 from tfx_pipeline.spec import PipelineSpec
@@ -33,6 +36,8 @@ def compile_for_kubeflow(
             f"Kubeflow's compiler cannot be imported: {error}", hint="make kfp-env"
         ) from error
 
+    from tfx_pipeline.components.data_snapshot import DataSnapshot
+    from tfx_pipeline.components.validation_verdict import ValidationVerdict
     from tfx_pipeline.pipeline import create_pipeline
 
     runner = kubeflow.KubeflowV2DagRunner(
@@ -42,4 +47,22 @@ def compile_for_kubeflow(
     )
     # Kubeflow allows lower-case letters, digits and dashes.
     name = re.sub(r"[^a-z0-9]+", "-", spec.model_id.lower())
-    runner.run(create_pipeline(spec, pipeline_root=pipeline_root, name=name))
+    with _as_kubeflow_types(DataSnapshot, ValidationVerdict):
+        runner.run(create_pipeline(spec, pipeline_root=pipeline_root, name=name))
+
+
+@contextlib.contextmanager
+def _as_kubeflow_types(*artifact_types: Any) -> Iterator[None]:
+    """Shows artifact types as Kubeflow takes them, while the definition is written.
+
+    Its compiler refuses type names without a package (its containers import the type by that name)
+    and typed properties. ML Metadata on this machine keeps the plain names and the properties.
+    """
+    plain = [(kind, kind.TYPE_NAME, kind.PROPERTIES) for kind in artifact_types]
+    try:
+        for kind, name, _ in plain:
+            kind.TYPE_NAME, kind.PROPERTIES = f"{__package__}.{name}", None
+        yield
+    finally:
+        for kind, name, properties in plain:
+            kind.TYPE_NAME, kind.PROPERTIES = name, properties
