@@ -5,6 +5,8 @@ SHELL := /bin/bash
 
 USECASE ?= chicago_crime
 BIN := .venv/bin
+# Two processes, a file of tests at a time: Spark and TensorFlow each keep about one core busy.
+WORKERS ?= -n 2 --dist loadfile
 PACKAGES := goldlake lakehouse metadata tfx_pipeline serving
 export STACK PYTHON UPGRADE
 
@@ -18,10 +20,10 @@ run: setup ## the whole way, generated API rows to a served prediction (USECASE=
 	@$(BIN)/goldlake run $(USECASE) $(ARGS)
 
 test: lint ## lint, then every test that is not long (ARGS=... goes to pytest)
-	$(BIN)/python -m pytest -m "not long" $(ARGS)
+	$(BIN)/python -m pytest $(WORKERS) -m "not long" $(ARGS)
 
 test-long: lint kfp-env ## lint, then every test
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest $(WORKERS) $(ARGS)
 
 lint: setup ## ruff, mypy, and who may import whom
 	$(BIN)/ruff check .

@@ -104,7 +104,8 @@ def stage_main(stages: Mapping[str, StageFunction], argv: list[str]) -> int:
     """Runs stages of one process one after another: ``python -m PACKAGE RUN_DIR STAGE [STAGE…]``.
 
     A result document is ``{"status": "ok", …}`` or ``{"status": "error", "error": {"type",
-    "message", "exit_code", "traceback"}}``. A failed stage ends the process: later ones do not run.
+    "message", "exit_code", "traceback"}}``, where an error's own ``details`` (a dict) stand beside.
+    A failed stage ends the process: later ones do not run.
 
     Returns:
         0, or the exit code of the error.
@@ -132,6 +133,7 @@ def stage_main(stages: Mapping[str, StageFunction], argv: list[str]) -> int:
                         "message": text,
                         "exit_code": code,
                         "traceback": traceback.format_exc(),
+                        **getattr(error, "details", {}),
                     },
                 },
             )
