@@ -15,7 +15,7 @@ import fsspec
 
 from goldlake.contracts.errors import PermanentError, StoreError
 from goldlake.contracts.model import SPLITS, Model
-from goldlake.contracts.schemas import quoted
+from goldlake.contracts.schemas import export_columns, quoted
 from goldlake.contracts.usecase import Column, GoldTable, UseCase
 from goldlake.storage.files import read_bytes, read_json, write_atomic
 from goldlake.storage.home import Home
@@ -121,12 +121,6 @@ def export_name(snapshot: Snapshot, section_hash: str) -> str:
     """Folder of an export: its version and a digest of table, version and what else shapes it."""
     text = f"{snapshot.uuid}\n{snapshot.version}\n{section_hash}"
     return f"{snapshot.version}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
-
-
-def export_columns(model: Model, table: GoldTable) -> tuple[Column, ...]:
-    """Key, event time, label and feature columns, each once, in the gold table's order."""
-    wanted = {*table.key, model.event_time, model.label, *model.feature_columns}
-    return tuple(column for column in table.columns if column.name in wanted)
 
 
 def _source(usecase: UseCase, model: Model, home: Home, version: int | None) -> _Source:
@@ -250,7 +244,7 @@ def _divided(rows: DataFrame, source: _Source, boundaries: Boundaries) -> DataFr
     """Rows of the three splits, one task per (split, month), sorted by event time and key."""
     from pyspark.sql import functions as F
 
-    columns = export_columns(source.model, source.table)
+    columns = export_columns(source.table, source.model)
     places = [_split_column(source, boundaries).alias(_SPLIT), _month(source).alias(_MONTH)]
     order = [quoted(name) for name in (source.model.event_time, *source.table.key)]
     return (
@@ -335,7 +329,7 @@ def _manifest(
         "boundaries": boundaries.document(),
         "columns": [
             {"name": c.name, "type": c.type, "nullable": c.nullable}
-            for c in export_columns(model, source.table)
+            for c in export_columns(source.table, model)
         ],
         "label": model.label,
         "event_time": model.event_time,
