@@ -1,7 +1,7 @@
 # goldlake. `make` alone lists the targets; each does what set-up it needs, once.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-long lint format lock docs kfp-env clean
+.PHONY: help setup run test test-long test-current lint format lock docs kfp-env clean
 
 USECASE ?= chicago_crime
 BIN := .venv/bin
@@ -11,7 +11,7 @@ PACKAGES := goldlake lakehouse metadata tfx_pipeline serving
 export STACK PYTHON UPGRADE
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: ## .venv with the locked packages, the Delta JARs and goldlake (every target does it, once)
 	@bash requirements/setup.sh main
@@ -20,10 +20,15 @@ run: setup ## the whole way, generated API rows to a served prediction (USECASE=
 	@$(BIN)/goldlake run $(USECASE) $(ARGS)
 
 test: lint ## lint, then every test that is not long (ARGS=... goes to pytest)
-	$(BIN)/python -m pytest $(WORKERS) -m "not long" $(ARGS)
+	$(BIN)/python -m pytest $(WORKERS) -m "not long and not other_stack" $(ARGS)
 
-test-long: lint kfp-env ## lint, then every test
-	$(BIN)/python -m pytest $(WORKERS) $(ARGS)
+test-long: lint ## lint, then every test, and test-current
+	@bash requirements/setup.sh kfp || echo "SKIPPED: compiling for Kubeflow, for lack of its environment"
+	$(BIN)/python -m pytest $(WORKERS) -m "not other_stack" $(ARGS)
+	@$(MAKE) --no-print-directory test-current
+
+test-current: setup ## all of this on a Debian 13 of its own, and both stacks on one another's homes (SHORT=1: no `make test`)
+	@bash tests/debian13/run.sh $(if $(SHORT),short,whole)
 
 lint: setup ## ruff, mypy, and who may import whom
 	$(BIN)/ruff check .

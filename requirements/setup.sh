@@ -7,12 +7,11 @@
 #   requirements/setup.sh lock    the lock files, from the .in files (UPGRADE=1: newest versions)
 #
 # An environment holds `.stamp`, written last: a hash of all it was made from. Where it is as expected, nothing is
-# done. STACK names the lock, PYTHON an interpreter to use.
+# done. STACK names the stack and PYTHON an interpreter; without them machine.sh says what fits. A stack that was named
+# once stays, in .venv/.stack, until another is named or `make clean`.
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
 readonly top=$PWD
-readonly stack=${STACK:-1.16}
-readonly python_version=3.10
 readonly needed_gb=6
 log=/dev/null
 unset PYTHONHOME PYTHONPATH
@@ -25,7 +24,14 @@ fail() {
   exit 1
 }
 
+sha256() { if type -P sha256sum >/dev/null; then sha256sum "$@"; else shasum -a 256 "$@"; fi; }
+
 as_root() { if [ "$(id -u)" = 0 ]; then say "$*"; else say "sudo $*"; fi; }
+
+# shellcheck source=requirements/machine.sh
+source requirements/machine.sh
+stack=$(choose_stack) || exit 1
+readonly stack
 
 # ---------------------------------------------------------------------------------------------- what is expected
 
@@ -37,11 +43,19 @@ lock_of() {
   esac
 }
 
+pythons_for() {
+  case $1 in
+    main) pythons_of "$stack" ;;
+    docs) pythons_of "${stacks%% *}" ;;
+    kfp) pythons_of "$stack-kfp" ;;
+  esac
+}
+
 # The place is part of it: scripts in an environment name their interpreter by its full path.
 expected_stamp() {
-  local files=("$(lock_of "$1")" requirements/{build,uv}.txt requirements/setup.sh)
+  local files=("$(lock_of "$1")" requirements/{build,uv}.txt requirements/{machine,setup}.sh)
   [ "$1" = main ] && files+=(requirements/jars.lock requirements/jars.py setup.py pyproject.toml)
-  { say "$top"; sha256sum "${files[@]}"; } | sha256sum
+  { say "$top"; sha256 "${files[@]}"; } | sha256
 }
 
 has_jars() {
@@ -57,118 +71,6 @@ is_complete() {
   read -r -d '' stamp <"$env/.stamp"
   [ "$stamp" = "$(expected_stamp "$what")" ] || return 1
   [ "$what" != main ] || { [ -x "$env/bin/goldlake" ] && has_jars "$env"; }
-}
-
-# ------------------------------------------------------------------------------------------------ what is needed
-
-check_platform() {
-  local system glibc
-  system="$(uname -s) $(uname -m)"
-  [ -f "requirements/stack-$stack.txt" ] || fail "there is no lock for stack '$stack'; there is:" \
-    "$(echo requirements/stack-*.txt). Run: make setup STACK=1.16"
-  [ "$system" = "Linux x86_64" ] || fail "stack $stack has wheels for Linux on x86-64 only, and this is $system." \
-    "On such a machine or in a container, run: docker run -it --platform linux/amd64 debian:12"
-  glibc=$(getconf GNU_LIBC_VERSION 2>/dev/null) || fail "stack $stack needs glibc 2.17 or later, and this system's" \
-    "C library is another one. Run: docker run -it debian:12"
-  [ "$(printf '2.17\n%s\n' "${glibc#* }" | sort -V | head -n 1)" = 2.17 ] || fail "stack $stack needs glibc 2.17 or" \
-    "later, and this system has ${glibc#* }. Run: docker run -it debian:12"
-}
-
-# Interpreters that may be what we look for, best first. A pyenv shim can exist and still fail, so the folders of
-# pyenv's versions are searched as well.
-python_candidates() {
-  local root
-  type -aP "python$python_version" python3 python
-  {
-    say "${PYENV_ROOT:-}"
-    pyenv root 2>/dev/null
-    say "$HOME/.pyenv"
-  } | awk 'NF && !seen[$0]++' | while read -r root; do
-    find "$root/versions" -maxdepth 3 -path "*/$python_version.*/bin/python$python_version" 2>/dev/null | sort -Vr
-  done
-}
-
-# Prints the interpreter; a failure is one line that says which kind it is.
-find_python() {
-  local candidate missing lacking="" name
-  if [ -n "${PYTHON:-}" ]; then
-    is_right_python "$PYTHON" || fail "PYTHON=$PYTHON is not a working Python $python_version. Run: unset PYTHON"
-  fi
-  while read -r candidate; do
-    is_right_python "$candidate" || continue
-    missing=$(missing_modules "$candidate")
-    if [ -z "$missing" ]; then
-      say "$candidate"
-      return
-    fi
-    lacking=${lacking:-"$candidate:$missing"}
-  done < <(if [ -n "${PYTHON:-}" ]; then type -P "$PYTHON"; else python_candidates; fi)
-  name=${lacking%%:*}
-  missing=${lacking#*: }
-  case $missing in
-    "") fail "Python $python_version was not found on PATH nor under pyenv. Run: $(python_install)" ;;
-    *ensurepip* | *venv*)
-      fail "$name has no module venv. Run: $(as_root apt-get install -y "python$python_version-venv")" ;;
-    *) fail "$name was built without $missing. Run: $(python_headers) && pyenv install --force $python_version" ;;
-  esac
-}
-
-is_right_python() {
-  [ "$("$1" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)" = "$python_version" ]
-}
-
-missing_modules() {
-  "$1" - <<'PYTHON'
-import importlib
-
-for name in ("venv", "ensurepip", "ssl", "sqlite3", "bz2", "ctypes", "zlib"):
-    try:
-        importlib.import_module(name)
-    except ImportError:
-        print(end=" " + name)
-PYTHON
-}
-
-python_headers() {
-  as_root apt-get install -y git build-essential libssl-dev libsqlite3-dev libbz2-dev libffi-dev zlib1g-dev liblzma-dev
-}
-
-python_install() {
-  if type -P pyenv >/dev/null; then
-    say "pyenv install $python_version"
-  else
-    say "$(python_headers) && git clone https://github.com/pyenv/pyenv ~/.pyenv &&" \
-      "~/.pyenv/bin/pyenv install $python_version"
-  fi
-}
-
-# Spark takes the Java of JAVA_HOME before the one on PATH; so does this check.
-check_java() {
-  local java version install
-  install=$(as_root apt-get install -y openjdk-17-jre-headless)
-  if [ -n "${JAVA_HOME:-}" ]; then
-    java=$JAVA_HOME/bin/java
-    [ -x "$java" ] || fail "JAVA_HOME=$JAVA_HOME holds no bin/java. Run: unset JAVA_HOME; $install"
-  else
-    java=$(type -P java) || fail "Java was not found, and Spark needs 17 or newer. Run: $install"
-  fi
-  version=$("$java" -version 2>&1 | sed -n 's/.* version "\(1\.\)\{0,1\}\([0-9]*\).*/\2/p' | head -n 1)
-  [ -n "$version" ] || fail "$java does not answer to -version. Run: $install"
-  [ "$version" -ge 17 ] || fail "$java is Java $version, and Spark needs 17 or newer." \
-    "Run: ${JAVA_HOME:+unset JAVA_HOME; }$install"
-}
-
-# pyfarmhash, which TensorFlow Data Validation needs, has no wheel: it is compiled here.
-check_compiler() {
-  local python=$1 compiler include
-  { read -r compiler; read -r include; } < <("$python" -c \
-    'import sysconfig; print(sysconfig.get_config_var("CC") or "gcc"); print(sysconfig.get_path("include"))')
-  compiler=${CC:-$compiler}
-  ${compiler} -x c++ -fsyntax-only - <<<'#include <string>' >/dev/null 2>&1 ||
-    fail "'${compiler}' does not compile C++, and pyfarmhash has to be compiled." \
-      "Run: $(as_root apt-get install -y g++)"
-  [ -f "$include/Python.h" ] || fail "$include/Python.h is missing, and pyfarmhash has to be compiled." \
-    "Run: $(as_root apt-get install -y "python$python_version-dev")"
 }
 
 # The installer's cache is a second copy, unless it lies on the same disk: then both are the same files.
@@ -249,25 +151,29 @@ full_disk() {
 
 # A package whose installation was interrupted looks installed to the next call. So an environment is trusted only
 # while `.locked` stands, which is away during an installation; else it is made again. The JARs are checked by hash
-# and may stay. Its scripts name their interpreter by its full path, so a moved one is made again as well.
+# and may stay. Its scripts name their interpreter by its full path, so a moved one is made again as well, and so is
+# one of another stack, which may have been made with a Python that is not the best for this one.
 is_trusted() {
-  local env=$1
-  [ -f "$env/.locked" ] && is_right_python "$env/bin/python" && "$env/bin/python" -c 'import pip' 2>/dev/null &&
+  local what=$1 env=$2
+  [ -f "$env/.locked" ] && { [ "$what" = docs ] || [ "$(cat "$env/.stack" 2>/dev/null)" = "$stack" ]; } &&
+    is_python "$env/bin/python" "$(pythons_for "$what")" && "$env/bin/python" -c 'import pip' 2>/dev/null &&
     grep -qF "$top/$env" "$env/bin/activate"
 }
 
 make_environment() {
-  local env=$1 python=$2 output
-  if [ -e "$env/bin" ] && ! is_trusted "$env"; then
-    say "Removing $env, which is unfinished, damaged or was moved"
+  local what=$1 env=$2 output
+  if [ -e "$env/bin" ] && ! is_trusted "$what" "$env"; then
+    say "Removing $env, which is unfinished, damaged, moved or of another stack"
     rm -f "$env/.locked"
     find "$env" -mindepth 1 -maxdepth 1 ! -name jars -exec rm -rf {} +
   fi
   log=$env/setup.log
   output=$({ mkdir -p "$env" && rm -f "$env/.stamp" && : >"$log"; } 2>&1) || explain "Creating $env" "$output"
   [ -x "$env/bin/python" ] && return
-  say "Creating $env with $("$python" --version)"
+  [ "$what" = docs ] || say "Taking stack $stack: $(reason "$stack")"
+  say "Creating $env with $("$python" --version), $python"
   logged "Creating $env" "$python" -m venv "$env"
+  write_whole "$env/.stack" "$stack"
 }
 
 install_uv() {
@@ -280,7 +186,7 @@ install_uv() {
 
 install_lock() {
   local env=$1 lock=$2 locked
-  locked=$({ say "$top"; sha256sum "$lock" requirements/build.txt requirements/uv.txt; } | sha256sum)
+  locked=$({ say "$top"; sha256 "$lock" requirements/build.txt requirements/uv.txt; } | sha256)
   [ "$(cat "$env/.locked" 2>/dev/null)" = "$locked" ] && return
   say "Installing $(grep -c '^[a-zA-Z].*==' "$lock") locked packages into $env (about a minute)"
   [ -f "$env/.locked" ] && mv "$env/.locked" "$env/.locked-before"
@@ -294,19 +200,25 @@ write_whole() {
   { say "$2" >"$1.new" && mv "$1.new" "$1"; } 2>>"$log" || explain "Writing $1" "$(tail -n 1 "$log")"
 }
 
+# One set-up at a time. The lock is on this very file, so that it leaves nothing behind, and belongs to this shell,
+# which opened it: it outlives the Python that asks for it (there is no flock on macOS).
+wait_for_turn() {
+  exec 9<requirements/setup.sh
+  "$python" -c 'import fcntl; fcntl.flock(9, fcntl.LOCK_EX | fcntl.LOCK_NB)' 2>/dev/null && return
+  say "Waiting for another set-up to finish"
+  "$python" -c 'import fcntl; fcntl.flock(9, fcntl.LOCK_EX)'
+}
+
 set_up() {
   local what=$1 env=$2 python
   is_complete "$what" "$env" && return
-  # One set-up at a time. The lock is on this very file, so that it leaves nothing behind.
-  exec 9<"${BASH_SOURCE[0]}"
-  flock -n 9 || { say "Waiting for another set-up to finish" && flock 9; }
+  python=$(find_python "$(pythons_for "$what")") || exit 1
+  wait_for_turn
   is_complete "$what" "$env" && return
-  check_platform
-  python=$(find_python) || exit 1
   if [ "$what" = main ]; then check_java; fi
   if [ "$what" != docs ]; then check_compiler "$python"; fi
   [ -f "$env/bin/uv" ] || check_disk
-  make_environment "$env" "$python"
+  make_environment "$what" "$env"
   use_pip_settings "$env/bin/python"
   export UV_PYTHON_DOWNLOADS=never
   install_uv "$env"
@@ -322,15 +234,19 @@ set_up() {
   say "$env is ready"
 }
 
+# Stack 1.16 is locked for its one system and Python, everything else for all of them at once: a lock does not depend
+# on the machine that makes it.
 write_locks() {
-  local name
+  local name scope
   use_pip_settings .venv/bin/python
   log=.venv/lock.log
   : >"$log"
-  for name in uv build "stack-$stack" "kfp-$stack" docs; do
+  for name in uv build docs $(for it in $stacks; do say "stack-$it" "kfp-$it"; done); do
+    case $name in *-1.16) scope="--python-platform x86_64-manylinux_2_17" ;; *) scope=--universal ;; esac
     say "Locking requirements/$name.in"
-    logged "Locking $name.in" .venv/bin/uv pip compile --quiet --no-header --generate-hashes \
-      --python .venv/bin/python ${UPGRADE:+--upgrade} --output-file "requirements/$name.txt" "requirements/$name.in"
+    # shellcheck disable=SC2086
+    logged "Locking $name.in" .venv/bin/uv pip compile --quiet --no-header --generate-hashes --python-version 3.10 \
+      $scope ${UPGRADE:+--upgrade} --output-file "requirements/$name.txt" "requirements/$name.in"
   done
   say "Locking requirements/jars.lock"
   logged "Locking the JARs" .venv/bin/python requirements/jars.py lock

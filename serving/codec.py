@@ -245,6 +245,7 @@ def _array(flat: list[Any], dtype: str, shape: Shape) -> np.ndarray:
     """A flat list of values that fit, as an array of the tensor's type."""
     if len(shape) > MAX_RANK:
         raise invalid(f"A tensor of rank {len(shape)} is beyond what this server takes: {MAX_RANK}")
+    array: np.ndarray
     if dtype == "string":
         array = np.empty(len(flat), dtype=object)
         array[:] = flat

@@ -7,8 +7,11 @@ what runs here runs in TF Serving; ``tf.saved_model.load`` accepts models that T
 from __future__ import annotations
 
 import os
+import re
+import tempfile
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -17,6 +20,10 @@ from serving.errors import NAMES, StatusError
 from serving.signatures import Signature, TensorSpec
 
 _SERVE = "serve"
+_ABSENT_GPU = re.compile(
+    rb"WARNING: All log messages before absl::InitializeLog|"
+    rb"I\d{4} .*\bCould not find cuda drivers on your machine"
+)
 _Call = Callable[[Sequence[np.ndarray]], Sequence[np.ndarray]]
 
 
@@ -79,7 +86,8 @@ def _tensorflow() -> Any:
     # each be worth lines on standard error. Taken back, for it is no business of child processes.
     is_unset = "TF_CPP_MIN_LOG_LEVEL" not in os.environ
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    with warnings.catch_warnings():
+    is_quiet = os.environ["TF_CPP_MIN_LOG_LEVEL"] != "0"
+    with warnings.catch_warnings(), _without_absent_gpu() if is_quiet else nullcontext():
         # Of packages that TensorFlow pulls in, about the Python they run on: no news to a server.
         warnings.simplefilter("ignore", FutureWarning)
         import tensorflow as tf
@@ -89,6 +97,26 @@ def _tensorflow() -> Any:
     # The session loader is marked deprecated, at every call, for a reader who does not need it.
     tf.get_logger().setLevel("ERROR")
     return tf
+
+
+@contextmanager
+def _without_absent_gpu() -> Iterator[None]:
+    """Keeps from standard error that there is no GPU, and passes on whatever else is written.
+
+    TensorFlow 2.21 says so twice while it is imported, before it knows any log level.
+    """
+    with tempfile.TemporaryFile() as held:
+        standard_error = os.dup(2)
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(standard_error, 2)
+            os.close(standard_error)
+            held.seek(0)
+            for line in held:
+                if not _ABSENT_GPU.match(line):
+                    os.write(2, line)
 
 
 def _callable(session: Any, signature: Signature) -> _Call:

@@ -38,8 +38,13 @@ from tfx_pipeline.model.nodes import model_nodes
 from tfx_pipeline.spec import PipelineSpec
 
 PREPROCESSING_FN = "tfx_pipeline.model.preprocessing.preprocessing_fn"
-BEAM_ARGS = ("--runner=DirectRunner", "--direct_running_mode=in_memory", "--direct_num_workers=1")
-"""One process: on two cores a second one gains nothing, and nothing is lost between processes."""
+BEAM_RUNNER = "apache_beam.runners.portability.fn_api_runner.fn_runner.FnApiRunner"
+BEAM_ARGS = (f"--runner={BEAM_RUNNER}", "--direct_running_mode=in_memory", "--direct_num_workers=1")
+"""One process: on two cores a second one gains nothing, and nothing is lost between processes.
+
+The runner is named, for DirectRunner is another one in newer Beam: from 2.68 on it first tries to
+download Prism.
+"""
 
 _COMMON = ("tfx_pipeline.spec", "tfx_pipeline.exports", "tfx_pipeline.components.base")
 _SNAPSHOT = (*_COMMON, "tfx_pipeline.components.data_snapshot")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import os
+import platform
 import re
 import shutil
 import subprocess
@@ -15,7 +16,8 @@ from pathlib import Path
 
 from goldlake.storage.home import Home, jars_folder
 
-PYTHON = (3, 10)
+PYTHONS = {"1.16": ("3.10",), "1.21": ("3.10", "3.11", "3.12", "3.13")}
+"""Pythons for which there are wheels of a stack, a minor version of TFX."""
 JAVA_MAJOR = 17
 FREE_GIB = 3.0
 PACKAGES = (
@@ -69,17 +71,17 @@ def findings(home: Home) -> list[Finding]:
 
 def _python(home: Home) -> Iterator[Finding]:
     found = ".".join(map(str, sys.version_info[:3]))
-    is_ok = sys.version_info[:2] == PYTHON
-    wanted = ".".join(map(str, PYTHON))
-    yield Finding(
-        "Python", is_ok, found, wanted, "" if is_ok else "pyenv install 3.10 && make setup"
-    )
+    stack = ".".join((_version("tfx") or max(PYTHONS)).split(".")[:2])
+    wanted = PYTHONS.get(stack, PYTHONS[max(PYTHONS)])
+    is_ok = found.rpartition(".")[0] in wanted
+    fix = "" if is_ok else f"pyenv install {wanted[-1]} && make setup"
+    yield Finding("Python", is_ok, found, f"{' or '.join(wanted)}, for stack {stack}", fix)
 
 
 def _java(home: Home) -> Iterator[Finding]:
     java_home = os.environ.get("JAVA_HOME")
     program = str(Path(java_home, "bin", "java")) if java_home else shutil.which("java")
-    fix = f"sudo apt-get install openjdk-{JAVA_MAJOR}-jre-headless"
+    fix = _java_install()
     wanted = f"{JAVA_MAJOR} or newer"
     try:
         answer = subprocess.run([program or "java", "-version"], capture_output=True, text=True)
@@ -94,6 +96,14 @@ def _java(home: Home) -> Iterator[Finding]:
     is_ok = int(match[1]) >= JAVA_MAJOR
     found = match[0].split('"')[1]
     yield Finding("Java", is_ok, found, wanted, "" if is_ok else fix)
+
+
+def _java_install() -> str:
+    if sys.platform == "darwin":
+        return "brew install openjdk@21"
+    # Debian 12 has 17, Debian 13 has 21.
+    is_new = platform.libc_ver() >= ("glibc", "2.39")
+    return f"sudo apt-get install openjdk-{21 if is_new else JAVA_MAJOR}-jre-headless"
 
 
 def _compiler(home: Home) -> Iterator[Finding]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -92,4 +93,4 @@ def test_doctor_names_what_is_missing(tmp_path: Path, monkeypatch: pytest.Monkey
     result = CliRunner().invoke(main, ["doctor", "--home", str(tmp_path)])
     assert result.exit_code == 3
     assert "nowhere, without a java in it" in result.output
-    assert "sudo apt-get install openjdk-17-jre-headless" in result.output
+    assert re.search("sudo apt-get install openjdk-(17|21)-jre-headless\n", result.output)

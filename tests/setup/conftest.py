@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,10 +15,12 @@ import pytest
 ROOT = Path(__file__).parents[2]
 # What a minimal Debian has.
 TOOLS = """
-    awk bash cat cut date df dirname env find flock getconf grep head id ln ls make mkdir mktemp mv
+    awk bash cat cut date df dirname env find getconf grep head id ln ls make mkdir mktemp mv
     rm sed sh sha256sum sleep sort tail touch tr uname wc
 """
-REAL_PYTHON = Path(sys.base_prefix) / "bin" / "python3.10"
+VERSION = "{}.{}".format(*sys.version_info)
+COMPILER = (sysconfig.get_config_var("CC") or "gcc").split()[0]
+REAL_PYTHON = Path(sys.base_prefix) / "bin" / f"python{VERSION}"
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,24 @@ class Machine:
         path.unlink(missing_ok=True)
         path.write_text(f"#!{shutil.which('bash')}\n{script}\n")
         path.chmod(0o755)
+
+    def python(self, version: str, lines: str = "") -> None:
+        """Puts a Python on PATH that gives itself out as another version.
+
+        Args:
+            version: What it says of itself, such as `3.13`.
+            lines: Shell commands that go before the Python is run.
+        """
+        self.program(
+            f"python{version}",
+            f"""case "$*" in *'"%d.%d"'*) echo {version}; exit ;; esac\n"""
+            f'{lines}\nexec {REAL_PYTHON} "$@"',
+        )
+
+    def system(self, name: str, processor: str, glibc: str = "") -> None:
+        """Makes it another system; without `glibc` it has another C library."""
+        self.program("uname", f'if [ "$1" = -m ]; then echo {processor}; else echo {name}; fi')
+        self.program("getconf", f"echo glibc {glibc}" if glibc else "exit 1")
 
     def remove(self, name: str) -> None:
         """Takes a program off PATH."""
@@ -65,7 +86,7 @@ class Machine:
 
 @pytest.fixture
 def machine(tmp_path: Path) -> Machine:
-    """A machine on which every check passes, except that its disk has 1 GB free."""
+    """Debian 12, on which every check passes, except that its disk has 1 GB free."""
     if not REAL_PYTHON.exists():
         pytest.fail(f"{REAL_PYTHON} is missing, and .venv was made from it; run: make setup")
     made = Machine(tmp_path / "clone", tmp_path / "bin", tmp_path / "home")
@@ -76,11 +97,10 @@ def machine(tmp_path: Path) -> Machine:
         shutil.copy(ROOT / name, made.clone)
     for tool in TOOLS.split():
         os.symlink(str(shutil.which(tool)), made.bin / tool)
-    made.program("python3.10", f'exec {REAL_PYTHON} "$@"')
+    made.python("3.10")
     made.program("java", """echo 'openjdk version "17.0.9" 2023-10-17' >&2""")
-    made.program("gcc", "exit 0")
-    made.program("uname", 'if [ "$1" = -m ]; then echo x86_64; else echo Linux; fi')
-    made.program("getconf", "echo glibc 2.36")
+    made.program(COMPILER, "exit 0")
+    made.system("Linux", "x86_64", glibc="2.36")
     disk(made, free_mb=1024)
     return made
 

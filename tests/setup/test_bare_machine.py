@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from tests.setup.conftest import ROOT, Machine, disk
+from tests.setup.conftest import COMPILER, ROOT, VERSION, Machine, disk
 
 pytestmark = pytest.mark.long
 PASSED_ON = ("PIP_CERT", "PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "https_proxy", "UV_CACHE_DIR")
@@ -39,12 +39,13 @@ def finish(process: subprocess.Popen[str]) -> list[str]:
 @pytest.mark.timeout(3600)
 def test_killed_then_repaired_then_left_alone(machine: Machine) -> None:
     disk(machine, free_mb=9000)
-    machine.remove("java")
-    machine.remove("gcc")
+    for pretended in ("java", COMPILER, "uname", "getconf", "python3.10"):
+        machine.remove(pretended)
+    machine.python(VERSION)
     for name in ("goldlake", "lakehouse", "metadata", "serving", "tfx_pipeline", "usecases"):
         shutil.copytree(ROOT / name, machine.clone / name)
     environment = machine.clone / ".venv"
-    site = environment / "lib" / "python3.10" / "site-packages"
+    site = environment / "lib" / f"python{VERSION}" / "site-packages"
 
     first = start(machine)
     deadline = time.monotonic() + 900
@@ -57,7 +58,7 @@ def test_killed_then_repaired_then_left_alone(machine: Machine) -> None:
 
     lines = finish(start(machine))
     # A line before it says so where the installer that was killed is not quite dead yet.
-    assert "Removing .venv, which is unfinished, damaged or was moved" in lines[:2]
+    assert "Removing .venv, which is unfinished, damaged, moved or of another stack" in lines[:2]
     assert lines[-1] == ".venv is ready"
     assert sorted(path.suffix for path in (environment / "jars").iterdir()) == [".jar", ".jar"]
     command = [str(environment / "bin" / "goldlake"), "--help"]

@@ -32,7 +32,7 @@ def eval_config(spec: EvaluationSpec, *, rows: int, has_baseline: bool) -> Any:
         has_baseline: Whether the candidate is compared with a model; without one, ``max_drop``
             does not count.
     """
-    import tensorflow_model_analysis as tfma
+    from tensorflow_model_analysis.proto import config_pb2
 
     names = [CANDIDATE, BASELINE] if has_baseline else [""]
     bounds = {threshold.metric: threshold for threshold in spec.thresholds}
@@ -40,9 +40,9 @@ def eval_config(spec: EvaluationSpec, *, rows: int, has_baseline: bool) -> Any:
     metrics = [
         _metric(metric, _tfma_threshold(bounds.get(metric), has_baseline)) for metric in SCORES
     ]
-    slices = [tfma.SlicingSpec(feature_keys=list(columns)) for columns in spec.slices]
+    slices = [config_pb2.SlicingSpec(feature_keys=list(columns)) for columns in spec.slices]
     models = [
-        tfma.ModelSpec(
+        config_pb2.ModelSpec(
             name=name,
             signature_name=TF_EXAMPLE,
             label_key=spec.label,
@@ -53,22 +53,22 @@ def eval_config(spec: EvaluationSpec, *, rows: int, has_baseline: bool) -> Any:
         for name in names
     ]
     compared = names if has_baseline else []
-    return tfma.EvalConfig(
+    return config_pb2.EvalConfig(
         model_specs=models,
-        slicing_specs=[tfma.SlicingSpec(), *slices],
-        metrics_specs=[tfma.MetricsSpec(metrics=metrics, model_names=compared)],
+        slicing_specs=[config_pb2.SlicingSpec(), *slices],
+        metrics_specs=[config_pb2.MetricsSpec(metrics=metrics, model_names=compared)],
     )
 
 
 def _metric(name: str, threshold: Any | None) -> Any:
     """A metric of every slice, whose bound holds for the whole split only."""
-    import tensorflow_model_analysis as tfma
+    from tensorflow_model_analysis.proto import config_pb2
 
     bounds = []
     if threshold is not None:
-        whole = [tfma.SlicingSpec()]
-        bounds = [tfma.PerSliceMetricThreshold(slicing_specs=whole, threshold=threshold)]
-    return tfma.MetricConfig(
+        whole = [config_pb2.SlicingSpec()]
+        bounds = [config_pb2.PerSliceMetricThreshold(slicing_specs=whole, threshold=threshold)]
+    return config_pb2.MetricConfig(
         class_name="ExactScore",
         module="tfx_pipeline.model.metrics",
         config=json.dumps({"name": name}),
@@ -77,11 +77,11 @@ def _metric(name: str, threshold: Any | None) -> Any:
 
 
 def _tfma_threshold(threshold: Threshold | None, has_baseline: bool) -> Any:
-    import tensorflow_model_analysis as tfma
+    from tensorflow_model_analysis.proto import config_pb2
 
     if threshold is None:
         return None
-    made = tfma.MetricThreshold()
+    made = config_pb2.MetricThreshold()
     if threshold.minimum is not None:
         made.value_threshold.lower_bound.value = threshold.minimum
     if threshold.maximum is not None:
@@ -89,7 +89,7 @@ def _tfma_threshold(threshold: Threshold | None, has_baseline: bool) -> Any:
     if threshold.max_drop is not None and has_baseline:
         is_higher_better = METRICS[threshold.metric]
         direction = "HIGHER_IS_BETTER" if is_higher_better else "LOWER_IS_BETTER"
-        made.change_threshold.direction = getattr(tfma.MetricDirection, direction)
+        made.change_threshold.direction = getattr(config_pb2.MetricDirection, direction)
         drop = threshold.max_drop
         made.change_threshold.absolute.value = -drop if is_higher_better else drop
     return made

@@ -103,7 +103,8 @@ def predictions(model: Any, split: Any) -> tuple[Any, Any]:
         ]
     else:
         batches = split
-    labels, answers = [], []
+    labels: list[np.ndarray] = []
+    answers: list[np.ndarray] = []
     for inputs, label in batches:
         labels.append(np.reshape(label, -1))
         answers.append(np.reshape(model.predict_on_batch(list(inputs)), -1))
