@@ -188,7 +188,7 @@ install_lock() {
   local env=$1 lock=$2 locked
   locked=$({ say "$top"; sha256 "$lock" requirements/build.txt requirements/uv.txt; } | sha256)
   [ "$(cat "$env/.locked" 2>/dev/null)" = "$locked" ] && return
-  say "Installing $(grep -c '^[a-zA-Z].*==' "$lock") locked packages into $env (about a minute)"
+  say "Installing the packages of $lock into $env (about a minute)"
   [ -f "$env/.locked" ] && mv "$env/.locked" "$env/.locked-before"
   logged "Installing $lock" "$env/bin/uv" pip sync --quiet --python "$env/bin/python" --require-hashes \
     --build-constraints requirements/build.txt "$lock"

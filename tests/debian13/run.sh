@@ -124,7 +124,7 @@ clone_project() {
   rm -rf --one-file-system "$clone" "$stranger/homes"
   git bundle create --quiet "$stranger/goldlake.bundle" HEAD
   chown -R 1000:1000 "$stranger"
-  inside stranger "git clone --quiet $stranger/goldlake.bundle $clone"
+  inside stranger "git -c advice.detachedHead=false -c init.defaultBranch=main clone --quiet $stranger/goldlake.bundle $clone"
 }
 
 # pytest over both homes: the stack that runs it wrote the first and reads the second.
