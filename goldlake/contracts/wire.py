@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from goldlake.contracts.errors import InstanceError
 from goldlake.contracts.model import Model
@@ -27,6 +27,26 @@ DTYPES: dict[str, Dtype] = {
 PLACEHOLDERS: dict[Dtype, Any] = {"string": "", "int64": 0, "float32": 0.0, "bool": False}
 """What stands in a flagged column when its flag says that the value is missing."""
 _FLOAT32_MAX = 3.4028235677973366e38
+
+
+class WireColumn(Protocol):
+    """What of a column decides how it travels; a contract's column has more."""
+
+    @property
+    def name(self) -> str:
+        """Key in the instances."""
+
+    @property
+    def type(self) -> ColumnType:
+        """Type in the gold table."""
+
+    @property
+    def nullable(self) -> bool:
+        """Whether a value may be missing."""
+
+    @property
+    def wire_null(self) -> WireNull | None:
+        """How a missing value travels."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +80,11 @@ def raw_inputs(model: Model, table: GoldTable) -> tuple[RawInput, ...]:
     Returns:
         Feature columns in the order of `Model.feature_columns`, then the presence flags.
     """
-    columns = [table.column(name) for name in model.feature_columns]
+    return inputs_of([table.column(name) for name in model.feature_columns])
+
+
+def inputs_of(columns: Sequence[WireColumn]) -> tuple[RawInput, ...]:
+    """One input per column, in their order, then the presence flags."""
     inputs = [RawInput(c.name, c.type, c.nullable, c.wire_null, DTYPES[c.type]) for c in columns]
     flags = [
         RawInput(c.wire_null.token, "boolean", True, None, "bool", flag_of=c.name)

@@ -22,7 +22,7 @@ from goldlake.storage.home import Home
 from tests.end_to_end.commands import goldlake_json
 from tests.stacks import homes
 from tests.stacks.homes import SPLITS
-from tfx_pipeline.model.export import PROBABILITY, TF_EXAMPLE
+from tfx_pipeline.model.export import PROBABILITY, TF_EXAMPLE, TRANSFORM_FEATURES
 from tfx_pipeline.model.loading import LoadedModel
 from tfx_pipeline.model.serving_check import check_model, sample_rows
 from tfx_pipeline.spec import ColumnSpec, pipeline_spec
@@ -36,6 +36,8 @@ MODEL_ID = f"{USECASE}.{MODEL}"
 MOMENTS = 1e-9
 EDGES = 1e-6
 ROWS_PER_BUCKET = 1e-3
+Z_SCORES = 1e-3
+IDS = 1e-3
 PROBABILITIES = 2e-3
 AREA_UNDER_CURVE = 1e-3
 
@@ -128,13 +130,29 @@ def test_vocabularies_are_equal(own: Home, other: Home) -> None:
     assert "primary_type" in found
 
 
+def test_quantiles_and_means_transform_alike(
+    own: Home, other: Home, test_records: list[bytes]
+) -> None:
+    ours = _asked(own, TRANSFORM_FEATURES, test_records)
+    theirs = _asked(other, TRANSFORM_FEATURES, test_records)
+    assert ours.keys() == theirs.keys()
+    assert {"latitude__z", "place__cell", "primary_type"} <= ours.keys()
+    for name, found in ours.items():
+        if found.dtype.kind == "f":
+            np.testing.assert_allclose(found, theirs[name], rtol=0, atol=Z_SCORES, err_msg=name)
+        else:
+            assert np.mean(found != theirs[name]) <= IDS, name
+
+
+def _asked(home: Home, signature: str, records: list[bytes]) -> dict[str, np.ndarray]:
+    """What the first model answers."""
+    with LoadedModel(home.model(USECASE, MODEL, "1")) as model:
+        return model.run(signature, {"examples": np.array(records, object)})
+
+
 def test_models_answer_alike(own: Home, other: Home, test_records: list[bytes]) -> None:
     labels = [homes.parsed(record)["arrest"][0] for record in test_records]
-    answers = []
-    for home in (own, other):
-        with LoadedModel(home.model(USECASE, MODEL, "1")) as model:
-            asked = {"examples": np.array(test_records, object)}
-            answers.append(model.run(TF_EXAMPLE, asked)[PROBABILITY])
+    answers = [_asked(home, TF_EXAMPLE, test_records)[PROBABILITY] for home in (own, other)]
     assert np.abs(answers[0] - answers[1]).mean() < PROBABILITIES
     areas = [roc_auc_score(labels, each) for each in answers]
     assert areas[0] == pytest.approx(areas[1], abs=AREA_UNDER_CURVE)

@@ -23,6 +23,7 @@ from goldlake.contracts.errors import PermanentError, StoreError
 from tfx_pipeline.components.base import component_class
 from tfx_pipeline.components.data_snapshot import DataSnapshot, manifest_of
 from tfx_pipeline.components.snapshot_example_gen import (
+    ARROW_TYPES,
     csv_batches,
     describe_examples,
     write_examples,
@@ -31,7 +32,6 @@ from tfx_pipeline.exports import SPLITS
 from tfx_pipeline.spec import ColumnSpec
 
 BATCH_ROWS = 4096
-_EXAMPLE_ARROW = {"bytes": pa.binary(), "int64": pa.int64(), "float": pa.float32()}
 
 
 class Executor(BaseExecutor):
@@ -93,7 +93,7 @@ class _Restorer:
         return pa.RecordBatch.from_arrays(arrays, names=[column.name for column in columns])
 
     def _column(self, batch: pa.RecordBatch, column: ColumnSpec) -> pa.Array:
-        target = _EXAMPLE_ARROW[column.example_type]
+        target = ARROW_TYPES[column.example_type]
         index = batch.schema.get_field_index(column.name)
         if index < 0 or pa.types.is_null(batch.column(index).type):
             values = pa.nulls(batch.num_rows, target)

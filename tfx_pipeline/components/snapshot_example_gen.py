@@ -41,7 +41,8 @@ _READ_TYPES = {
     "timestamp": pa.string(),
     "date": pa.string(),
 }
-_ENCODED_TYPES = {"bytes": pa.binary(), "int64": pa.int64(), "float": pa.float32()}
+ARROW_TYPES = {"bytes": pa.binary(), "int64": pa.int64(), "float": pa.float32()}
+"""Of the values in tf.Example, by kind."""
 
 
 class Executor(BaseExecutor):
@@ -145,7 +146,7 @@ def encodable(batch: pa.RecordBatch) -> pa.RecordBatch:
     arrays = []
     for column in batch.columns:
         kind = "int64" if pa.types.is_boolean(column.type) else _kind(column.type)
-        arrays.append(_as_lists(pc.cast(column, _ENCODED_TYPES[kind])))
+        arrays.append(_as_lists(pc.cast(column, ARROW_TYPES[kind])))
     return pa.RecordBatch.from_arrays(arrays, names=batch.schema.names)
 
 

@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from goldlake.contracts.wire import DTYPES, RawInput
+from goldlake.contracts.wire import inputs_of
 from tfx_pipeline.model.layout import Layout
 from tfx_pipeline.model.network import pack
 from tfx_pipeline.spec import ColumnSpec
@@ -28,19 +28,6 @@ SERVING_DEFAULT = "serving_default"
 TF_EXAMPLE = "tf_example"
 TRANSFORM_FEATURES = "transform_features"
 PROBABILITY = "probability"
-
-
-def wire_inputs(columns: Sequence[ColumnSpec]) -> tuple[RawInput, ...]:
-    """Inputs of ``serving_default``: the columns, then the presence flags; as `wire.raw_inputs`."""
-    flags = [
-        RawInput(c.wire_null.token, "boolean", True, None, "bool", flag_of=c.name)
-        for c in columns
-        if c.wire_null is not None and c.wire_null.kind == "flag"
-    ]
-    return (
-        *(RawInput(c.name, c.type, c.nullable, c.wire_null, DTYPES[c.type]) for c in columns),
-        *flags,
-    )
 
 
 def raw_features(
@@ -121,7 +108,7 @@ def save_model(
 
     wire = {
         each.name: tf.TensorSpec([None], tf.as_dtype(each.dtype), each.name)
-        for each in wire_inputs(columns)
+        for each in inputs_of(columns)
     }
     serialized = {"examples": tf.TensorSpec([None], tf.string, "examples")}
     module = tf.Module()

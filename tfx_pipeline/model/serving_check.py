@@ -14,13 +14,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from goldlake.contracts.errors import InstanceError
-from goldlake.contracts.wire import fill_nulls
+from goldlake.contracts.wire import fill_nulls, inputs_of
 from tfx_pipeline.model.export import (
     PROBABILITY,
     SERVING_DEFAULT,
     TF_EXAMPLE,
     TRANSFORM_FEATURES,
-    wire_inputs,
 )
 from tfx_pipeline.model.loading import LoadedModel
 from tfx_pipeline.spec import ColumnSpec
@@ -77,7 +76,7 @@ def _compare(
     lacking = {SERVING_DEFAULT, TF_EXAMPLE, TRANSFORM_FEATURES} - set(model.signatures)
     if lacking:
         return [f"The model lacks the signature {name!r}" for name in sorted(lacking)]
-    expected = {each.name: each.dtype for each in wire_inputs(columns)}
+    expected = {each.name: each.dtype for each in inputs_of(columns)}
     if model.inputs(SERVING_DEFAULT) != expected:
         return [f"{SERVING_DEFAULT} takes {model.inputs(SERVING_DEFAULT)}, not {expected}"]
     serialized = np.array([serialize(row, columns) for row in rows], object)
@@ -126,7 +125,7 @@ def wire_arrays(rows: Sequence[Row], columns: Sequence[ColumnSpec]) -> dict[str,
     """
     import numpy as np
 
-    inputs = wire_inputs(columns)
+    inputs = inputs_of(columns)
     known = {each.name for each in inputs}
     sent = [{k: v for k, v in row.items() if k in known and v is not None} for row in rows]
     filled = fill_nulls(inputs, sent)

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from goldlake.contracts.wire import inputs_of
 from tests.tfx_pipeline.model import toy
 from tests.tfx_pipeline.model.conftest import Toy
-from tfx_pipeline.model.export import wire_inputs
 from tfx_pipeline.model.serving_check import (
     check_model,
     sample_rows,
@@ -35,7 +35,7 @@ ROW = {
 
 
 def test_wire_has_columns_then_flags() -> None:
-    assert [(each.name, each.dtype) for each in wire_inputs(toy.COLUMNS)] == [
+    assert [(each.name, each.dtype) for each in inputs_of(toy.COLUMNS)] == [
         ("vehicle", "string"),
         ("note", "string"),
         ("stops", "int64"),
