@@ -17,6 +17,8 @@ readonly root=$folder/root
 # The stranger's home. It has the same name inside and outside, as a goldlake home records absolute paths.
 readonly stranger=$folder/stranger
 readonly clone=$stranger/goldlake
+# A number that no account outside is likely to have: what lies there is nobody's but root's.
+readonly user_id=63113
 readonly old_home=$stranger/homes/stack-1.16
 readonly new_home=$clone/var/demo
 # How this machine reaches package indexes holds inside too; nothing else of its environment does.
@@ -73,7 +75,6 @@ make_root() {
     return
   fi
   say "Making Debian 13 in $root (about two minutes)"
-  mkdir -p "$folder"
   rm -rf --one-file-system "$root"
   debootstrap --variant=minbase --include=ca-certificates trixie "$root" $(mirror) >"$folder/root.log" 2>&1 ||
     fail "debootstrap failed: $(tail -n 1 "$folder/root.log") For the details, run: less $folder/root.log"
@@ -81,7 +82,7 @@ make_root() {
   mkdir -p "$root/$stranger" "$root/srv/data"
   echo "  \$ $(install_command)"
   as_root "update-ca-certificates && DEBIAN_FRONTEND=noninteractive $(install_command) &&
-    useradd --uid 1000 --home-dir $stranger --shell /bin/bash stranger" >>"$folder/root.log" 2>&1 ||
+    useradd --uid $user_id --home-dir $stranger --shell /bin/bash stranger" >>"$folder/root.log" 2>&1 ||
     fail "the README's command failed: $(tail -n 1 "$folder/root.log") For the details, run: less $folder/root.log"
   inputs >"$root/.made-from"
 }
@@ -123,7 +124,7 @@ clone_project() {
   [ -z "$(git status --porcelain)" ] || echo "  Not committed, so not in it: $(git status --porcelain | wc -l) files"
   rm -rf --one-file-system "$clone" "$stranger/homes"
   git bundle create --quiet "$stranger/goldlake.bundle" HEAD
-  chown -R 1000:1000 "$stranger"
+  chown -R $user_id:$user_id "$stranger"
   inside stranger "git -c advice.detachedHead=false -c init.defaultBranch=main clone --quiet $stranger/goldlake.bundle $clone"
 }
 
@@ -136,6 +137,9 @@ compare() {
 
 main() {
   check_machine
+  mkdir -p "$folder"
+  exec 9>"$folder/lock"
+  flock -n 9 || fail "another call is at work in $folder. Run it again later, or with another CURRENT_ROOT"
   make_root
   say "A stranger clones $(git log -1 --format='%h, %s')"
   clone_project
@@ -149,7 +153,7 @@ main() {
   fi
   say "The same job with stack 1.16, on this machine"
   .venv/bin/goldlake run chicago_crime --home "$old_home" </dev/null
-  chown -R 1000:1000 "$old_home"
+  chown -R $user_id:$user_id "$old_home"
   say "Stack 1.21 reads what stack 1.16 wrote"
   as_stranger ".venv/bin/python $(compare)" GOLDLAKE_OWN_HOME="$new_home" GOLDLAKE_OTHER_HOME="$old_home"
   say "Stack 1.16 reads what stack 1.21 wrote"
