@@ -59,21 +59,22 @@ def test_links_between_pages_resolve(page: Path) -> None:
 
 @pytest.mark.parametrize("page", readers_pages(), ids=name_of)
 def test_command_lines_exist(page: Path) -> None:
-    context = click.Context(command_line)
+    context = click.Context(command_line, **command_line.context_settings)
     for words in command_lines(page):
         if not words or not re.fullmatch(r"[a-z]+", words[0]):
             assert all(word in ("--help", "-h", "--version") for word in words), words
             continue
         command = command_line.get_command(context, words[0])
         assert command is not None, f"{name_of(page)}: goldlake {' '.join(words)}"
-        problem = unknown_part(command, words[1:])
+        problem = unknown_part(command, words[1:], context)
         assert not problem, f"{name_of(page)}: goldlake {' '.join(words)}: {problem}"
 
 
-def unknown_part(command: click.Command, words: list[str]) -> str:
+def unknown_part(command: click.Command, words: list[str], context: click.Context) -> str:
     """What a command would not take, or ""; values are not looked at (files need not exist)."""
     words = [word for word in words if word not in ("…", "...")]
-    parser = command.make_parser(click.Context(command))
+    # Below the group's context: a command keeps its first context's names of --help for good.
+    parser = command.make_parser(click.Context(command, parent=context))
     try:
         _, rest, _ = parser.parse_args(list(words))
     except click.UsageError as error:
@@ -91,9 +92,10 @@ def unknown_part(command: click.Command, words: list[str]) -> str:
     ],
 )
 def test_a_wrong_command_line_is_noticed(line: list[str], problem: str) -> None:
-    command = command_line.get_command(click.Context(command_line), "run")
+    context = click.Context(command_line, **command_line.context_settings)
+    command = command_line.get_command(context, "run")
     assert command is not None
-    found = unknown_part(command, line)
+    found = unknown_part(command, line, context)
     assert problem in found
     assert bool(problem) == bool(found)
 
