@@ -7,7 +7,6 @@ USECASE ?= chicago_crime
 BIN := .venv/bin
 # Two processes, a file of tests at a time: Spark and TensorFlow each keep about one core busy.
 WORKERS ?= -n 2 --dist loadfile
-PACKAGES := goldlake lakehouse metadata tfx_pipeline serving
 export STACK PYTHON UPGRADE
 
 help: ## this list

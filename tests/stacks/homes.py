@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import glob
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from goldlake.storage.home import Home
 from metadata.store import Artifact, Store
+from tests.tfx_pipeline.examples import example_records, parsed
 
 SPLITS = ("train", "eval", "test")
 
@@ -35,27 +34,6 @@ def export_files(home: Home, usecase: str, model: str) -> dict[str, bytes]:
     """The CSV parts of the only export, by path."""
     folder = export_folder(home, usecase, model)
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.glob("*/*.csv")}
-
-
-def example_records(uri: str, split: str) -> Iterator[bytes]:
-    """The serialized tf.Examples of a split."""
-    import tensorflow as tf
-
-    files = sorted(glob.glob(f"{uri}/Split-{split}/*"))
-    for record in tf.data.TFRecordDataset(files, compression_type="GZIP"):
-        yield record.numpy()
-
-
-def parsed(record: bytes) -> dict[str, tuple[Any, ...]]:
-    """An example's values by feature; a missing feature is absent."""
-    import tensorflow as tf
-
-    example = tf.train.Example.FromString(record)
-    return {
-        name: tuple(getattr(feature, feature.WhichOneof("kind")).value)
-        for name, feature in example.features.feature.items()
-        if feature.WhichOneof("kind")
-    }
 
 
 def counted_examples(home: Home, split: str) -> Counter[tuple[Any, ...]]:

@@ -22,6 +22,7 @@ from goldlake.storage.home import Home
 from tests.end_to_end.commands import goldlake_json
 from tests.stacks import homes
 from tests.stacks.homes import SPLITS
+from tests.tfx_pipeline.examples import example_records, parsed
 from tfx_pipeline.model.export import PROBABILITY, TF_EXAMPLE, TRANSFORM_FEATURES
 from tfx_pipeline.model.loading import LoadedModel
 from tfx_pipeline.model.serving_check import check_model, sample_rows
@@ -63,7 +64,7 @@ def _home(variable: str) -> Home:
 @pytest.fixture(scope="module")
 def test_records(own: Home) -> list[bytes]:
     """The test split as serialized tf.Examples."""
-    return list(homes.example_records(homes.artifacts(own, "Examples")[0].uri, "test"))
+    return list(example_records(homes.artifacts(own, "Examples")[0].uri, "test"))
 
 
 def test_the_homes_are_of_two_stacks(own: Home, other: Home) -> None:
@@ -151,7 +152,7 @@ def _asked(home: Home, signature: str, records: list[bytes]) -> dict[str, np.nda
 
 
 def test_models_answer_alike(own: Home, other: Home, test_records: list[bytes]) -> None:
-    labels = [homes.parsed(record)["arrest"][0] for record in test_records]
+    labels = [parsed(record)["arrest"][0] for record in test_records]
     answers = [_asked(home, TF_EXAMPLE, test_records)[PROBABILITY] for home in (own, other)]
     assert np.abs(answers[0] - answers[1]).mean() < PROBABILITIES
     areas = [roc_auc_score(labels, each) for each in answers]

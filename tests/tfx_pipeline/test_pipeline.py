@@ -13,6 +13,7 @@ import pytest
 from goldlake.contracts.registry import load_usecase
 from goldlake.storage.home import Home
 from serving import config
+from tests.tfx_pipeline.examples import example_records, parsed
 from tests.tfx_pipeline.toy_export import ROWS, TOY, toy_rows, write_export
 from tfx_pipeline import runner
 from tfx_pipeline.spec import PipelineSpec
@@ -264,16 +265,8 @@ def _store(trained: Trained) -> Any:
 
 
 def _examples(uri: str, split: str) -> list[str]:
-    import tensorflow as tf
-
-    files = [str(file) for file in sorted(Path(uri, f"Split-{split}").iterdir())]
-    records = tf.data.TFRecordDataset(files, compression_type="GZIP")
-    rows = []
-    for record in records.as_numpy_iterator():
-        features = tf.train.Example.FromString(record).features.feature
-        kinds = {name: feature.WhichOneof("kind") for name, feature in features.items()}
-        values = {
-            name: list(getattr(features[name], kind).value) for name, kind in kinds.items() if kind
-        }
-        rows.append(str(sorted((name, value) for name, value in values.items() if value)))
-    return sorted(rows)
+    records = example_records(uri, split)
+    return sorted(
+        str(sorted((name, list(values)) for name, values in parsed(record).items() if values))
+        for record in records
+    )
