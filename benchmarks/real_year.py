@@ -27,10 +27,10 @@ import polars as pl
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.metrics import roc_auc_score
 
-from goldlake.contracts.registry import load_model
-from goldlake.contracts.wire import fill_nulls, raw_inputs
-from goldlake.storage.home import Home
-from goldlake.workflows.embedded import embedded_server
+from goldlake.workflows.servers import embedded_server
+from goldlake_core.contracts.registry import load_model
+from goldlake_core.contracts.wire import fill_nulls, raw_inputs
+from goldlake_core.storage.home import Home
 from serving.client import predict
 
 MODEL = "chicago_crime.arrest"

@@ -21,9 +21,9 @@ from typing import Any
 import click
 
 from goldlake.cli.main import main as command_line
-from goldlake.contracts.catalogue import data_catalogue
-from goldlake.contracts.reference import contract_reference
-from goldlake.contracts.registry import load_usecase
+from goldlake.workflows.pages.catalogue import data_catalogue
+from goldlake.workflows.pages.reference import contract_reference
+from goldlake_core.contracts.registry import load_usecase
 
 DOCS = Path(__file__).resolve().parent
 PAGES = DOCS / "reference"

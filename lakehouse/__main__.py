@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from goldlake.storage.rundir import stage_main
+from goldlake_core.stages import stage_main
 from lakehouse.stages import STAGES
 
 if __name__ == "__main__":

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from goldlake.contracts.errors import StoreError
-from goldlake.contracts.usecase import UseCase
-from goldlake.storage.home import Home
-from goldlake.storage.rundir import Emit
+from goldlake_core.contracts.errors import StoreError
+from goldlake_core.contracts.usecase import UseCase
+from goldlake_core.stages import Emit
+from goldlake_core.storage.home import Home
 from lakehouse import delta, specs
 from lakehouse.deltalog import DeltaLog
 from lakehouse.fates import FATES

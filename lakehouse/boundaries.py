@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from datetime import date, datetime, timedelta, timezone, tzinfo
 
-from goldlake.contracts.errors import PermanentError
-from goldlake.contracts.model import Split
+from goldlake_core.contracts.errors import PermanentError
+from goldlake_core.contracts.model import Split
 from lakehouse.gold import Basis, iso
 
 

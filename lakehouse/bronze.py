@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from goldlake.contracts.usecase import UseCase
-from goldlake.storage.home import Home
-from goldlake.storage.rundir import Emit
+from goldlake_core.contracts.usecase import UseCase
+from goldlake_core.stages import Emit
+from goldlake_core.storage.home import Home
 from lakehouse import delta, specs, streams
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ import posixpath
 from datetime import datetime, timezone
 from typing import Any
 
-from goldlake.contracts.errors import UsageError
-from goldlake.storage.home import Home
+from goldlake_core.contracts.errors import UsageError
+from goldlake_core.storage.home import Home
 from lakehouse.deltalog import DeltaLog
 from lakehouse.fates import FATES
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from goldlake.contracts.schemas import literal, quoted
+from goldlake_core.contracts.schemas import literal, quoted
 from lakehouse.deltalog import DeltaLog
 from lakehouse.specs import TableSpec
 

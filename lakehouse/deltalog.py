@@ -17,7 +17,7 @@ from urllib.parse import unquote
 
 import fsspec
 
-from goldlake.contracts.errors import StoreError
+from goldlake_core.contracts.errors import StoreError
 
 if TYPE_CHECKING:
     import pyarrow

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 import fsspec
 
-from goldlake.contracts.errors import PermanentError, StoreError
-from goldlake.contracts.model import SPLITS, Model
-from goldlake.contracts.schemas import export_columns, quoted
-from goldlake.contracts.usecase import Column, GoldTable, UseCase
-from goldlake.storage.files import read_bytes, read_json, write_atomic
-from goldlake.storage.home import Home
-from goldlake.storage.rundir import Emit
+from goldlake_core.contracts.errors import PermanentError, StoreError
+from goldlake_core.contracts.model import SPLITS, Model
+from goldlake_core.contracts.schemas import export_columns, quoted
+from goldlake_core.contracts.usecase import Column, GoldTable, UseCase
+from goldlake_core.stages import Emit
+from goldlake_core.storage.files import read_bytes, read_json, write_atomic
+from goldlake_core.storage.home import Home
 from lakehouse import delta, specs
 from lakehouse.boundaries import Boundaries, split_boundaries
 from lakehouse.deltalog import DeltaLog, Snapshot

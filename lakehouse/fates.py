@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from goldlake.contracts.schemas import quoted
-from goldlake.contracts.usecase import Silver
+from goldlake_core.contracts.schemas import quoted
+from goldlake_core.contracts.usecase import Silver
 from lakehouse.parsing import KEY, REASONS
 from lakehouse.specs import CONTENT_HASH
 

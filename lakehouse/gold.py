@@ -8,12 +8,12 @@ from datetime import datetime, time, timedelta, timezone, tzinfo
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from goldlake.contracts.errors import PermanentError
-from goldlake.contracts.registry import resolve
-from goldlake.contracts.schemas import quoted
-from goldlake.contracts.usecase import GoldTable, UseCase
-from goldlake.storage.home import Home
-from goldlake.storage.rundir import Emit
+from goldlake_core.contracts.errors import PermanentError
+from goldlake_core.contracts.registry import resolve
+from goldlake_core.contracts.schemas import quoted
+from goldlake_core.contracts.usecase import GoldTable, UseCase
+from goldlake_core.stages import Emit
+from goldlake_core.storage.home import Home
 from lakehouse import delta, specs
 from lakehouse.deltalog import Commit, DeltaLog, Snapshot
 

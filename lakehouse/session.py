@@ -9,8 +9,8 @@ import sys
 import tempfile
 from typing import TYPE_CHECKING
 
-from goldlake.contracts.errors import PermanentError
-from goldlake.storage.home import jars_folder
+from goldlake_core.contracts.errors import PermanentError
+from goldlake_core.storage.home import jars_folder
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from goldlake.contracts.errors import StoreError
-from goldlake.contracts.usecase import UseCase
-from goldlake.storage.home import Home
-from goldlake.storage.rundir import Emit
+from goldlake_core.contracts.errors import StoreError
+from goldlake_core.contracts.usecase import UseCase
+from goldlake_core.stages import Emit
+from goldlake_core.storage.home import Home
 from lakehouse import delta, fates, specs, streams
 from lakehouse.deltalog import DeltaLog
 from lakehouse.parsing import KEY, parsed

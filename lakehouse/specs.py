@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from goldlake.contracts import schemas
-from goldlake.contracts.hashing import functions_hash, section_hash
-from goldlake.contracts.usecase import Column, GoldTable, UseCase
-from goldlake.storage.home import Home
-from goldlake.storage.landing import LandingZone
+from goldlake_core.contracts import schemas
+from goldlake_core.contracts.hashing import functions_hash, section_hash
+from goldlake_core.contracts.usecase import Column, GoldTable, UseCase
+from goldlake_core.storage.home import Home
+from goldlake_core.storage.landing import LandingZone
 
 CONTRACT_PROPERTY = "goldlake.contract"
 

@@ -7,12 +7,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from goldlake.contracts.errors import UsageError
-from goldlake.contracts.registry import load_usecase
-from goldlake.contracts.usecase import UseCase
-from goldlake.storage.home import Home
-from goldlake.storage.locks import StoreLock
-from goldlake.storage.rundir import Document, Emit
+from goldlake_core.contracts.errors import UsageError
+from goldlake_core.contracts.registry import load_usecase
+from goldlake_core.contracts.usecase import UseCase
+from goldlake_core.stages import Document, Emit
+from goldlake_core.storage.home import Home
+from goldlake_core.storage.locks import StoreLock
 from lakehouse import audit, bronze, delta, export, gold, session, silver, specs
 from lakehouse.deltalog import DeltaLog
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 def land_stage(request: Document, emit: Emit) -> Mapping[str, Any]:
     """Lands pages of the source; no JVM. Request: usecase, home, source, since, until, run_id."""
-    from goldlake.sources.land import land
+    from lakehouse.sources.land import land
 
     return land(
         load_usecase(request["usecase"]),

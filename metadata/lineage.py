@@ -11,15 +11,12 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from goldlake.contracts.errors import UsageError
-from goldlake.contracts.ids import ModelId, TableId, parse
-from goldlake.storage.home import Home
+from goldlake_core.contracts.errors import UsageError
+from goldlake_core.contracts.ids import ModelId, TableId, parse
+from goldlake_core.storage.home import Home
 from metadata.promotion import promotions_in
 from metadata.pushed import PUSHED_MODEL, pushed_model_id, pushed_models
 from metadata.store import Artifact, Event, Execution, Store
-from metadata.tree import lineage_text
-
-__all__ = ["lineage", "lineage_text"]
 
 SNAPSHOT = "DataSnapshot"
 _SNAPSHOT_FIELDS = (

@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import Any
 
-from goldlake.contracts.errors import UsageError
-from goldlake.contracts.ids import ModelId, parse_model
-from goldlake.storage.home import Home
+from goldlake_core.contracts.errors import UsageError
+from goldlake_core.contracts.ids import ModelId, parse_model
+from goldlake_core.storage.home import Home
 from metadata.pushed import pushed_models
 from metadata.store import Store, Value
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from goldlake.contracts.ids import ModelId
+from goldlake_core.contracts.ids import ModelId
 from metadata.store import Artifact, Store
 
 PUSHED_MODEL = "PushedModel"

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any, TypeAlias
 
-from goldlake.contracts.errors import PermanentError
-from goldlake.storage.home import Home
+from goldlake_core.contracts.errors import PermanentError
+from goldlake_core.storage.home import Home
 
 Value: TypeAlias = int | float | str | bool
 

@@ -15,7 +15,7 @@ import sys
 import warnings
 from urllib.parse import urlsplit
 
-from goldlake.contracts.errors import GoldlakeError
+from goldlake_core.contracts.errors import GoldlakeError
 from serving.server import DEFAULT_REST_PORT, MAX_BODY_BYTES, serve
 
 

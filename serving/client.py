@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 import requests
 
-from goldlake.contracts.errors import PermanentError, RetryableError
+from goldlake_core.contracts.errors import PermanentError, RetryableError
 
 TIMEOUT_S = 60.0
 _RETRYABLE = frozenset({429, 503, 504})

@@ -29,8 +29,8 @@ from typing import Any, Literal
 
 import fsspec
 
-from goldlake.contracts.errors import PermanentError, UsageError
-from goldlake.storage.files import write_atomic
+from goldlake_core.contracts.errors import PermanentError, UsageError
+from goldlake_core.storage.files import write_atomic
 
 STABLE = "stable"
 _INT64, _UINT32, _STRING, _MESSAGE = 3, 13, 9, 11

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from goldlake.contracts.errors import PermanentError
+from goldlake_core.contracts.errors import PermanentError
 
 # Canonical code -> (number, HTTP status), as TF Serving's http_server.cc maps them.
 CODES: dict[str, tuple[int, int]] = {

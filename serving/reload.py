@@ -15,7 +15,7 @@ import threading
 
 import fsspec
 
-from goldlake.contracts.errors import GoldlakeError
+from goldlake_core.contracts.errors import GoldlakeError
 from serving import config as models_config
 from serving.config import ModelsConfig, ServedModel
 from serving.dataplane import DataPlane, State

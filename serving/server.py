@@ -17,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from types import FrameType
 from typing import Any
 
-from goldlake.contracts.errors import UsageError
+from goldlake_core.contracts.errors import UsageError
 from serving import loader
 from serving.dataplane import DataPlane
 from serving.reload import Follower

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 
-from goldlake.storage.rundir import stage_main
-from tfx_pipeline.runner import train
+from goldlake_core.stages import stage_main
+from tfx_pipeline.stages import train
 
 if __name__ == "__main__":
     sys.exit(stage_main({"train": train}, sys.argv[1:]))

@@ -9,10 +9,18 @@ import posixpath
 from collections.abc import Iterable
 from typing import Any
 
-from goldlake.storage.home import Home
+from goldlake_core.storage.home import Home
+from goldlake_core.storage.model_versions import pushed_versions
 from tfx_pipeline.codehash import code_hash
-from tfx_pipeline.model.pusher import pushed_versions
 from tfx_pipeline.spec import PipelineSpec
+
+ENTRIES = (
+    "tfx_pipeline.pipeline",
+    "tfx_pipeline.modules.preprocessing",
+    "tfx_pipeline.modules.trainer",
+    "tfx_pipeline.evaluation.metrics",
+)
+"""Modules from which all code of a pipeline is reached: TFX is told the last three by name."""
 
 _EXAMPLES, _STATISTICS, _PUSHED = "Examples", "ExampleStatistics", "PushedModel"
 
@@ -20,7 +28,7 @@ _EXAMPLES, _STATISTICS, _PUSHED = "Examples", "ExampleStatistics", "PushedModel"
 def fingerprint(spec: PipelineSpec) -> str:
     """sha256 of what a candidate is made from: data, contract sections, code; no baseline."""
     made_from = dataclasses.replace(spec, baseline_version=None).to_json()
-    text = json.dumps([made_from, code_hash("tfx_pipeline")], sort_keys=True)
+    text = json.dumps([made_from, code_hash(*ENTRIES)], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from goldlake.contracts.errors import PermanentError
+from goldlake_core.contracts.errors import PermanentError
 from tfx_pipeline.spec import PipelineSpec
 
 

@@ -25,6 +25,7 @@ from tfx.dsl.components.base.base_node import BaseNode
 from tfx.orchestration.pipeline import Pipeline
 from tfx.proto import example_gen_pb2, transform_pb2
 
+from goldlake_core.storage.exports import SPLITS
 from tfx_pipeline.codehash import code_hash
 from tfx_pipeline.components.base import add_to_cache_key
 from tfx_pipeline.components.contract_types import ContractTypes
@@ -33,11 +34,10 @@ from tfx_pipeline.components.data_snapshot import DataSnapshotGen
 from tfx_pipeline.components.snapshot_example_gen import SnapshotExampleGen
 from tfx_pipeline.components.validation_stop import ValidationStop
 from tfx_pipeline.components.validation_verdict import ValidationVerdictGen
-from tfx_pipeline.exports import SPLITS
-from tfx_pipeline.model.nodes import model_nodes
+from tfx_pipeline.model_nodes import model_nodes
 from tfx_pipeline.spec import PipelineSpec
 
-PREPROCESSING_FN = "tfx_pipeline.model.preprocessing.preprocessing_fn"
+PREPROCESSING_FN = "tfx_pipeline.modules.preprocessing.preprocessing_fn"
 BEAM_RUNNER = "apache_beam.runners.portability.fn_api_runner.fn_runner.FnApiRunner"
 BEAM_ARGS = (f"--runner={BEAM_RUNNER}", "--direct_running_mode=in_memory", "--direct_num_workers=1")
 """One process: on two cores a second one gains nothing, and nothing is lost between processes.
@@ -46,16 +46,7 @@ The runner is named, for DirectRunner is another one in newer Beam: from 2.68 on
 download Prism.
 """
 
-_COMMON = ("tfx_pipeline.spec", "tfx_pipeline.exports", "tfx_pipeline.components.base")
-_SNAPSHOT = (*_COMMON, "tfx_pipeline.components.data_snapshot")
-_EXAMPLES = (*_SNAPSHOT, "tfx_pipeline.components.snapshot_example_gen")
-_SCHEMA = (*_COMMON, "tfx_pipeline.components.curated_schema")
-_VERDICT = (*_SNAPSHOT, *_SCHEMA, "tfx_pipeline.components.validation_verdict")
-_PREPROCESSING = (
-    "tfx_pipeline.spec",
-    "tfx_pipeline.model.preprocessing",
-    "tfx_pipeline.model.layout",
-)
+_COMPONENTS = "tfx_pipeline.components"
 
 
 @dataclass(frozen=True)
@@ -132,11 +123,13 @@ def data_nodes(spec: PipelineSpec) -> DataNodes:
     snapshot = DataSnapshotGen(
         export_id=spec.export_id,
         manifest_sha256=spec.manifest_sha256,
-        code_hash=code_hash(*_SNAPSHOT),
+        code_hash=code_hash(f"{_COMPONENTS}.data_snapshot"),
     )
     channel = snapshot.outputs["snapshot"]
     if spec.handoff == "snapshot_example_gen":
-        example_gen = SnapshotExampleGen(snapshot=channel, code_hash=code_hash(*_EXAMPLES))
+        example_gen = SnapshotExampleGen(
+            snapshot=channel, code_hash=code_hash(f"{_COMPONENTS}.snapshot_example_gen")
+        )
         return DataNodes([snapshot, example_gen], channel, example_gen.outputs["examples"])
     csv = CsvExampleGen(
         input_base=snapshot.outputs["export_uri"].future()[0].value,
@@ -152,7 +145,7 @@ def data_nodes(spec: PipelineSpec) -> DataNodes:
         examples=csv.outputs["examples"],
         snapshot=channel,
         columns=json.dumps(spec.to_json()["columns"]),
-        code_hash=code_hash(*_EXAMPLES, "tfx_pipeline.components.contract_types"),
+        code_hash=code_hash(f"{_COMPONENTS}.contract_types"),
     )
     return DataNodes([snapshot, csv, typed], channel, typed.outputs["typed_examples"])
 
@@ -167,7 +160,8 @@ def validation_nodes(
         statistics=statistics, infer_feature_shape=True, exclude_splits=["eval", "test"]
     )
     curated = CuratedSchema(
-        validation=json.dumps(spec.validation.to_json()), code_hash=code_hash(*_SCHEMA)
+        validation=json.dumps(spec.validation.to_json()),
+        code_hash=code_hash(f"{_COMPONENTS}.curated_schema"),
     )
     validator = ExampleValidator(statistics=statistics, schema=curated.outputs["schema"])
     verdict = ValidationVerdictGen(
@@ -175,11 +169,11 @@ def validation_nodes(
         schema=curated.outputs["schema"],
         snapshot=data.snapshot,
         baseline_statistics=baseline_statistics,
-        code_hash=code_hash(*_VERDICT),
+        code_hash=code_hash(f"{_COMPONENTS}.validation_verdict"),
     )
     stop = ValidationStop(
         verdict=verdict.outputs["verdict"],
-        code_hash=code_hash(*_VERDICT, "tfx_pipeline.components.validation_stop"),
+        code_hash=code_hash(f"{_COMPONENTS}.validation_stop"),
     )
     stop.add_upstream_nodes([schema_gen, validator])
     for stock in (statistics_gen, schema_gen, validator):
@@ -200,7 +194,10 @@ def transform_node(spec: PipelineSpec, data: DataNodes, validation: ValidationNo
         splits_config=transform_pb2.SplitsConfig(analyze=["train"]),
         materialize=False,
         disable_statistics=True,
-        custom_config={**spec.features.to_json(), "code_hash": code_hash(*_PREPROCESSING)},
+        custom_config={
+            **spec.features.to_json(),
+            "code_hash": code_hash("tfx_pipeline.modules.preprocessing"),
+        },
     )
     transform.add_upstream_node(validation.stop)
     return transform

@@ -14,9 +14,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from goldlake.contracts.errors import PermanentError
-from goldlake.contracts.model import DriftLimit, Feature, Model, Threshold, Training
-from goldlake.contracts.usecase import Column, ColumnType, UseCase, WireNull
+from goldlake_core.contracts.errors import PermanentError
+from goldlake_core.contracts.model import DriftLimit, Feature, Model, Threshold, Training
+from goldlake_core.contracts.usecase import Column, ColumnType, UseCase, WireNull
 
 USECASE_PATH = "GOLDLAKE_USECASE_PATH"
 """Environment variable that tells executors the folder (or name) of the use case."""
@@ -358,7 +358,7 @@ def preprocessing_function(spec: FeatureSpec) -> Callable[..., Any] | None:
     """
     if spec.preprocessing is None:
         return None
-    from goldlake.contracts import registry
+    from goldlake_core.contracts import registry
 
     name = spec.model_id.partition(".")[0]
     usecase = registry.load_usecase(os.environ.get(USECASE_PATH) or name)

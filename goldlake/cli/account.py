@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from goldlake.cli.progress import Summary
-from goldlake.storage.rundir import Document
+from goldlake_core.stages import Document
 
 FATES = ("inserted", "amended", "unchanged", "stale", "quarantined", "deleted")
 FATE_MEANINGS = {

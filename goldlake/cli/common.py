@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import click
 
-from goldlake.contracts.errors import GoldlakeError
+from goldlake_core.contracts.errors import GoldlakeError
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

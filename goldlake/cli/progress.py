@@ -9,7 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.status import Status
 
-from goldlake.storage.rundir import Document
+from goldlake_core.stages import Document
 
 Summary = Callable[[Document], str]
 
@@ -34,7 +34,7 @@ class Progress:
         self._stage = ""
 
     def __call__(self, event: Document) -> None:
-        """Takes one event of `goldlake.workflows.stages`."""
+        """Takes one event of `goldlake.workflows.processes`."""
         kind = event["kind"]
         if kind == "begin":
             self._begin(event["stage"])

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from goldlake.storage.home import Home, jars_folder
+from goldlake_core.storage.home import Home, jars_folder
 
 PYTHONS = {"1.16": ("3.10",), "1.21": ("3.10", "3.11", "3.12", "3.13")}
 """Pythons for which there are wheels of a stack, a minor version of TFX."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import posixpath
 
-from goldlake.storage.home import Home
-from goldlake.storage.rundir import Document
+from goldlake_core.stages import Document
+from goldlake_core.storage import model_versions as pusher
+from goldlake_core.storage.home import Home
 from serving import config
-from tfx_pipeline.model import pusher
 
 
 def models_document(home: Home) -> Document:

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from goldlake.contracts.errors import UsageError
-from goldlake.contracts.ids import parse_model
-from goldlake.contracts.model import Model
-from goldlake.contracts.usecase import UseCase
-from goldlake.contracts.wire import fill_nulls, raw_inputs
-from goldlake.storage.home import Home
-from goldlake.storage.rundir import Document
-from goldlake.workflows.embedded import embedded_server
 from goldlake.workflows.models import pushed_versions
-from goldlake.workflows.stages import OnEvent, Run
+from goldlake.workflows.processes import OnEvent, Run
+from goldlake.workflows.servers import embedded_server
+from goldlake_core.contracts.errors import UsageError
+from goldlake_core.contracts.ids import parse_model
+from goldlake_core.contracts.model import Model
+from goldlake_core.contracts.usecase import UseCase
+from goldlake_core.contracts.wire import fill_nulls, raw_inputs
+from goldlake_core.stages import Document
+from goldlake_core.storage.home import Home
 from metadata.promotion import record_promotion
 from serving import client, config
 

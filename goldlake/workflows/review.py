@@ -5,8 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from goldlake.contracts.errors import PermanentError
-from goldlake.storage.home import Home
+from goldlake_core.contracts.errors import PermanentError
+from goldlake_core.storage.home import Home
 
 
 def run_tensorboard(home: Home, port: int) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from goldlake.contracts.errors import UsageError
-from goldlake.contracts.registry import load_model
-from goldlake.contracts.wire import RawInput, fill_nulls, raw_inputs
-from goldlake.storage.home import Home
+from goldlake_core.contracts.errors import UsageError
+from goldlake_core.contracts.registry import load_model
+from goldlake_core.contracts.wire import RawInput, fill_nulls, raw_inputs
+from goldlake_core.storage.home import Home
 from serving import client, config
 
 

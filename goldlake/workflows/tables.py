@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from goldlake.contracts.registry import find_usecase
-from goldlake.storage.home import Home
-from goldlake.storage.rundir import Document
+from goldlake_core.contracts.registry import find_usecase
+from goldlake_core.stages import Document
+from goldlake_core.storage.home import Home
 from lakehouse import catalog
 
 

@@ -12,7 +12,15 @@ import pytest
 from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parents[2]
-TOP_LEVEL = ["goldlake", "lakehouse", "metadata", "serving", "tfx_pipeline", "usecases"]
+TOP_LEVEL = [
+    "goldlake",
+    "goldlake_core",
+    "lakehouse",
+    "metadata",
+    "serving",
+    "tfx_pipeline",
+    "usecases",
+]
 LOCKS = sorted((ROOT / "requirements").glob("*.txt"))
 
 

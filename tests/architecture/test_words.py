@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-ENGINE = ["goldlake", "lakehouse", "metadata", "serving", "tfx_pipeline"]
+ENGINE = ["goldlake", "goldlake_core", "lakehouse", "metadata", "serving", "tfx_pipeline"]
 DATA_SET_WORDS = [
     "arrest",
     "chicago",
@@ -24,13 +24,13 @@ DATA_SET_WORDS = [
     "theft",
     "turbofan",
 ]
-# Words of an API, by the folder of its connector under goldlake/sources.
+# Words of an API, by the folder of its connector under lakehouse/sources.
 API_WORDS = {
     "socrata": ["socrata", "soda", "$limit", "$offset", "$order", "$select", "$where"],
     "police_uk": ["police_uk", "crimes-street", "crimes-no-location"],
 }
-# The list of the connectors that are shipped names them.
-CONNECTOR_LIST = "goldlake/sources/plugins.py"
+# The lists of the connectors and simulators that are shipped name them.
+LISTS = ["lakehouse/sources/plugins.py", "goldlake/simulators/base.py"]
 
 
 def uses(word: str, text: str) -> bool:
@@ -52,15 +52,17 @@ def violations(folders: list[Path], words: list[str], leave_out: list[str]) -> I
 @pytest.mark.parametrize("folder", ENGINE)
 def test_no_word_of_a_data_set_in_the_engine(folder: str) -> None:
     # The API of the British police is about crimes; so is its connector.
-    found = violations(
-        [ROOT / folder], DATA_SET_WORDS, ["goldlake/sources/police_uk", CONNECTOR_LIST]
-    )
+    found = violations([ROOT / folder], DATA_SET_WORDS, ["lakehouse/sources/police_uk", *LISTS])
     assert list(found) == []
 
 
 @pytest.mark.parametrize("connector", API_WORDS)
 def test_words_of_an_api_only_in_its_connector(connector: str) -> None:
-    own = [f"goldlake/sources/{connector}", CONNECTOR_LIST]
+    own = [
+        f"lakehouse/sources/{connector}.py",
+        f"goldlake/simulators/{connector}",
+        *LISTS,
+    ]
     found = violations([ROOT / folder for folder in ENGINE], API_WORDS[connector], own)
     assert list(found) == []
 

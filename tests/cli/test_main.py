@@ -16,7 +16,7 @@ from click.testing import CliRunner
 
 from goldlake.cli.common import report_errors
 from goldlake.cli.main import COMMANDS, main
-from goldlake.contracts.errors import GateRefused, PermanentError, UsageError
+from goldlake_core.contracts.errors import GateRefused, PermanentError, UsageError
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from goldlake.contracts.registry import load_usecase
-from goldlake.contracts.usecase import UseCase
-from goldlake.storage.home import Home
+from goldlake_core.contracts.registry import load_usecase
+from goldlake_core.contracts.usecase import UseCase
+from goldlake_core.storage.home import Home
 
 
 @pytest.fixture(scope="session")

@@ -10,9 +10,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from goldlake.contracts.usecase import UseCase
-from goldlake.storage.home import Home
-from goldlake.storage.landing import Cursor
+from goldlake_core.contracts.usecase import UseCase
+from goldlake_core.storage.home import Home
+from goldlake_core.storage.landing import Cursor
 from lakehouse import specs
 
 API_NAMES = [

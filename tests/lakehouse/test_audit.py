@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from goldlake.contracts.errors import StoreError
-from goldlake.contracts.usecase import UseCase
-from goldlake.storage.home import Home
+from goldlake_core.contracts.errors import StoreError
+from goldlake_core.contracts.usecase import UseCase
+from goldlake_core.storage.home import Home
 from lakehouse import audit, delta, specs, stages
 from lakehouse.deltalog import DeltaLog
 from tests.lakehouse.records import crime, land, silent

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from goldlake.contracts.errors import StoreError
+from goldlake_core.contracts.errors import StoreError
 from lakehouse.deltalog import DeltaLog
 
 SCHEMA = json.dumps(

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from goldlake.contracts.errors import PermanentError, StoreError
-from goldlake.contracts.model import Feature, Model, Split
-from goldlake.contracts.usecase import UseCase
-from goldlake.storage.home import Home
+from goldlake_core.contracts.errors import PermanentError, StoreError
+from goldlake_core.contracts.model import Feature, Model, Split
+from goldlake_core.contracts.usecase import UseCase
+from goldlake_core.storage.home import Home
 from lakehouse import catalog, export, stages
 from lakehouse.deltalog import DeltaLog
 from tests.lakehouse.records import crime, land, silent

@@ -11,10 +11,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from goldlake.contracts.errors import PermanentError
-from goldlake.contracts.registry import resolve
-from goldlake.contracts.usecase import UseCase
-from goldlake.storage.home import Home
+from goldlake_core.contracts.errors import PermanentError
+from goldlake_core.contracts.registry import resolve
+from goldlake_core.contracts.usecase import UseCase
+from goldlake_core.storage.home import Home
 from lakehouse import delta, gold, specs, stages
 from lakehouse.deltalog import DeltaLog
 from tests.lakehouse.records import crime, land, silent

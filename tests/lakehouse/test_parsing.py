@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from goldlake.contracts.usecase import Column, UseCase
+from goldlake_core.contracts.usecase import Column, UseCase
 from lakehouse.parsing import CONTENT_HASH, KEY, REASONS, parsed
 from tests.lakehouse.records import crime
 

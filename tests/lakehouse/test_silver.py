@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from goldlake.contracts.errors import StoreError
-from goldlake.contracts.usecase import Column, UseCase
-from goldlake.storage.home import Home
+from goldlake_core.contracts.errors import StoreError
+from goldlake_core.contracts.usecase import Column, UseCase
+from goldlake_core.storage.home import Home
 from lakehouse import audit, bronze, delta, silver, specs
 from tests.lakehouse.records import crime, land, silent
 

@@ -8,7 +8,7 @@ from typing import Any
 from ml_metadata.metadata_store import metadata_store
 from ml_metadata.proto import metadata_store_pb2 as pb
 
-from goldlake.storage.home import Home
+from goldlake_core.storage.home import Home
 
 TABLE = "toy.gold.colors"
 

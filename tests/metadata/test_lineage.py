@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from goldlake.contracts.errors import PermanentError, UsageError
-from goldlake.storage.home import Home
-from metadata.lineage import lineage, lineage_text
+from goldlake.cli.lineage_text import lineage_text
+from goldlake_core.contracts.errors import PermanentError, UsageError
+from goldlake_core.storage.home import Home
+from metadata.lineage import lineage
 from metadata.promotion import record_promotion
 from tests.metadata.recorded import TABLE, Recorder, record_training
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from goldlake.contracts.errors import UsageError
-from goldlake.storage.home import Home
+from goldlake_core.contracts.errors import UsageError
+from goldlake_core.storage.home import Home
 from metadata.promotion import PROMOTION, promotions, record_promotion
 from metadata.store import Store
 from tests.metadata.recorded import Recorder, record_training

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from goldlake.contracts.errors import PermanentError, UsageError
+from goldlake_core.contracts.errors import PermanentError, UsageError
 from serving import config
 from serving.config import ModelsConfig, ServedModel
 

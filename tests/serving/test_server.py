@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from goldlake.contracts.errors import UsageError
+from goldlake_core.contracts.errors import UsageError
 from serving import client, config
 from serving.client import NotAvailable, ServerRefused, ServerUnreachable
 from serving.config import ModelsConfig

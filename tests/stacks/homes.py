@@ -6,7 +6,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from goldlake.storage.home import Home
+from goldlake_core.storage.home import Home
 from metadata.store import Artifact, Store
 from tests.tfx_pipeline.examples import example_records, parsed
 

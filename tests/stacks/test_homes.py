@@ -17,15 +17,15 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from goldlake.contracts.registry import load_usecase
-from goldlake.storage.home import Home
+from goldlake_core.contracts.registry import load_usecase
+from goldlake_core.storage.home import Home
 from tests.end_to_end.commands import goldlake_json
 from tests.stacks import homes
 from tests.stacks.homes import SPLITS
 from tests.tfx_pipeline.examples import example_records, parsed
-from tfx_pipeline.model.export import PROBABILITY, TF_EXAMPLE, TRANSFORM_FEATURES
-from tfx_pipeline.model.loading import LoadedModel
-from tfx_pipeline.model.serving_check import check_model, sample_rows
+from tfx_pipeline.evaluation.loading import LoadedModel
+from tfx_pipeline.evaluation.serving_check import check_model, sample_rows
+from tfx_pipeline.modules.saved_model import PROBABILITY, TF_EXAMPLE, TRANSFORM_FEATURES
 from tfx_pipeline.spec import ColumnSpec, pipeline_spec
 
 pytestmark = pytest.mark.other_stack

@@ -16,8 +16,8 @@ ROOT = Path(__file__).parent.parent.parent
 PYTHON = ROOT / ".venv-kfp" / "bin" / "python"
 SCRIPT = """
 import dataclasses, sys
-from goldlake.contracts.registry import load_usecase
-from goldlake.storage.home import Home
+from goldlake_core.contracts.registry import load_usecase
+from goldlake_core.storage.home import Home
 from tfx_pipeline import kubeflow, runner
 
 usecase_folder, home, handoff, output = sys.argv[1:]

@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from goldlake.contracts.registry import load_usecase
-from goldlake.storage.home import Home
+from goldlake_core.contracts.registry import load_usecase
+from goldlake_core.storage.home import Home
 from serving import config
 from tests.tfx_pipeline.examples import example_records, parsed
 from tests.tfx_pipeline.toy_export import ROWS, TOY, toy_rows, write_export
-from tfx_pipeline import runner
+from tfx_pipeline import stages as runner
 from tfx_pipeline.spec import PipelineSpec
 
 pytestmark = pytest.mark.tfx
@@ -191,7 +191,7 @@ def test_both_hand_offs_give_the_same_rows(trained: Trained, tmp_path: Path) -> 
     from tfx.orchestration.metadata import sqlite_metadata_connection_config
     from tfx.orchestration.pipeline import Pipeline
 
-    from tfx_pipeline.local import LocalRunner
+    from tfx_pipeline.local_runner import LocalRunner
     from tfx_pipeline.pipeline import BEAM_ARGS, data_nodes
 
     found = {}
@@ -227,8 +227,8 @@ def test_definition_names_no_place_and_every_node_holds_a_code_hash(
     from tfx.dsl.compiler.compiler import Compiler
     from tfx.proto.orchestration import pipeline_pb2
 
+    from tfx_pipeline import model_nodes as nodes
     from tfx_pipeline import pipeline as wiring
-    from tfx_pipeline.model import nodes
 
     for module in (wiring, nodes):
         monkeypatch.setattr(module, "code_hash", lambda *modules: "c0de")

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from goldlake.contracts.errors import PermanentError
-from goldlake.contracts.registry import load_usecase
-from goldlake.contracts.usecase import UseCase
+from goldlake_core.contracts.errors import PermanentError
+from goldlake_core.contracts.registry import load_usecase
+from goldlake_core.contracts.usecase import UseCase
 from tests.tfx_pipeline.toy_export import TOY
 from tfx_pipeline.spec import (
     EvaluationSpec,

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from goldlake.contracts.registry import load_usecase
+from goldlake_core.contracts.registry import load_usecase
 
 TOY = Path(__file__).parent.parent / "usecases" / "toy_harbour"
 FIRST = datetime(2024, 1, 1, 6)

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from goldlake.contracts.loader import load_contract
-from goldlake.contracts.registry import resolve
-from goldlake.contracts.usecase import UseCase
+from goldlake_core.contracts.loader import load_contract
+from goldlake_core.contracts.registry import resolve
+from goldlake_core.contracts.usecase import UseCase
 
 
 @pytest.fixture(scope="module")

@@ -12,8 +12,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from goldlake.contracts.registry import load_usecase, resolve
-from goldlake.contracts.usecase import UseCase
+from goldlake_core.contracts.registry import load_usecase, resolve
+from goldlake_core.contracts.usecase import UseCase
 
 Row = dict[str, Any]
 COUNT = 20_000

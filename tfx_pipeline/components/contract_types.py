@@ -19,7 +19,8 @@ from tfx.dsl.components.base.base_executor import BaseExecutor
 from tfx.types import artifact_utils, standard_artifacts
 from tfx_bsl.coders.example_coder import ExamplesToRecordBatchDecoder
 
-from goldlake.contracts.errors import PermanentError, StoreError
+from goldlake_core.contracts.errors import PermanentError, StoreError
+from goldlake_core.storage.exports import SPLITS
 from tfx_pipeline.components.base import component_class
 from tfx_pipeline.components.data_snapshot import DataSnapshot, manifest_of
 from tfx_pipeline.components.snapshot_example_gen import (
@@ -28,7 +29,6 @@ from tfx_pipeline.components.snapshot_example_gen import (
     describe_examples,
     write_examples,
 )
-from tfx_pipeline.exports import SPLITS
 from tfx_pipeline.spec import ColumnSpec
 
 BATCH_ROWS = 4096

@@ -18,8 +18,8 @@ from tfx.dsl.components.base.base_executor import BaseExecutor
 from tfx.dsl.io import fileio
 from tfx.types import artifact_utils, standard_artifacts
 
-from goldlake.contracts.errors import UsageError
-from goldlake.contracts.model import DriftLimit
+from goldlake_core.contracts.errors import UsageError
+from goldlake_core.contracts.model import DriftLimit
 from tfx_pipeline.components.base import component_class
 from tfx_pipeline.spec import ColumnSpec, ValidationSpec
 

@@ -12,9 +12,9 @@ from tfx.dsl.io import fileio
 from tfx.types import artifact_utils, standard_artifacts
 from tfx.types.artifact import Property, PropertyType
 
-from goldlake.contracts.errors import StoreError
+from goldlake_core.contracts.errors import StoreError
+from goldlake_core.storage.exports import SPLITS, export_uri, read_manifest, verify_parts
 from tfx_pipeline.components.base import component_class
-from tfx_pipeline.exports import SPLITS, export_uri, read_manifest, verify_parts
 
 MANIFEST_FILE = "manifest.json"
 _STRING, _INT = Property(type=PropertyType.STRING), Property(type=PropertyType.INT)

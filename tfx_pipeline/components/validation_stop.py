@@ -8,7 +8,7 @@ from tfx import types
 from tfx.dsl.components.base.base_executor import BaseExecutor
 from tfx.types import artifact_utils
 
-from goldlake.contracts.errors import GateRefused
+from goldlake_core.contracts.errors import GateRefused
 from tfx_pipeline.components.base import component_class
 from tfx_pipeline.components.validation_verdict import REFUSED, ValidationVerdict, read_verdict
 

@@ -21,12 +21,12 @@ from tfx.dsl.io import fileio
 from tfx.types import artifact_utils, standard_artifacts
 from tfx.types.artifact import Property, PropertyType
 
-from goldlake.contracts.errors import StoreError
-from goldlake.storage.home import Home
+from goldlake_core.contracts.errors import StoreError
+from goldlake_core.storage.exports import SPLITS
+from goldlake_core.storage.home import Home
 from tfx_pipeline.components.base import component_class
 from tfx_pipeline.components.curated_schema import TRAINING, read_schema
 from tfx_pipeline.components.data_snapshot import DataSnapshot
-from tfx_pipeline.exports import SPLITS
 
 VERDICT_FILE = "verdict.json"
 PASSED, REFUSED = "passed", "refused"

@@ -26,8 +26,8 @@ def ingest(
     """Land what is new at the source and refine it: bronze, silver, gold."""
     from goldlake.cli import account
     from goldlake.cli.progress import Progress
-    from goldlake.storage.home import Home
-    from goldlake.workflows.medallion import ingest as run_ingest
+    from goldlake.workflows.ingest import ingest as run_ingest
+    from goldlake_core.storage.home import Home
 
     with Progress(account.SUMMARIES) as progress:
         document = run_ingest(usecase, Home.at(home), source, since, until, progress)
@@ -46,8 +46,8 @@ def ingest(
 def tables(usecase: str | None, as_of: str | None, home: str | None, as_json: bool) -> None:
     """Show every table with rows, version, size and URI, and what became of all records."""
     from goldlake.cli import account
-    from goldlake.storage.home import Home
     from goldlake.workflows.tables import tables_document
+    from goldlake_core.storage.home import Home
 
     document = tables_document(usecase, Home.at(home), as_of)
     if as_json:
@@ -69,8 +69,8 @@ def export(
     """Write one gold version as the CSV hand-off: parts by split, and a manifest."""
     from goldlake.cli import account
     from goldlake.cli.progress import Progress
-    from goldlake.storage.home import Home
-    from goldlake.workflows.medallion import export as run_export
+    from goldlake.workflows.ingest import export as run_export
+    from goldlake_core.storage.home import Home
 
     with Progress(account.SUMMARIES) as progress:
         document = run_export(model, Home.at(home), version, out, progress)

@@ -16,8 +16,8 @@ from goldlake.cli.common import home_option, json_option, print_json, report_err
 @report_errors
 def doctor(home: str | None, as_json: bool) -> None:
     """Say what this machine lacks, and the command that fixes it (exit code 3 if anything)."""
-    from goldlake.storage.home import Home
     from goldlake.workflows.doctor import findings
+    from goldlake_core.storage.home import Home
 
     found = findings(Home.at(home))
     if as_json:

@@ -19,8 +19,8 @@ def train(model: str, version: int | None, home: str | None, as_json: bool) -> N
     """Run the TFX pipeline on one gold version and push what is blessed. Promotes nothing."""
     from goldlake.cli import account
     from goldlake.cli.progress import Progress
-    from goldlake.storage.home import Home
-    from goldlake.workflows.training import train as run_train
+    from goldlake.workflows.train import train as run_train
+    from goldlake_core.storage.home import Home
 
     with Progress(account.SUMMARIES) as progress:
         document = run_train(model, Home.at(home), version, progress)
@@ -38,8 +38,8 @@ def train(model: str, version: int | None, home: str | None, as_json: bool) -> N
 def models(home: str | None, as_json: bool) -> None:
     """Show every pushed version, its data and figures, and which one serves now."""
     from goldlake.cli import account
-    from goldlake.storage.home import Home
     from goldlake.workflows.models import models_document
+    from goldlake_core.storage.home import Home
 
     document = models_document(Home.at(home))
     if as_json:
@@ -59,8 +59,8 @@ def models(home: str | None, as_json: bool) -> None:
 @report_errors
 def promote(model: str, label: str, url: str | None, home: str | None, as_json: bool) -> None:
     """Make MODEL@VERSION the one that serves under a label, without a gap."""
-    from goldlake.storage.home import Home
     from goldlake.workflows.promote import promote as run_promote
+    from goldlake_core.storage.home import Home
 
     document = run_promote(Home.at(home), model, label, url)
     if as_json:

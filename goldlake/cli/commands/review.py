@@ -14,9 +14,9 @@ from goldlake.cli.common import home_option, json_option, print_json, report_err
 @report_errors
 def lineage(name: str, home: str | None, as_json: bool) -> None:
     """Which rows made this model, or which models this table version made."""
-    from goldlake.storage.home import Home
+    from goldlake.cli.lineage_text import lineage_text
+    from goldlake_core.storage.home import Home
     from metadata.lineage import lineage as chain
-    from metadata.lineage import lineage_text
 
     document = chain(Home.at(home), name)
     if as_json:
@@ -31,7 +31,7 @@ def lineage(name: str, home: str | None, as_json: bool) -> None:
 @report_errors
 def tensorboard(port: int, home: str | None) -> None:
     """Open TensorBoard over all training runs of the home, until Ctrl-C."""
-    from goldlake.storage.home import Home
     from goldlake.workflows.review import run_tensorboard
+    from goldlake_core.storage.home import Home
 
     run_tensorboard(Home.at(home), port)

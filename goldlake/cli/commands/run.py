@@ -42,8 +42,8 @@ def run(usecase: str, home: str | None, as_json: bool, **options: Any) -> None:
     """
     from goldlake.cli import account
     from goldlake.cli.progress import Progress
-    from goldlake.storage.home import DEMO_HOME, Home
-    from goldlake.workflows.whole import EMBEDDED, Order, run_whole
+    from goldlake.workflows.run import EMBEDDED, Order, run_whole
+    from goldlake_core.storage.home import DEMO_HOME, Home
 
     order = Order(usecase=usecase, **options)
     default = DEMO_HOME if order.source == EMBEDDED else None

@@ -19,8 +19,8 @@ from goldlake.cli.common import home_option, json_option, print_json, report_err
 @report_errors
 def serve(rest_port: int, host: str, model_config_file: str | None, home: str | None) -> None:
     """Serve the promoted models over TF Serving's REST API, until Ctrl-C."""
-    from goldlake.storage.home import Home
     from goldlake.workflows.serve import serve_models
+    from goldlake_core.storage.home import Home
 
     def ready(url: str) -> None:
         click.echo(f"Serving at {url}/v1/models. Stop with Ctrl-C.")
@@ -56,7 +56,7 @@ def predict(model: str, source: TextIO, url: str, label: str | None, as_json: bo
 
 
 def _instances(text: str) -> list[dict[str, Any]]:
-    from goldlake.contracts.errors import UsageError
+    from goldlake_core.contracts.errors import UsageError
 
     hint = "echo '{\"instances\": [{…}]}' | goldlake predict MODEL"
     try:

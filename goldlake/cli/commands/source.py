@@ -36,8 +36,8 @@ from goldlake.cli.common import json_option, report_errors
 @report_errors
 def source(usecase: str, data: tuple[Path, ...], as_json: bool, **options: Any) -> None:
     """Serve the use case's API on loopback, from real exports or generated rows."""
-    from goldlake.contracts.registry import load_usecase
-    from goldlake.sources import simulator
+    from goldlake.simulators import server as simulator
+    from goldlake_core.contracts.registry import load_usecase
 
     def ready(url: str) -> None:
         if as_json:

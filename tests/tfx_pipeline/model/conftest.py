@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.tfx_pipeline.model import toy
+from tests.tfx_pipeline import toy
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ def toy_data(tmp_path_factory: pytest.TempPathFactory) -> Toy:
 @pytest.fixture(scope="session")
 def toy_model(toy_data: Toy, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder of a Model artifact (``Format-Serving/saved_model.pb``, logs in ``run``)."""
-    from tfx_pipeline.model.trainer import run_fn
+    from tfx_pipeline.modules.trainer import run_fn
 
     folder = tmp_path_factory.mktemp("model")
     run_fn(toy_data.fn_args(folder))

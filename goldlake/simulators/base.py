@@ -1,0 +1,71 @@
+"""What every simulator of an API is to the rest of goldlake, and how one is found.
+
+A package adds a simulator with an entry point in the group ``goldlake.simulators`` whose name is
+the kind of source and whose object is a `Simulator`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from importlib import import_module
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any
+
+from goldlake_core.contracts.errors import UsageError
+from goldlake_core.contracts.usecase import UseCase
+
+GROUP = "goldlake.simulators"
+
+_OURS = {"socrata": "goldlake.simulators.socrata.simulator:portal"}
+
+Application = Callable[[Any, Any, Any], Awaitable[None]]
+
+
+@dataclass(frozen=True)
+class SimulatorOptions:
+    """What a simulator serves and how.
+
+    Attributes:
+        data: Exports to replay; empty: generated rows.
+        rows: Generated rows.
+        seed: Of generated rows and of faults.
+        faults: ``KIND:SHARE,…``, or None.
+        speed: Seconds that pass at the source in one second, or None: everything is visible.
+        start: The source's instant at the start (ISO 8601) with ``speed``, or None: its first row.
+        warn: Told in one line what of the data is left out.
+    """
+
+    data: tuple[Path, ...] = ()
+    rows: int = 20_000
+    seed: int = 7
+    faults: str | None = None
+    speed: float | None = None
+    start: str | None = None
+    warn: Callable[[str], None] = field(default=lambda message: None)
+
+
+Simulator = Callable[[UseCase, SimulatorOptions], Application]
+"""Makes the ASGI application that serves a use case's source."""
+
+
+def simulator(kind: str) -> Simulator:
+    """The simulator of a kind of source.
+
+    Raises:
+        UsageError: There is none.
+    """
+    if kind in _OURS:
+        module, _, name = _OURS[kind].partition(":")
+        found = getattr(import_module(module), name)
+    else:
+        entries = [entry for entry in entry_points(group=GROUP) if entry.name == kind]
+        if not entries:
+            raise UsageError(f"A source of kind {kind!r} has no simulator")
+        found = entries[0].load()
+    if not callable(found):
+        raise UsageError(
+            f"The entry point {kind!r} of {GROUP} gives {found!r}", valid="a simulator function"
+        )
+    return found  # type: ignore[no-any-return]

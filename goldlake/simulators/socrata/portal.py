@@ -1,0 +1,205 @@
+"""The simulated portal as an ASGI application: HTTP around `query.answer`.
+
+``GET /resource/ID.json`` speaks SODA 2.x; ``GET /`` tells what is served. Every answer carries the
+header X-Goldlake-Source with the identity of the rows, which is the same on any port.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from email.utils import format_datetime
+from typing import Any
+from urllib.parse import parse_qsl
+
+import orjson
+
+from goldlake.simulators.socrata.dataset import Dataset
+from goldlake.simulators.socrata.faults import SLOW_S, Faults
+from goldlake.simulators.socrata.query import answer, parse
+from goldlake.simulators.socrata.soql import SoqlError
+from lakehouse.sources.socrata import IDENTITY_HEADER
+
+_FAULT_ANSWERS = {
+    202: ("processing", "Request processing. Please retry."),
+    400: ("query.compiler.malformed", "Could not parse SoQL query"),
+    401: ("authentication_required", "Authentication required"),
+    403: ("permission_denied", "Invalid app_token specified"),
+    404: ("dataset.missing", "Not found"),
+    429: ("too-many-requests", "Too many requests"),
+    500: ("internal-error", "Internal error"),
+    502: ("bad-gateway", "Bad gateway"),
+    503: ("unavailable", "Service unavailable"),
+    504: ("timeout", "Request timed out"),
+}
+
+Scope = Mapping[str, Any]
+Receive = Callable[[], Awaitable[Mapping[str, Any]]]
+Send = Callable[[Mapping[str, Any]], Awaitable[None]]
+
+
+class Clock:
+    """What time it is at the portal: real seconds times ``speed``, from a given start.
+
+    Attributes:
+        speed: Seconds that pass at the portal in one second; None: the end of all times.
+    """
+
+    def __init__(
+        self, start: str, speed: float | None, now: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.speed = speed
+        self._start = datetime.fromisoformat(start.replace("Z", "+00:00"))
+        self._now = now
+        self._began = now()
+
+    def at(self) -> str | None:
+        """The portal's instant (UTC, milliseconds, Z), or None for the end of all times."""
+        if self.speed is None:
+            return None
+        passed = (self._now() - self._began) * self.speed
+        instant = self._start + timedelta(seconds=passed)
+        text = instant.astimezone(timezone.utc).replace(tzinfo=None)
+        return text.isoformat(timespec="milliseconds") + "Z"
+
+
+@dataclass(frozen=True)
+class Reply:
+    """An HTTP answer before it is sent."""
+
+    status: int
+    body: bytes
+    headers: Mapping[str, str]
+
+
+class Portal:
+    """The application. One data set; read-only.
+
+    Attributes:
+        dataset_id: The data set's 4x4 id.
+        dataset: Its rows.
+        identity: What is told of them in the header.
+        clock: Which versions are visible.
+        faults: What goes wrong on request.
+    """
+
+    def __init__(
+        self,
+        dataset_id: str,
+        dataset: Dataset,
+        identity: Mapping[str, Any],
+        clock: Clock,
+        faults: Faults,
+    ) -> None:
+        self.dataset_id = dataset_id
+        self.dataset = dataset
+        self.identity = identity
+        self.clock = clock
+        self.faults = faults
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers one request (ASGI)."""
+        if scope["type"] != "http":
+            return
+        is_data = scope["path"].startswith("/resource/")
+        fault = self.faults.next() if is_data else None
+        if fault == "slow":
+            await asyncio.sleep(SLOW_S)
+        if fault is not None and fault.isdigit():
+            reply = _error(int(fault), *_FAULT_ANSWERS[int(fault)], data={})
+        else:
+            reply = self.reply(
+                scope["method"],
+                scope["path"],
+                scope["query_string"].decode("latin-1"),
+                {k.decode("latin-1"): v.decode("latin-1") for k, v in scope["headers"]},
+            )
+        await self._send(send, reply, has_body=scope["method"] != "HEAD", is_cut=fault == "cut")
+
+    def reply(self, method: str, path: str, query: str, headers: Mapping[str, str]) -> Reply:
+        """The answer to a request, without the socket.
+
+        Args:
+            method: HTTP method.
+            path: Decoded path.
+            query: Query string as sent.
+            headers: By lower-case name.
+        """
+        if method not in ("GET", "HEAD"):
+            return _error(405, "method_not_allowed", f"{method} is not allowed", data={})
+        if path == "/":
+            return Reply(200, orjson.dumps(self.about()) + b"\n", {})
+        if path != f"/resource/{self.dataset_id}.json":
+            wanted = path.rsplit("/", 1)[-1].removesuffix(".json")
+            return _error(404, "dataset.missing", "Not found", data={"id": wanted})
+        try:
+            parameters = parse_qsl(query, keep_blank_values=True, errors="strict")
+            return self._rows(parameters, headers.get("if-none-match"))
+        except SoqlError as error:
+            return _error(400, error.code, str(error), data={"query": query})
+        except (RecursionError, UnicodeDecodeError, OverflowError) as error:
+            return _error(400, "query.compiler.malformed", str(error), data={})
+
+    def about(self) -> dict[str, Any]:
+        """What is served: data set, identity, rows and versions, the portal's time."""
+        dataset, path = self.dataset, f"/resource/{self.dataset_id}.json"
+        return {
+            "dataset": self.dataset_id,
+            "path": path,
+            "identity": dict(self.identity),
+            "rows": len(dataset),
+            "versions": dataset.versions,
+            "from": dataset.updated_at[0] if dataset.versions else None,
+            "until": dataset.updated_at[-1] if dataset.versions else None,
+            "at": self.clock.at(),
+            "speed": self.clock.speed,
+        }
+
+    def _rows(self, parameters: list[tuple[str, str]], known_tag: str | None) -> Reply:
+        at = self.clock.at()
+        result = answer(parse(parameters), self.dataset, at)
+        tag = f'W/"{hashlib.blake2b(result.body, digest_size=12).hexdigest()}"'
+        headers = {
+            "ETag": tag,
+            "X-SODA2-Fields": json.dumps(list(result.types)),
+            "X-SODA2-Types": json.dumps(list(result.types.values())),
+            "Last-Modified": self._last_modified(at),
+        }
+        if known_tag == tag:
+            return Reply(304, b"", headers)
+        return Reply(200, result.body, headers)
+
+    def _last_modified(self, at: str | None) -> str:
+        times = self.dataset.updated_at
+        newest = times[-1] if times else "1970-01-01T00:00:00.000Z"
+        text = min(newest, at) if at else newest
+        instant = datetime.fromisoformat(text.replace("Z", "+00:00"))
+        return format_datetime(instant, usegmt=True)
+
+    async def _send(self, send: Send, reply: Reply, *, has_body: bool, is_cut: bool) -> None:
+        headers = {
+            "Content-Type": "application/json;charset=utf-8",
+            "Content-Length": str(len(reply.body)),
+            IDENTITY_HEADER: json.dumps(self.identity),
+            **reply.headers,
+        }
+        raw = [(k.lower().encode(), v.encode("latin-1")) for k, v in headers.items()]
+        if reply.status == 304:
+            raw = [(k, v) for k, v in raw if k not in (b"content-length", b"content-type")]
+        await send({"type": "http.response.start", "status": reply.status, "headers": raw})
+        body = reply.body if has_body else b""
+        if is_cut:
+            half = {"type": "http.response.body", "body": body[: len(body) // 2]}
+            await send({**half, "more_body": True})
+            raise ConnectionAbortedError("cut on request")  # the server closes the connection
+        await send({"type": "http.response.body", "body": body})
+
+
+def _error(status: int, code: str, message: str, *, data: Mapping[str, Any]) -> Reply:
+    document = {"code": code, "error": True, "message": message, "data": dict(data)}
+    return Reply(status, orjson.dumps(document) + b"\n", {})

@@ -1,0 +1,95 @@
+"""The simulator of a Socrata portal, built from a contract."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from goldlake.simulators.base import SimulatorOptions
+from goldlake.simulators.socrata.conditions import time_text
+from goldlake.simulators.socrata.faults import Faults
+from goldlake.simulators.socrata.portal import Clock, Portal
+from goldlake.simulators.socrata.records import EPOCH, Row, Shape, published
+from goldlake.simulators.socrata.replay import export_rows, file_hash
+from goldlake_core.contracts.errors import UsageError
+from goldlake_core.contracts.hashing import functions_hash
+from goldlake_core.contracts.registry import resolve
+from goldlake_core.contracts.usecase import UseCase
+
+
+def portal(usecase: UseCase, options: SimulatorOptions) -> Portal:
+    """The portal that a use case's exports or generated rows make.
+
+    Raises:
+        UsageError: No rows, a broken option, or exports that are none.
+    """
+    faults = Faults.parse(options.faults, options.seed)
+    if options.speed is not None and not 0 < options.speed < 1e9:
+        raise UsageError(
+            f"--speed is {options.speed}", valid="simulated seconds per second, over 0"
+        )
+    dataset_id = usecase.source.dataset
+    shape = Shape.of(usecase)
+    if options.data:
+        rows, identity = _replayed(dataset_id, shape, options), _replay(dataset_id, options.data)
+    else:
+        generator = _generator(usecase, options)
+        rows = _generated(usecase, generator, options)
+        identity = _generation(usecase, generator, options)
+    dataset = published(rows, shape, dataset_id)
+    if not len(dataset):
+        raise UsageError("There are no rows to serve", valid="exports with rows, or --rows above 0")
+    clock = Clock(_start(options.start, dataset.updated_at[0]), options.speed)
+    return Portal(dataset_id, dataset, identity, clock, faults)
+
+
+def _replayed(
+    dataset_id: str, shape: Shape, options: SimulatorOptions
+) -> Iterator[tuple[str, Row]]:
+    for file in options.data:
+        yield from export_rows(file, shape, options.warn)
+
+
+def _replay(dataset_id: str, files: tuple[Path, ...]) -> dict[str, Any]:
+    hashes = sorted({file_hash(file) for file in files})
+    return {"kind": "replay", "dataset": dataset_id, "files": hashes}
+
+
+def _generated(
+    usecase: UseCase, generator: str, options: SimulatorOptions
+) -> Iterator[tuple[str, Row]]:
+    rows = resolve(usecase, generator, "source.generator")
+    for number, row in enumerate(rows(options.rows, options.seed)):
+        yield f"generated:{options.seed}:{number}", row
+
+
+def _generator(usecase: UseCase, options: SimulatorOptions) -> str:
+    if usecase.source.generator is None:
+        raise UsageError(
+            f"The use case {usecase.name} has no generator of rows (source.generator)",
+            valid="exports to replay, with --data FILE",
+        )
+    if options.rows < 1:
+        raise UsageError(f"--rows is {options.rows}", valid="a number above 0")
+    return usecase.source.generator
+
+
+def _generation(usecase: UseCase, generator: str, options: SimulatorOptions) -> dict[str, Any]:
+    return {
+        "kind": "generated",
+        "usecase": usecase.name,
+        "rows": options.rows,
+        "seed": options.seed,
+        # Edited code makes other rows of the same seed.
+        "generator": functions_hash(usecase, generator),
+    }
+
+
+def _start(asked: str | None, first: str) -> str:
+    if asked is None:
+        return first or EPOCH
+    start = time_text(asked, is_utc=True)
+    if start is None:
+        raise UsageError(f"{asked!r} is no instant", valid="ISO 8601, such as 2016-03-01T00:00:00Z")
+    return start

@@ -1,0 +1,175 @@
+"""The data catalogue of a use case as Markdown: what each table, column, check and model means."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from goldlake.workflows.pages.reference import table
+from goldlake_core.contracts import ids, schemas, wire
+from goldlake_core.contracts.model import Feature, Model, Split, Threshold
+from goldlake_core.contracts.usecase import Column, GoldTable, Source, UseCase, WireNull
+
+
+def data_catalogue(usecase: UseCase) -> str:
+    """A Markdown page about a use case: source, tables, columns, checks, models. Pure."""
+    silver = usecase.silver
+    parts = [
+        f"# {usecase.title}\n",
+        f"{usecase.description}\n",
+        table(("", ""), _facts(usecase.source, usecase.licence)),
+        f"## `{ids.TableId(usecase.name, 'silver', silver.table)}`\n",
+        f"{silver.comment}\n",
+        f"Key: {_names(silver.key)}. The larger `{silver.version}` is the newer version of a row. "
+        f"A fact happened at `{silver.event_time}`.\n",
+        _columns(silver.columns, has_field=True),
+        "Records that break a rule are quarantined under its code:\n",
+        table(
+            ("reason code", "a row passes when"),
+            [(f"`{code}`", text) for code, text in schemas.reasons(silver).items()],
+        ),
+        "Rules over several columns:\n" if silver.checks else "",
+        table(
+            ("code", "Spark SQL", "meaning"),
+            [(f"`{c.code}`", f"`{c.expect}`", c.comment) for c in silver.checks],
+        )
+        if silver.checks
+        else "",
+    ]
+    parts += [_gold(usecase, gold) for gold in usecase.gold.values()]
+    parts += [_model(usecase, model) for model in usecase.models.values()]
+    return "\n".join(part for part in parts if part)
+
+
+def null_text(wire_null: WireNull | None) -> str:
+    """How a missing value travels to a served model, in words."""
+    if wire_null is None:
+        return ""
+    if wire_null.kind == "nan":
+        return "`NaN`"
+    if wire_null.kind == "text":
+        return f'`"{wire_null.token}"`'
+    return f"`{wire_null.token}: false`"
+
+
+def _facts(source: Source, licence: str) -> list[tuple[str, str]]:
+    place = f"{source.kind}: {source.address} {source.dataset}".replace(":  ", ": ")
+    return [("source", place), ("licence", licence)]
+
+
+def _columns(columns: Iterable[Column], *, has_field: bool) -> str:
+    header = ("column", "type", "missing", "unit", "allowed", "meaning")
+    rows = []
+    for column in columns:
+        row = (
+            f"`{column.name}`",
+            column.type,
+            _missing(column),
+            column.unit or "",
+            _allowed(column, is_short=not has_field),
+            column.comment,
+        )
+        rows.append((*row, _origin(column)) if has_field else row)
+    return table((*header, "from") if has_field else header, rows)
+
+
+def _missing(column: Column) -> str:
+    if not column.nullable:
+        return "never"
+    travels = null_text(column.wire_null)
+    return f"allowed; travels as {travels}" if travels else "allowed"
+
+
+def _allowed(column: Column, *, is_short: bool) -> str:
+    if column.domain is not None:
+        if is_short and len(column.domain) > 6:
+            return f"{len(column.domain)} values, see silver"
+        return ", ".join(column.domain)
+    if column.pattern is not None:
+        return f"matches `{column.pattern}`"
+    return schemas.range_text(column)
+
+
+def _origin(column: Column) -> str:
+    parts = [f"`{column.field}`"]
+    if column.format:
+        zone = f", {column.time_zone}" if column.time_zone else ""
+        parts.append(f"as `{column.format}`{zone}")
+    if column.null_values:
+        parts.append("missing: " + ", ".join(f"`{v}`" for v in column.null_values))
+    if column.pad:
+        parts.append(f"padded to {column.pad}")
+    parts += [f"`{old}` becomes `{new}`" for old, new in column.replace.items()]
+    return "; ".join(parts)
+
+
+def _gold(usecase: UseCase, gold: GoldTable) -> str:
+    return "\n".join(
+        [
+            f"## `{ids.TableId(usecase.name, 'gold', gold.name)}`\n",
+            f"{gold.comment}\n",
+            f"Key: {_names(gold.key)}. Mode: {gold.mode}. Made by `{gold.build}`.\n",
+            _columns(gold.columns, has_field=False),
+        ]
+    )
+
+
+def _model(usecase: UseCase, model: Model) -> str:
+    inputs = wire.raw_inputs(model, usecase.gold[model.table])
+    return "\n".join(
+        [
+            f"## Model `{ids.ModelId(usecase.name, model.name)}`: {model.title}\n",
+            f"{model.description}\n",
+            table(
+                ("", ""),
+                [
+                    ("learns from", f"`{ids.TableId(usecase.name, 'gold', model.table)}`"),
+                    ("label", f"`{model.label}`"),
+                    ("event time", f"`{model.event_time}`"),
+                    ("maturity", f"{model.maturity_days} days"),
+                    ("split", _split(model.split)),
+                    ("blessed when", "; ".join(map(_threshold, model.thresholds))),
+                ],
+            ),
+            table(
+                ("feature", "kind", "columns", "parameters"),
+                [_feature(feature) for feature in model.features],
+            ),
+            "Inputs of the served model:\n",
+            table(
+                ("input", "dtype", "missing travels as"),
+                [(f"`{i.name}`", i.dtype, _input_null(i)) for i in inputs],
+            ),
+        ]
+    )
+
+
+def _input_null(each: wire.RawInput) -> str:
+    if each.flag_of is not None:
+        return f"tells whether `{each.flag_of}` is there"
+    return null_text(each.wire_null) or "must be there"
+
+
+def _feature(feature: Feature) -> tuple[str, str, str, str]:
+    params = ", ".join(f"{name} {value}" for name, value in feature.params.items())
+    return (f"`{feature.name}`", feature.kind, _names(feature.columns), params)
+
+
+def _split(split: Split) -> str:
+    if split.kind == "fixed":
+        return f"eval from {split.eval_from}, test from {split.test_from}, until {split.until}"
+    train = "all before" if split.train_days is None else f"{split.train_days} days before"
+    return f"the last {split.test_days} days test, {split.eval_days} before eval, {train} train"
+
+
+def _threshold(threshold: Threshold) -> str:
+    bounds = {
+        "at least": threshold.minimum,
+        "at most": threshold.maximum,
+        "worse than what serves by at most": threshold.max_drop,
+    }
+    given = [f"{words} {value:g}" for words, value in bounds.items() if value is not None]
+    return f"{threshold.metric} {', '.join(given)}"
+
+
+def _names(names: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)

@@ -1,0 +1,196 @@
+"""Running stages: one process each group, events read as they come, cancelled cleanly.
+
+The JVM and TensorFlow never share a process, so every stage runs in a process of its own package
+(`python -m lakehouse`, `python -m tfx_pipeline`) over a run directory. What a stage prints goes to
+its log file; people see its events.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from goldlake_core.contracts.errors import GoldlakeError
+from goldlake_core.stages import Document, RunDir
+from goldlake_core.storage.home import DEFAULT_HOME, Home
+
+POLL_S = 0.1
+STOP_TIMEOUT_S = 20.0
+
+OnEvent = Callable[[Document], None]
+
+
+class StageFailed(GoldlakeError):
+    """A stage ended with an error.
+
+    Attributes:
+        stage: The stage that failed.
+        log: File with its full log.
+        error: The error document it left, or one made up from its exit status.
+    """
+
+    def __init__(self, stage: str, log: Path, error: Document) -> None:
+        self.stage = stage
+        self.log = log
+        self.error = error
+        super().__init__(str(error["message"]))
+
+    @property
+    def message(self) -> str:
+        """The stage's own message, and where its log is."""
+        return f"{self.stage}: {self.error['message']} (log: {self.log})"
+
+    @property
+    def code(self) -> int:
+        """Exit code the command should end with."""
+        return int(self.error.get("exit_code", 1))
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of one or more stages.
+
+    Attributes:
+        run_id: Such as ``20260401-093000-7f3a``; sorts by time.
+        home: The home it works on.
+        directory: Stage documents.
+        logs: Folder of log files, one per process.
+    """
+
+    run_id: str
+    home: Home
+    directory: RunDir
+    logs: Path
+
+    @classmethod
+    def new(cls, home: Home) -> Run:
+        """A run that starts now. Makes its two folders.
+
+        Stage documents and logs stay on this machine even when the home is a remote URL.
+        """
+        now = datetime.now(timezone.utc).strftime("%Y%m%d-%H%M%S")
+        run_id = f"{now}-{secrets.token_hex(2)}"
+        local = home if home.is_local else Home.at(DEFAULT_HOME)
+        directory = Path(local.run(run_id))
+        logs = Path(local.logs(run_id))
+        directory.mkdir(parents=True, exist_ok=True)
+        logs.mkdir(parents=True, exist_ok=True)
+        return cls(run_id, home, RunDir(directory), logs)
+
+    def stages(
+        self,
+        package: str,
+        requests: Mapping[str, Mapping[str, Any]],
+        on_event: OnEvent,
+    ) -> dict[str, Document]:
+        """Runs the stages of one package in one process, in the order of ``requests``.
+
+        Args:
+            package: ``lakehouse`` or ``tfx_pipeline``.
+            requests: Request document per stage.
+            on_event: Called with every event line as it comes, and with two of our own: kind
+                ``begin`` when a stage starts, kind ``end`` with its ``result`` when it ended well.
+
+        Returns:
+            Result document per stage.
+
+        Raises:
+            StageFailed: A stage ended with an error; later ones did not run.
+        """
+        for stage, request in requests.items():
+            self.directory.write_request(
+                stage, {"home": self.home.root, "run_id": self.run_id, **request}
+            )
+        log = self.logs / f"{'-'.join(requests)}.log"
+        command = [sys.executable, "-m", package, str(self.directory.path), *requests]
+        with child(command, log, env={"GOLDLAKE_HOME": self.home.root}) as process:
+            results = {stage: self._follow(process, stage, log, on_event) for stage in requests}
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(STOP_TIMEOUT_S)
+            return results
+
+    def _follow(
+        self, process: subprocess.Popen[str], stage: str, log: Path, on_event: OnEvent
+    ) -> Document:
+        on_event({"stage": stage, "kind": "begin"})
+        offset, is_over = 0, False
+        while not is_over:
+            # Asked before the events are read, so that none that came in between is missed.
+            is_over = self.directory.result_file(stage).exists() or process.poll() is not None
+            for event, behind in self.directory.events(stage, offset):
+                offset = behind
+                on_event(event)
+            if not is_over:
+                time.sleep(POLL_S)
+        result = self._result(process, stage, log)
+        on_event({"stage": stage, "kind": "end", "result": result})
+        return result
+
+    def _result(self, process: subprocess.Popen[str], stage: str, log: Path) -> Document:
+        if not self.directory.result_file(stage).exists():
+            exit_status = process.wait()
+            how = f"signal {-exit_status}" if exit_status < 0 else f"exit status {exit_status}"
+            message = f"The process of this stage ended early with {how}"
+            raise StageFailed(stage, log, {"message": message, "exit_code": 1})
+        result = self.directory.result(stage)
+        if result["status"] != "ok":
+            raise StageFailed(stage, log, result["error"])
+        return result
+
+
+@contextlib.contextmanager
+def child(
+    command: Sequence[str],
+    log: Path,
+    env: Mapping[str, str] | None = None,
+    stdout: int | None = None,
+) -> Iterator[subprocess.Popen[str]]:
+    """A process in a group of its own that does not outlive the block.
+
+    Args:
+        command: Program and arguments.
+        log: File that takes its standard error, and its output unless ``stdout`` is given.
+        env: Variables added to this process's environment.
+        stdout: ``subprocess.PIPE`` to read what it prints.
+    """
+    with log.open("a", encoding="utf-8") as sink:
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=sink if stdout is None else stdout,
+            stderr=sink,
+            env={**os.environ, **(env or {})},
+            start_new_session=True,
+            text=True,
+        )
+    try:
+        yield process
+    finally:
+        _stop(process)
+
+
+def _stop(process: subprocess.Popen[str]) -> None:
+    if process.poll() is None:
+        _signal_group(process, signal.SIGTERM)
+        try:
+            process.wait(STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            _signal_group(process, signal.SIGKILL)
+            process.wait()
+    if process.stdout is not None:
+        process.stdout.close()
+
+
+def _signal_group(process: subprocess.Popen[str], number: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, number)

@@ -1,0 +1,1 @@
+"""What all four packages need: contracts, storage and the stage protocol."""

@@ -1,0 +1,119 @@
+"""sha256 of each contract section, so that a stage depends on exactly the sections it reads."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from goldlake_core.contracts.errors import UsageError
+from goldlake_core.contracts.model import Model
+from goldlake_core.contracts.usecase import Column, GoldTable, UseCase
+
+MODEL_SECTIONS = ("export", "features", "training", "evaluation", "validation", "handoff")
+
+
+def canonical(value: Any) -> str:
+    """JSON with sorted keys and without blanks: the same value gives the same text.
+
+    Raises:
+        TypeError: The value holds something that is no JSON and no dataclass, date or path.
+    """
+    return json.dumps(
+        _plain(value), sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False
+    )
+
+
+def section_hash(value: Any) -> str:
+    """sha256 of the canonical JSON, in hexadecimal."""
+    return hashlib.sha256(canonical(value).encode("utf-8")).hexdigest()
+
+
+def section_hashes(usecase: UseCase) -> dict[str, str]:
+    """Hashes of all sections of a use case and its models.
+
+    Returns:
+        By name: ``source``, ``silver``, ``gold.TABLE`` and ``model.NAME.SECTION`` for each of
+        `MODEL_SECTIONS`. Comments, titles and descriptions never enter a model's hashes.
+    """
+    hashes = {"source": section_hash(usecase.source), "silver": section_hash(usecase.silver)}
+    for table in usecase.gold.values():
+        hashes[f"gold.{table.name}"] = section_hash(table)
+    for model in usecase.models.values():
+        for section, content in model_sections(model, usecase.gold[model.table]).items():
+            hashes[f"model.{model.name}.{section}"] = section_hash(content)
+    return hashes
+
+
+def model_sections(model: Model, table: GoldTable) -> dict[str, Any]:
+    """What enters each hash of a model, as plain values."""
+    columns = [table.column(name) for name in model.feature_columns]
+    return {
+        "export": {
+            "table": table.name,
+            "key": [_typed(table.column(name)) for name in table.key],
+            "label": _typed(table.column(model.label)),
+            "event_time": _typed(table.column(model.event_time)),
+            "maturity_days": model.maturity_days,
+            "split": model.split,
+            "columns": [_typed(c) for c in columns],
+        },
+        "features": {
+            "features": model.features,
+            "wire_null": {c.name: c.wire_null for c in columns},
+            "preprocessing": model.preprocessing,
+        },
+        "training": model.training,
+        "evaluation": {"thresholds": model.thresholds, "slices": model.slices},
+        "validation": {
+            "limits": model.limits,
+            "min_domain_mass": model.min_domain_mass,
+            "columns": [
+                {**_typed(c), "domain": c.domain, "range": c.range}
+                for c in (*columns, table.column(model.label))
+            ],
+        },
+        "handoff": model.handoff,
+    }
+
+
+def functions_hash(usecase: UseCase, dotted: str) -> str:
+    """sha256 of the source file that a dotted function of the use case lives in. Read-only.
+
+    Args:
+        usecase: The use case.
+        dotted: Such as ``tables.area_day``.
+
+    Raises:
+        UsageError: There is no such file.
+    """
+    path = usecase.folder / f"{dotted.partition('.')[0]}.py"
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise UsageError(
+            f"The file {path} of the function {dotted!r} cannot be read ({error.strerror})",
+            valid=f"a Python file in {usecase.folder}",
+        ) from error
+
+
+def _typed(column: Column) -> dict[str, Any]:
+    return {"name": column.name, "type": column.type, "nullable": column.nullable}
+
+
+def _plain(value: Any) -> Any:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(v) for v in value]
+    if isinstance(value, (date, Path)):
+        return str(value)
+    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
+        return int(value)
+    return value

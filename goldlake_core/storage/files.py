@@ -1,0 +1,131 @@
+"""Whole files on any fsspec file system: a reader sees the old content or the new, never a part.
+
+For example::
+
+    home = Home.at("var")
+    write_json(home.fs, home.landing("toy", "identity.json"), {"kind": "files"})
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import posixpath
+import tempfile
+from typing import Any
+
+from fsspec import AbstractFileSystem
+
+from goldlake_core.contracts.errors import StoreError
+
+# A put is not atomic on these: a reader could meet half a file, so the file is moved into place.
+RENAMING_PROTOCOLS = frozenset(
+    {"sftp", "ssh", "hdfs", "arrow_hdfs", "webhdfs", "webHDFS", "smb", "ftp"}
+)
+
+
+def is_local(fs: AbstractFileSystem) -> bool:
+    """Whether ``fs`` is this machine's disk."""
+    protocols = (fs.protocol,) if isinstance(fs.protocol, str) else fs.protocol
+    return "file" in protocols
+
+
+def write_atomic(fs: AbstractFileSystem, path: str, data: bytes) -> None:
+    """Writes a file whole or not at all, over an earlier one of the same name.
+
+    On the local disk the bytes are on the disk when this returns. Files in the making begin with a
+    dot, which Spark's readers and `list_names` leave out.
+
+    Args:
+        fs: The file system of ``path``.
+        path: Path or URL; missing folders are made.
+        data: The content.
+
+    Raises:
+        StoreError: This machine's disk is full, or the folder may not be written.
+    """
+    if is_local(fs):
+        try:
+            _write_local(fs._strip_protocol(path), data)
+        except OSError as error:
+            raise StoreError(
+                f"Cannot write {path}: {error.strerror}; what was there before is unchanged",
+                hint="make room on that disk or correct its permissions, then the same command "
+                "again; or another --home",
+            ) from error
+        return
+    folder, name = posixpath.split(path)
+    fs.makedirs(folder, exist_ok=True)
+    protocols = {fs.protocol} if isinstance(fs.protocol, str) else set(fs.protocol)
+    if protocols & RENAMING_PROTOCOLS:
+        unfinished = posixpath.join(folder, f".{name}.{os.urandom(6).hex()}")
+        fs.pipe_file(unfinished, data)
+        fs.mv(unfinished, path)
+    else:
+        fs.pipe_file(path, data)
+
+
+def read_bytes(fs: AbstractFileSystem, path: str) -> bytes | None:
+    """The content of a file, or None where there is none. Always asks the store, not a cache."""
+    try:
+        content = fs.cat_file(path)
+    except FileNotFoundError:
+        return None
+    return bytes(content)
+
+
+def write_json(fs: AbstractFileSystem, path: str, document: Any) -> None:
+    """Writes a JSON document (UTF-8, sorted keys, a newline at the end) as `write_atomic` does."""
+    text = json.dumps(document, ensure_ascii=False, indent=1, sort_keys=True)
+    write_atomic(fs, path, text.encode() + b"\n")
+
+
+def read_json(fs: AbstractFileSystem, path: str) -> Any:
+    """The JSON document at ``path``, or None where there is none.
+
+    Raises:
+        StoreError: The file is not JSON.
+    """
+    data = read_bytes(fs, path)
+    if data is None:
+        return None
+    try:
+        return json.loads(data)
+    except ValueError as error:
+        raise StoreError(
+            f"{path} is not JSON: {error}",
+            hint="restore the file from a copy of the home, or use another --home",
+        ) from error
+
+
+def list_names(fs: AbstractFileSystem, folder: str, suffix: str = "") -> list[str]:
+    """Names of the finished files in a folder that end in ``suffix``, sorted; [] without folder."""
+    try:
+        fs.invalidate_cache(folder)
+        paths = fs.ls(folder, detail=False)
+    except FileNotFoundError:
+        return []
+    names = (posixpath.basename(str(path).rstrip("/")) for path in paths)
+    return sorted(n for n in names if n.endswith(suffix) and not n.startswith("."))
+
+
+def _write_local(path: str, data: bytes) -> None:
+    folder, name = os.path.split(path)
+    os.makedirs(folder, exist_ok=True)
+    handle, unfinished = tempfile.mkstemp(dir=folder, prefix=f".{name}.")
+    try:
+        with os.fdopen(handle, "wb") as out:
+            out.write(data)
+            out.flush()
+            os.fsync(out.fileno())
+        os.chmod(unfinished, 0o644)
+        os.replace(unfinished, path)
+    except BaseException:
+        os.unlink(unfinished)
+        raise
+    # The rename itself is a change of the folder: without this a power cut could undo it.
+    parent = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(parent)
+    finally:
+        os.close(parent)

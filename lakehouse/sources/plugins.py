@@ -1,0 +1,48 @@
+"""Finds the kind of source that a contract names: ours, or one of an installed package.
+
+A package adds a kind with an entry point in the group ``goldlake.sources`` whose name is the kind
+and whose object is a `lakehouse.sources.base.SourceKind`.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.metadata import entry_points
+
+from goldlake_core.contracts.errors import UsageError
+from goldlake_core.contracts.usecase import UseCase
+from lakehouse.sources.base import Connector, SourceKind
+
+GROUP = "goldlake.sources"
+
+_OURS = {"files": "lakehouse.sources.files", "socrata": "lakehouse.sources.socrata"}
+
+
+def kinds() -> list[str]:
+    """The kinds of source there are, sorted."""
+    return sorted({*_OURS, *(e.name for e in entry_points(group=GROUP))})
+
+
+def source_kind(kind: str) -> SourceKind:
+    """A kind of source by its name.
+
+    Raises:
+        UsageError: There is none, or what the package gives is not a `SourceKind`.
+    """
+    if kind in _OURS:
+        found = import_module(_OURS[kind]).KIND
+    else:
+        entries = [e for e in entry_points(group=GROUP) if e.name == kind]
+        if not entries:
+            raise UsageError(f"There is no kind of source {kind!r}", valid=", ".join(kinds()))
+        found = entries[0].load()
+    if not isinstance(found, SourceKind):
+        raise UsageError(
+            f"The entry point {kind!r} of {GROUP} gives {found!r}", valid="a SourceKind"
+        )
+    return found
+
+
+def connector(usecase: UseCase, address: str = "") -> Connector:
+    """A connector for a use case's source, at ``address`` or at the contract's own."""
+    return source_kind(usecase.source.kind).connector(usecase, address)

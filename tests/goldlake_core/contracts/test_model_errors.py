@@ -1,0 +1,412 @@
+"""Every way in which models/NAME.yaml can be wrong, with the whole text of its error."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.goldlake_core.contracts.conftest import Copy
+
+FILE = "models/overdue.yaml"
+# What is replaced, by what, a mark on the line at fault, and the error behind file and line.
+CASES = {
+    "name_not_the_files": (
+        "name: overdue",
+        "name: late",
+        "name: late",
+        "name: the model is called 'late' and its file overdue.yaml. Valid: the same "
+        "name for both. Next: rename the file to late.yaml or change this key",
+    ),
+    "table_unknown": (
+        "table: call_features",
+        "table: call_feature",
+        "table:",
+        "table: there is no gold table 'call_feature'. Valid: call_features (nearest); "
+        "all: call_features, berth_day.",
+    ),
+    "table_aggregate": (
+        "table: call_features",
+        "table: berth_day",
+        "table:",
+        "table: the gold table 'berth_day' has mode aggregate. Valid: a table of mode "
+        "rows: call_features.",
+    ),
+    "label_unknown": (
+        "label: overdue",
+        "label: overdu",
+        "label:",
+        "label: there is no column 'overdu'. Valid: overdue (nearest); all: call_id, "
+        "arrived, vessel_type, cargo, berth, length_m, crew, pilot, latitude, "
+        "longitude, overdue, hour, weekday.",
+    ),
+    "label_type": (
+        "label: overdue",
+        "label: crew",
+        "label:",
+        "label: the column 'crew' has type long. Valid: boolean.",
+    ),
+    "label_nullable": (
+        "label: overdue",
+        "label: pilot",
+        "label:",
+        "label: the label 'pilot' is nullable. Valid: a column with nullable: false.",
+    ),
+    "event_time_type": (
+        "event_time: arrived",
+        "event_time: hour",
+        "event_time:",
+        "event_time: the column 'hour' has type long. Valid: timestamp or date.",
+    ),
+    "maturity": (
+        "maturity_days: 14",
+        "maturity_days: -1",
+        "maturity_days:",
+        "maturity_days: -1 is out of bounds. Valid: 0 to 36500.",
+    ),
+    "split_kind": (
+        "split: {kind: relative, test_days: 45, eval_days: 30}",
+        "split: {kind: relativ}",
+        "split:",
+        "split.kind: unknown value 'relativ'. Valid: relative (nearest); all: relative, fixed.",
+    ),
+    "split_no_kind": (
+        "split: {kind: relative, test_days: 45, eval_days: 30}",
+        "split: {test_days: 45}",
+        "split:",
+        "split: the key 'kind' is missing. Valid: kind: relative or kind: fixed.",
+    ),
+    "split_mixed": (
+        "split: {kind: relative, test_days: 45, eval_days: 30}",
+        "split: {kind: relative, test_days: 45, eval_days: 30, until: 2024-01-01}",
+        "split:",
+        "split.until: unknown key 'until'. Valid: kind, eval_days, test_days, train_days.",
+    ),
+    "split_missing": (
+        "split: {kind: relative, test_days: 45, eval_days: 30}",
+        "split: {kind: fixed, until: 2024-01-01}",
+        "split:",
+        "split: the key 'eval_from' is missing. Valid: required here: kind, eval_from, "
+        "test_from, until.",
+    ),
+    "split_order": (
+        "split: {kind: relative, test_days: 45, eval_days: 30}",
+        "split: {kind: fixed, eval_from: 2024-02-01, test_from: 2024-01-01, until: 2024-03-01}",
+        "split:",
+        "split.test_from: 2024-01-01 is not after eval_from, 2024-02-01. Valid: "
+        "eval_from < test_from < until.",
+    ),
+    "split_day": (
+        "split: {kind: relative, test_days: 45, eval_days: 30}",
+        "split: {kind: fixed, eval_from: 2024-02-30, test_from: 2024-01-01, until: 2024-03-01}",
+        "split:",
+        "split.eval_from: expected a day, got 2024-02-30. Valid: YYYY-MM-DD.",
+    ),
+    "feature_kind": (
+        "  length_m: {kind: numeric, buckets: 4}",
+        "  length_m: {kind: number, buckets: 4}",
+        "length_m:",
+        "features.length_m.kind: unknown value 'number'. Valid: numeric (nearest); "
+        "all: categorical, numeric, cyclic, position, crossed, text.",
+    ),
+    "feature_no_kind": (
+        "  length_m: {kind: numeric, buckets: 4}",
+        "  length_m: {buckets: 4}",
+        "length_m:",
+        "features.length_m: the key 'kind' is missing. Valid: categorical, numeric, "
+        "cyclic, position, crossed, text.",
+    ),
+    "feature_param": (
+        "  length_m: {kind: numeric, buckets: 4}",
+        "  length_m: {kind: numeric, bucket: 4}",
+        "length_m:",
+        "features.length_m.bucket: unknown key 'bucket'. Valid: buckets (nearest); "
+        "all: kind, columns, buckets.",
+    ),
+    "feature_param_of_other_kind": (
+        "  length_m: {kind: numeric, buckets: 4}",
+        "  length_m: {kind: numeric, embedding: 4}",
+        "length_m:",
+        "features.length_m.embedding: unknown key 'embedding'. Valid: kind, columns, buckets.",
+    ),
+    "feature_param_required": (
+        "  hour: {kind: cyclic, period: 24}",
+        "  hour: {kind: cyclic}",
+        "  hour:",
+        "features.hour: the key 'period' is missing. Valid: required here: kind, period.",
+    ),
+    "feature_param_bounds": (
+        "  hour: {kind: cyclic, period: 24}",
+        "  hour: {kind: cyclic, period: 1}",
+        "  hour:",
+        "features.hour.period: 1 is out of bounds. Valid: 2 to 1000000.",
+    ),
+    "feature_column_unknown": (
+        "  length_m: {kind: numeric, buckets: 4}",
+        "  lenght_m: {kind: numeric, buckets: 4}",
+        "lenght_m:",
+        "features.lenght_m: there is no column 'lenght_m' in call_features. Valid: "
+        "length_m (nearest); all: call_id, arrived, vessel_type, cargo, berth, "
+        "length_m, crew, pilot, latitude, longitude, overdue, hour, weekday. Next: "
+        "write columns: [COLUMN] where the feature has a name of its own",
+    ),
+    "feature_columns_unknown": (
+        "columns: [vessel_type, berth], buckets",
+        "columns: [vesel_type, berth], buckets",
+        "vesel_type",
+        "features.type_x_berth.columns[0]: there is no column 'vesel_type'. Valid: "
+        "vessel_type (nearest); all: call_id, arrived, vessel_type, cargo, berth, "
+        "length_m, crew, pilot, latitude, longitude, overdue, hour, weekday.",
+    ),
+    "feature_type": (
+        "  length_m: {kind: numeric, buckets: 4}",
+        "  cargo: {kind: numeric}",
+        "  cargo:",
+        "features.cargo: a numeric feature cannot read the column 'cargo' of type "
+        "string. Valid: a column of type double or long.",
+    ),
+    "feature_cyclic_double": (
+        "  hour: {kind: cyclic, period: 24}",
+        "  length_m2: {kind: cyclic, period: 24, columns: [length_m]}",
+        "length_m2",
+        "features.length_m2.columns: a cyclic feature cannot read the column "
+        "'length_m' of type double. Valid: a column of type long.",
+    ),
+    "feature_label": (
+        "  hour: {kind: cyclic, period: 24}",
+        "  overdue: {kind: categorical}",
+        "  overdue:",
+        "features.overdue: the feature reads the label 'overdue'. Valid: columns known "
+        "before the outcome.",
+    ),
+    "feature_event_time": (
+        "  hour: {kind: cyclic, period: 24}",
+        "  arrived: {kind: categorical}",
+        "  arrived:",
+        "features.arrived: a categorical feature cannot read the column 'arrived' of "
+        "type timestamp. Valid: a column of type string or long or boolean.",
+    ),
+    "position_width": (
+        "columns: [latitude, longitude], cells",
+        "columns: [latitude], cells",
+        "columns: [latitude]",
+        "features.anchorage.columns: a position feature reads 2 columns, got 1. Valid: "
+        "2 of: call_id, arrived, vessel_type, cargo, berth, length_m, crew, pilot, "
+        "latitude, longitude, overdue, hour, weekday.",
+    ),
+    "crossed_width": (
+        "columns: [vessel_type, berth], buckets",
+        "columns: [vessel_type], buckets",
+        "columns: [vessel_type]",
+        "features.type_x_berth.columns: a crossed feature reads 2 to 3 columns, got 1. "
+        "Valid: 2 to 3 of: call_id, arrived, vessel_type, cargo, berth, length_m, "
+        "crew, pilot, latitude, longitude, overdue, hour, weekday.",
+    ),
+    "crossed_unread": (
+        "columns: [vessel_type, berth], buckets",
+        "columns: [vessel_type, cargo], buckets",
+        "type_x_berth",
+        "features.type_x_berth: 'cargo' is crossed and no categorical or cyclic "
+        "feature reads it. Valid: berth, hour, pilot, vessel_type, weekday.",
+    ),
+    "crossed_numeric": (
+        "columns: [vessel_type, berth], buckets",
+        "columns: [vessel_type, length_m], buckets",
+        "type_x_berth",
+        "features.type_x_berth.columns: a crossed feature cannot read the column "
+        "'length_m' of type double. Valid: a column of type string or long or boolean.",
+    ),
+    "feature_is_flag": (
+        "  anchorage:",
+        "  has_crew:",
+        "  has_crew:",
+        "features.has_crew: the feature is called like the presence flag of 'crew'. "
+        "Valid: another name.",
+    ),
+    "feature_name": (
+        "  anchorage:",
+        "  Anchorage:",
+        "  Anchorage:",
+        "features.Anchorage: 'Anchorage' is not a name. Valid: a lower-case letter, "
+        "then lower-case letters, digits or _ (at most 64).",
+    ),
+    "rate_zero": (
+        "  learning_rate: 0.01",
+        "  learning_rate: 0",
+        "learning_rate",
+        "training.learning_rate: the learning rate is 0. Valid: a number above 0.",
+    ),
+    "dropout": (
+        "  dropout: 0.0",
+        "  dropout: 1.5",
+        "dropout",
+        "training.dropout: 1.5 is out of bounds. Valid: 0 to 0.95.",
+    ),
+    "units": (
+        "  hidden_units: [16]",
+        "  hidden_units: [0]",
+        "hidden_units",
+        "training.hidden_units[0]: 0 is out of bounds. Valid: 1 to 8192.",
+    ),
+    "training_key": (
+        "  epochs: 6",
+        "  epoch: 6",
+        "epoch: 6",
+        "training.epoch: unknown key 'epoch'. Valid: epochs (nearest); all: "
+        "hidden_units, dropout, learning_rate, l2, batch_rows, epochs, patience, seed.",
+    ),
+    "metric": (
+        "  auc: {min: 0.6, max_drop: 0.1}",
+        "  acu: {min: 0.6}",
+        "acu",
+        "thresholds.acu: unknown metric 'acu'. Valid: auc (nearest); all: auc, "
+        "auc_precision_recall, binary_accuracy, precision, recall, "
+        "binary_crossentropy, calibration.",
+    ),
+    "threshold_empty": (
+        "  auc: {min: 0.6, max_drop: 0.1}",
+        "  auc: {}",
+        "auc",
+        "thresholds.auc: the threshold has no bound. Valid: min, max or max_drop.",
+    ),
+    "threshold_range": (
+        "  auc: {min: 0.6, max_drop: 0.1}",
+        "  auc: {min: 60}",
+        "auc",
+        "thresholds.auc.min: 60.0 is out of bounds. Valid: 0 to 1.",
+    ),
+    "threshold_upside_down": (
+        "  auc: {min: 0.6, max_drop: 0.1}",
+        "  auc: {min: 0.6, max: 0.5}",
+        "auc",
+        "thresholds.auc: min 0.6 is above max 0.5. Valid: min <= max.",
+    ),
+    "threshold_drop": (
+        "  auc: {min: 0.6, max_drop: 0.1}",
+        "  calibration: {max_drop: 0.1}",
+        "calibration",
+        "thresholds.calibration.max_drop: calibration is best in the middle, so it has "
+        "no drop. Valid: min and max.",
+    ),
+    "thresholds_empty": (
+        "thresholds:\n  auc: {min: 0.6, max_drop: 0.1}\n  binary_accuracy: {min: 0.5}",
+        "thresholds: {}",
+        "thresholds",
+        "thresholds: there is no threshold, so every candidate would be blessed. "
+        "Valid: at least one metric, such as auc: {min: 0.7}.",
+    ),
+    "slice_column": (
+        "  - [vessel_type]",
+        "  - [overdue]",
+        "- [overdue]",
+        "slices[0][0]: there is no column 'overdue'. Valid: vessel_type, berth, pilot, "
+        "length_m, crew, hour, weekday, latitude, longitude, cargo.",
+    ),
+    "slice_empty": (
+        "  - [vessel_type]",
+        "  - []",
+        "- []",
+        "slices[0]: 0 columns are listed. Valid: at least 1 of: vessel_type, berth, "
+        "pilot, length_m, crew, hour, weekday, latitude, longitude, cargo.",
+    ),
+    "limit_column": (
+        "column: vessel_type, compare: skew",
+        "column: vessel, compare: skew",
+        "column: vessel,",
+        "limits[0].column: there is no column 'vessel'. Valid: vessel_type (nearest); "
+        "all: vessel_type, berth, pilot, length_m, crew, hour, weekday, latitude, "
+        "longitude, cargo.",
+    ),
+    "limit_compare": (
+        "compare: skew",
+        "compare: skewed",
+        "skewed",
+        "limits[0].compare: unknown value 'skewed'. Valid: skew (nearest); all: drift, skew.",
+    ),
+    "limit_twice": (
+        "  - {column: vessel_type, compare: drift, infinity_norm: 0.3}",
+        "  - {column: vessel_type, compare: skew, jensen_shannon: 0.3}  # here",
+        "# here",
+        "limits[1]: 'vessel_type' has two skew limits. Valid: one of each.",
+    ),
+    "limit_empty": (
+        "compare: skew, infinity_norm: 0.3",
+        "compare: skew",
+        "compare: skew",
+        "limits[0]: the limit has no distance. Valid: infinity_norm or jensen_shannon.",
+    ),
+    "limit_zero": (
+        "compare: skew, infinity_norm: 0.3",
+        "compare: skew, infinity_norm: 0",
+        "infinity_norm: 0}",
+        "limits[0].infinity_norm: 0 allows no difference at all. Valid: above 0, to 1.",
+    ),
+    "limit_numeric": (
+        "column: vessel_type, compare: skew, infinity_norm: 0.3",
+        "column: length_m, compare: skew, infinity_norm: 0.3",
+        "column: length_m",
+        "limits[0].infinity_norm: infinity_norm compares categories, and 'length_m' is "
+        "numeric. Valid: jensen_shannon.",
+    ),
+    "example_unknown": (
+        "vessel_type: TANKER, cargo",
+        "vesel_type: TANKER, cargo",
+        "vesel_type",
+        "examples[0].vesel_type: the model has no such input. Valid: vessel_type "
+        "(nearest); all: vessel_type, berth, pilot, length_m, crew, hour, weekday, "
+        "latitude, longitude, cargo, knows_pilot, has_crew.",
+    ),
+    "example_missing": (
+        '{vessel_type: FERRY, cargo: "", crew: 0,',
+        "{vessel_type: FERRY, crew: 0,",
+        "FERRY",
+        "examples[1]: cargo: the value is missing and the column is not nullable "
+        "(string). Valid: a string value.",
+    ),
+    "example_type": (
+        "hour: 9, weekday: 2",
+        "hour: 9.5, weekday: 2",
+        "hour: 9.5",
+        "examples[1].hour: expected long, got 9.5. Valid: a whole number of 64 bits.",
+    ),
+    "example_code": (
+        'berth: "03"',
+        "berth: 3",
+        "berth: 3",
+        "examples[0].berth: expected string, got 3. Valid: a text in quotes.",
+    ),
+    "example_code_zero": (
+        'berth: "03"',
+        "berth: 03",
+        "berth: 03",
+        "examples[0].berth: expected text, got 03, which YAML may read as something "
+        'else. Valid: the same in quotes: "03".',
+    ),
+    "preprocessing": (
+        "examples:",
+        "preprocessing: features\nexamples:",
+        "preprocessing",
+        "preprocessing: 'features' names no function of the use-case folder. Valid: "
+        "module.function, such as tables.rows for the function rows in tables.py.",
+    ),
+    "min_domain_mass": (
+        "examples:",
+        "min_domain_mass: 2\nexamples:",
+        "min_domain_mass",
+        "min_domain_mass: 2.0 is out of bounds. Valid: 0 to 1.",
+    ),
+    "handoff": (
+        "examples:",
+        "handoff: csv\nexamples:",
+        "handoff",
+        "handoff: unknown value 'csv'. Valid: snapshot_example_gen, csv_example_gen.",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_model_is_refused(toy: Copy, case: str) -> None:
+    old, new, mark, expected = CASES[case]
+    toy.edit(FILE, old, new)
+    error = toy.error()
+    assert error.file == str(toy.folder / FILE)
+    assert error.line == toy.line_of(FILE, mark)
+    assert str(error) == f"{error.file}:{error.line}: {expected}"

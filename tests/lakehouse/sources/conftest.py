@@ -1,0 +1,3 @@
+"""Connectors are tested against the simulators, over real HTTP."""
+
+from tests.simulators.conftest import serve, toy  # noqa: F401

@@ -1,0 +1,209 @@
+"""Queries against a small data set, compared with plain Python over the same rows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from goldlake.simulators.socrata.conditions import LAST, lower_bound
+from goldlake.simulators.socrata.dataset import Dataset, Record
+from goldlake.simulators.socrata.query import answer, parse
+from goldlake.simulators.socrata.soql import SoqlError, parse_where
+
+TYPES = {"name": "text", "size": "number", "open": "checkbox", "day": "floating_timestamp"}
+ROWS: list[dict[str, Any]] = [
+    {"name": "b", "size": "10", "open": True, "day": "2016-03-01T00:00:00.000"},
+    {"name": "a", "size": "9", "open": False, "day": "2016-02-29T23:59:59.999"},
+    {"name": "", "size": "9.5", "day": "2016-03-01T12:00:00.000"},
+    {"size": "-1", "open": True},
+    {"name": "it's"},
+]
+
+
+def time_of(number: int) -> str:
+    return f"2018-02-10T21:50:{number:02}.000Z"
+
+
+def dataset(rows: list[dict[str, Any]] = ROWS) -> Dataset:
+    # Two rows share each time of change.
+    return Dataset(
+        TYPES,
+        [
+            Record(f"row-{i}", time_of(i // 2), time_of(i // 2), orjson.dumps(row))
+            for i, row in enumerate(rows)
+        ],
+    )
+
+
+def ask(data: Dataset | None = None, at: str | None = None, **parameters: str) -> Any:
+    query = parse([(f"${name}", value) for name, value in parameters.items()])
+    return orjson.loads(answer(query, dataset() if data is None else data, at).body)
+
+
+def names(where: str) -> list[int]:
+    """Numbers of the rows that fulfil a condition."""
+    rows = ask(select=":id", where=where, order=":updated_at,:id")
+    return [int(row[":id"].removeprefix("row-")) for row in rows]
+
+
+@pytest.mark.parametrize(
+    ("where", "expected"),
+    [
+        ("size > 9", [0, 2]),  # as numbers: '10' > '9'
+        ("size = '9.5'", [2]),
+        ("9 >= size", [1, 3]),
+        ("name = ''", [2]),  # empty is not missing
+        ("name is null", [3]),
+        ("name is not null and not name = 'a'", [0, 2, 4]),
+        ("not size > 9", [1, 3]),  # null stays null: row 4 is on neither side
+        ("open", [0, 3]),
+        ("open = false", [1]),
+        ("open is null or size < 0", [2, 3, 4]),
+        ("day >= '2016-03-01'", [0, 2]),
+        ("day < '2016-03-01T00:00:00'", [1]),
+        ("day between '2016-02-29' and '2016-03-01'", [0, 1]),
+        ("name in ('a', 'it''s')", [1, 4]),
+        ("size not in (9, 10)", [2, 3]),
+        ("name like '%t_s'", [4]),
+        ("starts_with(name, 'it')", [4]),
+        ("upper(name) = 'A'", [1]),
+        (":id = 'row-3'", [3]),
+        (":updated_at = '2018-02-10T15:50:01-06:00'", [2, 3]),
+    ],
+)
+def test_conditions(where: str, expected: list[int]) -> None:
+    assert names(where) == expected
+
+
+@pytest.mark.parametrize(
+    ("parameters", "code"),
+    [
+        ({"where": "nope = 1"}, "query.soql.no-such-column"),
+        ({"order": "nope"}, "query.soql.no-such-column"),
+        ({"select": "nope"}, "query.soql.no-such-column"),
+        ({"where": "size = 'big'"}, "query.soql.type-mismatch"),
+        ({"where": "day > 'yesterday'"}, "query.soql.type-mismatch"),
+        ({"where": "name"}, "query.soql.type-mismatch"),
+        ({"where": "frobnicate(name) = 'a'"}, "query.soql.no-such-function"),
+        ({"select": "median(size)"}, "query.soql.no-such-function"),
+        ({"select": "name, count(*)"}, "query.soql.column-not-in-group-bys"),
+        ({"limit": "50001"}, "query.soql.invalid-parameter"),
+        ({"limit": "-1"}, "query.soql.invalid-parameter"),
+        ({"offset": "x"}, "query.soql.invalid-parameter"),
+        ({"group": "name"}, "query.soql.unsupported-parameter"),
+    ],
+)
+def test_what_is_refused(parameters: dict[str, str], code: str) -> None:
+    with pytest.raises(SoqlError) as caught:
+        ask(**parameters)
+    assert caught.value.code == code
+
+
+def test_select_picks_renames_and_keeps_missing_values_missing() -> None:
+    rows = ask(select="name, size as metres, :id", order=":id", limit="4")
+    assert rows[0] == {"name": "b", "metres": "10", ":id": "row-0"}
+    assert rows[2] == {"name": "", "metres": "9.5", ":id": "row-2"}
+    assert rows[3] == {"metres": "-1", ":id": "row-3"}
+    whole = ask(select=":*,*", order=":id", limit="1")[0]
+    assert whole == {
+        ":id": "row-0",
+        ":created_at": time_of(0),
+        ":updated_at": time_of(0),
+        **ROWS[0],
+    }
+
+
+def test_aggregates() -> None:
+    assert ask(select="count(*)") == [{"count": "5"}]
+    assert ask(select="count(name) as named, min(size), max(day)", where="size > 0") == [
+        {"named": "3", "min_size": "9", "max_day": "2016-03-01T12:00:00.000"}
+    ]
+    assert ask(select="sum(size), avg(size)", where="size > 9") == [
+        {"sum_size": "19.5", "avg_size": "9.75"}
+    ]
+    assert ask(select="max(size)", where="size > 99") == [{}]
+
+
+def test_order_puts_nulls_last_ascending_and_first_descending() -> None:
+    assert [r.get("name") for r in ask(order="name")] == ["", "a", "b", "it's", None]
+    assert [r.get("name") for r in ask(order="name desc")] == [None, "it's", "b", "a", ""]
+    ordered = ask(order="open desc, size", select="size, open", where="size is not null")
+    assert [r["size"] for r in ordered] == ["9.5", "-1", "10", "9"]
+
+
+def test_without_order_pages_by_offset_do_not_fit_together() -> None:
+    rows = [{"name": str(i)} for i in range(50)]
+    pages = [ask(dataset(rows), limit="10", offset=str(o)) for o in range(0, 50, 10)]
+    seen = [row["name"] for page in pages for row in page]
+    assert len(seen) == 50
+    assert len(set(seen)) < 50
+    assert ask(dataset(rows), limit="10") == ask(dataset(rows), limit="10")
+
+
+def test_versions_show_the_newest_till_an_instant() -> None:
+    data = Dataset(
+        TYPES,
+        [
+            Record("row-a", time_of(1), time_of(1), b'{"size":"1"}'),
+            Record("row-a", time_of(1), time_of(5), b'{"size":"2"}'),
+            Record("row-b", time_of(3), time_of(3), b'{"size":"3"}'),
+        ],
+    )
+    assert (len(data), data.versions) == (2, 3)
+
+    def sizes(at: str | None) -> list[str]:
+        return [r["size"] for r in ask(data, at=at, order=":updated_at,:id", select="size")]
+
+    assert sizes(time_of(0)) == []
+    assert sizes(time_of(1)) == ["1"]
+    assert sizes(time_of(4)) == ["1", "3"]
+    assert sizes(time_of(5)) == sizes(None) == ["3", "2"]
+
+
+@given(
+    times=st.lists(st.integers(0, 3), max_size=30),
+    page_rows=st.integers(1, 7),
+    keeps=st.integers(0, 2),
+)
+def test_paging_by_key_gives_each_row_once(times: list[int], page_rows: int, keeps: int) -> None:
+    """However many rows share a time, with and without another condition."""
+    data = Dataset(
+        TYPES,
+        [
+            Record(
+                f"row-{(i * 7) % 31:02}", time_of(t), time_of(t), orjson.dumps({"size": str(i % 3)})
+            )
+            for i, t in enumerate(times)
+        ],
+    )
+    seen: list[tuple[str, str]] = []
+    where = f"size >= {keeps}"
+    while True:
+        if seen:
+            time, row_id = seen[-1]
+            behind = f"(:updated_at > '{time}' or (:updated_at = '{time}' and :id > '{row_id}'))"
+            where = f"{behind} and size >= {keeps}"
+        page = ask(data, select=":*", where=where, order=":updated_at,:id", limit=str(page_rows))
+        if not page:
+            break
+        seen += [(row[":updated_at"], row[":id"]) for row in page]
+    expected = sorted(
+        (time_of(t), f"row-{(i * 7) % 31:02}") for i, t in enumerate(times) if i % 3 >= keeps
+    )
+    assert seen == expected
+
+
+def test_the_bound_of_a_paging_condition() -> None:
+    keyset = (
+        "(:updated_at > '2018-01-01T00:00:00.000Z') or (:updated_at = '2018-01-01' and :id > 'x')"
+    )
+    start = "2018-01-01T00:00:00.000Z"
+    assert lower_bound(parse_where(keyset)) == (start, "x")
+    assert lower_bound(parse_where(f"({keyset}) and size > 3")) == (start, "x")
+    assert lower_bound(parse_where(f"({keyset}) or size > 3")) is None
+    assert lower_bound(parse_where(":updated_at > '2018-01-01'")) == (start, LAST)
+    assert lower_bound(parse_where("not :updated_at > '2018-01-01'")) is None

@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from goldlake_core.contracts.model import Threshold
+from tests.tfx_pipeline import toy
+from tests.tfx_pipeline.conftest import Toy
+from tfx_pipeline import scores
+from tfx_pipeline.evaluation.evaluation import check_thresholds, eval_config, read_evaluation
+from tfx_pipeline.spec import EvaluationSpec
+
+AUC = Threshold("auc", minimum=0.7, max_drop=0.05)
+CALIBRATION = Threshold("calibration", minimum=0.5, maximum=1.5)
+
+
+def spec(*thresholds: Threshold) -> EvaluationSpec:
+    return EvaluationSpec("parcels.late", toy.LABEL, thresholds, (("vehicle",), ("hour",)))
+
+
+def test_bounds_of_a_first_model() -> None:
+    found = check_thresholds((AUC, CALIBRATION), {"auc": 0.69, "calibration": 1.5})
+    assert found == [
+        {"metric": "auc", "kind": "minimum", "value": 0.69, "bound": 0.7, "ok": False},
+        {"metric": "calibration", "kind": "minimum", "value": 1.5, "bound": 0.5, "ok": True},
+        {"metric": "calibration", "kind": "maximum", "value": 1.5, "bound": 1.5, "ok": True},
+    ]
+
+
+def test_a_drop_is_counted_from_what_serves_now() -> None:
+    loss = Threshold("binary_crossentropy", max_drop=0.1)
+    found = check_thresholds(
+        (AUC, loss),
+        {"auc": 0.8, "binary_crossentropy": 0.45},
+        {"auc": 0.86, "binary_crossentropy": 0.4},
+    )
+    assert [(each["kind"], each["ok"]) for each in found] == [
+        ("minimum", True),
+        ("max_drop", False),
+        ("max_drop", True),
+    ]
+    assert found[1]["bound"] == pytest.approx(0.81)
+    assert found[2]["bound"] == pytest.approx(0.5)
+
+
+def test_an_undefined_metric_keeps_no_bound() -> None:
+    found = check_thresholds((AUC,), {"auc": None}, {"auc": 0.8})
+    assert [each["ok"] for each in found] == [False, False]
+
+
+class Evaluated:
+    """TFX's Evaluator on the toy's test split."""
+
+    def __init__(self, toy_data: Toy, model: Path, folder: Path, *, baseline: Path | None) -> None:
+        from tfx.components.evaluator.executor import Executor
+        from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
+        from tfx.types import artifact_utils, standard_artifacts
+        from tfx.utils import proto_utils
+
+        def artifact(kind: Any, uri: Path) -> Any:
+            made = kind()
+            made.uri = str(uri)
+            return made
+
+        examples = artifact(standard_artifacts.Examples, toy_data.examples)
+        examples.split_names = artifact_utils.encode_split_names(["train", "eval", "test"])
+        inputs = {"model": [artifact(standard_artifacts.Model, model)], "examples": [examples]}
+        if baseline is not None:
+            inputs["baseline_model"] = [artifact(standard_artifacts.Model, baseline)]
+        evaluation = artifact(standard_artifacts.ModelEvaluation, folder / "evaluation")
+        blessing = artifact(standard_artifacts.ModelBlessing, folder / "blessing")
+        for each in (evaluation, blessing):
+            Path(each.uri).mkdir(parents=True)
+        self.uri = evaluation.uri
+        self._blessing = blessing
+        self._context = BaseBeamExecutor.Context(
+            beam_pipeline_args=[], tmp_dir=str(folder / "tmp"), unique_id="1"
+        )
+        self._executor = Executor(self._context)
+        self._inputs = inputs
+        self._outputs = {"evaluation": [evaluation], "blessing": [blessing]}
+        self._has_baseline = baseline is not None
+        self._to_json = proto_utils.proto_to_json
+
+    def run(self, bounds: EvaluationSpec, rows: int) -> bool:
+        """Runs it; returns whether the model is blessed."""
+        config = eval_config(bounds, rows=rows, has_baseline=self._has_baseline)
+        properties = {"eval_config": self._to_json(config), "example_splits": '["test"]'}
+        self._executor.Do(self._inputs, self._outputs, properties)
+        return bool(self._blessing.get_int_custom_property("blessed"))
+
+
+@pytest.mark.tfx
+def test_blessed_against_what_serves_with_exact_numbers(
+    toy_data: Toy, toy_model: Path, tmp_path: Path
+) -> None:
+    from tests.tfx_pipeline.modules.test_trainer import probabilities
+
+    bounds = spec(AUC, CALIBRATION)
+    evaluated = Evaluated(toy_data, toy_model, tmp_path, baseline=toy_model)
+    assert evaluated.run(bounds, toy.ROWS["test"])
+    found = read_evaluation(evaluated.uri, bounds)
+    rows = toy_data.rows["test"]
+    labels = np.array([row[toy.LABEL] for row in rows], "float32")
+    answers = probabilities(toy_model, rows)
+    for name, score in scores.SCORES.items():
+        assert found["metrics"][name] == pytest.approx(score(labels, answers), abs=1e-5)
+    assert found["baseline"] == pytest.approx(found["metrics"], abs=1e-5)
+    assert found["is_blessed"]
+    assert [(each["metric"], each["kind"], each["ok"]) for each in found["thresholds"]] == [
+        ("auc", "minimum", True),
+        ("auc", "max_drop", True),
+        ("calibration", "minimum", True),
+        ("calibration", "maximum", True),
+        ("example_count", "minimum", True),
+        ("example_count", "maximum", True),
+    ]
+    vans = [number for number, row in enumerate(rows) if row["vehicle"] == "van"]
+    by_slice = {tuple(each["slice"].items()): each["metrics"] for each in found["slices"]}
+    of_vans = by_slice[("vehicle", "van"),]
+    assert of_vans["example_count"] == len(vans)
+    assert of_vans["auc"] == pytest.approx(scores.auc(labels[vans], answers[vans]), abs=1e-5)
+    assert sum(("hour" in each["slice"]) for each in found["slices"]) == 24
+
+
+@pytest.mark.tfx
+def test_a_bound_that_is_missed_and_a_lost_row_refuse_the_blessing(
+    toy_data: Toy, toy_model: Path, tmp_path: Path
+) -> None:
+    bounds = spec(Threshold("auc", minimum=0.95))
+    strict = Evaluated(toy_data, toy_model, tmp_path / "strict", baseline=None)
+    assert not strict.run(bounds, toy.ROWS["test"])
+    found = read_evaluation(strict.uri, bounds)
+    assert not found["is_blessed"]
+    assert found["baseline"] is None
+    assert [each["ok"] for each in found["thresholds"]] == [False, True, True]
+    lost = Evaluated(toy_data, toy_model, tmp_path / "lost", baseline=None)
+    assert not lost.run(spec(AUC), toy.ROWS["test"] + 1)
+    thresholds = read_evaluation(lost.uri, spec(AUC))["thresholds"]
+    assert thresholds[1] == {
+        "metric": "example_count",
+        "kind": "minimum",
+        "value": 800.0,
+        "bound": 801.0,
+        "ok": False,
+    }

@@ -1,0 +1,71 @@
+"""A use case's own preprocessing function, from its folder into the served model."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from tests.tfx_pipeline import toy
+from tfx_pipeline.evaluation.loading import LoadedModel
+from tfx_pipeline.evaluation.serving_check import check_model, serialize
+from tfx_pipeline.modules.layout import OWN
+from tfx_pipeline.spec import USECASE_PATH, TrainingSpec
+
+HARBOUR = Path(__file__).parents[2] / "usecases" / "toy_harbour"
+FEATURES = '''
+"""Columns of our own."""
+
+
+def own(columns):
+    import tensorflow as tf
+    import tensorflow_transform as tft
+
+    weight = columns["weight"]
+    heaviest = tft.max(tf.boolean_mask(weight.values, weight.present))
+    return {
+        "share": tf.where(weight.present, weight.values / heaviest, -1.0),
+        "late_hour": columns["hour"].values >= 18,
+    }
+'''
+
+
+@pytest.mark.tfx
+def test_own_columns_reach_the_served_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tfx_pipeline.modules.trainer import run_fn
+
+    shutil.copytree(HARBOUR, tmp_path / HARBOUR.name)
+    (tmp_path / HARBOUR.name / "features.py").write_text(FEATURES)
+    monkeypatch.setenv(USECASE_PATH, str(tmp_path / HARBOUR.name))
+    weight_and_hour = tuple(f for f in toy.FEATURES if f.name in ("weight", "hour"))
+    spec = dataclasses.replace(toy.SPEC, features=weight_and_hour, preprocessing="features.own")
+    for split in ("train", "eval"):
+        toy.write_split(tmp_path / "examples", split, toy.rows(300, seed=1))
+    toy.analyze(tmp_path / "examples", tmp_path / "graph", spec)
+    training = dataclasses.replace(toy.TRAINING, epochs=1)
+    run_fn(
+        SimpleNamespace(
+            custom_config=TrainingSpec(spec, training, {"train": 300, "eval": 300}).to_json(),
+            transform_output=str(tmp_path / "graph"),
+            train_files=[str(tmp_path / "examples" / "Split-train" / "*")],
+            eval_files=[str(tmp_path / "examples" / "Split-eval" / "*")],
+            model_run_dir=str(tmp_path / "run"),
+            serving_model_dir=str(tmp_path / "model"),
+        )
+    )
+    rows = toy.rows(20, seed=2)
+    for row, (weight, hour) in zip(rows, [(1.0, 17), (0.0, 18), (None, 23)], strict=False):
+        row.update(weight=weight, hour=hour)
+    serialized = np.array([serialize(row, toy.COLUMNS) for row in rows], object)
+    with LoadedModel(str(tmp_path / "model")) as model:
+        found = model.run("transform_features", {"examples": serialized})[OWN]
+    # Sorted by name: late_hour, share.
+    assert found[:3].tolist() == [[0, 0.25], [1, 0], [1, -1]]
+    report = check_model(str(tmp_path / "model"), toy.COLUMNS, rows)
+    assert report["problems"] == []

@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from goldlake_core.contracts.model import Feature
+from tests.tfx_pipeline import toy
+from tests.tfx_pipeline.conftest import Toy
+from tfx_pipeline import scores
+from tfx_pipeline.evaluation.loading import LoadedModel
+from tfx_pipeline.evaluation.serving_check import serialize
+from tfx_pipeline.modules import input_data as data
+from tfx_pipeline.modules import network, trainer
+from tfx_pipeline.modules.layout import layout_of
+
+pytestmark = pytest.mark.tfx
+
+# What the function behind the toy labels itself reaches on the test split is 0.81.
+AUC_FLOOR = 0.77
+
+
+def probabilities(model: Path, rows: list[toy.Row]) -> np.ndarray:
+    serialized = np.array([serialize(row, toy.COLUMNS) for row in rows], object)
+    with LoadedModel(str(model / "Format-Serving")) as loaded:
+        return loaded.run("tf_example", {"examples": serialized})["probability"]
+
+
+def test_learns_what_there_is_to_learn(toy_data: Toy, toy_model: Path) -> None:
+    rows = toy_data.rows["test"]
+    labels = np.array([row[toy.LABEL] for row in rows], "float32")
+    found = probabilities(toy_model, rows)
+    assert scores.auc(labels, found) > AUC_FLOOR
+    assert scores.calibration(labels, found) == pytest.approx(1, abs=0.15)
+
+
+def test_a_missing_vehicle_and_an_empty_one_are_not_the_same(toy_model: Path) -> None:
+    base = {"hour": 12, "price": 10.0, "weight": 1.0, "stops": 0, "urgent": False, "note": ""}
+    base |= {"north": 50.5, "east": 8.5}
+    vehicles = [None, "", "bike"]
+    missing, empty, bike = probabilities(toy_model, [{**base, "vehicle": v} for v in vehicles])
+    assert missing > empty > bike
+    light, unknown = probabilities(
+        toy_model, [{**base, "vehicle": "", "weight": w} for w in (0.0, None)]
+    )
+    assert light > unknown + 0.1
+
+
+def test_logs_for_tensorboard(toy_model: Path) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    events = EventAccumulator(str(toy_model / "run" / "validation")).Reload()
+    assert "epoch_auc" in {
+        tag for values in events.Tags().values() if isinstance(values, list) for tag in values
+    }
+
+
+def arrays(signal: bool, rows: int = 400) -> data.Arrays:
+    """Two numbers, of which the first decides the label, or does not."""
+    chance = np.random.default_rng(0)
+    numbers = chance.normal(size=(rows, 4)).astype("float32")
+    labels = numbers[:, 0] > 0 if signal else chance.random(rows) > 0.5
+    return data.Arrays([numbers], labels.astype("float32"))
+
+
+def numeric_model(training: object) -> object:
+    import tensorflow as tf
+
+    tf.keras.utils.set_random_seed(0)
+    features = tuple(Feature(name, "numeric", (name,), {"buckets": 0}) for name in "ab")
+    return network.build(layout_of(features), training, lambda name: 0, 4)
+
+
+def test_stops_early_and_keeps_the_best_weights() -> None:
+    training = dataclasses.replace(toy.TRAINING, epochs=40, patience=2, learning_rate=0.05)
+    model = numeric_model(training)
+    noise = arrays(signal=False)
+    half = data.Arrays([part[:200] for part in noise.inputs], noise.labels[:200])
+    other = data.Arrays([part[200:] for part in noise.inputs], noise.labels[200:])
+    history = trainer.fit(model, half, other, training, None).history["val_auc"]
+    assert len(history) < 40
+    assert history.index(max(history)) == len(history) - 1 - 2
+    assert scores.auc(*trainer.predictions(model, other)) == pytest.approx(max(history), abs=1e-6)
+
+
+def test_a_dataset_that_is_too_large_for_memory_is_streamed(
+    toy_data: Toy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(data, "MEMORY_BYTES", 1)
+    monkeypatch.setattr(data, "in_memory", lambda dataset: pytest.fail("read into memory"))
+    one_epoch = dataclasses.replace(toy.TRAINING, epochs=1)
+    trainer.run_fn(toy_data.fn_args(tmp_path, custom_config=toy.training_spec(one_epoch).to_json()))
+    found = probabilities(tmp_path, toy_data.rows["test"])
+    labels = np.array([row[toy.LABEL] for row in toy_data.rows["test"]], "float32")
+    assert scores.auc(labels, found) > 0.7
+
+
+def test_an_empty_split_is_refused(toy_data: Toy, tmp_path: Path) -> None:
+    toy.write_split(tmp_path, "eval", [])
+    patterns = [str(tmp_path / "Split-eval" / "*")]
+    with pytest.raises(ValueError, match="has no rows"):
+        trainer.run_fn(toy_data.fn_args(tmp_path, eval_files=patterns))
+
+
+def test_the_same_seed_gives_the_same_model() -> None:
+    training = dataclasses.replace(toy.TRAINING, epochs=2)
+    split = arrays(signal=True)
+    answers = []
+    for _ in range(2):
+        model = numeric_model(training)
+        trainer.fit(model, split, split, training, None)
+        answers.append(trainer.predictions(model, split)[1])
+    assert answers[0] == pytest.approx(answers[1], abs=1e-6)
+
+
+def test_custom_config_survives_json() -> None:
+    spec = toy.training_spec()
+    again = type(spec).from_json(json.loads(json.dumps(spec.to_json())))
+    assert again == spec
+    assert not math.isnan(again.training.learning_rate)

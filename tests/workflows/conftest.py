@@ -1,0 +1,3 @@
+"""Workflows are tested on the toy use case."""
+
+from tests.goldlake_core.contracts.conftest import harbour  # noqa: F401

@@ -1,0 +1,1 @@
+"""Evaluation of a candidate: metrics, thresholds and the check that it can be served."""

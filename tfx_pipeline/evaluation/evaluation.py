@@ -1,0 +1,190 @@
+"""What TFMA evaluates, which bounds bless a candidate, and what it found.
+
+Labels and slice columns are raw ones and predictions come from the signature that takes serialized
+examples, so TFMA need not call Transform's layer a second time.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from goldlake_core.contracts.keys import METRICS
+from goldlake_core.contracts.model import Threshold
+from tfx_pipeline.modules.saved_model import TF_EXAMPLE
+from tfx_pipeline.scores import SCORES
+from tfx_pipeline.spec import EvaluationSpec
+
+CANDIDATE, BASELINE = "candidate", "baseline"
+"""Model names in TFMA's results, which leave the name out where there is only one model."""
+
+COUNT = "example_count"
+
+
+def eval_config(spec: EvaluationSpec, *, rows: int, has_baseline: bool) -> Any:
+    """TFMA's EvalConfig.
+
+    Args:
+        spec: Thresholds and slices.
+        rows: Of the test split; a candidate evaluated on more or fewer is not blessed.
+        has_baseline: Whether the candidate is compared with a model; without one, ``max_drop``
+            does not count.
+    """
+    from tensorflow_model_analysis.proto import config_pb2
+
+    names = [CANDIDATE, BASELINE] if has_baseline else [""]
+    bounds = {threshold.metric: threshold for threshold in spec.thresholds}
+    bounds[COUNT] = Threshold(COUNT, minimum=rows, maximum=rows)
+    metrics = [
+        _metric(metric, _tfma_threshold(bounds.get(metric), has_baseline)) for metric in SCORES
+    ]
+    slices = [config_pb2.SlicingSpec(feature_keys=list(columns)) for columns in spec.slices]
+    models = [
+        config_pb2.ModelSpec(
+            name=name,
+            signature_name=TF_EXAMPLE,
+            label_key=spec.label,
+            # Else TFMA tries to load the SavedModel as a Keras model first.
+            model_type="tf_generic",
+            is_baseline=name == BASELINE,
+        )
+        for name in names
+    ]
+    compared = names if has_baseline else []
+    return config_pb2.EvalConfig(
+        model_specs=models,
+        slicing_specs=[config_pb2.SlicingSpec(), *slices],
+        metrics_specs=[config_pb2.MetricsSpec(metrics=metrics, model_names=compared)],
+    )
+
+
+def _metric(name: str, threshold: Any | None) -> Any:
+    """A metric of every slice, whose bound holds for the whole split only."""
+    from tensorflow_model_analysis.proto import config_pb2
+
+    bounds = []
+    if threshold is not None:
+        whole = [config_pb2.SlicingSpec()]
+        bounds = [config_pb2.PerSliceMetricThreshold(slicing_specs=whole, threshold=threshold)]
+    return config_pb2.MetricConfig(
+        class_name="ExactScore",
+        module="tfx_pipeline.evaluation.metrics",
+        config=json.dumps({"name": name}),
+        per_slice_thresholds=bounds,
+    )
+
+
+def _tfma_threshold(threshold: Threshold | None, has_baseline: bool) -> Any:
+    from tensorflow_model_analysis.proto import config_pb2
+
+    if threshold is None:
+        return None
+    made = config_pb2.MetricThreshold()
+    if threshold.minimum is not None:
+        made.value_threshold.lower_bound.value = threshold.minimum
+    if threshold.maximum is not None:
+        made.value_threshold.upper_bound.value = threshold.maximum
+    if threshold.max_drop is not None and has_baseline:
+        is_higher_better = METRICS[threshold.metric]
+        direction = "HIGHER_IS_BETTER" if is_higher_better else "LOWER_IS_BETTER"
+        made.change_threshold.direction = getattr(config_pb2.MetricDirection, direction)
+        drop = threshold.max_drop
+        made.change_threshold.absolute.value = -drop if is_higher_better else drop
+    return made
+
+
+def check_thresholds(
+    thresholds: Iterable[Threshold],
+    metrics: Mapping[str, float | None],
+    baseline: Mapping[str, float | None] | None = None,
+) -> list[dict[str, Any]]:
+    """Each bound of the contract with what was found; pure.
+
+    Args:
+        thresholds: The contract's.
+        metrics: The candidate's, on the whole test split; None where a metric is undefined.
+        baseline: The serving model's, or None when there is none.
+
+    Returns:
+        One object per bound: ``metric``, ``kind`` (``minimum``, ``maximum``, ``max_drop``),
+        ``value``, ``bound`` (what the value had to reach or stay under; for ``max_drop`` the
+        baseline's value less the drop) and ``ok``. ``max_drop`` is left out without a baseline.
+    """
+    checked: list[dict[str, Any]] = []
+
+    def add(metric: str, kind: str, bound: float | None, is_lower_bound: bool) -> None:
+        value = metrics.get(metric)
+        ok = False
+        if value is not None and bound is not None:
+            ok = value >= bound if is_lower_bound else value <= bound
+        checked.append({"metric": metric, "kind": kind, "value": value, "bound": bound, "ok": ok})
+
+    for threshold in thresholds:
+        if threshold.minimum is not None:
+            add(threshold.metric, "minimum", threshold.minimum, True)
+        if threshold.maximum is not None:
+            add(threshold.metric, "maximum", threshold.maximum, False)
+        if threshold.max_drop is not None and baseline is not None:
+            before = baseline.get(threshold.metric)
+            is_higher_better = bool(METRICS[threshold.metric])
+            sign = -1 if is_higher_better else 1
+            bound = None if before is None else before + sign * threshold.max_drop
+            add(threshold.metric, "max_drop", bound, is_higher_better)
+    return checked
+
+
+def read_evaluation(uri: str, spec: EvaluationSpec | None = None) -> dict[str, Any]:
+    """What TFMA wrote; read-only.
+
+    Args:
+        uri: Of the ModelEvaluation artifact.
+        spec: The bounds that were asked for; without it ``thresholds`` is empty. The number of
+            rows is a bound as well.
+
+    Returns:
+        ``{"metrics": {name: number or None}, "baseline": the same or None, "thresholds": see
+        `check_thresholds`, "slices": [{"slice": {column: value}, "metrics": {…}}], "is_blessed":
+        TFMA's own verdict}``. A metric is None where it is undefined, such as the AUC of one class.
+    """
+    import tensorflow_model_analysis as tfma
+
+    config = tfma.load_eval_result(uri).config
+    has_baseline = any(model.is_baseline for model in config.model_specs)
+    found = _metrics_by_slice(tfma, uri, CANDIDATE if has_baseline else None)
+    slices = sorted(key for key in found if key)
+    baseline = _metrics_by_slice(tfma, uri, BASELINE)[()] if has_baseline else None
+    bounds = (*spec.thresholds, _count_bound(config)) if spec else ()
+    return {
+        "metrics": found[()],
+        "baseline": baseline,
+        "thresholds": check_thresholds(bounds, found[()], baseline),
+        "slices": [{"slice": dict(key), "metrics": found[key]} for key in slices],
+        "is_blessed": bool(tfma.load_validation_result(uri).validation_ok),
+    }
+
+
+def _count_bound(config: Any) -> Threshold:
+    """The rows that `eval_config` asked for."""
+    for metric in config.metrics_specs[0].metrics:
+        if json.loads(metric.config)["name"] == COUNT:
+            bound = metric.per_slice_thresholds[0].threshold.value_threshold
+            return Threshold(COUNT, bound.lower_bound.value, bound.upper_bound.value)
+    raise ValueError("The evaluation was not made by this package: it does not bound its rows")
+
+
+def _metrics_by_slice(tfma: Any, uri: str, name: str | None) -> dict[Any, dict[str, float | None]]:
+    result = tfma.load_eval_result(uri, model_name=name)
+    return {
+        tuple((column, str(value)) for column, value in key): {
+            metric: _number(value) for metric, value in outputs[""][""].items() if metric in SCORES
+        }
+        for key, outputs in result.slicing_metrics
+    }
+
+
+def _number(value: Mapping[str, Any]) -> float | None:
+    """A metric's JSON form, in which what is not finite is a text."""
+    number = value.get("doubleValue")
+    return float(number) if isinstance(number, (int, float)) and math.isfinite(number) else None

@@ -1,0 +1,176 @@
+"""The pipeline's nodes from Trainer to Pusher; wiring only. Imports TFX inside its functions.
+
+The hash of the code that a node runs is one of its parameters, so that edited code is not served
+from TFX's cache.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from tfx_pipeline.codehash import code_hash
+from tfx_pipeline.spec import PipelineSpec
+
+RUN_FN = "tfx_pipeline.modules.trainer.run_fn"
+EVALUATED_SPLIT = "test"
+
+_COMPONENTS = "tfx_pipeline.components.model"
+
+
+def model_nodes(
+    spec: PipelineSpec, *, examples: Any, schema: Any, transform_graph: Any, stop: Any
+) -> list[Any]:
+    """All nodes behind Transform: Trainer, ServingModel, Evaluator, ServingCheck, Pusher.
+
+    ServingModel is there only where a version serves already.
+
+    Args:
+        spec: The pipeline's.
+        examples: Channel of tf.Example with the splits train, eval and test.
+        schema: Channel of the curated schema.
+        transform_graph: Channel of Transform's graph.
+        stop: The node that ends a run whose data was refused; nothing here runs before it.
+    """
+    train = trainer(spec, examples, transform_graph, schema)
+    candidate = train.outputs["model"]
+    nodes, baseline = [train], None
+    if spec.baseline_version is not None:
+        serving = serving_model(spec, spec.baseline_version)
+        serving.add_upstream_node(stop)
+        nodes.append(serving)
+        baseline = serving.outputs["model"]
+    evaluate = evaluator(spec, examples, candidate, schema, baseline)
+    check = serving_check(spec, candidate, examples)
+    push = pusher(
+        spec,
+        candidate,
+        evaluate.outputs["evaluation"],
+        evaluate.outputs["blessing"],
+        check.outputs["blessing"],
+    )
+    return [*nodes, evaluate, check, push]
+
+
+def trainer(spec: PipelineSpec, examples: Any, transform_graph: Any, schema: Any) -> Any:
+    """TFX's Trainer; outputs ``model`` and ``model_run`` (TensorBoard logs).
+
+    Args:
+        spec: The pipeline's.
+        examples: Channel of tf.Example with the splits train and eval.
+        transform_graph: Channel of Transform's graph.
+        schema: Channel of the curated schema.
+    """
+    from tfx.components.trainer.component import Trainer
+    from tfx.proto import trainer_pb2
+
+    return Trainer(
+        examples=examples,
+        transform_graph=transform_graph,
+        schema=schema,
+        run_fn=RUN_FN,
+        train_args=trainer_pb2.TrainArgs(splits=["train"]),
+        eval_args=trainer_pb2.EvalArgs(splits=["eval"]),
+        custom_config={
+            **spec.training.to_json(),
+            "code_hash": code_hash("tfx_pipeline.modules.trainer"),
+        },
+    )
+
+
+def serving_model(spec: PipelineSpec, baseline_version: int) -> Any:
+    """The version that serves now; output ``model``.
+
+    Args:
+        spec: The pipeline's.
+        baseline_version: Version in the home's ``models/USECASE.MODEL/``.
+    """
+    from tfx_pipeline.components.model import ServingModel
+
+    return ServingModel(
+        usecase=spec.usecase,
+        model_name=spec.model,
+        version=baseline_version,
+        code_hash=code_hash(_COMPONENTS),
+    )
+
+
+def evaluator(
+    spec: PipelineSpec, examples: Any, model: Any, schema: Any, baseline_model: Any | None = None
+) -> Any:
+    """TFX's Evaluator on the test split; outputs ``evaluation`` and ``blessing``.
+
+    Args:
+        spec: The pipeline's.
+        examples: Channel of tf.Example with the split test.
+        model: Channel of the candidate.
+        schema: Channel of the curated schema.
+        baseline_model: Channel of what serves now, or None.
+    """
+    from tfx.components.evaluator.component import Evaluator
+
+    from tfx_pipeline.components.base import add_to_cache_key
+    from tfx_pipeline.evaluation.evaluation import eval_config
+
+    node = Evaluator(
+        examples=examples,
+        model=model,
+        baseline_model=baseline_model,
+        schema=schema,
+        example_splits=[EVALUATED_SPLIT],
+        eval_config=eval_config(
+            spec.evaluation,
+            rows=spec.rows[EVALUATED_SPLIT],
+            has_baseline=baseline_model is not None,
+        ),
+    )
+    add_to_cache_key(node, code_hash("tfx_pipeline.evaluation.metrics"))
+    return node
+
+
+def serving_check(spec: PipelineSpec, model: Any, examples: Any) -> Any:
+    """Whether the candidate serves; output ``blessing`` (InfraBlessing).
+
+    Args:
+        spec: The pipeline's.
+        model: Channel of the candidate.
+        examples: Channel of tf.Example with the split test.
+    """
+    from tfx_pipeline.components.model import ServingCheck
+
+    return ServingCheck(
+        model=model,
+        examples=examples,
+        features=json.dumps(spec.features.to_json(), sort_keys=True),
+        code_hash=code_hash(_COMPONENTS),
+    )
+
+
+def pusher(
+    spec: PipelineSpec, model: Any, evaluation: Any, blessing: Any, infra_blessing: Any
+) -> Any:
+    """Pushes a blessed model; output ``pushed_model`` (int properties ``pushed``, ``version``).
+
+    Args:
+        spec: The pipeline's.
+        model: Channel of the candidate.
+        evaluation: The Evaluator's channel ``evaluation``.
+        blessing: The Evaluator's channel ``blessing``.
+        infra_blessing: The serving check's channel ``blessing``.
+    """
+    from tfx_pipeline.baseline import fingerprint
+    from tfx_pipeline.components.model import Pusher
+
+    return Pusher(
+        model=model,
+        evaluation=evaluation,
+        model_blessing=blessing,
+        infra_blessing=infra_blessing,
+        usecase=spec.usecase,
+        model_name=spec.model,
+        export_id=spec.export_id,
+        manifest_sha256=spec.manifest_sha256,
+        fingerprint=fingerprint(spec),
+        baseline_version=spec.baseline_version or 0,
+        code_hash=code_hash(_COMPONENTS),
+    )

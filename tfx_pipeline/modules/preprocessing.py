@@ -1,0 +1,246 @@
+"""TFX Transform's ``preprocessing_fn``, generic by feature kind.
+
+Vocabularies, means and quantiles are learned from the train split only (Transform's default). What
+comes out, and which ids mean missing and empty, is declared in `layout`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from goldlake_core.contracts.model import Feature
+from tfx_pipeline.modules import layout
+from tfx_pipeline.spec import FeatureSpec, preprocessing_function
+
+CROSS_SEPARATOR = "\x1f"
+QUANTILE_ERROR = 0.001
+"""Largest rank error of a quantile, as a share of the rows."""
+
+MAX_VOCABULARY = 200_000
+"""Values of a categorical feature with an id of their own; rarer ones share the buckets."""
+
+
+class Dense(NamedTuple):
+    """One raw column of a batch.
+
+    Attributes:
+        values: string, int64 or float32 tensor [n]; '' or 0 where missing.
+        present: bool tensor [n].
+    """
+
+    values: Any
+    present: Any
+
+
+def preprocessing_fn(inputs: Mapping[str, Any], custom_config: Mapping[str, Any]) -> dict[str, Any]:
+    """Turns raw columns into ids and numbers; called by TFX Transform while it traces the graph.
+
+    Args:
+        inputs: Raw columns by name: SparseTensor with at most one value per row (a missing value
+            is absent), or dense [n] or [n, 1] where the schema says that it is always there.
+        custom_config: `FeatureSpec` as JSON; other keys are ignored.
+
+    Returns:
+        The outputs that `layout.layout_of` declares for the contract's features.
+    """
+    spec = FeatureSpec.from_json(custom_config)
+    columns = {column.name: dense(inputs[column.name]) for column in spec.inputs}
+    outputs: dict[str, Any] = {}
+    for feature in spec.features:
+        outputs |= _KINDS[feature.kind](feature, columns)
+    own = preprocessing_function(spec)
+    if own is not None:
+        outputs[layout.OWN] = _own_columns(own(columns))
+    return outputs
+
+
+def dense(tensor: Any) -> Dense:
+    """A batch of one raw column as values and presence; a NaN is missing.
+
+    Args:
+        tensor: SparseTensor with at most one value per row, or dense [n] or [n, 1].
+    """
+    import tensorflow as tf
+
+    if isinstance(tensor, tf.SparseTensor):
+        shape = tf.stack([tensor.dense_shape[0], 1])
+        column = tf.SparseTensor(tensor.indices, tensor.values, shape)
+        filler = "" if tensor.dtype == tf.string else tf.zeros([], tensor.dtype)
+        values = tf.sparse.to_dense(column, default_value=filler)[:, 0]
+        ones = tf.SparseTensor(tensor.indices, tf.ones_like(tensor.values, tf.bool), shape)
+        present = tf.sparse.to_dense(ones, default_value=False)[:, 0]
+    else:
+        values = tf.reshape(tensor, [-1])
+        present = tf.ones_like(values, tf.bool)
+    if values.dtype.is_floating:
+        is_nan = tf.math.is_nan(values)
+        present = present & ~is_nan
+        values = tf.where(is_nan, tf.zeros_like(values), values)
+    return Dense(values, present)
+
+
+def _text(column: Dense) -> Any:
+    import tensorflow as tf
+
+    return (
+        column.values if column.values.dtype == tf.string else tf.strings.as_string(column.values)
+    )
+
+
+def _number(column: Dense) -> Any:
+    import tensorflow as tf
+
+    return tf.cast(column.values, tf.float32)
+
+
+def _categorical(feature: Feature, columns: Mapping[str, Dense]) -> dict[str, Any]:
+    import tensorflow as tf
+
+    column = columns[feature.columns[0]]
+    text = _text(column)
+    found = _lookup(
+        text,
+        tf.boolean_mask(text, column.present),
+        name=feature.name,
+        min_count=int(feature.params["min_count"]),
+        oov_buckets=int(feature.params["oov_buckets"]),
+    )
+    ids = tf.where(text == "", tf.constant(layout.EMPTY, tf.int64), found)
+    return {feature.name: tf.where(column.present, ids, tf.constant(layout.MISSING, tf.int64))}
+
+
+def _lookup(
+    text: Any,
+    learn_from: Any,
+    *,
+    name: str,
+    min_count: int = 1,
+    top: int | None = None,
+    oov_buckets: int = 1,
+) -> Any:
+    """Ids of strings from `layout.RESERVED` on; TFT leaves '' and line ends out of vocabularies."""
+    import tensorflow_transform as tft
+
+    if top is None and min_count <= 1:
+        # Exact up to this many values, and several times quicker: it shares one pass with all
+        # other analyzers, and counts in C++.
+        vocabulary = tft.experimental.approximate_vocabulary(
+            learn_from, top_k=MAX_VOCABULARY, vocab_filename=name
+        )
+    else:
+        vocabulary = tft.vocabulary(
+            learn_from,
+            top_k=top,
+            frequency_threshold=min_count if min_count > 1 else None,
+            vocab_filename=name,
+        )
+    found = tft.apply_vocabulary(text, vocabulary, num_oov_buckets=oov_buckets)
+    return found + layout.RESERVED
+
+
+def _numeric(feature: Feature, columns: Mapping[str, Dense]) -> dict[str, Any]:
+    import tensorflow as tf
+    import tensorflow_transform as tft
+
+    column = columns[feature.columns[0]]
+    number = _number(column)
+    known = tf.boolean_mask(number, column.present)
+    deviation = tf.sqrt(tft.var(known))
+    # A constant column has no deviation; it is centred and left at that.
+    scaled = (number - tft.mean(known)) / tf.where(deviation > 0, deviation, 1.0)
+    outputs = {
+        f"{feature.name}__z": tf.where(column.present, scaled, tf.zeros_like(scaled)),
+        f"{feature.name}__missing": tf.cast(~column.present, tf.float32),
+    }
+    if feature.params["buckets"]:
+        bucket = _bucket(column, int(feature.params["buckets"]))
+        outputs[f"{feature.name}__bucket"] = _or_missing(bucket, column.present)
+    return outputs
+
+
+def _bucket(column: Dense, count: int) -> Any:
+    """Quantile bucket of each value, int64 in [0, count)."""
+    import tensorflow as tf
+    import tensorflow_transform as tft
+
+    number = _number(column)
+    edges = tft.quantiles(
+        tf.boolean_mask(number, column.present), count, epsilon=min(QUANTILE_ERROR, 0.1 / count)
+    )
+    return tft.apply_buckets(number, edges)
+
+
+def _or_missing(value: Any, present: Any) -> Any:
+    """``value + 1`` where present, `layout.MISSING` elsewhere."""
+    import tensorflow as tf
+
+    return tf.where(present, value + 1, tf.constant(layout.MISSING, tf.int64))
+
+
+def _cyclic(feature: Feature, columns: Mapping[str, Dense]) -> dict[str, Any]:
+    import tensorflow as tf
+
+    column = columns[feature.columns[0]]
+    period = float(feature.params["period"])
+    number = _number(column)
+    angle = number * (2 * math.pi / period)
+    nothing = tf.zeros_like(angle)
+    step = tf.cast(tf.floor(tf.math.floormod(number, period)), tf.int64)
+    return {
+        f"{feature.name}__sin": tf.where(column.present, tf.sin(angle), nothing),
+        f"{feature.name}__cos": tf.where(column.present, tf.cos(angle), nothing),
+        f"{feature.name}__cycle": _or_missing(step, column.present),
+    }
+
+
+def _position(feature: Feature, columns: Mapping[str, Dense]) -> dict[str, Any]:
+    latitude, longitude = (columns[name] for name in feature.columns)
+    cells = int(feature.params["cells"])
+    cell = _bucket(latitude, cells) * cells + _bucket(longitude, cells)
+    return {f"{feature.name}__cell": _or_missing(cell, latitude.present & longitude.present)}
+
+
+def _crossed(feature: Feature, columns: Mapping[str, Dense]) -> dict[str, Any]:
+    import tensorflow as tf
+
+    # A leading "=" keeps the empty string apart from a missing value.
+    parts = [
+        tf.where(columns[name].present, tf.strings.join(["=", _text(columns[name])]), "")
+        for name in feature.columns
+    ]
+    joined = tf.strings.join(parts, separator=CROSS_SEPARATOR)
+    buckets = int(feature.params["buckets"])
+    return {f"{feature.name}__cross": tf.strings.to_hash_bucket_fast(joined, buckets)}
+
+
+def _words(feature: Feature, columns: Mapping[str, Dense]) -> dict[str, Any]:
+    import tensorflow as tf
+
+    column = columns[feature.columns[0]]
+    lower = tf.strings.lower(_text(column), encoding="utf-8")
+    words = tf.strings.split(tf.strings.regex_replace(lower, r"[^\pL\pN]+", " "))
+    name = f"{feature.name}__words"
+    text = words.to_tensor(default_value="", shape=[None, layout.MAX_WORDS])
+    found = _lookup(text, words.flat_values, name=name, top=int(feature.params["max_tokens"]))
+    padding = tf.constant(0, tf.int64)
+    ids = tf.where(text == "", padding, found)
+    only_missing = tf.one_hot(0, layout.MAX_WORDS, on_value=1, off_value=0, dtype=tf.int64)
+    return {name: tf.where(column.present[:, None], ids, only_missing[None, :])}
+
+
+def _own_columns(columns: Mapping[str, Any]) -> Any:
+    import tensorflow as tf
+
+    return tf.stack([tf.cast(columns[name], tf.float32) for name in sorted(columns)], axis=1)
+
+
+_KINDS = {
+    "categorical": _categorical,
+    "numeric": _numeric,
+    "cyclic": _cyclic,
+    "position": _position,
+    "crossed": _crossed,
+    "text": _words,
+}

@@ -1,0 +1,126 @@
+"""The SavedModel that TensorFlow's C++ loader, and so TF Serving, can run.
+
+``tf.saved_model.save`` on a Keras 3 model writes what only Python can restore. Here a plain
+``tf.Module`` holds the Keras variables' own ``tf.Variable`` objects and Transform's layer, and the
+signatures are its functions.
+
+Signatures:
+
+- ``serving_default``: one tensor [n] per raw column (string, int64, float32 or bool) and one bool
+  [n] per presence flag; missing values travel as the contract's ``wire_null`` says.
+- ``tf_example``: ``examples``, string [n] of serialized tf.Example; a missing value is absent.
+- ``transform_features``: the same input; Transform's outputs, for analysis.
+
+The first two answer ``probability``, float32 [n].
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from goldlake_core.contracts.wire import inputs_of
+from tfx_pipeline.modules.layout import Layout
+from tfx_pipeline.modules.network import pack
+from tfx_pipeline.spec import ColumnSpec
+
+SERVING_DEFAULT = "serving_default"
+TF_EXAMPLE = "tf_example"
+TRANSFORM_FEATURES = "transform_features"
+PROBABILITY = "probability"
+
+
+def raw_features(
+    wire: Mapping[str, Any], columns: Sequence[ColumnSpec], parse: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The tensors of ``serving_default`` as the parser of tf.Example would give them.
+
+    Args:
+        wire: Tensors [n] by input name.
+        columns: The columns the model reads.
+        parse: Feature spec of the raw columns: says which are sparse.
+    """
+    import tensorflow as tf
+
+    raw: dict[str, Any] = {}
+    for column in columns:
+        values = wire[column.name]
+        present = _is_present(wire, column)
+        if column.type == "boolean":
+            values = tf.cast(values, tf.int64)
+        if isinstance(parse[column.name], tf.io.VarLenFeature):
+            rows = tf.where(present)
+            raw[column.name] = tf.SparseTensor(
+                tf.pad(rows, [[0, 0], [0, 1]]),
+                tf.gather(values, rows[:, 0]),
+                tf.stack([tf.shape(values, out_type=tf.int64)[0], 1]),
+            )
+        else:
+            raw[column.name] = tf.reshape(values, [-1, *parse[column.name].shape])
+    return raw
+
+
+def _is_present(wire: Mapping[str, Any], column: ColumnSpec) -> Any:
+    import tensorflow as tf
+
+    values, null = wire[column.name], column.wire_null
+    if null is None or not column.nullable:
+        return tf.ones_like(values, tf.bool)
+    if null.kind == "nan":
+        return ~tf.math.is_nan(values)
+    if null.kind == "text":
+        return values != null.token
+    return wire[null.token]
+
+
+def save_model(
+    folder: str,
+    model: Any,
+    transform: Any,
+    layout: Layout,
+    columns: Sequence[ColumnSpec],
+    parse: Mapping[str, Any],
+) -> None:
+    """Writes the SavedModel with its three signatures.
+
+    Args:
+        folder: Where to write it.
+        model: The trained Keras model.
+        transform: Transform's layer.
+        layout: What it puts out.
+        columns: The columns the model reads.
+        parse: Feature spec of the raw columns.
+    """
+    import tensorflow as tf
+
+    def answer(raw: dict[str, Any]) -> dict[str, Any]:
+        probability = model(pack(transform(raw), layout), training=False)
+        return {PROBABILITY: tf.reshape(probability, [-1])}
+
+    def serving_default(**wire: Any) -> dict[str, Any]:
+        return answer(raw_features(wire, columns, parse))
+
+    def tf_example(examples: Any) -> dict[str, Any]:
+        return answer(tf.io.parse_example(examples, dict(parse)))
+
+    def transform_features(examples: Any) -> dict[str, Any]:
+        return transform(tf.io.parse_example(examples, dict(parse)))
+
+    wire = {
+        each.name: tf.TensorSpec([None], tf.as_dtype(each.dtype), each.name)
+        for each in inputs_of(columns)
+    }
+    serialized = {"examples": tf.TensorSpec([None], tf.string, "examples")}
+    module = tf.Module()
+    module.model_variables = [variable.value for variable in model.variables]
+    module.transform = transform
+    signatures: dict[str, Callable[..., Any]] = {}
+    for function, arguments in (
+        (serving_default, wire),
+        (tf_example, serialized),
+        (transform_features, serialized),
+    ):
+        traced = tf.function(function)
+        setattr(module, f"{function.__name__}_function", traced)
+        signatures[function.__name__] = traced.get_concrete_function(**arguments)
+    tf.saved_model.save(module, folder, signatures=signatures)
