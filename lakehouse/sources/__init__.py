@@ -1,1 +1,1 @@
-"""API connectors and their simulator sides, each a plug-in."""
+"""Connectors to APIs and files, each one kind of source, and how their pages are landed."""

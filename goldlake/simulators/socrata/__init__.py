@@ -1,1 +1,1 @@
-"""Socrata's SODA 2.x API: the connector that reads it and the simulator that speaks it."""
+"""Simulates a portal of Socrata's SODA 2.x API, from exports or generated rows."""
