@@ -12,7 +12,8 @@ from typing import Any
 from tfx_pipeline.codehash import code_hash
 from tfx_pipeline.spec import PipelineSpec
 
-RUN_FN = "tfx_pipeline.modules.trainer.run_fn"
+_TRAINER = "tfx_pipeline.modules.trainer"
+RUN_FN = f"{_TRAINER}.run_fn"
 EVALUATED_SPLIT = "test"
 
 _COMPONENTS = "tfx_pipeline.components.model"
@@ -73,7 +74,7 @@ def trainer(spec: PipelineSpec, examples: Any, transform_graph: Any, schema: Any
         eval_args=trainer_pb2.EvalArgs(splits=["eval"]),
         custom_config={
             **spec.training.to_json(),
-            "code_hash": code_hash("tfx_pipeline.modules.trainer"),
+            "code_hash": code_hash(_TRAINER),
         },
     )
 

@@ -37,7 +37,8 @@ from tfx_pipeline.components.validation_verdict import ValidationVerdictGen
 from tfx_pipeline.model_nodes import model_nodes
 from tfx_pipeline.spec import PipelineSpec
 
-PREPROCESSING_FN = "tfx_pipeline.modules.preprocessing.preprocessing_fn"
+_PREPROCESSING = "tfx_pipeline.modules.preprocessing"
+PREPROCESSING_FN = f"{_PREPROCESSING}.preprocessing_fn"
 BEAM_RUNNER = "apache_beam.runners.portability.fn_api_runner.fn_runner.FnApiRunner"
 BEAM_ARGS = (f"--runner={BEAM_RUNNER}", "--direct_running_mode=in_memory", "--direct_num_workers=1")
 """One process: on two cores a second one gains nothing, and nothing is lost between processes.
@@ -45,8 +46,6 @@ BEAM_ARGS = (f"--runner={BEAM_RUNNER}", "--direct_running_mode=in_memory", "--di
 The runner is named, for DirectRunner is another one in newer Beam: from 2.68 on it first tries to
 download Prism.
 """
-
-_COMPONENTS = "tfx_pipeline.components"
 
 
 @dataclass(frozen=True)
@@ -123,13 +122,11 @@ def data_nodes(spec: PipelineSpec) -> DataNodes:
     snapshot = DataSnapshotGen(
         export_id=spec.export_id,
         manifest_sha256=spec.manifest_sha256,
-        code_hash=code_hash(f"{_COMPONENTS}.data_snapshot"),
+        code_hash=_hash("data_snapshot"),
     )
     channel = snapshot.outputs["snapshot"]
     if spec.handoff == "snapshot_example_gen":
-        example_gen = SnapshotExampleGen(
-            snapshot=channel, code_hash=code_hash(f"{_COMPONENTS}.snapshot_example_gen")
-        )
+        example_gen = SnapshotExampleGen(snapshot=channel, code_hash=_hash("snapshot_example_gen"))
         return DataNodes([snapshot, example_gen], channel, example_gen.outputs["examples"])
     csv = CsvExampleGen(
         input_base=snapshot.outputs["export_uri"].future()[0].value,
@@ -145,7 +142,7 @@ def data_nodes(spec: PipelineSpec) -> DataNodes:
         examples=csv.outputs["examples"],
         snapshot=channel,
         columns=json.dumps(spec.to_json()["columns"]),
-        code_hash=code_hash(f"{_COMPONENTS}.contract_types"),
+        code_hash=_hash("contract_types"),
     )
     return DataNodes([snapshot, csv, typed], channel, typed.outputs["typed_examples"])
 
@@ -161,7 +158,7 @@ def validation_nodes(
     )
     curated = CuratedSchema(
         validation=json.dumps(spec.validation.to_json()),
-        code_hash=code_hash(f"{_COMPONENTS}.curated_schema"),
+        code_hash=_hash("curated_schema"),
     )
     validator = ExampleValidator(statistics=statistics, schema=curated.outputs["schema"])
     verdict = ValidationVerdictGen(
@@ -169,11 +166,11 @@ def validation_nodes(
         schema=curated.outputs["schema"],
         snapshot=data.snapshot,
         baseline_statistics=baseline_statistics,
-        code_hash=code_hash(f"{_COMPONENTS}.validation_verdict"),
+        code_hash=_hash("validation_verdict"),
     )
     stop = ValidationStop(
         verdict=verdict.outputs["verdict"],
-        code_hash=code_hash(f"{_COMPONENTS}.validation_stop"),
+        code_hash=_hash("validation_stop"),
     )
     stop.add_upstream_nodes([schema_gen, validator])
     for stock in (statistics_gen, schema_gen, validator):
@@ -196,8 +193,12 @@ def transform_node(spec: PipelineSpec, data: DataNodes, validation: ValidationNo
         disable_statistics=True,
         custom_config={
             **spec.features.to_json(),
-            "code_hash": code_hash("tfx_pipeline.modules.preprocessing"),
+            "code_hash": code_hash(_PREPROCESSING),
         },
     )
     transform.add_upstream_node(validation.stop)
     return transform
+
+
+def _hash(component: str) -> str:
+    return code_hash(f"tfx_pipeline.components.{component}")

@@ -1,0 +1,80 @@
+"""A home that an earlier version wrote is read by this one: tables, models, lineage, served model.
+
+A home holds absolute paths, so it is unpacked where it was made. `before_goldlake_core.json` holds
+what the version that wrote it printed and answered.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from goldlake.cli.main import main as command_line
+
+HERE = Path(__file__).parent
+NAME = "before_goldlake_core"
+RECORDED: dict[str, Any] = json.loads((HERE / f"{NAME}.json").read_text(encoding="utf-8"))
+MODEL = "chicago_crime.arrest"
+
+
+@pytest.fixture(scope="module")
+def home() -> Iterator[Path]:
+    path = Path(RECORDED["path"])
+    shutil.rmtree(path, ignore_errors=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tarfile.open(HERE / f"{NAME}.tar.xz") as archive:
+        archive.extractall(path.parent)
+    yield path
+    shutil.rmtree(path.parent)
+
+
+def printed(*arguments: str, home: Path) -> Any:
+    answer = CliRunner().invoke(command_line, [*arguments, "--json", "--home", str(home)])
+    assert answer.exit_code == 0, answer.output
+    return json.loads(answer.stdout)
+
+
+def holds(found: Any, recorded: Any) -> None:
+    """Everything recorded is found again; a newer version may say more."""
+    if isinstance(recorded, dict):
+        assert recorded.keys() <= found.keys()
+        for key, value in recorded.items():
+            holds(found[key], value)
+    elif isinstance(recorded, list):
+        assert len(found) == len(recorded)
+        for one, other in zip(found, recorded, strict=True):
+            holds(one, other)
+    else:
+        assert found == recorded
+
+
+def test_tables_and_fates_are_read(home: Path) -> None:
+    holds(printed("tables", home=home), RECORDED["tables"])
+
+
+def test_models_are_read(home: Path) -> None:
+    holds(printed("models", home=home), RECORDED["models"])
+
+
+def test_lineage_is_read(home: Path) -> None:
+    holds(printed("lineage", f"{MODEL}@1", home=home), RECORDED["lineage"])
+
+
+@pytest.mark.tfx
+def test_the_served_model_answers_as_before(home: Path, tmp_path: Path) -> None:
+    from goldlake.workflows.serve import predictions
+    from goldlake.workflows.servers import embedded_server
+    from serving import client
+
+    config = str(home / "models" / "models.config")
+    with embedded_server(config, tmp_path / "server.log") as url:
+        client.wait_available(url, MODEL, 1, 60.0)
+        answers = predictions(MODEL, RECORDED["instances"], url, None)
+    assert answers == pytest.approx(RECORDED["predictions"], abs=1e-6)
