@@ -1,0 +1,19 @@
+"""The shape of the house in figures."""
+
+from __future__ import annotations
+
+from tests.architecture import figures
+
+LARGEST_SHARE = 0.25
+
+
+def test_no_import_runs_up() -> None:
+    assert figures.arrows()["goldlake", "goldlake_core"] > 0
+    assert figures.arrows_up() == {}
+
+
+def test_no_folder_holds_more_than_a_quarter() -> None:
+    lines = figures.lines_by_folder()
+    total = sum(lines.values())
+    shares = {folder: count / total for folder, count in lines.items()}
+    assert {name: share for name, share in shares.items() if share > LARGEST_SHARE} == {}
