@@ -1,7 +1,7 @@
 """Runs the README's blocks in a clone, one after another, and compares what is printed.
 
 A ``console`` block holds commands after ``$`` and below each what it prints. A line ``…`` leaves
-out any number of lines. Numbers, run ids and times vary from run to run and are masked on both sides.
+out any number of lines. What varies (numbers, run ids, times) is masked on both sides.
 """
 
 from __future__ import annotations
