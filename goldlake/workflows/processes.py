@@ -12,7 +12,6 @@ import os
 import secrets
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+from goldlake.workflows.launch import module_command
 from goldlake_core.contracts.errors import GoldlakeError
 from goldlake_core.stages import Document, RunDir
 from goldlake_core.storage.home import DEFAULT_HOME, Home
@@ -112,7 +112,7 @@ class Run:
                 stage, {"home": self.home.root, "run_id": self.run_id, **request}
             )
         log = self.logs / f"{'-'.join(requests)}.log"
-        command = [sys.executable, "-m", package, str(self.directory.path), *requests]
+        command = module_command(package, str(self.directory.path), *requests)
         with child(command, log, env={"GOLDLAKE_HOME": self.home.root}) as process:
             results = {stage: self._follow(process, stage, log, on_event) for stage in requests}
             with contextlib.suppress(subprocess.TimeoutExpired):

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 
+from goldlake.workflows.launch import module_command
 from goldlake_core.contracts.errors import PermanentError
 from goldlake_core.storage.home import Home
 
@@ -24,7 +24,7 @@ def run_tensorboard(home: Home, port: int) -> None:
         raise PermanentError(
             f"There are no training runs in {home.root}", hint="goldlake train MODEL"
         )
-    command = [sys.executable, "-m", "tensorboard.main", "--logdir", logdir]
-    status = subprocess.call([*command, "--port", str(port), "--host", "127.0.0.1"])
+    options = ["--logdir", logdir, "--port", str(port), "--host", "127.0.0.1"]
+    status = subprocess.call(module_command("tensorboard.main", *options))
     if status not in (0, -2, 130):
         raise PermanentError(f"TensorBoard ended with exit status {status}")

@@ -5,10 +5,10 @@ from __future__ import annotations
 import contextlib
 import json
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from goldlake.workflows.launch import module_command
 from goldlake.workflows.processes import child
 from goldlake_core.contracts.errors import GoldlakeError
 
@@ -30,9 +30,8 @@ def embedded_source(usecase: str, rows: int, seed: int, log: Path) -> Iterator[s
     Yields:
         The server's URL.
     """
-    # The command that a person would type, so that both see the same server.
-    command = [sys.executable, "-m", "goldlake.cli.main", "source", usecase, "--json"]
-    command += ["--rows", str(rows), "--seed", str(seed), "--port", "0"]
+    options = ["--rows", str(rows), "--seed", str(seed)]
+    command = module_command("goldlake.simulators", usecase, *options)
     with _ready_server(command, log) as url:
         yield url
 
@@ -44,8 +43,8 @@ def embedded_server(models_config: str, log: Path) -> Iterator[str]:
     Yields:
         The server's URL.
     """
-    command = [sys.executable, "-m", "serving"]
-    command += ["--model-config-file", models_config, "--rest-port", "0"]
+    options = ["--model-config-file", models_config, "--rest-port", "0"]
+    command = module_command("serving", *options)
     with _ready_server(command, log) as url:
         yield url
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from goldlake_core.contracts import keys
+from goldlake_core.contracts.checks.literals import without_literals
 from goldlake_core.contracts.column_section import read_column, read_kept_column
 from goldlake_core.contracts.names import MAX_NAME, is_name, nearest
 from goldlake_core.contracts.nodes import Entry
@@ -203,11 +204,12 @@ def read_checks(entry: Entry, names: tuple[str, ...]) -> tuple[Check, ...]:
                 valid="a code that no other check has and no column's own rules make",
             )
         expect = found["expect"].text()
-        if ";" in expect or "--" in expect or "/*" in expect:
+        bare = without_literals(expect)
+        if ";" in bare or "--" in bare or "/*" in bare:
             raise found["expect"].error(
                 "the rule holds a ';' or an SQL comment", valid="one Spark SQL expression"
             )
-        if not set(_WORD.findall(expect)) & set(names):
+        if not set(_WORD.findall(bare)) & set(names):
             raise found["expect"].error(
                 f"the rule names no silver column: {expect}", valid=nearest(expect, names)
             )

@@ -1,12 +1,14 @@
 """Finds use cases by name or path, and the functions that their contracts name.
 
-A use case is found in three places: those that goldlake ships, the entry-point group
-``goldlake.usecases`` of installed packages, and the folders on ``GOLDLAKE_USECASES``. Nothing here
-imports a use case; its functions are loaded by file when somebody asks for them.
+A use case is named by the path of its folder, or by name. Names are looked up in the working
+directory, on ``GOLDLAKE_USECASES``, in the entry-point group ``goldlake.usecases`` of installed
+packages, and among those that goldlake ships; a name that leads to two folders is refused. Nothing
+here imports a use case; its functions are loaded by file when somebody asks for them.
 """
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import importlib.util
 import os
@@ -29,17 +31,18 @@ VARIABLE = "GOLDLAKE_USECASES"
 _loading = threading.RLock()
 
 
-def usecase_names() -> dict[str, Path]:
+def usecase_names() -> dict[str, tuple[Path, ...]]:
     """Folders of all use cases that have a name here. Read-only.
 
     Returns:
-        Folder by name, sorted. Where several places know a name, the folder of the first of:
-        ``GOLDLAKE_USECASES``, entry points, those shipped.
+        Folders by name, sorted by name. A name with several folders is ambiguous: `find_usecase`
+        refuses it. Folders are in the order of the working directory, ``GOLDLAKE_USECASES``, entry
+        points, those shipped.
     """
-    names: dict[str, Path] = {}
+    folders: dict[str, dict[Path, Path]] = {}
     for name, folder in _known():
-        names.setdefault(name, folder)
-    return dict(sorted(names.items()))
+        folders.setdefault(name, {}).setdefault(folder.resolve(), folder)
+    return {name: tuple(folders[name].values()) for name in sorted(folders)}
 
 
 def load_usecase(name_or_path: str) -> UseCase:
@@ -59,30 +62,45 @@ def find_usecase(name_or_path: str) -> Path:
     """The folder of a use case; see `load_usecase`."""
     has_separator = "/" in name_or_path or os.sep in name_or_path or name_or_path in (".", "..")
     if has_separator:
-        folder = Path(name_or_path).expanduser()
-        if not (folder / CONTRACT).is_file():
-            raise UsageError(
-                f"There is no {CONTRACT} in {name_or_path}",
-                valid=f"a folder that holds {CONTRACT}",
-                hint="check the path",
-            )
-        return folder
-    found = {folder.resolve(): folder for name, folder in _known() if name == name_or_path}
-    if name_or_path and Path(name_or_path, CONTRACT).is_file():
-        found[Path(name_or_path).resolve()] = Path(name_or_path)
+        return _folder_at(name_or_path)
+    known = usecase_names()
+    found = known.get(name_or_path, ())
     if not found:
         raise UsageError(
             f"There is no use case called {name_or_path!r}",
-            valid=nearest(name_or_path, usecase_names()),
+            valid=nearest(name_or_path, known),
             hint=f"name its folder by path, or put the folder above it on {VARIABLE}",
         )
     if len(found) > 1:
+        paths = [_as_path(folder) for folder in found]
         raise UsageError(
-            f"Several folders are called {name_or_path!r}: {', '.join(map(str, found))}",
+            f"Several folders are called {name_or_path!r}: {', '.join(paths)}",
             valid="one of these paths",
-            hint="name the folder by path",
+            hint=f"name the folder by path, such as `goldlake check {paths[0]}`",
         )
-    return next(iter(found.values()))
+    return found[0]
+
+
+def _folder_at(path: str) -> Path:
+    folder = Path(path).expanduser()
+    if folder.name == CONTRACT and folder.is_file():
+        raise UsageError(
+            f"{path} is a file",
+            valid=f"the folder that holds {CONTRACT}",
+            hint=f"name the folder: {_as_path(folder.parent)}",
+        )
+    if not (folder / CONTRACT).is_file():
+        raise UsageError(
+            f"There is no {CONTRACT} in {path}",
+            valid=f"a folder that holds {CONTRACT}",
+            hint="check the path",
+        )
+    return folder
+
+
+def _as_path(folder: Path) -> str:
+    """The text that names this folder by path; a lone name would be looked up."""
+    return str(folder) if os.sep in str(folder) else f".{os.sep}{folder}"
 
 
 def load_model(text: str) -> tuple[UseCase, Model]:
@@ -180,6 +198,10 @@ def _module(name: str, path: Path, contract: str, key: str) -> ModuleType:
 
 
 def _known() -> Iterator[tuple[str, Path]]:
+    with contextlib.suppress(OSError):  # A working directory may be unreadable, or deleted.
+        for entry in sorted(os.listdir()):
+            if _is_usecase(Path(entry)):
+                yield entry, Path(entry)
     for above in os.environ.get(VARIABLE, "").split(os.pathsep):
         if above:
             yield from _in_folder(Path(above).expanduser())
@@ -187,20 +209,31 @@ def _known() -> Iterator[tuple[str, Path]]:
     yield from _in_folder(Path(__file__).resolve().parents[2] / "usecases")
 
 
+def _is_usecase(folder: Path) -> bool:
+    return is_name(folder.name) and os.path.isfile(folder / CONTRACT)
+
+
 def _in_folder(above: Path) -> Iterator[tuple[str, Path]]:
     """The use cases in a folder, or the folder itself where it is one."""
     if above.is_dir():
         for folder in (above, *sorted(above.iterdir())):
-            if is_name(folder.name) and (folder / CONTRACT).is_file():
+            if _is_usecase(folder):
                 yield folder.name, folder
 
 
 def _in_entry_points() -> Iterator[tuple[str, Path]]:
     for point in importlib.metadata.entry_points(group=ENTRY_POINTS):
-        try:
-            spec = importlib.util.find_spec(point.module)
-        except (ImportError, ValueError):
-            spec = None
-        for place in (spec.submodule_search_locations or ()) if spec else ():
-            if (Path(place) / CONTRACT).is_file():
-                yield point.name, Path(place)
+        for place in _package_folders(point.module):
+            if (place / CONTRACT).is_file():
+                yield point.name, place
+
+
+def _package_folders(dotted: str) -> list[Path]:
+    """Where a package lies, without importing it or the packages above it; [] for none."""
+    top, *below = dotted.split(".")
+    try:
+        spec = importlib.util.find_spec(top)
+    except (ImportError, ValueError):
+        return []
+    places = (spec.submodule_search_locations or ()) if spec else ()
+    return [Path(place, *below) for place in places]

@@ -1,0 +1,57 @@
+"""`goldlake check`: what is wrong with a use case, without Spark or TensorFlow."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from goldlake.cli.common import json_option, print_json, report_errors
+
+if TYPE_CHECKING:
+    from goldlake.workflows.check import CheckReport
+
+CONTRACT_EXIT_CODE = 2
+
+
+@click.command()
+@click.argument("usecase")
+@json_option
+@report_errors
+def check(usecase: str, as_json: bool) -> None:
+    """Say all that is wrong with a use case's contracts (exit code 2 for errors).
+
+    Nothing of the use case is run, and neither Spark nor TensorFlow is started. A warning is about
+    what is valid and hardly meant.
+    """
+    import msgspec
+
+    from goldlake.workflows.check import check_usecase
+
+    report = check_usecase(usecase)
+    if as_json:
+        print_json(msgspec.to_builtins(report))
+    else:
+        for finding in report.findings:
+            click.echo(finding.message)
+        click.echo(summary(report))
+    sys.exit(CONTRACT_EXIT_CODE if report.errors else 0)
+
+
+def summary(report: CheckReport) -> str:
+    """The last line: how many findings there are, or what was checked."""
+    errors, warnings = _counted(report.errors, "error"), _counted(report.warnings, "warning")
+    if report.errors:
+        return f"{report.usecase}: {errors}, {warnings}"
+    parts = [
+        _counted(report.columns, "column"),
+        _counted(report.tables, "gold table"),
+        _counted(report.models, "model"),
+    ]
+    found = f"no errors, {warnings}" if report.warnings else "no errors"
+    return f"{report.usecase}: {found}; {', '.join(parts)} checked"
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}" + ("" if count == 1 else "s")

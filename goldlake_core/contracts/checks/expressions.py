@@ -1,0 +1,175 @@
+"""SQL of ``silver.checks[].expect``: does it parse, and are its columns and functions there.
+
+sqlglot parses it as Spark SQL; the functions are those that Spark itself lists, because sqlglot
+also knows the functions of other databases.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from goldlake_core.contracts.checks.findings import Remark, error, warning
+from goldlake_core.contracts.checks.spark_functions import (
+    AGGREGATES,
+    FUNCTIONS,
+    GENERATORS,
+    WINDOWS,
+    words,
+)
+from goldlake_core.contracts.names import nearest
+
+if TYPE_CHECKING:
+    from sqlglot.expressions import Condition
+    from sqlglot.tokens import Token
+
+# Spark's grammar has these; its list of functions has not.
+_SYNTAX = frozenset({"all", "group", "identifier", "timestampadd", "timestampdiff"})
+_UNSTABLE = words(
+    """
+    curdate current_date current_time current_timestamp current_user input_file_block_length
+    input_file_block_start input_file_name localtimestamp monotonically_increasing_id now rand
+    randn random randstr session_user shuffle spark_partition_id uniform user uuid
+    """
+)
+_WITHOUT_PARENTHESES = words(
+    """
+    current_date current_time current_timestamp current_user localtimestamp session_user user
+    """
+)
+_VALID = "one Spark SQL expression over the silver columns of one row that is true or false"
+
+
+def expression_remarks(sql: str, columns: Mapping[str, str]) -> tuple[Remark, ...]:
+    """What is wrong with a rule over one row.
+
+    Args:
+        sql: The rule.
+        columns: Type by name of the silver columns.
+    """
+    import sqlglot
+    from sqlglot import errors, exp
+    from sqlglot.tokens import TokenType
+
+    try:
+        tokens = sqlglot.tokenize(sql, read="spark")
+        rule = sqlglot.parse_one(sql, into=exp.Condition, read="spark")
+    except errors.TokenError:
+        return (error(f"the rule does not parse: {sql}", "text in quotes that are closed"),)
+    except errors.ParseError as raised:
+        return (_parse_remark(sql, raised),)
+    kinds = {token.token_type for token in tokens}
+    if TokenType.SEMICOLON in kinds:
+        return (error("the rule holds several statements", valid=_VALID),)
+    if kinds & {TokenType.PLACEHOLDER, TokenType.PARAMETER} or rule.find(exp.Placeholder):
+        return (error("the rule holds a parameter, and nothing gives it a value", valid=_VALID),)
+    shape = [*_shape_remarks(rule)]
+    functions = [] if shape else [*_function_remarks(tokens)]
+    remarks = [*shape, *functions, *_column_remarks(rule, columns)]
+    if not any(remark.severity == "error" for remark in remarks):
+        remarks += _result_remarks(rule, columns)
+    return tuple(remarks)
+
+
+def _parse_remark(sql: str, raised: Exception) -> Remark:
+    details = getattr(raised, "errors", None)
+    where = ""
+    if details and details[0].get("highlight"):
+        before = str(details[0].get("start_context") or "").strip()[-30:]
+        where = f" at {details[0]['highlight']!r}" + (f", after {before!r}" if before else "")
+    return error(f"the rule does not parse{where}: {sql}", valid=_VALID)
+
+
+def _shape_remarks(rule: Condition) -> Iterator[Remark]:
+    from sqlglot import exp
+
+    if rule.find(exp.Query) is not None:
+        yield error("the rule holds a subquery, and it is asked of one row", valid=_VALID)
+    if rule.find(exp.Window) is not None:
+        yield error("the rule holds a window (OVER), and it is asked of one row", valid=_VALID)
+    if any(not isinstance(star.parent, exp.Count) for star in rule.find_all(exp.Star)):
+        yield error("the rule holds *, which is not one value", valid=_VALID)
+
+
+def _function_remarks(tokens: list[Token]) -> Iterator[Remark]:
+    for name, is_qualified in dict.fromkeys(_called(tokens)):
+        lower = name.lower()
+        if is_qualified or lower not in FUNCTIONS | _SYNTAX:
+            near, is_near, _ = nearest(lower, sorted(FUNCTIONS)).partition(" (nearest)")
+            valid = near + is_near if is_near else "a built-in function of Spark"
+            yield error(f"there is no function {name!r} in Spark SQL", valid=valid)
+        elif lower in AGGREGATES:
+            yield error(f"{name} is over many rows, and the rule is asked of one row", valid=_VALID)
+        elif lower in WINDOWS:
+            yield error(f"{name} needs a window, and the rule is asked of one row", valid=_VALID)
+        elif lower in GENERATORS:
+            yield error(f"{name} gives a table, and the rule is asked of one row", valid=_VALID)
+        elif lower in _UNSTABLE:
+            yield warning(
+                f"{name} depends on more than the row, so a rebuild may quarantine other rows",
+                valid="columns of the row only",
+            )
+
+
+def _called(tokens: list[Token]) -> Iterator[tuple[str, bool]]:
+    """Names before a parenthesis, as written, and whether a dot comes before them."""
+    from sqlglot.dialects.spark import Spark
+    from sqlglot.tokens import TokenType
+
+    names = Spark.Parser.FUNC_TOKENS | {TokenType.VAR, TokenType.IDENTIFIER}
+    likes = (TokenType.LIKE, TokenType.ILIKE, TokenType.RLIKE)
+    for index, token in enumerate(tokens):
+        before = tokens[index - 1].token_type if index else None
+        is_call = index + 1 < len(tokens) and tokens[index + 1].token_type == TokenType.L_PAREN
+        lower = token.text.lower()
+        if before in likes and lower in ("any", "some", "all"):
+            continue
+        if is_call and token.token_type in names and not _is_type(token, before):
+            yield token.text, before == TokenType.DOT
+        elif not is_call and token.token_type != TokenType.STRING and before != TokenType.DOT:
+            is_quoted = token.token_type == TokenType.IDENTIFIER
+            if lower in _WITHOUT_PARENTHESES and not is_quoted:
+                yield token.text, False
+
+
+def _is_type(token: Token, before: object) -> bool:
+    """Whether a name with a parenthesis is a type, such as DECIMAL(10, 2) after AS."""
+    from sqlglot.dialects.spark import Spark
+    from sqlglot.tokens import TokenType
+
+    is_place = before in (TokenType.ALIAS, TokenType.DCOLON, TokenType.LT, TokenType.COLON)
+    return is_place and token.token_type in Spark.Parser.TYPE_TOKENS
+
+
+def _column_remarks(rule: Condition, columns: Mapping[str, str]) -> Iterator[Remark]:
+    from sqlglot import exp
+
+    # Spark does not tell upper from lower case, and knows some functions without parentheses.
+    known = {name.lower() for name in columns} | _WITHOUT_PARENTHESES
+    named = dict.fromkeys(
+        ".".join(part.name for part in column.parts)
+        for column in rule.find_all(exp.Column)
+        if not isinstance(column.this, exp.Star)
+    )
+    for name in named:
+        if name.lower() not in known:
+            yield error(f"there is no silver column {name!r}", valid=nearest(name, columns))
+
+
+def _result_remarks(rule: Condition, columns: Mapping[str, str]) -> Iterator[Remark]:
+    from sqlglot import exp
+
+    types = {name.lower(): type_ for name, type_ in columns.items()}
+    if not any(column.name.lower() in types for column in rule.find_all(exp.Column)):
+        yield error("the rule names no silver column", valid=", ".join(columns))
+        return
+    result = rule.unnest()
+    found = None
+    if isinstance(result, exp.Column):
+        found = types.get(result.name.lower())
+    elif isinstance(result, exp.Literal):
+        found = "string" if result.is_string else "number"
+    elif isinstance(result, exp.Add | exp.Sub | exp.Mul | exp.Div | exp.Mod | exp.Neg):
+        found = "number"
+    if found is not None and found != "boolean":
+        yield error(f"the rule gives a {found}, which is neither true nor false", valid=_VALID)

@@ -1,0 +1,64 @@
+"""Model contracts that are valid and will not do what is meant."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from goldlake_core.contracts.checks.findings import Remark, warning
+from goldlake_core.contracts.checks.places import Step
+from goldlake_core.contracts.model import Model, Threshold
+from goldlake_core.contracts.usecase import GoldTable, Silver
+
+GUESSED_AUC = 0.5
+GUESSED_CROSSENTROPY = math.log(2)
+"""Binary cross-entropy of a model that always answers 0.5: -ln 0.5."""
+
+
+def model_remarks(
+    model: Model, table: GoldTable, silver: Silver
+) -> Iterator[tuple[tuple[Step, ...], Remark]]:
+    """What is hardly meant, each with the path of the key that says it.
+
+    Args:
+        model: The model.
+        table: The gold table it learns from.
+        silver: The silver table of the use case.
+    """
+    for feature in model.features:
+        for column in feature.columns:
+            steps = ("features", feature.name, "columns")
+            if column in table.key:
+                problem = f"{column!r} is a key of {table.name}: it names a row and tells nothing"
+                hint = "leave the feature out, or say why the key tells something"
+                yield steps, warning(problem, "columns that other rows share", hint)
+            elif column == silver.version:
+                problem = f"{column!r} is silver's version: it changes with every amendment"
+                yield steps, warning(problem, "columns known before the outcome")
+    for threshold in model.thresholds:
+        for key, remark in _threshold_remarks(threshold):
+            yield ("thresholds", threshold.metric, key), remark
+    for index, limit in enumerate(model.limits):
+        if limit.infinity_norm == 1:
+            problem = "no two distributions are further apart than 1, so the limit stops nothing"
+            yield ("limits", index, "infinity_norm"), warning(problem, "less than 1, such as 0.2")
+    if model.min_domain_mass == 0:
+        problem = "with 0, a column may hold only values outside of its domain"
+        yield ("min_domain_mass",), warning(problem, "more than 0, such as 0.95")
+
+
+def _threshold_remarks(threshold: Threshold) -> Iterator[tuple[str, Remark]]:
+    low, high, drop = threshold.minimum, threshold.maximum, threshold.max_drop
+    if threshold.metric == "auc" and low is not None and low <= GUESSED_AUC:
+        problem = f"a model that guesses has an AUC of 0.5, and {low} blesses it"
+        yield "min", warning(problem, "more than 0.5, such as 0.7")
+    elif low == 0 and threshold.metric != "calibration":
+        yield "min", warning("no value is below 0, so the bound refuses nothing", "more than 0")
+    if threshold.metric == "binary_crossentropy" and high is not None:
+        if high >= GUESSED_CROSSENTROPY:
+            problem = f"a model that always answers 0.5 has 0.693, and {high} blesses it"
+            yield "max", warning(problem, "less than 0.693")
+    elif high == 1 and threshold.metric != "calibration":
+        yield "max", warning("no value is above 1, so the bound refuses nothing", "less than 1")
+    if drop is not None and drop >= 1 and threshold.metric != "binary_crossentropy":
+        yield "max_drop", warning("no drop is above 1, so the bound refuses nothing", "less than 1")

@@ -1,0 +1,44 @@
+"""Where the keys of a use case are written: file and line for findings made after loading."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from goldlake_core.contracts.checks.findings import Finding, Remark
+from goldlake_core.contracts.nodes import Entry, read
+
+Step = str | int
+
+
+class Places:
+    """The keys of one YAML file.
+
+    Args:
+        path: A file that was loaded without an error.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._root = read(path, str(path))
+
+    def entry(self, *steps: Step) -> Entry:
+        """The value at a path of keys and list positions, or the last of its parents there is."""
+        entry = self._root
+        for step in steps:
+            below = entry.members().get(step) if isinstance(step, str) else entry.items()[step]
+            if below is None:
+                return entry
+            entry = below
+        return entry
+
+    def finding(self, remark: Remark, *steps: Step) -> Finding:
+        """A remark about the value at a path."""
+        entry = self.entry(*steps)
+        return Finding(
+            remark.severity,
+            entry.file,
+            entry.line,
+            entry.key or None,
+            remark.problem,
+            remark.valid,
+            remark.hint,
+        )

@@ -1,0 +1,118 @@
+"""What lies in the working directory is never imported in place of the real thing."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from goldlake.workflows import launch
+from goldlake.workflows.processes import Run
+from goldlake.workflows.servers import embedded_source
+from goldlake_core.storage.home import Home
+from tests.goldlake_core.contracts.conftest import TOY
+
+ROOT = Path(__file__).parents[2]
+PATHS = "import json, sys\nprint(json.dumps([sys.path, sys.argv[1:], __name__]))\n"
+
+
+@pytest.fixture
+def trap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working directory in which every import of a name that goldlake uses would raise."""
+    folder = tmp_path / "trap"
+    folder.mkdir()
+    for module in ("gzip", "runpy", "json", "yaml", "uvicorn"):
+        (folder / f"{module}.py").write_text(f"raise SystemExit('{module} of the trap')\n")
+    for package in ("goldlake", "goldlake_core", "lakehouse", "serving", "tfx_pipeline"):
+        (folder / package).mkdir()
+        (folder / package / "__init__.py").write_text(f"raise SystemExit('{package} trap')\n")
+    monkeypatch.chdir(folder)
+    return folder
+
+
+def test_the_trap_catches_what_python_m_would_do(trap: Path) -> None:
+    command = [sys.executable, "-m", "goldlake.simulators", "--help"]
+    result = subprocess.run(command, capture_output=True, text=True)
+    assert result.returncode == 1
+    assert "of the trap" in result.stderr or "goldlake trap" in result.stderr
+
+
+@pytest.mark.parametrize("module", ["goldlake.simulators", "serving"])
+def test_modules_start_in_such_a_directory(module: str, trap: Path) -> None:
+    command = launch.module_command(module, "--help")
+    result = subprocess.run(command, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.startswith(f"usage: python -m {module} ")
+
+
+def test_stages_run_in_such_a_directory(trap: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = trap.parent / "code" / "stagetoy"
+    package.mkdir(parents=True)
+    (package / "__main__.py").write_text(
+        "import gzip, os, sys\n"
+        "from goldlake_core.stages import stage_main\n"
+        "def look(request, emit):\n"
+        "    return {'gzip': gzip.__file__, 'folder': os.getcwd(), 'path': sys.path}\n"
+        "sys.exit(stage_main({'look': look}, sys.argv[1:]))\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(package.parent), str(ROOT)]))
+    run = Run.new(Home.at(trap.parent / "home"))
+    result = run.stages("stagetoy", {"look": {}}, lambda event: None)["look"]
+    assert result["folder"] == str(trap)
+    assert str(trap) not in result["path"]
+    assert Path(result["gzip"]).parent == Path(os.__file__).parent
+
+
+def test_the_embedded_source_serves_a_use_case_of_such_a_directory(trap: Path) -> None:
+    (trap / "toy_harbour").symlink_to(TOY)
+    log = trap.parent / "source.log"
+    with embedded_source("./toy_harbour", 5, 1, log) as url:
+        assert url.startswith("http://127.0.0.1:")
+    assert log.read_text() == ""
+
+
+def test_a_source_that_cannot_start_says_why_in_its_log(tmp_path: Path) -> None:
+    log = tmp_path / "source.log"
+    command = launch.module_command("goldlake.simulators", str(TOY), "--rows", "0")
+    with log.open("w") as sink:
+        assert subprocess.call(command, stderr=sink) == 2
+    assert log.read_text() == "error: --rows is 0. Valid: a number above 0.\n"
+
+
+def _started(tmp_path: Path, **variables: str) -> tuple[list[str], list[str], str]:
+    code = tmp_path / "code"
+    code.mkdir(exist_ok=True)
+    (code / "lookout.py").write_text(PATHS)
+    env = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    env["PYTHONPATH"] = os.pathsep.join([str(code), *variables.values()])
+    command = launch.module_command("lookout", "--flag", "value")
+    result = subprocess.run(command, capture_output=True, text=True, env=env, cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    path, arguments, name = json.loads(result.stdout)
+    return path, arguments, name
+
+
+def test_a_module_runs_as_main_with_its_arguments_and_the_path_of_the_environment(
+    tmp_path: Path,
+) -> None:
+    other = str(tmp_path / "other")
+    path, arguments, name = _started(tmp_path, other=other)
+    assert (arguments, name) == (["--flag", "value"], "__main__")
+    assert path[:2] == [str(tmp_path / "code"), other]
+    assert not {"", str(tmp_path), str(ROOT / "goldlake" / "workflows")} & set(path)
+
+
+def test_a_child_finds_the_code_of_its_parent_after_the_standard_library(tmp_path: Path) -> None:
+    path, _, _ = _started(tmp_path)
+    assert path.count(str(ROOT)) == 1
+    assert path.index(str(ROOT)) > path.index(str(Path(os.__file__).parent))
+
+
+def test_a_path_that_holds_the_code_stays_as_it_is(tmp_path: Path) -> None:
+    path, _, _ = _started(tmp_path, root=str(ROOT))
+    assert path.count(str(ROOT)) == 1
+    assert path.index(str(ROOT)) == 1
