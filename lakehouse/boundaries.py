@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from datetime import date, datetime, timedelta, timezone, tzinfo
 
 from goldlake_core.contracts.errors import PermanentError
-from goldlake_core.contracts.model import Split
+from goldlake_core.contracts.sections import Split
 from lakehouse.gold import Basis, iso
 
 

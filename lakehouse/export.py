@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING, Any
 import fsspec
 
 from goldlake_core.contracts.errors import PermanentError, StoreError
-from goldlake_core.contracts.model import SPLITS, Model
 from goldlake_core.contracts.schemas import export_columns, quoted
-from goldlake_core.contracts.usecase import Column, GoldTable, UseCase
+from goldlake_core.contracts.sections import SPLITS, Column, GoldTable, Model, UseCase
 from goldlake_core.stages import Emit
 from goldlake_core.storage.files import read_bytes, read_json, write_atomic
 from goldlake_core.storage.home import Home

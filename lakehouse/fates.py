@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from goldlake_core.contracts.schemas import quoted
-from goldlake_core.contracts.usecase import Silver
+from goldlake_core.contracts.sections import Silver
 from lakehouse.parsing import KEY, REASONS
 from lakehouse.specs import CONTENT_HASH
 

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from goldlake_core.contracts.errors import PermanentError
 from goldlake_core.contracts.registry import resolve
 from goldlake_core.contracts.schemas import quoted
-from goldlake_core.contracts.usecase import GoldTable, UseCase
+from goldlake_core.contracts.sections import GoldTable, UseCase
 from goldlake_core.stages import Emit
 from goldlake_core.storage.home import Home
 from lakehouse import delta, specs

@@ -7,7 +7,7 @@ from functools import reduce
 from typing import TYPE_CHECKING, Any
 
 from goldlake_core.contracts import schemas
-from goldlake_core.contracts.usecase import Column, Silver
+from goldlake_core.contracts.sections import Column, Silver
 from lakehouse.specs import CONTENT_HASH
 
 if TYPE_CHECKING:

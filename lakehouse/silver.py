@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from goldlake_core.contracts.errors import StoreError
-from goldlake_core.contracts.usecase import UseCase
+from goldlake_core.contracts.sections import UseCase
 from goldlake_core.stages import Emit
 from goldlake_core.storage.home import Home
 from lakehouse import delta, fates, specs, streams

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from goldlake_core.contracts import schemas
 from goldlake_core.contracts.hashing import functions_hash, section_hash
-from goldlake_core.contracts.usecase import Column, GoldTable, UseCase
+from goldlake_core.contracts.sections import Column, GoldTable, UseCase
 from goldlake_core.storage.home import Home
 from goldlake_core.storage.landing import LandingZone
 

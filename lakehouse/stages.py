@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from goldlake_core.contracts.errors import UsageError
 from goldlake_core.contracts.registry import load_usecase
-from goldlake_core.contracts.usecase import UseCase
+from goldlake_core.contracts.sections import UseCase
 from goldlake_core.stages import Document, Emit
 from goldlake_core.storage.home import Home
 from goldlake_core.storage.locks import StoreLock

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
 import posixpath
 from collections.abc import Iterable
 from typing import Any
+
+import msgspec
 
 from goldlake_core.storage.home import Home
 from goldlake_core.storage.model_versions import pushed_versions
@@ -27,7 +28,7 @@ _EXAMPLES, _STATISTICS, _PUSHED = "Examples", "ExampleStatistics", "PushedModel"
 
 def fingerprint(spec: PipelineSpec) -> str:
     """sha256 of what a candidate is made from: data, contract sections, code; no baseline."""
-    made_from = dataclasses.replace(spec, baseline_version=None).to_json()
+    made_from = msgspec.structs.replace(spec, baseline_version=None).to_json()
     text = json.dumps([made_from, code_hash(*ENTRIES)], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 

@@ -3,20 +3,32 @@
 A TFX definition may hold only JSON values, and a node's cache key is made of them. The contract is
 therefore cut into the parts that nodes depend on: an edited threshold changes `EvaluationSpec` and
 nothing that Transform or Trainer reads. Executors receive these documents as ``custom_config`` and
-turn them back into dataclasses with ``from_json``; no path of a machine is ever in one of them.
+read them with ``from_json``; no path of a machine is ever in one of them.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+import msgspec
 
 from goldlake_core.contracts.errors import PermanentError
-from goldlake_core.contracts.model import DriftLimit, Feature, Model, Threshold, Training
-from goldlake_core.contracts.usecase import Column, ColumnType, UseCase, WireNull
+from goldlake_core.contracts.sections import (
+    Column,
+    ColumnType,
+    DriftLimit,
+    Feature,
+    Model,
+    Threshold,
+    Training,
+    UseCase,
+    WireNull,
+)
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 USECASE_PATH = "GOLDLAKE_USECASE_PATH"
 """Environment variable that tells executors the folder (or name) of the use case."""
@@ -33,8 +45,21 @@ EXAMPLE_TYPES: Mapping[ColumnType, ExampleType] = {
 """tf.Example's kind per column type: booleans are 0 and 1, times are ISO 8601 texts in UTC."""
 
 
-@dataclass(frozen=True)
-class ColumnSpec:
+class Spec(msgspec.Struct, frozen=True):
+    """A part of the definition; msgspec writes it as JSON and reads it again."""
+
+    def to_json(self) -> dict[str, Any]:
+        """A JSON object (lists for tuples)."""
+        document: dict[str, Any] = msgspec.to_builtins(self)
+        return document
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> Self:
+        """Reads what `to_json` wrote; other keys are left out."""
+        return msgspec.convert(document, cls)
+
+
+class ColumnSpec(Spec, frozen=True):
     """One column of the export.
 
     Attributes:
@@ -52,7 +77,7 @@ class ColumnSpec:
     nullable: bool
     wire_null: WireNull | None = None
     domain: tuple[str, ...] | None = None
-    range: tuple[float | None, float | None] | None = None
+    range: tuple[int | float | None, int | float | None] | None = None
     pad: int | None = None
 
     @property
@@ -73,24 +98,8 @@ class ColumnSpec:
             pad=column.pad,
         )
 
-    @classmethod
-    def from_json(cls, document: Mapping[str, Any]) -> ColumnSpec:
-        """Reads what `to_json` wrote."""
-        wire = document.get("wire_null")
-        domain, limits = document.get("domain"), document.get("range")
-        return cls(
-            name=document["name"],
-            type=document["type"],
-            nullable=document["nullable"],
-            wire_null=WireNull(**wire) if wire else None,
-            domain=tuple(domain) if domain is not None else None,
-            range=(limits[0], limits[1]) if limits is not None else None,
-            pad=document.get("pad"),
-        )
 
-
-@dataclass(frozen=True)
-class FeatureSpec:
+class FeatureSpec(Spec, frozen=True):
     """What preprocessing, trainer and signatures read: Transform's ``custom_config``.
 
     Attributes:
@@ -114,28 +123,8 @@ class FeatureSpec:
         """The input called ``name``; raises KeyError."""
         return {column.name: column for column in self.inputs}[name]
 
-    def to_json(self) -> dict[str, Any]:
-        """A JSON object (lists for tuples)."""
-        return _plain(self)
 
-    @classmethod
-    def from_json(cls, document: Mapping[str, Any]) -> FeatureSpec:
-        """Reads what `to_json` wrote."""
-        return cls(
-            model_id=document["model_id"],
-            label=document["label"],
-            inputs=tuple(ColumnSpec.from_json(c) for c in document["inputs"]),
-            features=tuple(
-                Feature(f["name"], f["kind"], tuple(f["columns"]), dict(f["params"]))
-                for f in document["features"]
-            ),
-            preprocessing=document.get("preprocessing"),
-            preprocessing_hash=document.get("preprocessing_hash", ""),
-        )
-
-
-@dataclass(frozen=True)
-class TrainingSpec:
+class TrainingSpec(Spec, frozen=True):
     """The Trainer's ``custom_config``.
 
     Attributes:
@@ -149,30 +138,14 @@ class TrainingSpec:
     training: Training
     rows: Mapping[str, int]
 
-    def to_json(self) -> dict[str, Any]:
-        """A JSON object (lists for tuples)."""
-        return _plain(self)
 
-    @classmethod
-    def from_json(cls, document: Mapping[str, Any]) -> TrainingSpec:
-        """Reads what `to_json` wrote."""
-        training = dict(document["training"])
-        training["hidden_units"] = tuple(training["hidden_units"])
-        return cls(
-            features=FeatureSpec.from_json(document["features"]),
-            training=Training(**training),
-            rows=dict(document["rows"]),
-        )
-
-
-@dataclass(frozen=True)
-class EvaluationSpec:
+class EvaluationSpec(Spec, frozen=True):
     """What the Evaluator depends on.
 
     Attributes:
         model_id: ``usecase.model``.
         label: Column to predict.
-        thresholds: Blessing, on the test split.
+        thresholds: Bounds on the test split that a candidate must keep to be blessed.
         slices: Column lists; the whole split is always evaluated.
     """
 
@@ -181,23 +154,8 @@ class EvaluationSpec:
     thresholds: tuple[Threshold, ...]
     slices: tuple[tuple[str, ...], ...]
 
-    def to_json(self) -> dict[str, Any]:
-        """A JSON object (lists for tuples)."""
-        return _plain(self)
 
-    @classmethod
-    def from_json(cls, document: Mapping[str, Any]) -> EvaluationSpec:
-        """Reads what `to_json` wrote."""
-        return cls(
-            model_id=document["model_id"],
-            label=document["label"],
-            thresholds=tuple(Threshold(**t) for t in document["thresholds"]),
-            slices=tuple(tuple(s) for s in document["slices"]),
-        )
-
-
-@dataclass(frozen=True)
-class ValidationSpec:
+class ValidationSpec(Spec, frozen=True):
     """What the curated schema and the gate depend on.
 
     Attributes:
@@ -214,24 +172,8 @@ class ValidationSpec:
     limits: tuple[DriftLimit, ...]
     min_domain_mass: float
 
-    def to_json(self) -> dict[str, Any]:
-        """A JSON object (lists for tuples)."""
-        return _plain(self)
 
-    @classmethod
-    def from_json(cls, document: Mapping[str, Any]) -> ValidationSpec:
-        """Reads what `to_json` wrote."""
-        return cls(
-            label=document["label"],
-            columns=tuple(ColumnSpec.from_json(c) for c in document["columns"]),
-            features=tuple(document["features"]),
-            limits=tuple(DriftLimit(**limit) for limit in document["limits"]),
-            min_domain_mass=document["min_domain_mass"],
-        )
-
-
-@dataclass(frozen=True)
-class PipelineSpec:
+class PipelineSpec(Spec, frozen=True):
     """One pipeline run's whole description: a model contract and the export it trains on.
 
     Attributes:
@@ -243,10 +185,10 @@ class PipelineSpec:
         columns: Of the export, in CSV order, with what the contract says about each.
         event_time: Column that split the data.
         handoff: Component that reads the export.
-        features: See the class.
-        training: See the class.
-        evaluation: See the class.
-        validation: See the class.
+        features: What Transform depends on.
+        training: What the Trainer depends on.
+        evaluation: What the Evaluator depends on.
+        validation: What the curated schema and the gate depend on.
         baseline_version: Version the label serves now, which a candidate is compared with; or None.
     """
 
@@ -268,10 +210,6 @@ class PipelineSpec:
     def model_id(self) -> str:
         """``usecase.model``, the served name and the pipeline's name."""
         return f"{self.usecase}.{self.model}"
-
-    def to_json(self) -> dict[str, Any]:
-        """A JSON object (lists for tuples)."""
-        return _plain(self)
 
 
 def pipeline_spec(
@@ -316,7 +254,7 @@ def pipeline_spec(
         model_id=model_id,
         label=model.label,
         inputs=tuple(
-            dataclasses.replace(by_name[name], domain=None, range=None, pad=None)
+            msgspec.structs.replace(by_name[name], domain=None, range=None, pad=None)
             for name in model.feature_columns
         ),
         features=model.features,
@@ -386,14 +324,3 @@ def _agreed_column(
             hint=f"goldlake export {usecase.name}.{model.name}",
         )
     return ColumnSpec.of(column)
-
-
-def _plain(value: Any) -> Any:
-    """Dataclasses to objects and tuples to lists, so that JSON gives the same value back."""
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
-    if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    return value

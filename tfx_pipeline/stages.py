@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from goldlake_core.contracts import functions_hash, registry
 from goldlake_core.contracts.errors import GateRefused, UsageError
-from goldlake_core.contracts.model import Model
-from goldlake_core.contracts.usecase import UseCase
+from goldlake_core.contracts.sections import Model, UseCase
 from goldlake_core.storage.exports import read_manifest
 from goldlake_core.storage.home import Home
 from serving import config
@@ -91,7 +91,7 @@ def _spec(home: Home, usecase: UseCase, model: Model, export_id: str) -> Pipelin
         preprocessing_hash=functions_hash(usecase, own) if own else "",
     )
     served = config.served_version(config.read_or_empty(home.models_config), model_id)
-    return dataclasses.replace(spec, baseline_version=baseline_version(home, spec, served))
+    return msgspec.structs.replace(spec, baseline_version=baseline_version(home, spec, served))
 
 
 def _run(

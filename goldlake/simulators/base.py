@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from goldlake_core.contracts.errors import UsageError
-from goldlake_core.contracts.usecase import UseCase
+from goldlake_core.contracts.sections import UseCase
 
 GROUP = "goldlake.simulators"
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from goldlake.simulators.base import Application, SimulatorOptions, simulator
 from goldlake_core.contracts.errors import GoldlakeError, UsageError
-from goldlake_core.contracts.usecase import UseCase
+from goldlake_core.contracts.sections import UseCase
 
 if TYPE_CHECKING:
     import uvicorn

@@ -19,7 +19,7 @@ from goldlake_core.contracts.errors import ContractError
 from goldlake_core.contracts.loader import CONTRACT, MODELS, load_contract
 from goldlake_core.contracts.names import nearest
 from goldlake_core.contracts.registry import find_usecase
-from goldlake_core.contracts.usecase import UseCase
+from goldlake_core.contracts.sections import UseCase
 
 
 class CheckReport(msgspec.Struct, frozen=True):

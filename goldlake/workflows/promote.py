@@ -13,8 +13,7 @@ from goldlake.workflows.processes import OnEvent, Run
 from goldlake.workflows.servers import embedded_server
 from goldlake_core.contracts.errors import UsageError
 from goldlake_core.contracts.ids import parse_model
-from goldlake_core.contracts.model import Model
-from goldlake_core.contracts.usecase import UseCase
+from goldlake_core.contracts.sections import Model, UseCase
 from goldlake_core.contracts.wire import fill_nulls, raw_inputs
 from goldlake_core.stages import Document
 from goldlake_core.storage.home import Home

@@ -12,9 +12,8 @@ from goldlake.workflows.processes import OnEvent, Run, StageFailed
 from goldlake.workflows.promote import promote_and_ask
 from goldlake.workflows.servers import embedded_source
 from goldlake_core.contracts.errors import UsageError
-from goldlake_core.contracts.model import Model
 from goldlake_core.contracts.registry import load_usecase
-from goldlake_core.contracts.usecase import UseCase
+from goldlake_core.contracts.sections import Model, UseCase
 from goldlake_core.stages import Document
 from goldlake_core.storage.home import Home
 

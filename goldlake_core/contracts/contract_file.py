@@ -1,291 +1,367 @@
-"""Reads ``contract.yaml``: source, silver, checks and gold tables, each checked where it stands."""
+"""Reads ``contract.yaml`` into a draft: every section that holds, and the errors of the others."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import urlsplit
+from typing import cast
 
-from goldlake_core.contracts import keys
-from goldlake_core.contracts.checks.literals import without_literals
-from goldlake_core.contracts.column_section import read_column, read_kept_column
-from goldlake_core.contracts.names import MAX_NAME, is_name, nearest
+import msgspec
+
+from goldlake_core.contracts import rules
+from goldlake_core.contracts.errors import ContractError
+from goldlake_core.contracts.keys import Declared, declared, keys_of
 from goldlake_core.contracts.nodes import Entry
-from goldlake_core.contracts.usecase import Check, Column, GoldTable, Silver, Source, UseCase
+from goldlake_core.contracts.read import (
+    Errors,
+    Found,
+    column_name,
+    column_names,
+    name_errors,
+    read_section,
+)
+from goldlake_core.contracts.sections import (
+    Check,
+    Column,
+    GoldTable,
+    Silver,
+    Source,
+    UseCase,
+)
 
-_DOTTED = re.compile(r"[a-z_][a-z0-9_]*\.[A-Za-z_][A-Za-z0-9_]*")
-_DATASET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
-_WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+@dataclass
+class Columns:
+    """The columns of a table as far as they hold.
+
+    Attributes:
+        by_name: Each declared column; None where it does not hold.
+        entries: Where each is declared.
+        are_known: Whether all names are known, so that another name is an error.
+    """
+
+    by_name: dict[str, Column | None] = field(default_factory=dict)
+    entries: dict[str, Entry] = field(default_factory=dict)
+    are_known: bool = True
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names in table order."""
+        return tuple(self.by_name)
+
+    @property
+    def sound(self) -> tuple[Column, ...]:
+        """The columns that hold."""
+        return tuple(column for column in self.by_name.values() if column is not None)
+
+    @property
+    def are_sound(self) -> bool:
+        """Whether all columns hold."""
+        return self.are_known and None not in self.by_name.values()
+
+    def drop_flags(self) -> None:
+        """Columns with a presence flag do not hold: two of them, or another column, collide."""
+        for column in self.sound:
+            if column.wire_null is not None and column.wire_null.kind == "flag":
+                self.by_name[column.name] = None
+
+    def find(self, entry: Entry, errors: Errors) -> Column | None:
+        """The column that a value names; None where it, or what is known of it, does not hold."""
+        if not self.are_known:
+            return None
+        name = errors.catch(lambda: column_name(entry, self.names))
+        return self.by_name[name] if name is not None else None
+
+    def find_all(self, entry: Entry, errors: Errors, minimum: int = 1) -> tuple[str, ...] | None:
+        """The columns that a list names; None where it does not hold."""
+        if not self.are_known:
+            return None
+        return errors.catch(lambda: column_names(entry, self.names, minimum=minimum))
 
 
-def read_contract(document: Entry, folder: Path) -> UseCase:
-    """The use case in a ``contract.yaml``, without models and hashes.
+@dataclass
+class GoldDraft:
+    """A gold table as far as it holds.
+
+    Attributes:
+        name: The table's name.
+        mode: Its mode, or None.
+        columns: Its columns, the kept ones first.
+        table: The table, or None where something in it does not hold.
+    """
+
+    name: str
+    mode: str | None
+    columns: Columns
+    table: GoldTable | None = None
+
+
+@dataclass
+class Draft:
+    """A ``contract.yaml`` as far as it holds.
+
+    Attributes:
+        usecase: The use case without models and hashes, or None where something does not hold.
+        gold: Its gold tables; None where the section cannot be read.
+    """
+
+    usecase: UseCase | None = None
+    gold: dict[str, GoldDraft] | None = None
+
+
+def read_contract(document: Entry, folder: Path, errors: Errors) -> Draft:
+    """The use case in a ``contract.yaml``, as far as it holds.
 
     Args:
         document: The composed file.
         folder: Its folder; the use case has the same name.
-
-    Raises:
-        ContractError: Something in it does not hold.
+        errors: Where errors are kept.
     """
-    found = document.section(keys.CONTRACT)
-    name = found["name"].name()
+    before = len(errors.found)
+    found = read_section(document, keys_of(UseCase), errors)
+    if found.has("name"):
+        errors.add(_folder_errors(found.values["name"], folder, found.entries["name"]))
+    source = _read_source(found.entries["source"], errors) if found.has("source") else None
+    columns, silver, key = Columns(are_known=False), None, None
+    if found.has("silver"):
+        columns, silver, key = _read_silver(found.entries["silver"], errors)
+    gold = None
+    if found.has("gold"):
+        gold = _read_gold(found.entries["gold"], columns, key, errors)
+    if len(errors.found) > before or source is None or silver is None or gold is None:
+        return Draft(gold=gold)
+    tables = {name: table.table for name, table in gold.items() if table.table is not None}
+    texts = {name: found.values[name] for name in ("name", "title", "description", "licence")}
+    usecase = UseCase(
+        **texts, folder=folder, source=source, silver=silver, gold=tables, models={}, hashes={}
+    )
+    return Draft(usecase, gold)
+
+
+def _folder_errors(name: str, folder: Path, entry: Entry) -> Iterator[ContractError]:
     actual = folder.resolve().name
     if name != actual:
-        raise found["name"].error(
+        yield entry.error(
             f"the use case is called {name!r} and its folder {actual!r}",
             valid="the same name for both",
             hint=f"rename the folder to {name} or change this key",
         )
-    silver = read_silver(found["silver"])
-    return UseCase(
-        name=name,
-        title=found["title"].text(),
-        description=found["description"].text(),
-        licence=found["licence"].text(),
-        folder=folder,
-        source=read_source(found["source"]),
-        silver=silver,
-        gold=read_gold(found["gold"], silver),
-        models={},
-        hashes={},
-    )
 
 
-def dotted_function(entry: Entry) -> str:
-    """``module.function`` of the use-case folder; no folders, no ``..``."""
-    text = entry.exact_text()
-    if not _DOTTED.fullmatch(text) or text.startswith("__"):
-        raise entry.error(
-            f"{text!r} names no function of the use-case folder",
-            valid="module.function, such as tables.rows for the function rows in tables.py",
-        )
-    return text
+def _read_source(entry: Entry, errors: Errors) -> Source | None:
+    found = read_section(entry, keys_of(Source), errors)
+    return None if found.broken else Source(**found.values)
 
 
-def column_names(entry: Entry, known: tuple[str, ...], *, minimum: int = 1) -> tuple[str, ...]:
-    """A list of known columns, each once."""
-    names: list[str] = []
-    for item in entry.items():
-        name = column_name(item, known)
-        if name in names:
-            raise item.error(f"the column {name!r} is listed twice", valid="each column once")
-        names.append(name)
-    if len(names) < minimum:
-        raise entry.error(
-            f"{len(names)} columns are listed", valid=f"at least {minimum} of: {', '.join(known)}"
-        )
-    return tuple(names)
-
-
-def column_name(entry: Entry, known: tuple[str, ...]) -> str:
-    """One known column."""
-    name = entry.exact_text()
-    if name not in known:
-        raise entry.error(f"there is no column {name!r}", valid=nearest(name, known))
-    return name
-
-
-def read_source(entry: Entry) -> Source:
-    """The ``source`` section."""
-    found = entry.section(keys.SOURCE)
-    dataset = found["dataset"].exact_text()
-    if not _DATASET.fullmatch(dataset):
-        raise found["dataset"].error(
-            f"{dataset!r} cannot be part of a path",
-            valid="letters, digits, '.', '_' and '-', a letter or digit first",
-        )
-    page_rows = found["page_rows"].integer(1, 1_000_000) if "page_rows" in found else 10_000
-    options = found.get("options")
-    if options is not None and not options.is_mapping:
-        raise options.error(f"expected a mapping, got {options.shape}", valid="lines with 'key: '")
-    return Source(
-        kind=found["kind"].name(),
-        address=_address(found["address"]) if "address" in found else "",
-        dataset=dataset,
-        page_rows=page_rows,
-        time_field=found["time_field"].text() if "time_field" in found else "",
-        generator=dotted_function(found["generator"]) if "generator" in found else None,
-        options=options.free() if options is not None else {},
-    )
-
-
-def _address(entry: Entry) -> str:
-    text = entry.exact_text()
-    if not text:
-        return ""
-    try:
-        parts = urlsplit(text)
-        is_url = parts.scheme in ("http", "https") and bool(parts.hostname)
-    except ValueError:
-        is_url = False
-    if not is_url or re.search(r"\s", text):
-        raise entry.error(f"{text!r} is no web address", valid="http://… or https://…")
-    if parts.username or parts.password:
-        raise entry.error(
-            "the address carries a user name or password",
-            valid="an address without them; secrets belong into the environment",
-        )
-    return text.rstrip("/")
-
-
-def read_silver(entry: Entry) -> Silver:
-    """The ``silver`` section, with its cross-references resolved."""
-    found = entry.section(keys.SILVER)
-    entries = found["columns"].members()
-    columns = tuple(read_column(name, e, keys.COLUMN) for name, e in entries.items())
-    if not columns:
-        raise found["columns"].error("there is no column", valid="at least one")
-    by_name = {c.name: c for c in columns}
-    names = tuple(by_name)
-    refuse_wire_collisions(columns, entries)
-    _refuse_nested_fields(columns, entries)
-    key = column_names(found["key"], names)
-    version = column_name(found["version"], names)
-    event_time = column_name(found["event_time"], names)
-    for where, column in [("key", by_name[k]) for k in key] + [
-        ("version", by_name[version]),
-        ("event_time", by_name[event_time]),
-    ]:
-        if column.nullable:
-            raise found[where].error(
-                f"the column {column.name!r} is nullable",
-                valid="a column with nullable: false",
-                hint=f"write nullable: false at silver.columns.{column.name}",
-            )
-    require_type(found["event_time"], by_name[event_time], "timestamp", "date")
-    require_type(found["version"], by_name[version], "timestamp", "date", "long", "double")
-    checks = read_checks(found["checks"], names) if "checks" in found else ()
-    return Silver(
-        table=found["table"].name(),
-        comment=found["comment"].text(),
+def _read_silver(
+    entry: Entry, errors: Errors
+) -> tuple[Columns, Silver | None, tuple[str, ...] | None]:
+    before = len(errors.found)
+    found = read_section(entry, keys_of(Silver), errors)
+    columns = Columns(are_known=False)
+    if found.has("columns"):
+        columns = read_columns(found.entries["columns"], keys_of(Column), errors)
+        if not columns.by_name and columns.are_known:
+            problem = found.entries["columns"].error("there is no column", valid="at least one")
+            errors.found.append(problem)
+            columns.are_known = False
+        if not errors.add(rules.flag_errors(columns.sound, columns.entries)):
+            columns.drop_flags()
+        errors.add(rules.nested_field_errors(columns.sound, columns.entries))
+    key = _silver_key(found, columns, errors)
+    version = _silver_column("version", found, columns, errors)
+    event_time = _silver_column("event_time", found, columns, errors)
+    if event_time is not None:
+        where = found.entries["event_time"]
+        errors.add(rules.type_errors(where, event_time, "timestamp", "date"))
+    if version is not None:
+        types = ("timestamp", "date", "long", "double")
+        errors.add(rules.type_errors(found.entries["version"], version, *types))
+    checks: tuple[Check, ...] = ()
+    if found.has("checks"):
+        checks = _read_checks(found.entries["checks"], columns, errors)
+    if len(errors.found) > before or key is None or version is None or event_time is None:
+        return columns, None, key
+    silver = Silver(
+        table=found.values["table"],
+        comment=found.values["comment"],
         key=key,
-        version=version,
-        event_time=event_time,
-        columns=columns,
+        version=version.name,
+        event_time=event_time.name,
+        columns=columns.sound,
         checks=checks,
     )
+    return columns, silver, key
 
 
-def _refuse_nested_fields(columns: tuple[Column, ...], entries: Mapping[str, Entry]) -> None:
-    """Refuses a field that is read as a value here and as an object there."""
-    fields = {c.field: c.name for c in columns}
-    for column in columns:
-        parts = column.field.split(".")
-        for count in range(1, len(parts)):
-            parent = ".".join(parts[:count])
-            if parent in fields:
-                raise entries[column.name].error(
-                    f"the field {column.field!r} lies inside the field {parent!r}, "
-                    f"which the column {fields[parent]!r} reads as a value",
-                    valid="one of the two",
-                )
+def _silver_key(found: Found, columns: Columns, errors: Errors) -> tuple[str, ...] | None:
+    key = columns.find_all(found.entries["key"], errors) if found.has("key") else None
+    is_sound = True
+    for name in key or ():
+        column = columns.by_name[name]
+        if column is not None:
+            is_sound &= errors.add(rules.nullable_errors(found.entries["key"], column))
+    return key if is_sound else None
 
 
-def require_type(entry: Entry, column: Column, *types: str) -> None:
-    """Refuses a column whose type is none of ``types``."""
-    if column.type not in types:
-        raise entry.error(
-            f"the column {column.name!r} has type {column.type}", valid=" or ".join(types)
-        )
+def _silver_column(key: str, found: Found, columns: Columns, errors: Errors) -> Column | None:
+    column = columns.find(found.entries[key], errors) if found.has(key) else None
+    if column is not None:
+        errors.add(rules.nullable_errors(found.entries[key], column))
+    return column
 
 
-def read_checks(entry: Entry, names: tuple[str, ...]) -> tuple[Check, ...]:
-    """The rules over several silver columns."""
+def read_columns(entry: Entry, keys: tuple[Declared, ...], errors: Errors) -> Columns:
+    """The columns that a table declares.
+
+    Args:
+        entry: Mapping of column name to mapping.
+        keys: The keys that a column may have there.
+        errors: Where errors are kept.
+    """
+    columns = Columns()
+    members = errors.catch(entry.members)
+    if members is None:
+        return Columns(are_known=False)
+    for name, item in members.items():
+        columns.entries[name] = item
+        if not errors.add(name_errors(name, item)):
+            columns.are_known = False
+            continue
+        columns.by_name[name] = _read_column(name, item, keys, errors)
+    return columns
+
+
+def _read_column(
+    name: str, entry: Entry, keys: tuple[Declared, ...], errors: Errors
+) -> Column | None:
+    before = len(errors.found)
+    found = read_section(entry, keys, errors)
+    if "type" in found.broken:
+        return None
+    kind = found.values["type"]
+    for key in keys:
+        if key.key.only and found.has(key.name) and kind not in key.key.only:
+            where = found.entries[key.name]
+            errors.found.append(rules.wrong_type(where, key.name, kind, *key.key.only))
+            found.broken.add(key.name)
+    if found.has("range"):
+        where = found.entries["range"]
+        found.values["range"] = errors.catch(lambda: rules.range_value(where, kind))
+    if "field" in found.values:
+        found.values["field"] = found.values["field"] or name
+        errors.add(rules.format_errors(found, kind, entry))
+    if found.has("replace") and "domain" not in found.broken:
+        replaced = found.values["replace"], found.values["domain"], found.entries["replace"]
+        errors.add(rules.replacement_errors(*replaced))
+    if len(errors.found) > before:
+        return None
+    column = Column(name=name, **found.values)
+    if not found.has("wire_null"):
+        return column
+    way = errors.catch(lambda: rules.wire_null_value(found.entries["wire_null"], column))
+    return None if way is None else msgspec.structs.replace(column, wire_null=way)
+
+
+def _read_checks(entry: Entry, columns: Columns, errors: Errors) -> tuple[Check, ...]:
     checks: list[Check] = []
-    derived = {f"{n}_{rule}" for n in names for rule in ("missing", *RULES)}
-    for item in entry.items():
-        found = item.section(keys.CHECK)
-        code = found["code"].name()
-        if code in (c.code for c in checks) or code in derived:
-            raise found["code"].error(
-                f"the reason code {code!r} is in use already",
-                valid="a code that no other check has and no column's own rules make",
-            )
-        expect = found["expect"].text()
-        bare = without_literals(expect)
-        if ";" in bare or "--" in bare or "/*" in bare:
-            raise found["expect"].error(
-                "the rule holds a ';' or an SQL comment", valid="one Spark SQL expression"
-            )
-        if not set(_WORD.findall(bare)) & set(names):
-            raise found["expect"].error(
-                f"the rule names no silver column: {expect}", valid=nearest(expect, names)
-            )
-        checks.append(Check(code=code, expect=expect, comment=found["comment"].text()))
+    for item in errors.catch(entry.items) or ():
+        found = read_section(item, keys_of(Check), errors)
+        if found.has("code"):
+            taken = [check.code for check in checks] + rules.derived_codes(columns.names)
+            errors.add(rules.code_errors(found.values["code"], taken, found.entries["code"]))
+        if found.has("expect") and columns.are_known:
+            expect = found.values["expect"]
+            errors.add(rules.expect_errors(expect, columns.names, found.entries["expect"]))
+        if not found.broken:
+            checks.append(Check(**found.values))
     return tuple(checks)
 
 
-RULES = ("domain", "range", "pattern")
-"""Rules of single columns that become CHECK constraints, called ``COLUMN_RULE``."""
+def _read_gold(
+    entry: Entry, silver: Columns, silver_key: tuple[str, ...] | None, errors: Errors
+) -> dict[str, GoldDraft] | None:
+    members = errors.catch(entry.members)
+    if members is None:
+        return None
+    if not members:
+        errors.found.append(entry.error("there is no gold table", valid="at least one"))
+    return {
+        name: _read_gold_table(name, item, silver, silver_key, errors)
+        for name, item in members.items()
+    }
 
 
-def read_gold(entry: Entry, silver: Silver) -> Mapping[str, GoldTable]:
-    """The ``gold`` section: at least one table."""
-    tables = {name: _read_gold_table(name, e, silver) for name, e in entry.members().items()}
-    if not tables:
-        raise entry.error("there is no gold table", valid="at least one")
-    return tables
-
-
-def _read_gold_table(name: str, entry: Entry, silver: Silver) -> GoldTable:
-    refuse_bad_name(name, entry)
-    found = entry.section(keys.GOLD)
-    mode = found["mode"].choice("rows", "aggregate")
-    kept = column_names(found["keep"], silver.names, minimum=0) if "keep" in found else ()
-    own = found["columns"].members() if "columns" in found else {}
-    for column, where in own.items():
-        if column in kept:
-            raise where.error(
-                f"the column {column!r} is declared here and under keep", valid="one of the two"
+def _read_gold_table(
+    name: str,
+    entry: Entry,
+    silver: Columns,
+    silver_key: tuple[str, ...] | None,
+    errors: Errors,
+) -> GoldDraft:
+    before = len(errors.found)
+    errors.add(name_errors(name, entry))
+    found = read_section(entry, keys_of(GoldTable), errors)
+    draft = GoldDraft(name, found.values.get("mode"), Columns(are_known=not found.broken))
+    kept: tuple[str, ...] | None = ()
+    if found.has("keep"):
+        kept = silver.find_all(found.entries["keep"], errors, minimum=0)
+    own = Columns()
+    if found.has("columns"):
+        keys = declared(Column, lambda key: key.in_gold)
+        own = read_columns(found.entries["columns"], keys, errors)
+    errors.add(_twice_errors(own.entries, kept or ()))
+    draft.columns.are_known &= own.are_known and kept is not None
+    draft.columns.by_name = {n: silver.by_name[n] for n in kept or ()} | own.by_name
+    key = _gold_key(found, draft, own, silver_key, errors)
+    for column in key or ():
+        is_nullable = draft.columns.by_name[column]
+        if is_nullable is not None:  # a kept key column is never null here
+            draft.columns.by_name[column] = msgspec.structs.replace(
+                is_nullable, nullable=False, wire_null=None
             )
-    columns = [silver.column(column) for column in kept]
-    columns += [read_column(column, e, keys.GOLD_COLUMN) for column, e in own.items()]
-    key = column_names(found["key"], tuple(c.name for c in columns))
-    if mode == "rows" and key != silver.key:
-        raise found["key"].error(
-            f"the key of a table of mode rows is silver's, got {', '.join(key)}",
-            valid=f"[{', '.join(silver.key)}]",
-        )
-    for column in key:
-        if column in own and {c.name: c for c in columns}[column].nullable:
-            raise own[column].error(
+    errors.add(rules.flag_errors(draft.columns.sound, own.entries))
+    if len(errors.found) > before or key is None or not draft.columns.are_sound:
+        return draft
+    draft.table = GoldTable(
+        name=name,
+        key=key,
+        columns=draft.columns.sound,
+        keep=cast(tuple[str, ...], kept),
+        **{each: found.values[each] for each in ("comment", "mode", "build")},
+    )
+    return draft
+
+
+def _twice_errors(own: Mapping[str, Entry], kept: tuple[str, ...]) -> Iterator[ContractError]:
+    for name in kept:
+        if name in own:
+            yield own[name].error(
+                f"the column {name!r} is declared here and under keep", valid="one of the two"
+            )
+
+
+def _gold_key(
+    found: Found,
+    draft: GoldDraft,
+    own: Columns,
+    silver_key: tuple[str, ...] | None,
+    errors: Errors,
+) -> tuple[str, ...] | None:
+    key = draft.columns.find_all(found.entries["key"], errors) if found.has("key") else None
+    if key is None:
+        return None
+    is_sound = True
+    if found.has("mode") and silver_key is not None:
+        law = rules.gold_key_errors(found.values["mode"], key, silver_key, found.entries["key"])
+        is_sound &= errors.add(law)
+    for name in key:
+        column = own.by_name.get(name)
+        if column is not None and column.nullable:
+            problem = own.entries[name].error(
                 "a key column is nullable", valid="nullable: false", hint="write nullable: false"
             )
-    columns = [read_kept_column(c) if c.name in key else c for c in columns]
-    refuse_wire_collisions(
-        tuple(columns), {c.name: own.get(c.name, found.get("keep", entry)) for c in columns}
-    )
-    return GoldTable(
-        name=name,
-        comment=found["comment"].text(),
-        mode="rows" if mode == "rows" else "aggregate",
-        build=dotted_function(found["build"]),
-        key=key,
-        columns=tuple(columns),
-    )
-
-
-def refuse_bad_name(name: str, entry: Entry) -> None:
-    """Refuses a mapping key that is to become a name and is none."""
-    if not is_name(name):
-        raise entry.error(
-            f"{name!r} is not a name",
-            valid=f"a lower-case letter, then lower-case letters, digits or _ (at most {MAX_NAME})",
-        )
-
-
-def refuse_wire_collisions(columns: tuple[Column, ...], entries: Mapping[str, Entry]) -> None:
-    """Refuses a presence flag that is called like a column or like another flag."""
-    taken = {c.name: c.name for c in columns}
-    for column in columns:
-        if column.wire_null is None or column.wire_null.kind != "flag":
-            continue
-        flag = column.wire_null.token
-        if flag in taken:
-            raise entries[column.name].error(
-                f"the presence flag {flag!r} of {column.name!r} is taken by {taken[flag]!r}",
-                valid="a name that no column and no other flag has",
-            )
-        taken[flag] = column.name
+            errors.found.append(problem)
+            is_sound = False
+    return key if is_sound else None

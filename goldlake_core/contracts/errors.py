@@ -5,6 +5,7 @@ Every error keeps its fields, so that callers and tests read fields, not texts.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 
@@ -66,6 +67,7 @@ class ContractError(PermanentError):
         file: The contract file as the user named it.
         line: 1-based line in that file, or None where no line fits.
         key: Dotted path of the YAML key, such as ``silver.columns.latitude.range``.
+        reason: The problem without its place.
     """
 
     exit_code = 2
@@ -83,10 +85,34 @@ class ContractError(PermanentError):
         self.file = file
         self.line = line
         self.key = key
+        self.reason = problem
         where = file if line is None else f"{file}:{line}"
         super().__init__(
             f"{where}: {key}: {problem}" if key else f"{where}: {problem}", valid=valid, hint=hint
         )
+
+
+class ContractErrors(ContractError):
+    """Several things in the contracts of one use case do not hold.
+
+    File, line and key are those of the first.
+
+    Attributes:
+        errors: Each error, by file and line.
+    """
+
+    def __init__(self, errors: Sequence[ContractError]) -> None:
+        self.errors = tuple(errors)
+        first = self.errors[0]
+        super().__init__(
+            first.reason, file=first.file, line=first.line, key=first.key, valid=first.valid
+        )
+
+    @property
+    def message(self) -> str:
+        """Every error on a line, and how many there are."""
+        listed = [error.message for error in self.errors]
+        return "\n".join([f"{len(listed)} errors in the contracts:", *listed])
 
 
 class InstanceError(UsageError):

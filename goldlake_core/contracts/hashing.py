@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
 from collections.abc import Mapping
-from datetime import date
-from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from goldlake_core.contracts.errors import UsageError
-from goldlake_core.contracts.model import Model
-from goldlake_core.contracts.usecase import Column, GoldTable, UseCase
+from goldlake_core.contracts.sections import Column, GoldTable, Model, UseCase
 
 MODEL_SECTIONS = ("export", "features", "training", "evaluation", "validation", "handoff")
 
@@ -21,10 +19,11 @@ def canonical(value: Any) -> str:
     """JSON with sorted keys and without blanks: the same value gives the same text.
 
     Raises:
-        TypeError: The value holds something that is no JSON and no dataclass, date or path.
+        TypeError: The value holds something that is not JSON, a Struct, a dataclass or a date.
     """
+    plain = _plain(msgspec.to_builtins(value))
     return json.dumps(
-        _plain(value), sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False
+        plain, sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False
     )
 
 
@@ -106,14 +105,11 @@ def _typed(column: Column) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    """JSON values; whole numbers are written alike, whether the YAML file says 5 or 5.0."""
     if isinstance(value, Mapping):
-        return {str(k): _plain(v) for k, v in value.items()}
+        return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(v) for v in value]
-    if isinstance(value, (date, Path)):
-        return str(value)
+        return [_plain(item) for item in value]
     if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
         return int(value)
     return value

@@ -2,242 +2,286 @@
 
 from __future__ import annotations
 
-import itertools
+import dataclasses
+from collections.abc import Iterator
 from pathlib import PurePath
-from typing import cast
+from typing import Any
 
-from goldlake_core.contracts import keys
-from goldlake_core.contracts.contract_file import (
-    column_name,
-    column_names,
-    dotted_function,
-    require_type,
-)
-from goldlake_core.contracts.errors import InstanceError
-from goldlake_core.contracts.feature_section import read_features
-from goldlake_core.contracts.model import DriftLimit, Feature, Model, Split, Threshold, Training
+from goldlake_core.contracts import model_rules as rules
+from goldlake_core.contracts.contract_file import Columns, GoldDraft
+from goldlake_core.contracts.errors import ContractError
+from goldlake_core.contracts.keys import Declared, keys_of
 from goldlake_core.contracts.names import nearest
 from goldlake_core.contracts.nodes import Entry
-from goldlake_core.contracts.usecase import GoldTable, UseCase
-from goldlake_core.contracts.wire import fill_nulls, raw_inputs
+from goldlake_core.contracts.read import Errors, Found, column_name, name_errors, read_section
+from goldlake_core.contracts.rules import type_errors
+from goldlake_core.contracts.sections import (
+    FEATURES,
+    METRICS,
+    Column,
+    DriftLimit,
+    Feature,
+    Kind,
+    Model,
+    Split,
+    Threshold,
+    Training,
+)
 
-SHARES = ("auc", "auc_precision_recall", "binary_accuracy", "precision", "recall")
 
-
-def read_model(document: Entry, usecase: UseCase) -> Model:
-    """The model in a ``models/NAME.yaml``.
+def read_model(document: Entry, gold: dict[str, GoldDraft] | None, errors: Errors) -> Model | None:
+    """The model in a ``models/NAME.yaml``, or None where something does not hold.
 
     Args:
         document: The composed file.
-        usecase: Its use case, whose gold tables it refers to.
-
-    Raises:
-        ContractError: Something in it does not hold.
+        gold: The use case's gold tables as far as they hold; None where they are not known.
+        errors: Where errors are kept.
     """
-    found = document.section(keys.MODEL)
-    name = found["name"].name()
+    before = len(errors.found)
+    found = read_section(document, keys_of(Model), errors)
+    if found.has("name"):
+        errors.add(_file_errors(found.values["name"], document, found.entries["name"]))
+    table = _table(found, gold, errors)
+    columns = table.columns if table is not None else Columns(are_known=False)
+    label, event_time = (_column(key, found, columns, errors) for key in ("label", "event_time"))
+    features = _features(found, table, label.name if label else None, errors)
+    values: dict[str, Any] = {**found.values, "features": features.sound}
+    values["split"] = _split(found.entries["split"], errors) if found.has("split") else None
+    if found.has("training"):
+        training = read_section(found.entries["training"], keys_of(Training), errors)
+        values["training"] = None if training.broken else Training(**training.values)
+    if found.has("thresholds"):
+        values["thresholds"] = _thresholds(found.entries["thresholds"], errors)
+    if found.has("slices"):
+        values["slices"] = _slices(found.entries["slices"], features.columns, errors)
+    if found.has("limits"):
+        values["limits"] = _limits(found.entries["limits"], features.columns, errors)
+    if label is not None and event_time is not None:
+        values |= {"label": label.name, "event_time": event_time.name}
+    if found.has("examples"):
+        values["examples"] = _examples(found.entries["examples"], features, table, errors)
+    return Model(**values) if len(errors.found) == before and table and table.table else None
+
+
+def _file_errors(name: str, document: Entry, entry: Entry) -> Iterator[ContractError]:
     stem = PurePath(document.file).stem
     if name != stem:
-        raise found["name"].error(
+        yield entry.error(
             f"the model is called {name!r} and its file {stem}.yaml",
             valid="the same name for both",
             hint=f"rename the file to {name}.yaml or change this key",
         )
-    table = _gold_table(found["table"], usecase)
-    label = _label(found["label"], table)
-    event_time = _event_time(found["event_time"], table)
-    features = read_features(found["features"], table, label)
-    model = Model(
-        name=name,
-        title=found["title"].text(),
-        description=found["description"].text(),
-        table=table.name,
-        label=label,
-        event_time=event_time,
-        maturity_days=found["maturity_days"].integer(0, 36_500),
-        split=_split(found["split"]),
-        features=features,
-        training=_training(found["training"]) if "training" in found else Training(),
-        thresholds=_thresholds(found["thresholds"]),
-        slices=_slices(found["slices"], features) if "slices" in found else (),
-        limits=_limits(found["limits"], features, table) if "limits" in found else (),
-        min_domain_mass=(
-            found["min_domain_mass"].number(0, 1) if "min_domain_mass" in found else 1.0
-        ),
-        handoff=_handoff(found["handoff"]) if "handoff" in found else "snapshot_example_gen",
-        examples=tuple(i.free() for i in found["examples"].items()) if "examples" in found else (),
-        preprocessing=dotted_function(found["preprocessing"]) if "preprocessing" in found else None,
+
+
+def _table(found: Found, gold: dict[str, GoldDraft] | None, errors: Errors) -> GoldDraft | None:
+    if gold is None or not found.has("table"):
+        return None
+    name, entry = found.values["table"], found.entries["table"]
+    if name not in gold:
+        problem = entry.error(f"there is no gold table {name!r}", valid=nearest(name, gold))
+        errors.found.append(problem)
+        return None
+    modes = {table.name: table.mode for table in gold.values()}
+    return gold[name] if errors.add(rules.mode_errors(name, modes, entry)) else None
+
+
+def _column(key: str, found: Found, columns: Columns, errors: Errors) -> Column | None:
+    if not found.has(key):
+        return None
+    entry = found.entries[key]
+    column = columns.find(entry, errors)
+    if column is None:
+        return None
+    types = ("boolean",) if key == "label" else ("timestamp", "date")
+    is_sound = errors.add(type_errors(entry, column, *types)) and errors.add(
+        rules.never_missing_errors(key, column, entry)
     )
-    if "examples" in found:
-        _check_examples(found["examples"], model, table)
-    return model
+    return column if is_sound else None
 
 
-def _gold_table(entry: Entry, usecase: UseCase) -> GoldTable:
-    name = entry.exact_text()
-    if name not in usecase.gold:
-        raise entry.error(f"there is no gold table {name!r}", valid=nearest(name, usecase.gold))
-    table = usecase.gold[name]
-    if table.mode != "rows":
-        rows = [t.name for t in usecase.gold.values() if t.mode == "rows"]
-        raise entry.error(
-            f"the gold table {name!r} has mode {table.mode}",
-            valid=f"a table of mode rows: {', '.join(rows) or 'there is none'}",
-        )
-    return table
+@dataclasses.dataclass
+class _Features:
+    """The features that hold, and the columns that features read.
+
+    Attributes:
+        sound: Features in model order.
+        columns: What they read; not known where a feature does not hold.
+    """
+
+    sound: tuple[Feature, ...]
+    columns: Columns
 
 
-def _label(entry: Entry, table: GoldTable) -> str:
-    column = table.column(column_name(entry, table.names))
-    require_type(entry, column, "boolean")
-    if column.nullable:
-        raise entry.error(
-            f"the label {column.name!r} is nullable",
-            valid="a column with nullable: false",
-        )
-    return column.name
+def _features(
+    found: Found, table: GoldDraft | None, label: str | None, errors: Errors
+) -> _Features:
+    if not found.has("features"):
+        return _Features((), Columns(are_known=False))
+    before = len(errors.found)
+    entry = found.entries["features"]
+    entries = errors.catch(entry.members) or {}
+    if not entries and len(errors.found) == before:
+        errors.found.append(entry.error("there is no feature", valid="at least one"))
+    read = [_read_feature(name, e, table, label, errors) for name, e in entries.items()]
+    features = tuple(feature for feature in read if feature is not None)
+    is_known = len(features) == len(entries) and table is not None
+    if is_known and len(errors.found) == before:
+        errors.add(rules.crossed_errors(features, entries))
+    if table is not None:
+        errors.add(rules.flag_name_errors(features, table.columns.sound, entries))
+    by_name = table.columns.by_name if table is not None else {}
+    names = dict.fromkeys(column for feature in features for column in feature.columns)
+    is_known &= bool(features) and len(errors.found) == before
+    return _Features(features, Columns({n: by_name.get(n) for n in names}, {}, is_known))
 
 
-def _event_time(entry: Entry, table: GoldTable) -> str:
-    column = table.column(column_name(entry, table.names))
-    require_type(entry, column, "timestamp", "date")
-    if column.nullable:
-        raise entry.error(
-            f"the event time {column.name!r} is nullable", valid="a column with nullable: false"
-        )
-    return column.name
-
-
-def _split(entry: Entry) -> Split:
-    members = entry.members()
+def _read_feature(
+    name: str, entry: Entry, table: GoldDraft | None, label: str | None, errors: Errors
+) -> Feature | None:
+    before = len(errors.found)
+    errors.add(name_errors(name, entry))
+    members = errors.catch(entry.members)
+    if members is None:
+        return None
     if "kind" not in members:
-        raise entry.error("the key 'kind' is missing", valid="kind: relative or kind: fixed")
-    if members["kind"].choice("relative", "fixed") == "relative":
-        found = entry.section(keys.SPLIT_RELATIVE)
-        return Split(
-            kind="relative",
-            eval_days=found["eval_days"].integer(1, 36_500),
-            test_days=found["test_days"].integer(1, 36_500),
-            train_days=found["train_days"].integer(1, 36_500) if "train_days" in found else None,
+        problem = entry.error("the key 'kind' is missing", valid=", ".join(FEATURES))
+        errors.found.append(problem)
+        return None
+    chosen = errors.catch(lambda: members["kind"].choice(*FEATURES))
+    if chosen is None:
+        return None
+    kind = FEATURES[chosen]
+    found = read_section(entry, feature_keys(chosen), errors)
+    columns = _feature_columns(name, chosen, kind, entry, found, table, errors)
+    for column in columns or ():
+        where = found.at("columns")
+        known = table.columns.by_name.get(column) if table is not None else None
+        if known is not None:
+            errors.add(rules.feature_column_errors(known, chosen, kind.types, label, where))
+    if len(errors.found) > before or columns is None:
+        return None
+    params = {key.name: found.values[key.name] for key in keys_of(kind.params)}
+    return Feature(name=name, kind=chosen, columns=columns, params=params)  # type: ignore[arg-type]
+
+
+def feature_keys(kind: str) -> tuple[Declared, ...]:
+    """The keys of a feature of this kind: what all kinds have, then its parameters."""
+    kind_key, columns = keys_of(Feature)
+    needs_columns = FEATURES[kind].fewest > 1
+    columns = dataclasses.replace(columns, is_required=needs_columns)
+    return (kind_key, columns, *keys_of(FEATURES[kind].params))
+
+
+def _feature_columns(
+    name: str,
+    chosen: str,
+    kind: Kind,
+    entry: Entry,
+    found: Found,
+    table: GoldDraft | None,
+    errors: Errors,
+) -> tuple[str, ...] | None:
+    if table is None or not table.columns.are_known or "columns" in found.broken:
+        return None
+    if not found.has("columns"):
+        if name in table.columns.by_name:
+            return (name,)
+        problem = entry.error(
+            f"there is no column {name!r} in {table.name}",
+            valid=nearest(name, table.columns.names),
+            hint="write columns: [COLUMN] where the feature has a name of its own",
         )
-    found = entry.section(keys.SPLIT_FIXED)
-    days = {k: found[k].day() for k in ("eval_from", "test_from", "until")}
-    for earlier, later in itertools.pairwise(days):
-        if days[earlier] >= days[later]:
-            raise found[later].error(
-                f"{days[later]} is not after {earlier}, {days[earlier]}",
-                valid="eval_from < test_from < until",
+        errors.found.append(problem)
+        return None
+    columns = table.columns.find_all(found.entries["columns"], errors)
+    if columns is not None:
+        wanted = str(kind.fewest) if kind.fewest == kind.most else f"{kind.fewest} to {kind.most}"
+        if not kind.fewest <= len(columns) <= kind.most:
+            problem = found.entries["columns"].error(
+                f"a {chosen} feature reads {wanted} columns, got {len(columns)}",
+                valid=f"{wanted} of: {', '.join(table.columns.names)}",
             )
-    return Split("fixed", 0, 0, None, days["eval_from"], days["test_from"], days["until"])
+            errors.found.append(problem)
+            return None
+    return columns
 
 
-def _training(entry: Entry) -> Training:
-    found = entry.section(keys.TRAINING)
-    default = Training()
-    units = default.hidden_units
-    if "hidden_units" in found:
-        units = tuple(i.integer(1, 8192) for i in found["hidden_units"].items())
-    rate = found["learning_rate"].number(0) if "learning_rate" in found else default.learning_rate
-    if rate == 0:
-        raise found["learning_rate"].error("the learning rate is 0", valid="a number above 0")
-
-    def whole(key: str, low: int, high: int) -> int:
-        return found[key].integer(low, high) if key in found else int(getattr(default, key))
-
-    return Training(
-        hidden_units=units,
-        dropout=found["dropout"].number(0, 0.95) if "dropout" in found else default.dropout,
-        learning_rate=rate,
-        l2=found["l2"].number(0) if "l2" in found else default.l2,
-        batch_rows=whole("batch_rows", 1, 10_000_000),
-        epochs=whole("epochs", 1, 100_000),
-        patience=whole("patience", 0, 100_000),
-        seed=whole("seed", 0, 2**31 - 1),
-    )
+def _split(entry: Entry, errors: Errors) -> Split | None:
+    members = errors.catch(entry.members)
+    if members is None:
+        return None
+    if "kind" not in members:
+        valid = "kind: relative or kind: fixed"
+        errors.found.append(entry.error("the key 'kind' is missing", valid=valid))
+        return None
+    kind = errors.catch(lambda: members["kind"].choice("relative", "fixed"))
+    if kind is None:
+        return None
+    found = read_section(entry, keys_of(Split, kind), errors)
+    if found.broken:
+        return None
+    if kind == "fixed":
+        errors.add(rules.day_order_errors(found))
+    return Split(**found.values)
 
 
-def _thresholds(entry: Entry) -> tuple[Threshold, ...]:
+def _thresholds(entry: Entry, errors: Errors) -> tuple[Threshold, ...]:
     thresholds: list[Threshold] = []
-    for metric, item in entry.members().items():
-        if metric not in keys.METRICS:
-            raise item.error(f"unknown metric {metric!r}", valid=nearest(metric, keys.METRICS))
-        found = item.section(keys.THRESHOLD)
-        if not found:
-            raise item.error("the threshold has no bound", valid="min, max or max_drop")
-        top = 1 if metric in SHARES else None
-        low, high = (found[k].number(0, top) if k in found else None for k in ("min", "max"))
-        drop = found["max_drop"].number(0) if "max_drop" in found else None
-        if low is not None and high is not None and low > high:
-            raise item.error(f"min {low} is above max {high}", valid="min <= max")
-        if drop is not None and keys.METRICS[metric] is None:
-            raise found["max_drop"].error(
-                f"{metric} is best in the middle, so it has no drop", valid="min and max"
-            )
-        thresholds.append(Threshold(metric, low, high, drop))
-    if not thresholds:
-        raise entry.error(
+    members = errors.catch(entry.members)
+    for metric, item in (members or {}).items():
+        if metric not in METRICS:
+            problem = item.error(f"unknown metric {metric!r}", valid=nearest(metric, METRICS))
+            errors.found.append(problem)
+            continue
+        found = read_section(item, keys_of(Threshold), errors)
+        if not found.broken and errors.add(rules.threshold_errors(metric, found)):
+            bounds = (found.values[key] for key in ("min", "max", "max_drop"))
+            thresholds.append(Threshold(metric, *bounds))
+    if members is not None and not members:
+        problem = entry.error(
             "there is no threshold, so every candidate would be blessed",
             valid="at least one metric, such as auc: {min: 0.7}",
         )
+        errors.found.append(problem)
     return tuple(thresholds)
 
 
-def _feature_columns(features: tuple[Feature, ...]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(c for f in features for c in f.columns))
-
-
-def _slices(entry: Entry, features: tuple[Feature, ...]) -> tuple[tuple[str, ...], ...]:
-    known = _feature_columns(features)
+def _slices(entry: Entry, known: Columns, errors: Errors) -> tuple[tuple[str, ...], ...]:
     slices: list[tuple[str, ...]] = []
-    for item in entry.items():
-        columns = column_names(item, known)
+    for item in errors.catch(entry.items) or ():
+        columns = known.find_all(item, errors)
+        if columns is None:
+            continue
         if columns in slices:
-            raise item.error("the slice is listed twice", valid="each slice once")
+            errors.found.append(item.error("the slice is listed twice", valid="each slice once"))
         slices.append(columns)
     return tuple(slices)
 
 
-def _limits(
-    entry: Entry, features: tuple[Feature, ...], table: GoldTable
-) -> tuple[DriftLimit, ...]:
+def _limits(entry: Entry, known: Columns, errors: Errors) -> tuple[DriftLimit, ...]:
     limits: list[DriftLimit] = []
-    known = _feature_columns(features)
-    categorical = {f.columns[0] for f in features if f.kind == "categorical"}
-    for item in entry.items():
-        found = item.section(keys.LIMIT)
-        column = column_name(found["column"], known)
-        compare = found["compare"].choice("drift", "skew")
-        if any((x.column, x.compare) == (column, compare) for x in limits):
-            raise item.error(f"{column!r} has two {compare} limits", valid="one of each")
-        distances = {
-            k: found[k].number(0, 1) for k in ("infinity_norm", "jensen_shannon") if k in found
-        }
-        if not distances:
-            raise item.error("the limit has no distance", valid="infinity_norm or jensen_shannon")
-        for key, distance in distances.items():
-            if distance == 0:
-                raise found[key].error("0 allows no difference at all", valid="above 0, to 1")
-        is_countable = column in categorical or table.column(column).type == "string"
-        if "infinity_norm" in distances and not is_countable:
-            raise found["infinity_norm"].error(
-                f"infinity_norm compares categories, and {column!r} is numeric",
-                valid="jensen_shannon",
-            )
-        limits.append(DriftLimit(column, "drift" if compare == "drift" else "skew", **distances))
+    for item in errors.catch(entry.items) or ():
+        found = read_section(item, keys_of(DriftLimit), errors)
+        name = None
+        if found.has("column") and known.are_known:
+            where = found.entries["column"]
+            name = errors.catch(lambda: column_name(where, known.names))  # noqa: B023
+        if name is None or found.broken:
+            continue
+        limit = DriftLimit(**{**found.values, "column": name})
+        errors.add(rules.limit_errors(limit, limits, known.by_name[name], found))
+        limits.append(limit)
     return tuple(limits)
 
 
-def _handoff(entry: Entry) -> keys.Handoff:
-    return cast(keys.Handoff, entry.choice("snapshot_example_gen", "csv_example_gen"))
-
-
-def _check_examples(entry: Entry, model: Model, table: GoldTable) -> None:
-    inputs = raw_inputs(model, table)
-    for item in entry.items():
-        members = item.members()
-        try:
-            fill_nulls(inputs, [item.free()])
-        except InstanceError as error:
-            where = members.get(error.key or "", item)
-            reason = error.reason if where is not item else f"{error.key}: {error.reason}"
-            raise where.error(reason, valid=error.valid, hint=error.hint) from error
+def _examples(
+    entry: Entry, features: _Features, table: GoldDraft | None, errors: Errors
+) -> tuple[Any, ...]:
+    items = errors.catch(entry.items) or ()
+    rows = tuple(errors.catch(item.free) for item in items)
+    if table is not None and table.table is not None and features.columns.are_known:
+        columns = [table.table.column(name) for name in features.columns.names]
+        for item, row in zip(items, rows, strict=True):
+            if row is not None:
+                errors.add(rules.example_errors(columns, item))
+    return rows

@@ -22,9 +22,8 @@ from typing import Any
 from goldlake_core.contracts import ids
 from goldlake_core.contracts.errors import ContractError, UsageError
 from goldlake_core.contracts.loader import CONTRACT, load_contract
-from goldlake_core.contracts.model import Model
 from goldlake_core.contracts.names import is_name, nearest
-from goldlake_core.contracts.usecase import UseCase
+from goldlake_core.contracts.sections import Model, UseCase
 
 ENTRY_POINTS = "goldlake.usecases"
 VARIABLE = "GOLDLAKE_USECASES"

@@ -10,8 +10,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from goldlake_core.contracts.model import Model
-from goldlake_core.contracts.usecase import Check, Column, GoldTable, Silver
+from goldlake_core.contracts.sections import Check, Column, GoldTable, Model, Silver
 
 SPARK_TYPES = {
     "string": "string",

@@ -13,9 +13,8 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 from goldlake_core.contracts.errors import InstanceError
-from goldlake_core.contracts.model import Model
 from goldlake_core.contracts.names import nearest
-from goldlake_core.contracts.usecase import ColumnType, GoldTable, WireNull
+from goldlake_core.contracts.sections import ColumnType, GoldTable, Model, WireNull
 
 Dtype = Literal["string", "int64", "float32", "bool"]
 DTYPES: dict[str, Dtype] = {

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import orjson
 
 from goldlake_core.contracts.errors import UsageError
-from goldlake_core.contracts.usecase import Source, UseCase
+from goldlake_core.contracts.sections import Source, UseCase
 from goldlake_core.storage.landing import Cursor
 
 

@@ -26,7 +26,7 @@ from typing import Any
 import orjson
 
 from goldlake_core.contracts.errors import PermanentError, StoreError, UsageError
-from goldlake_core.contracts.usecase import UseCase
+from goldlake_core.contracts.sections import UseCase
 from goldlake_core.storage.landing import Cursor
 from lakehouse.sources.base import Page, SourceKind, Traffic, json_line, options_of
 

@@ -8,7 +8,7 @@ from datetime import date
 from typing import Any
 
 from goldlake_core.contracts.errors import GoldlakeError, StoreError, UsageError
-from goldlake_core.contracts.usecase import UseCase
+from goldlake_core.contracts.sections import UseCase
 from goldlake_core.storage.home import Home
 from goldlake_core.storage.landing import Cursor, LandingZone, PageEntry
 from goldlake_core.storage.locks import StoreLock

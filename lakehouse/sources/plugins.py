@@ -10,7 +10,7 @@ from importlib import import_module
 from importlib.metadata import entry_points
 
 from goldlake_core.contracts.errors import UsageError
-from goldlake_core.contracts.usecase import UseCase
+from goldlake_core.contracts.sections import UseCase
 from lakehouse.sources.base import Connector, SourceKind
 
 GROUP = "goldlake.sources"

@@ -15,7 +15,7 @@ from urllib.parse import quote, urlsplit
 import orjson
 
 from goldlake_core.contracts.errors import PermanentError, UsageError
-from goldlake_core.contracts.usecase import UseCase
+from goldlake_core.contracts.sections import UseCase
 from goldlake_core.storage.landing import Cursor
 from lakehouse.sources.base import Page, SourceKind, Traffic, json_line, options_of
 from lakehouse.sources.http import Http, Response

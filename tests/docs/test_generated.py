@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import subprocess
 import sys
+from pathlib import Path
 from types import ModuleType
 
 import click
@@ -13,7 +14,13 @@ import pytest
 from goldlake.cli.main import main as command_line
 from tests.docs.pages import DOCS
 
-PAGES = ("catalogue.md", "cli.md", "contract.md")
+PAGES = (
+    "docs/reference/catalogue.md",
+    "docs/reference/cli.md",
+    "docs/reference/contract.md",
+    "goldlake_core/contracts/json_schemas/contract.schema.json",
+    "goldlake_core/contracts/json_schemas/model.schema.json",
+)
 
 
 @pytest.fixture(scope="module")
@@ -28,17 +35,19 @@ def generate() -> ModuleType:
 
 @pytest.mark.parametrize("name", PAGES)
 def test_committed_page_is_not_stale(name: str, generate: ModuleType) -> None:
-    committed = (DOCS / "reference" / name).read_text(encoding="utf-8")
+    committed = (DOCS.parent / name).read_text(encoding="utf-8")
     assert committed == generate.pages()[name], "run: python docs/generate.py"
 
 
 def test_every_generated_page_is_compared(generate: ModuleType) -> None:
     assert sorted(generate.pages()) == sorted(PAGES)
-    assert sorted(file.name for file in (DOCS / "reference").iterdir()) == sorted(PAGES)
+    for folder in {str(Path(name).parent) for name in PAGES}:
+        found = sorted(f"{folder}/{file.name}" for file in (DOCS.parent / folder).iterdir())
+        assert found == sorted(name for name in PAGES if name.startswith(f"{folder}/"))
 
 
 def test_every_command_and_option_is_in_the_reference(generate: ModuleType) -> None:
-    page = generate.pages()["cli.md"]
+    page = generate.pages()["docs/reference/cli.md"]
     context = click.Context(command_line)
     for name in command_line.list_commands(context):
         section = page.split(f"## goldlake {name}\n")[1].split("\n## ")[0]
@@ -50,17 +59,18 @@ def test_every_command_and_option_is_in_the_reference(generate: ModuleType) -> N
 
 
 def test_check_names_a_stale_page(generate: ModuleType, monkeypatch, capsys, tmp_path) -> None:
-    monkeypatch.setattr(generate, "PAGES", tmp_path)
+    monkeypatch.setattr(generate, "ROOT", tmp_path)
     monkeypatch.setattr(sys, "argv", ["generate.py", "--check"])
     for name, text in generate.pages().items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text, encoding="utf-8")
     assert generate.main() == 0
-    (tmp_path / "cli.md").write_text("old", encoding="utf-8")
+    (tmp_path / "docs/reference/cli.md").write_text("old", encoding="utf-8")
     assert generate.main() == 1
     assert capsys.readouterr().err == (
         "docs/reference/cli.md is stale. Next: python docs/generate.py\n"
     )
-    assert (tmp_path / "cli.md").read_text(encoding="utf-8") == "old"
+    assert (tmp_path / "docs/reference/cli.md").read_text(encoding="utf-8") == "old"
 
 
 def test_width_of_the_terminal_changes_nothing() -> None:

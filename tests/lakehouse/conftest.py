@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from goldlake_core.contracts.registry import load_usecase
-from goldlake_core.contracts.usecase import UseCase
+from goldlake_core.contracts.sections import UseCase
 from goldlake_core.storage.home import Home
 
 

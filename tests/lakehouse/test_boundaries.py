@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from goldlake_core.contracts.model import Split
+from goldlake_core.contracts.sections import Split
 from lakehouse.boundaries import split_boundaries
 from lakehouse.gold import Basis, instant, iso
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import dataclasses
 import hashlib
 import json
 import shutil
@@ -11,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from goldlake_core.contracts.errors import PermanentError, StoreError
-from goldlake_core.contracts.model import Feature, Model, Split
-from goldlake_core.contracts.usecase import UseCase
+from goldlake_core.contracts.sections import Feature, Model, Split, UseCase
 from goldlake_core.storage.home import Home
 from lakehouse import catalog, export, stages
 from lakehouse.deltalog import DeltaLog
@@ -36,7 +35,7 @@ def model(usecase: UseCase) -> Model:
         *(Feature(name, "categorical", (name,)) for name in texts),
         Feature("words", "text", ("description",)),
     )
-    return dataclasses.replace(usecase.models["arrest"], split=split, features=features)
+    return replace(usecase.models["arrest"], split=split, features=features)
 
 
 def _days(first: int) -> list[dict[str, Any]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import random
 from collections import Counter
 from datetime import date, datetime, timedelta, timezone
@@ -10,10 +9,11 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from msgspec.structs import replace
 
 from goldlake_core.contracts.errors import PermanentError
 from goldlake_core.contracts.registry import resolve
-from goldlake_core.contracts.usecase import UseCase
+from goldlake_core.contracts.sections import UseCase
 from goldlake_core.storage.home import Home
 from lakehouse import delta, gold, specs, stages
 from lakehouse.deltalog import DeltaLog
@@ -177,19 +177,15 @@ def test_a_changed_table_is_rebuilt_and_a_comment_does_not_count(
     stages.refine(spark, usecase, home, "first", silent)
     table = usecase.gold["arrest_features"]
     log = DeltaLog(specs.gold(usecase, home, table).uri)
-    commented = tuple(dataclasses.replace(c, comment=f"{c.comment} Edited.") for c in table.columns)
-    other = dataclasses.replace(
-        usecase, gold={"arrest_features": dataclasses.replace(table, columns=commented)}
-    )
+    commented = tuple(replace(c, comment=f"{c.comment} Edited.") for c in table.columns)
+    other = replace(usecase, gold={"arrest_features": replace(table, columns=commented)})
     gold.refine(spark, other, home, "commented", silent)
     commit = log.last_commit_with(gold.SILVER_VERSION)
     assert commit is not None
     assert commit.metadata["run_id"] == "first"
     assert log.snapshot().schema[0]["metadata"]["comment"].endswith("Edited.")
     narrow = tuple(c for c in table.columns if c.name != "beat")
-    other = dataclasses.replace(
-        usecase, gold={"arrest_features": dataclasses.replace(table, columns=narrow)}
-    )
+    other = replace(usecase, gold={"arrest_features": replace(table, columns=narrow)})
     uuid = log.snapshot().uuid
     gold.refine(spark, other, home, "narrow", silent)
     commit = log.last_commit_with(gold.SILVER_VERSION)

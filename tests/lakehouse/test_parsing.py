@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from datetime import date
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
-from goldlake_core.contracts.usecase import Column, UseCase
+from goldlake_core.contracts.sections import Column, UseCase
 from lakehouse.parsing import CONTENT_HASH, KEY, REASONS, parsed
 from tests.lakehouse.records import crime
 
@@ -118,8 +118,8 @@ def test_the_hash_tells_places_apart_and_survives_a_new_column(spark: Any, useca
     before = [row[CONTENT_HASH] for row in typed(spark, usecase, records)]
     assert len(set(before)) == 5
     added = Column("beat_2", "string", "Another beat.", field="beat_2")
-    silver = dataclasses.replace(usecase.silver, columns=(*usecase.silver.columns, added))
-    wider = dataclasses.replace(usecase, silver=silver)
+    silver = replace(usecase.silver, columns=(*usecase.silver.columns, added))
+    wider = replace(usecase, silver=silver)
     assert [row[CONTENT_HASH] for row in typed(spark, wider, records)] == before
 
 
@@ -130,10 +130,10 @@ def test_nested_fields_dates_and_composite_keys(spark: Any, usecase: UseCase):
         Column("at", "timestamp", "ISO 8601.", field="at"),
         Column("version", "long", "A counter.", field="version"),
     )
-    silver = dataclasses.replace(
+    silver = replace(
         usecase.silver, key=("place", "day"), version="version", columns=columns, checks=()
     )
-    other = dataclasses.replace(usecase, silver=silver)
+    other = replace(usecase, silver=silver)
     record = {"location": {"name": "pier"}, "day": "2024-02-29", "at": "2024-02-29T10:00:00+02:00"}
     good, bad = typed(spark, other, [record, {**record, "location": {}}])
     assert (good["place"], good["day"], good["version"]) == ("pier", date(2024, 2, 29), None)

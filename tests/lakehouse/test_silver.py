@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from goldlake_core.contracts.errors import StoreError
-from goldlake_core.contracts.usecase import Column, UseCase
+from goldlake_core.contracts.sections import Column, UseCase
 from goldlake_core.storage.home import Home
 from lakehouse import audit, bronze, delta, silver, specs
 from tests.lakehouse.records import crime, land, silent
@@ -204,22 +204,19 @@ def test_a_new_nullable_column_is_followed_and_a_new_type_refused(
     rows = delta.read(spark, specs.silver(wider, home).uri).orderBy("id").collect()
     assert [(r["id"], r["zone"]) for r in rows] == [(1, None), (2, "N")]
     retyped = tuple(
-        dataclasses.replace(c, type="string", range=None) if c.name == "ward" else c
-        for c in columns
+        replace(c, type="string", range=None) if c.name == "ward" else c for c in columns
     )
     with pytest.raises(StoreError, match=r"column ward was long and is string.*another --home"):
         refine(spark, _with_columns(usecase, retyped, "retyped"), home)
-    narrow = tuple(
-        dataclasses.replace(c, domain=("S",)) if c.name == "zone" else c for c in columns
-    )
+    narrow = tuple(replace(c, domain=("S",)) if c.name == "zone" else c for c in columns)
     with pytest.raises(StoreError, match="stored rows break it"):
         refine(spark, _with_columns(usecase, narrow, "narrow"), home)
 
 
 def _with_columns(usecase: UseCase, columns: tuple[Column, ...], name: str) -> UseCase:
-    return dataclasses.replace(
+    return replace(
         usecase,
-        silver=dataclasses.replace(usecase.silver, columns=columns),
+        silver=replace(usecase.silver, columns=columns),
         hashes={**usecase.hashes, "silver": name},
     )
 

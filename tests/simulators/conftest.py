@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from goldlake.simulators.base import SimulatorOptions
 from goldlake.simulators.server import running
 from goldlake_core.contracts.registry import load_usecase
-from goldlake_core.contracts.usecase import UseCase
+from goldlake_core.contracts.sections import UseCase
 
 TOY = Path(__file__).parents[1] / "usecases" / "toy_harbour"
 
@@ -22,7 +22,7 @@ Serve = Callable[..., str]
 
 def with_source(usecase: UseCase, **changes: Any) -> UseCase:
     """The use case with parts of its source changed."""
-    return dataclasses.replace(usecase, source=dataclasses.replace(usecase.source, **changes))
+    return replace(usecase, source=replace(usecase.source, **changes))
 
 
 @pytest.fixture(scope="session")

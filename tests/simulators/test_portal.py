@@ -14,7 +14,7 @@ from goldlake.simulators.server import running
 from goldlake.simulators.socrata.portal import Clock, Portal
 from goldlake.simulators.socrata.simulator import portal
 from goldlake_core.contracts.errors import UsageError
-from goldlake_core.contracts.usecase import UseCase
+from goldlake_core.contracts.sections import UseCase
 from tests.simulators.conftest import Serve, with_source
 
 PATH = "/resource/harb-cal1.json"

@@ -17,7 +17,7 @@ from goldlake.simulators.socrata.records import LocalTimes, Shape, api_field
 from goldlake.simulators.socrata.simulator import portal
 from goldlake_core.contracts.errors import UsageError
 from goldlake_core.contracts.registry import load_usecase
-from goldlake_core.contracts.usecase import UseCase
+from goldlake_core.contracts.sections import UseCase
 
 HEADER = "ID,Case Number,Date,Primary Type,Arrest,Beat,Year,Updated On,Latitude,Location"
 ROW = (

@@ -14,7 +14,7 @@ import requests
 from goldlake.simulators import server as simulator
 from goldlake.simulators.base import SimulatorOptions
 from goldlake_core.contracts.errors import UsageError
-from goldlake_core.contracts.usecase import UseCase
+from goldlake_core.contracts.sections import UseCase
 from tests.simulators.conftest import TOY, with_source
 
 ROOT = Path(__file__).parents[2]

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from goldlake_core.contracts.errors import StoreError, UsageError
-from goldlake_core.contracts.model import DriftLimit
 from goldlake_core.contracts.registry import load_usecase
+from goldlake_core.contracts.sections import DriftLimit
 from tests.tfx_pipeline.toy_export import ROWS, TOY, toy_rows, write_export
 from tfx_pipeline.spec import ColumnSpec, PipelineSpec, ValidationSpec, pipeline_spec
 

@@ -22,9 +22,9 @@ from tfx_pipeline import kubeflow, runner
 
 usecase_folder, home, handoff, output = sys.argv[1:]
 usecase = load_usecase(usecase_folder)
-model = dataclasses.replace(usecase.models["overdue"], handoff=handoff)
+model = replace(usecase.models["overdue"], handoff=handoff)
 spec = runner._spec(Home.at(home), usecase, model, "toy_harbour/overdue/v3")
-spec = dataclasses.replace(spec, baseline_version=4)
+spec = replace(spec, baseline_version=4)
 kubeflow.compile_for_kubeflow(spec, output, pipeline_root="gs://bucket/root", image="goldlake:1")
 """
 

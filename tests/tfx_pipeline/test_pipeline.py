@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from goldlake_core.contracts.registry import load_usecase
 from goldlake_core.storage.home import Home
@@ -84,7 +85,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trained]:
 
 def _spec(trained: Trained, **changes: Any) -> PipelineSpec:
     usecase = load_usecase(str(trained.folder))
-    model = dataclasses.replace(usecase.models["overdue"], **changes)
+    model = replace(usecase.models["overdue"], **changes)
     return runner._spec(Home.at(trained.home), usecase, model, "toy_harbour/overdue/v3")
 
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from goldlake_core.contracts.errors import PermanentError
 from goldlake_core.contracts.registry import load_usecase
-from goldlake_core.contracts.usecase import UseCase
+from goldlake_core.contracts.sections import UseCase
 from tests.tfx_pipeline.toy_export import TOY
 from tfx_pipeline.spec import (
     EvaluationSpec,
@@ -50,8 +50,8 @@ def _spec(usecase: UseCase, **changes: Any) -> PipelineSpec:
 
 
 def _edited(usecase: UseCase, **changes: Any) -> UseCase:
-    model = dataclasses.replace(usecase.models["overdue"], **changes)
-    return dataclasses.replace(usecase, models={"overdue": model})
+    model = replace(usecase.models["overdue"], **changes)
+    return replace(usecase, models={"overdue": model})
 
 
 def test_parts_survive_json(usecase: UseCase) -> None:
@@ -83,18 +83,16 @@ def test_inputs_carry_wire_and_type_but_no_domain(usecase: UseCase) -> None:
 
 def test_edited_threshold_changes_evaluation_only(usecase: UseCase) -> None:
     thresholds = usecase.models["overdue"].thresholds
-    edited = _edited(
-        usecase, thresholds=(dataclasses.replace(thresholds[0], minimum=0.61), *thresholds[1:])
-    )
+    edited = _edited(usecase, thresholds=(replace(thresholds[0], minimum=0.61), *thresholds[1:]))
     before, after = _spec(usecase).to_json(), _spec(edited).to_json()
     assert [key for key in before if before[key] != after[key]] == ["evaluation"]
 
 
 def test_edited_comment_changes_nothing(usecase: UseCase) -> None:
     table = usecase.gold["call_features"]
-    columns = tuple(dataclasses.replace(c, comment="Another text.") for c in table.columns)
-    gold = {**usecase.gold, table.name: dataclasses.replace(table, columns=columns)}
-    edited = dataclasses.replace(usecase, gold=gold)
+    columns = tuple(replace(c, comment="Another text.") for c in table.columns)
+    gold = {**usecase.gold, table.name: replace(table, columns=columns)}
+    edited = replace(usecase, gold=gold)
     assert _spec(edited) == _spec(usecase)
 
 

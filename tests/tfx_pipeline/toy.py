@@ -8,8 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from goldlake_core.contracts.model import Feature, Training
-from goldlake_core.contracts.usecase import WireNull
+from goldlake_core.contracts.sections import Feature, Training, WireNull
 from tfx_pipeline.evaluation.serving_check import serialize
 from tfx_pipeline.spec import ColumnSpec, FeatureSpec, TrainingSpec
 

@@ -11,7 +11,7 @@ import pytest
 
 from goldlake_core.contracts.loader import load_contract
 from goldlake_core.contracts.registry import resolve
-from goldlake_core.contracts.usecase import UseCase
+from goldlake_core.contracts.sections import UseCase
 
 
 @pytest.fixture(scope="module")

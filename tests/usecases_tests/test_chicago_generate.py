@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from goldlake_core.contracts.registry import load_usecase, resolve
-from goldlake_core.contracts.usecase import UseCase
+from goldlake_core.contracts.sections import UseCase
 
 Row = dict[str, Any]
 COUNT = 20_000

@@ -19,7 +19,7 @@ from tfx.dsl.io import fileio
 from tfx.types import artifact_utils, standard_artifacts
 
 from goldlake_core.contracts.errors import UsageError
-from goldlake_core.contracts.model import DriftLimit
+from goldlake_core.contracts.sections import DriftLimit
 from tfx_pipeline.components.base import component_class
 from tfx_pipeline.spec import ColumnSpec, ValidationSpec
 

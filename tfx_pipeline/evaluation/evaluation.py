@@ -11,8 +11,7 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from goldlake_core.contracts.keys import METRICS
-from goldlake_core.contracts.model import Threshold
+from goldlake_core.contracts.sections import METRICS, Threshold
 from tfx_pipeline.modules.saved_model import TF_EXAMPLE
 from tfx_pipeline.scores import SCORES
 from tfx_pipeline.spec import EvaluationSpec

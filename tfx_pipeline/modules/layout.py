@@ -14,7 +14,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from goldlake_core.contracts.model import Feature
+from goldlake_core.contracts.sections import Feature
 
 MISSING = 0
 EMPTY = 1

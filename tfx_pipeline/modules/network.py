@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import accumulate
 from typing import Any
 
-from goldlake_core.contracts.model import Training
+from goldlake_core.contracts.sections import Training
 from tfx_pipeline.modules.layout import OWN, IdOutput, Layout
 
 

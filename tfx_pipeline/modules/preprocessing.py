@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from goldlake_core.contracts.model import Feature
+from goldlake_core.contracts.sections import Feature
 from tfx_pipeline.modules import layout
 from tfx_pipeline.spec import FeatureSpec, preprocessing_function
 

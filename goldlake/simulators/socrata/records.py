@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 from goldlake.simulators.socrata.conditions import time_text
 from goldlake.simulators.socrata.dataset import SYSTEM_TYPES, Dataset, Record
 from goldlake_core.contracts.errors import UsageError
-from goldlake_core.contracts.usecase import UseCase
+from goldlake_core.contracts.sections import UseCase
 from lakehouse.sources.base import json_line
 
 EPOCH = "1970-01-01T00:00:00.000Z"

@@ -15,7 +15,7 @@ from goldlake.simulators.socrata.replay import export_rows, file_hash
 from goldlake_core.contracts.errors import UsageError
 from goldlake_core.contracts.hashing import functions_hash
 from goldlake_core.contracts.registry import resolve
-from goldlake_core.contracts.usecase import UseCase
+from goldlake_core.contracts.sections import UseCase
 
 
 def portal(usecase: UseCase, options: SimulatorOptions) -> Portal:

@@ -6,8 +6,17 @@ from collections.abc import Iterable
 
 from goldlake.workflows.pages.reference import table
 from goldlake_core.contracts import ids, schemas, wire
-from goldlake_core.contracts.model import Feature, Model, Split, Threshold
-from goldlake_core.contracts.usecase import Column, GoldTable, Source, UseCase, WireNull
+from goldlake_core.contracts.sections import (
+    Column,
+    Feature,
+    GoldTable,
+    Model,
+    Source,
+    Split,
+    Threshold,
+    UseCase,
+    WireNull,
+)
 
 
 def data_catalogue(usecase: UseCase) -> str:

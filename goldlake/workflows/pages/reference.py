@@ -1,69 +1,85 @@
-"""The contract reference as Markdown, from the table of keys and the dataclasses' own words."""
+"""The contract reference as Markdown, from the declared keys."""
 
 from __future__ import annotations
 
-import inspect
-import re
 from collections.abc import Iterable, Sequence
+from datetime import date
 
-from goldlake_core.contracts import keys
-from goldlake_core.contracts.keys import Key, Keys
+from goldlake_core.contracts.keys import Declared, declared, keys_of
+from goldlake_core.contracts.model_file import feature_keys
+from goldlake_core.contracts.sections import (
+    FEATURES,
+    METRICS,
+    Check,
+    Column,
+    DriftLimit,
+    GoldTable,
+    Model,
+    Silver,
+    Source,
+    Split,
+    Threshold,
+    Training,
+    UseCase,
+)
 
 _INTRODUCTION = """\
 # Contract reference
 
 A use case is a folder: `contract.yaml`, `models/NAME.yaml` for each model, and the Python files
 whose functions they name as `module.function`. The folder and the use case have the same name, and
-so have a model and its file. Names are a lower-case letter, then lower-case letters, digits or `_`,
-64 at most.
+so have a model and its file. A name begins with a lower-case letter and holds lower-case letters,
+digits and `_`, at most 64 characters.
 
-Unknown keys, missing keys and values that do not fit are refused with file, line, key and what
-would be valid. A key with a default may be left out; the others are required.
+Unknown keys, missing keys and values that do not fit are refused, all at once, with file, line, key
+and what would be valid. A key with a default may be left out; the others are required. `goldlake
+check USECASE` says what is wrong without running anything.
 
-The files are YAML in UTF-8, 1 MiB at most, of the part that YAML 1.1 and 1.2 read alike: no
-anchors, aliases, tags or duplicate keys; a text that some reader would take for another type
-(`no`, `0890`, `1:30`, `2016-01-01`) stands in quotes; yes-or-no is `true` or `false`; numbers are
-decimal.
+The column *change* says what a changed value means for data that was made under the old one.
+`follow`: what is made from now on uses the new value, and what exists stays right. `rebuild`: rows
+that exist have to be made again. `refuse`: the value names another thing, which belongs into
+another home or under another name.
+
+The files are YAML in UTF-8, at most 1 MiB, of the part that YAML 1.1 and 1.2 read alike: no
+anchors, aliases, tags or duplicate keys. Put a text in quotes that a reader could take for another
+type (`no`, `0890`, `1:30`, `2016-01-01`). Yes-or-no is `true` or `false`, and numbers are decimal.
+Editors that know YAML language servers complete and check the keys: the first line of a file names
+the schema.
 """
 
 
 def contract_reference() -> str:
     """A Markdown page of every key of ``contract.yaml`` and ``models/NAME.yaml``."""
-    contract = (
-        keys.CONTRACT,
-        keys.SOURCE,
-        keys.SILVER,
-        keys.COLUMN,
-        keys.CHECK,
-        keys.GOLD,
-        keys.GOLD_COLUMN,
-    )
-    parts = [_INTRODUCTION, "## `contract.yaml`\n"]
-    parts += [_section(section) for section in contract]
-    parts += ["## `models/NAME.yaml`\n", _section(keys.MODEL)]
-    parts += [_section(keys.SPLIT_RELATIVE), _section(keys.SPLIT_FIXED)]
-    parts += [_section(keys.feature_keys(kind)) for kind in keys.FEATURE_PARAMS]
-    parts += [_section(keys.TRAINING), _section(keys.THRESHOLD), _metrics(), _section(keys.LIMIT)]
-    return "\n".join(parts)
+    parts = [_INTRODUCTION]
+    for file, sections in pages_of_keys().items():
+        parts.append(f"## `{file}`\n")
+        parts += [_section(path, keys) for path, keys in sections.items()]
+    return "\n".join([*parts, "### Metrics\n", _metrics()])
 
 
-def attribute_texts(dataclass: type) -> dict[str, str]:
-    """The ``Attributes:`` of a docstring, by name, each on one line."""
-    lines = inspect.cleandoc(dataclass.__doc__ or "").splitlines()
-    if "Attributes:" not in lines:
-        return {}
-    texts: dict[str, str] = {}
-    name = ""
-    for line in lines[lines.index("Attributes:") + 1 :]:
-        found = re.match(r"    (\w+): (.*)", line)
-        if found:
-            name = found[1]
-            texts[name] = found[2]
-        elif line.startswith("        ") and name:
-            texts[name] += " " + line.strip()
-        elif line.strip():
-            break
-    return texts
+def pages_of_keys() -> dict[str, dict[str, tuple[Declared, ...]]]:
+    """The keys of every mapping, by file and by the mapping's place in it."""
+    features = {f"features.NAME (kind: {kind})": feature_keys(kind) for kind in FEATURES}
+    return {
+        "contract.yaml": {
+            "": keys_of(UseCase),
+            "source": keys_of(Source),
+            "silver": keys_of(Silver),
+            "silver.columns.NAME": keys_of(Column),
+            "silver.checks[]": keys_of(Check),
+            "gold.NAME": keys_of(GoldTable),
+            "gold.NAME.columns.NAME": declared(Column, lambda key: key.in_gold),
+        },
+        "models/NAME.yaml": {
+            "": keys_of(Model),
+            "split (kind: relative)": keys_of(Split, "relative"),
+            "split (kind: fixed)": keys_of(Split, "fixed"),
+            **features,
+            "training": keys_of(Training),
+            "thresholds.METRIC": keys_of(Threshold),
+            "limits[]": keys_of(DriftLimit),
+        },
+    }
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -73,27 +89,43 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _section(section: Keys) -> str:
-    texts = attribute_texts(section.about)
-    heading = f"### `{section.path}`\n\n" if section.path else ""
-    note = f"\n{section.note}\n" if section.note else ""
-    rows = [(f"`{key.name}`", key.takes, _default(key), _doc(key, texts)) for key in section.keys]
-    return heading + table(("key", "takes", "default", "meaning"), rows) + note
+def _section(path: str, keys: tuple[Declared, ...]) -> str:
+    heading = f"### `{path}`\n\n" if path else ""
+    rows = [(f"`{k.name}`", k.takes, _default(k), k.key.about, k.key.change) for k in keys]
+    return heading + table(("key", "takes", "default", "meaning", "change"), rows)
 
 
-def _doc(key: Key, texts: dict[str, str]) -> str:
-    text = key.doc or texts.get(key.attribute or key.name, "")
-    return re.sub(r",? or None", "", text).replace("None", "null")
+def _default(key: Declared) -> str:
+    if key.is_required:
+        return "required"
+    if key.key.default:
+        return key.key.default
+    return _text(key.default)
 
 
-def _default(key: Key) -> str:
-    return "required" if key.default is None else key.default
+def _text(value: object) -> str:
+    if value is None:
+        return "not set"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        return f"{value:g}"
+    if isinstance(value, (tuple, list)):
+        return f"[{', '.join(map(_text, value))}]"
+    return value.isoformat() if isinstance(value, date) else str(value)
 
 
 def _metrics() -> str:
     words = {True: "higher is better", False: "lower is better", None: "best at 1; no `max_drop`"}
-    rows = [(f"`{name}`", words[is_better]) for name, is_better in keys.METRICS.items()]
-    return table(("metric", "direction"), rows)
+    rows = [
+        (
+            f"`{name}`",
+            "0 or more" if metric.high is None else f"0 to {metric.high:g}",
+            words[metric.is_better_high],
+        )
+        for name, metric in METRICS.items()
+    ]
+    return table(("metric", "range", "direction"), rows)
 
 
 def _row(cells: Sequence[str]) -> str:

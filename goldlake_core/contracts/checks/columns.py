@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from goldlake_core.contracts.checks.findings import Remark, warning
-from goldlake_core.contracts.usecase import Column
+from goldlake_core.contracts.sections import Column
 
 
 def column_remarks(column: Column) -> Iterator[tuple[str, Remark]]:

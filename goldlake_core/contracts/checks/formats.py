@@ -13,7 +13,7 @@ import re
 from dataclasses import dataclass
 
 from goldlake_core.contracts.checks.findings import Remark, error, warning
-from goldlake_core.contracts.usecase import Column
+from goldlake_core.contracts.sections import Column
 
 LETTERS: dict[str, tuple[int, ...]] = {
     "G": (1, 2, 3, 4),

@@ -7,8 +7,7 @@ from collections.abc import Iterator
 
 from goldlake_core.contracts.checks.findings import Remark, warning
 from goldlake_core.contracts.checks.places import Step
-from goldlake_core.contracts.model import Model, Threshold
-from goldlake_core.contracts.usecase import GoldTable, Silver
+from goldlake_core.contracts.sections import GoldTable, Model, Silver, Threshold
 
 GUESSED_AUC = 0.5
 GUESSED_CROSSENTROPY = math.log(2)

@@ -10,7 +10,7 @@ import pytest
 
 from goldlake_core.contracts.errors import ContractError
 from goldlake_core.contracts.loader import load_contract
-from goldlake_core.contracts.usecase import UseCase
+from goldlake_core.contracts.sections import UseCase
 
 TOY = Path(__file__).parents[2] / "usecases" / "toy_harbour"
 

@@ -98,7 +98,7 @@ CASES = {
         "      domain: [CARGO, FERRY, FISHING, TANKER]",
         "      domain: []",
         "domain: []",
-        "silver.columns.vessel_type.domain: the domain is empty. Valid: at least one text.",
+        "silver.columns.vessel_type.domain: the list is empty. Valid: at least one text.",
     ),
     "domain_twice": (
         "      domain: [CARGO, FERRY, FISHING, TANKER]",
@@ -252,7 +252,7 @@ CASES = {
         "      pad: 2",
         "      field: a..b",
         "field: a..b",
-        "silver.columns.berth.field: 'a..b' names no field. Valid: names with dots "
+        "silver.columns.berth.field: 'a..b' is not a field name. Valid: names with dots "
         "between them, such as place.city.",
     ),
     "field_inside_field": (

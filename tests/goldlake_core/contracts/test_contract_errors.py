@@ -39,7 +39,7 @@ CASES = {
         "  page_rows: 200",
         "  page_rows: 200\n  page_rows: 100",
         "page_rows: 100",
-        "source.page_rows: the key 'page_rows' is given twice, first in line 13. "
+        "source.page_rows: the key 'page_rows' is given twice, first in line 14. "
         "Valid: each key once.",
     ),
     "name_not_the_folders": (
@@ -85,7 +85,7 @@ CASES = {
         "  address: http://127.0.0.1",
         "  address: ftp://x",
         "address",
-        "source.address: 'ftp://x' is no web address. Valid: http://… or https://….",
+        "source.address: 'ftp://x' is not a web address. Valid: http://… or https://….",
     ),
     "address_with_password": (
         "  address: http://127.0.0.1",
@@ -98,7 +98,7 @@ CASES = {
         "  generator: generate.rows",
         "  generator: ../../evil.rows",
         "generator",
-        "source.generator: '../../evil.rows' names no function of the use-case folder. "
+        "source.generator: '../../evil.rows' does not name a function of the use-case folder. "
         "Valid: module.function, such as tables.rows for the function rows in "
         "tables.py.",
     ),
@@ -106,7 +106,7 @@ CASES = {
         "  generator: generate.rows",
         "  generator: os.path.join",
         "generator",
-        "source.generator: 'os.path.join' names no function of the use-case folder. "
+        "source.generator: 'os.path.join' does not name a function of the use-case folder. "
         "Valid: module.function, such as tables.rows for the function rows in "
         "tables.py.",
     ),
@@ -213,7 +213,7 @@ CASES = {
         "    build: tables.berth_day",
         "    build: berth_day",
         "build: berth_day",
-        "gold.berth_day.build: 'berth_day' names no function of the use-case folder. "
+        "gold.berth_day.build: 'berth_day' does not name a function of the use-case folder. "
         "Valid: module.function, such as tables.rows for the function rows in "
         "tables.py.",
     ),

@@ -84,8 +84,8 @@ CASES = {
         "split: {kind: relative, test_days: 45, eval_days: 30}",
         "split: {kind: fixed, until: 2024-01-01}",
         "split:",
-        "split: the key 'eval_from' is missing. Valid: required here: kind, eval_from, "
-        "test_from, until.",
+        "split: the keys 'eval_from', 'test_from' are missing. Valid: required here: kind, "
+        "eval_from, test_from, until.",
     ),
     "split_order": (
         "split: {kind: relative, test_days: 45, eval_days: 30}",
@@ -232,7 +232,7 @@ CASES = {
         "  learning_rate: 0.01",
         "  learning_rate: 0",
         "learning_rate",
-        "training.learning_rate: the learning rate is 0. Valid: a number above 0.",
+        "training.learning_rate: 0.0 is out of bounds. Valid: above 0.",
     ),
     "dropout": (
         "  dropout: 0.0",
@@ -337,14 +337,14 @@ CASES = {
         "compare: skew, infinity_norm: 0.3",
         "compare: skew, infinity_norm: 0",
         "infinity_norm: 0}",
-        "limits[0].infinity_norm: 0 allows no difference at all. Valid: above 0, to 1.",
+        "limits[0].infinity_norm: 0.0 is out of bounds. Valid: above 0, to 1.",
     ),
     "limit_numeric": (
         "column: vessel_type, compare: skew, infinity_norm: 0.3",
         "column: length_m, compare: skew, infinity_norm: 0.3",
         "column: length_m",
-        "limits[0].infinity_norm: infinity_norm compares categories, and 'length_m' is "
-        "numeric. Valid: jensen_shannon.",
+        "limits[0].infinity_norm: infinity_norm compares texts, and 'length_m' has type "
+        "double. Valid: jensen_shannon.",
     ),
     "example_unknown": (
         "vessel_type: TANKER, cargo",
@@ -384,7 +384,7 @@ CASES = {
         "examples:",
         "preprocessing: features\nexamples:",
         "preprocessing",
-        "preprocessing: 'features' names no function of the use-case folder. Valid: "
+        "preprocessing: 'features' does not name a function of the use-case folder. Valid: "
         "module.function, such as tables.rows for the function rows in tables.py.",
     ),
     "min_domain_mass": (

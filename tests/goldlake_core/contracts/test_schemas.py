@@ -6,7 +6,7 @@ import pytest
 
 from goldlake_core.contracts import schemas
 from goldlake_core.contracts.schemas import Rule
-from goldlake_core.contracts.usecase import Column, UseCase
+from goldlake_core.contracts.sections import Column, UseCase
 
 
 def rules(**declared: object) -> list[tuple[str, str]]:

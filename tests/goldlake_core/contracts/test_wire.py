@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from goldlake_core.contracts.errors import InstanceError
 from goldlake_core.contracts.loader import load_contract
-from goldlake_core.contracts.usecase import UseCase, WireNull
+from goldlake_core.contracts.sections import UseCase, WireNull
 from goldlake_core.contracts.wire import RawInput, fill_nulls, raw_inputs
 from tests.goldlake_core.contracts.conftest import TOY
 

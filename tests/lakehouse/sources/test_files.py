@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import dataclasses
 import gzip
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from goldlake_core.contracts.errors import PermanentError, StoreError, UsageError
-from goldlake_core.contracts.usecase import Source, UseCase
+from goldlake_core.contracts.sections import Source, UseCase
 from goldlake_core.storage.home import Home
 from goldlake_core.storage.landing import LandingZone
 from lakehouse.sources.land import land
@@ -23,7 +23,7 @@ def ledger(toy: UseCase, tmp_path: Path) -> UseCase:
     """A use case whose source is the folder ``data`` beside its contract."""
     (tmp_path / "data").mkdir()
     source = Source(kind="files", address="data", dataset="ledger", page_rows=3)
-    return dataclasses.replace(toy, folder=tmp_path, source=source)
+    return replace(toy, folder=tmp_path, source=source)
 
 
 def write(ledger: UseCase, name: str, text: str) -> Path:
@@ -142,15 +142,13 @@ def test_no_files_and_no_ranges(ledger: UseCase) -> None:
     with pytest.raises(UsageError, match="There are no files at"):
         ingest(ledger)
     write(ledger, "a.jsonl", '{"n":1}\n')
-    dated = dataclasses.replace(ledger, source=dataclasses.replace(ledger.source, time_field="n"))
+    dated = replace(ledger, source=replace(ledger.source, time_field="n"))
     with pytest.raises(UsageError, match="takes no --since or --until"):
         ingest(dated, since="2024-01-01")
 
 
 def test_an_unknown_kind_names_those_there_are(toy: UseCase) -> None:
-    unknown = dataclasses.replace(
-        toy, source=dataclasses.replace(toy.source, kind="carrier_pigeon")
-    )
+    unknown = replace(toy, source=replace(toy.source, kind="carrier_pigeon"))
     with pytest.raises(UsageError, match="no kind of source 'carrier_pigeon'") as caught:
         connector(unknown)
     assert "files, socrata" in caught.value.message

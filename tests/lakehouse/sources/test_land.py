@@ -21,7 +21,7 @@ from goldlake_core.contracts.errors import (
     UsageError,
 )
 from goldlake_core.contracts.registry import load_usecase
-from goldlake_core.contracts.usecase import UseCase
+from goldlake_core.contracts.sections import UseCase
 from goldlake_core.storage.home import Home
 from goldlake_core.storage.landing import LandingZone
 from goldlake_core.storage.locks import StoreLock

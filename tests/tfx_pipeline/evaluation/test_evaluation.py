@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from goldlake_core.contracts.model import Threshold
+from goldlake_core.contracts.sections import Threshold
 from tests.tfx_pipeline import toy
 from tests.tfx_pipeline.conftest import Toy
 from tfx_pipeline import scores

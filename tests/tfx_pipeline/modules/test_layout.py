@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from goldlake_core.contracts.model import Feature
+from goldlake_core.contracts.sections import Feature
 from tests.tfx_pipeline.toy import FEATURES
 from tfx_pipeline.modules.layout import layout_of
 

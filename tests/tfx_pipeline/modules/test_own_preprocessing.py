@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 import shutil
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from tests.tfx_pipeline import toy
 from tfx_pipeline.evaluation.loading import LoadedModel
@@ -44,11 +44,11 @@ def test_own_columns_reach_the_served_model(
     (tmp_path / HARBOUR.name / "features.py").write_text(FEATURES)
     monkeypatch.setenv(USECASE_PATH, str(tmp_path / HARBOUR.name))
     weight_and_hour = tuple(f for f in toy.FEATURES if f.name in ("weight", "hour"))
-    spec = dataclasses.replace(toy.SPEC, features=weight_and_hour, preprocessing="features.own")
+    spec = replace(toy.SPEC, features=weight_and_hour, preprocessing="features.own")
     for split in ("train", "eval"):
         toy.write_split(tmp_path / "examples", split, toy.rows(300, seed=1))
     toy.analyze(tmp_path / "examples", tmp_path / "graph", spec)
-    training = dataclasses.replace(toy.TRAINING, epochs=1)
+    training = replace(toy.TRAINING, epochs=1)
     run_fn(
         SimpleNamespace(
             custom_config=TrainingSpec(spec, training, {"train": 300, "eval": 300}).to_json(),

@@ -1,14 +1,14 @@
 from __future__ import annotations
 
-import dataclasses
 import json
 import math
 from pathlib import Path
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
-from goldlake_core.contracts.model import Feature
+from goldlake_core.contracts.sections import Feature
 from tests.tfx_pipeline import toy
 from tests.tfx_pipeline.conftest import Toy
 from tfx_pipeline import scores
@@ -76,7 +76,7 @@ def numeric_model(training: object) -> object:
 
 
 def test_stops_early_and_keeps_the_best_weights() -> None:
-    training = dataclasses.replace(toy.TRAINING, epochs=40, patience=2, learning_rate=0.05)
+    training = replace(toy.TRAINING, epochs=40, patience=2, learning_rate=0.05)
     model = numeric_model(training)
     noise = arrays(signal=False)
     half = data.Arrays([part[:200] for part in noise.inputs], noise.labels[:200])
@@ -92,7 +92,7 @@ def test_a_dataset_that_is_too_large_for_memory_is_streamed(
 ) -> None:
     monkeypatch.setattr(data, "MEMORY_BYTES", 1)
     monkeypatch.setattr(data, "in_memory", lambda dataset: pytest.fail("read into memory"))
-    one_epoch = dataclasses.replace(toy.TRAINING, epochs=1)
+    one_epoch = replace(toy.TRAINING, epochs=1)
     trainer.run_fn(toy_data.fn_args(tmp_path, custom_config=toy.training_spec(one_epoch).to_json()))
     found = probabilities(tmp_path, toy_data.rows["test"])
     labels = np.array([row[toy.LABEL] for row in toy_data.rows["test"]], "float32")
@@ -107,7 +107,7 @@ def test_an_empty_split_is_refused(toy_data: Toy, tmp_path: Path) -> None:
 
 
 def test_the_same_seed_gives_the_same_model() -> None:
-    training = dataclasses.replace(toy.TRAINING, epochs=2)
+    training = replace(toy.TRAINING, epochs=2)
     split = arrays(signal=True)
     answers = []
     for _ in range(2):

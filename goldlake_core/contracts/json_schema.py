@@ -1,0 +1,203 @@
+"""JSON Schemas of ``contract.yaml`` and ``models/NAME.yaml``, for editors; from the declared keys.
+
+Schema dialect: JSON Schema draft 2020-12, https://json-schema.org/draft/2020-12. A schema knows
+types, bounds and names of keys; rules over several keys are only known to the reader.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import date
+from typing import Any, get_args, get_origin
+
+import msgspec
+
+from goldlake_core.contracts.keys import Declared, Form, declared, keys_of
+from goldlake_core.contracts.model_file import feature_keys
+from goldlake_core.contracts.names import MAX_NAME
+from goldlake_core.contracts.sections import (
+    FEATURES,
+    METRICS,
+    Check,
+    Column,
+    DriftLimit,
+    GoldTable,
+    Model,
+    Silver,
+    Source,
+    Split,
+    Threshold,
+    Training,
+    UseCase,
+)
+
+Schema = dict[str, Any]
+
+_TEXT: Schema = {"type": "string"}
+_NAME: Schema = {"type": "string", "pattern": "^[a-z][a-z0-9_]*$", "maxLength": MAX_NAME}
+_TEXTS: Schema = {"type": "array", "items": _TEXT, "uniqueItems": True}
+
+
+def contract_schema() -> Schema:
+    """The schema of ``contract.yaml``."""
+    gold_columns = declared(Column, lambda key: key.in_gold)
+    below: dict[str, Schema] = {
+        "source": _section(keys_of(Source)),
+        "silver": _section(
+            keys_of(Silver),
+            {
+                "columns": _by_name(_section(keys_of(Column))),
+                "checks": _list(_section(keys_of(Check))),
+            },
+        ),
+        "gold": _by_name(
+            _section(keys_of(GoldTable), {"columns": _by_name(_section(gold_columns))})
+        ),
+    }
+    return _document("A use case of goldlake", _section(keys_of(UseCase), below))
+
+
+def model_schema() -> Schema:
+    """The schema of ``models/NAME.yaml``."""
+    kinds = [_variant(feature_keys(kind), kind) for kind in FEATURES]
+    splits = [_variant(keys_of(Split, kind), kind) for kind in ("relative", "fixed")]
+    metrics = {name: _threshold(metric.high) for name, metric in METRICS.items()}
+    below: dict[str, Schema] = {
+        "split": {"oneOf": splits},
+        "features": _by_name({"oneOf": kinds}),
+        "training": _section(keys_of(Training)),
+        "thresholds": {
+            "type": "object",
+            "properties": metrics,
+            "additionalProperties": False,
+            "minProperties": 1,
+        },
+        "limits": _list(_section(keys_of(DriftLimit))),
+        "examples": _list({"type": "object"}),
+    }
+    return _document("A model of goldlake", _section(keys_of(Model), below))
+
+
+def schema_text(schema: Schema) -> str:
+    """A schema as it is committed: indented JSON with a line break at the end."""
+    return msgspec.json.format(msgspec.json.encode(schema), indent=1).decode() + "\n"
+
+
+def _document(title: str, schema: Schema) -> Schema:
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": title, **schema}
+
+
+def _section(keys: Iterable[Declared], below: Mapping[str, Schema] | None = None) -> Schema:
+    keys, known = tuple(keys), below or {}
+    return {
+        "type": "object",
+        "properties": {key.name: _key(key, known.get(key.name)) for key in keys},
+        "required": [key.name for key in keys if key.is_required],
+        "additionalProperties": False,
+    }
+
+
+def _variant(keys: tuple[Declared, ...], kind: str) -> Schema:
+    schema = _section(keys)
+    schema["properties"]["kind"] = {**schema["properties"]["kind"], "enum": [kind]}
+    return schema
+
+
+def _threshold(high: float | None) -> Schema:
+    schema = _section(keys_of(Threshold))
+    if high is not None:
+        for name in ("min", "max"):
+            schema["properties"][name]["maximum"] = high
+    return schema
+
+
+def _by_name(schema: Schema) -> Schema:
+    return {"type": "object", "propertyNames": _NAME, "additionalProperties": schema}
+
+
+def _list(schema: Schema) -> Schema:
+    return {"type": "array", "items": schema}
+
+
+def _key(key: Declared, below: Schema | None) -> Schema:
+    schema = dict(below) if below is not None else _value(key)
+    schema["description"] = key.key.about
+    if not key.is_required and key.default not in (None, "", (), {}) and below is None:
+        schema["default"] = msgspec.to_builtins(key.default)
+    return schema
+
+
+def _value(key: Declared) -> Schema:
+    if key.key.form is not None:
+        return dict(_FORMS[key.key.form](key))
+    if key.options:
+        return {"enum": list(key.options)}
+    if get_origin(key.type) is tuple:
+        items = {"type": "integer", **_bounds(key)}
+        return {"type": "array", "items": items, "minItems": key.key.least}
+    if key.type is bool:
+        return {"type": "boolean"}
+    if key.type is date:
+        # YAML 1.1 readers take a bare day for a date, so no type is asked for.
+        return {"format": "date"}
+    return {"type": "integer" if key.type is int else "number", **_bounds(key)}
+
+
+def _bounds(key: Declared) -> Schema:
+    named = {
+        "minimum": key.key.low,
+        "maximum": key.key.high,
+        "exclusiveMinimum": key.key.above,
+    }
+    return {name: bound for name, bound in named.items() if bound is not None}
+
+
+def _free(key: Declared) -> Schema:
+    if get_args(key.type)[1] is str:
+        return {"type": "object", "additionalProperties": _TEXT}
+    return {"type": "object"}
+
+
+def _always(schema: Schema) -> Callable[[Declared], Schema]:
+    return lambda key: schema
+
+
+def _least(schema: Schema) -> Callable[[Declared], Schema]:
+    return lambda key: {**schema, "minItems": key.key.least} if key.key.least else schema
+
+
+_NUMBER_OR_NULL: Schema = {"type": ["number", "null"]}
+_FORMS: Mapping[Form, Callable[[Declared], Schema]] = {
+    Form.TEXT: _always({"type": "string", "minLength": 1}),
+    Form.TABLE: _always(_TEXT),
+    Form.NAME: _always(_NAME),
+    Form.ADDRESS: _always(_TEXT),
+    Form.DATASET: _always({"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"}),
+    Form.FUNCTION: _always(
+        {"type": "string", "pattern": "^[a-z_][a-z0-9_]*\\.[A-Za-z_][A-Za-z0-9_]*$"}
+    ),
+    Form.FIELD: _always(_TEXT),
+    Form.ZONE: _always(_TEXT),
+    Form.PATTERN: _always(_TEXT),
+    Form.COLUMN: _always(_TEXT),
+    Form.COLUMNS: _least(_TEXTS),
+    Form.TEXTS: _least(_TEXTS),
+    Form.RANGE: _always({"type": "array", "items": _NUMBER_OR_NULL, "minItems": 2, "maxItems": 2}),
+    Form.WIRE_NULL: _always(
+        {
+            "oneOf": [
+                {"const": "nan"},
+                {
+                    "type": "object",
+                    "properties": {"text": _TEXT, "flag": _NAME},
+                    "additionalProperties": False,
+                    "minProperties": 1,
+                    "maxProperties": 1,
+                },
+            ]
+        }
+    ),
+    Form.FREE: _free,
+    Form.LIST: _always({"type": "array"}),
+    Form.SLICES: _always({"type": "array", "items": _TEXTS}),
+}

@@ -1,0 +1,227 @@
+"""Rules over several keys of ``contract.yaml``. Each yields the errors of one law; pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+
+from goldlake_core.contracts.checks.literals import without_literals
+from goldlake_core.contracts.errors import ContractError
+from goldlake_core.contracts.names import nearest
+from goldlake_core.contracts.nodes import Entry
+from goldlake_core.contracts.read import Found, compiled
+from goldlake_core.contracts.sections import Column, WireNull
+
+RULES = ("domain", "range", "pattern")
+"""Rules of single columns that become CHECK constraints, called ``COLUMN_RULE``."""
+
+_QUOTED = re.compile(r"'[^']*'")
+_WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_WIRE_NULL = 'nan, {text: "…"} or {flag: name}'
+
+
+def wrong_type(entry: Entry, key: str, kind: str, *types: str) -> ContractError:
+    """The error of a key that a column of this type cannot have."""
+    return entry.error(
+        f"{key} does not go with type {kind}", valid=f"{key} with type {' or '.join(types)}"
+    )
+
+
+def type_errors(entry: Entry, column: Column, *types: str) -> Iterator[ContractError]:
+    """A column that has to have one of these types."""
+    if column.type not in types:
+        yield entry.error(
+            f"the column {column.name!r} has type {column.type}", valid=" or ".join(types)
+        )
+
+
+def format_errors(found: Found, kind: str, entry: Entry) -> Iterator[ContractError]:
+    """A time of the source needs its format, and a timestamp needs to know the source's clock."""
+    if kind not in ("timestamp", "date") or {"format", "time_zone"} & found.broken:
+        return
+    pattern = found.values["format"]
+    if pattern is None:
+        yield entry.error(
+            f"a {kind} of the source needs its format",
+            valid="a Spark datetime pattern, such as yyyy-MM-dd'T'HH:mm:ss.SSS",
+            hint="write format: …",
+        )
+        return
+    has_offset = any(letter in _QUOTED.sub("", pattern) for letter in "XxZOVz")
+    if kind == "timestamp" and found.values["time_zone"] is None and not has_offset:
+        yield entry.error(
+            "the format has no offset, so the clock of the source is unknown",
+            valid="time_zone: an IANA zone, such as UTC or Europe/London",
+            hint="write time_zone: …",
+        )
+
+
+def range_value(entry: Entry, kind: str) -> tuple[float | None, float | None]:
+    """The range of a long or double column.
+
+    Raises:
+        ContractError: It has not two ends, none is given, or the lowest is above the highest.
+    """
+    ends = entry.items()
+    if len(ends) != 2:
+        raise entry.error(f"the range has {len(ends)} ends", valid="[lowest, highest]")
+    bound = 2**63
+    low, high = (
+        None if end.is_null else end.integer(-bound, bound - 1) if kind == "long" else end.number()
+        for end in ends
+    )
+    if low is None and high is None:
+        raise entry.error("the range has no end", valid="a number at one end at least")
+    if low is not None and high is not None and low > high:
+        raise entry.error(f"the range is upside down: {low} > {high}", valid="[lowest, highest]")
+    return low, high
+
+
+def replacement_errors(
+    replace: Mapping[str, str], domain: Sequence[str] | None, entry: Entry
+) -> Iterator[ContractError]:
+    """A replaced spelling becomes the final one, which lies in the domain."""
+    for old, where in entry.members().items():
+        new = replace[old]
+        if new in replace:
+            yield where.error(
+                f"{old!r} becomes {new!r}, which is itself replaced",
+                valid="the final spelling at once",
+            )
+        elif domain is not None and new not in domain:
+            yield where.error(
+                f"{old!r} becomes {new!r}, which is not in the domain", valid=nearest(new, domain)
+            )
+        elif domain is not None and old in domain:
+            yield where.error(f"{old!r} is replaced and is in the domain", valid="one of the two")
+
+
+def wire_null_value(entry: Entry, column: Column) -> WireNull:
+    """How a missing value of this column travels.
+
+    Raises:
+        ContractError: No null travels, the way does not go with the type, or the reserved text can
+            be a value.
+    """
+    if not column.nullable:
+        raise entry.error("the column is not nullable, so no null travels", valid="no wire_null")
+    if entry.is_text and entry.exact_text() == "nan":
+        if column.type != "double":
+            raise wrong_type(entry, "wire_null: nan", column.type, "double")
+        return WireNull("nan")
+    members = entry.members() if entry.is_mapping else {}
+    if len(members) != 1 or next(iter(members)) not in ("text", "flag"):
+        given = (", ".join(members) or "nothing") if entry.is_mapping else entry.shape
+        raise entry.error(f"expected how a null travels, got {given}", valid=_WIRE_NULL)
+    if "flag" in members:
+        types = ("string", "long", "double", "boolean")
+        if column.type not in types:
+            raise wrong_type(entry, "wire_null: {flag}", column.type, *types)
+        return WireNull("flag", members["flag"].name())
+    if column.type != "string":
+        raise wrong_type(entry, "wire_null: {text}", column.type, "string")
+    return WireNull("text", _reserved_text(members["text"], column))
+
+
+def _reserved_text(entry: Entry, column: Column) -> str:
+    token = entry.exact_text()
+    valid = 'a text that no value has, such as "(none)"'
+    if not token:
+        raise entry.error(
+            "the reserved text is empty, and an empty text is a value of its own", valid=valid
+        )
+    can_be_value = column.domain is not None and token in column.domain
+    can_be_value = can_be_value or token in column.replace.values()
+    if column.pattern is not None and column.domain is None:
+        pattern = compiled(column.pattern)
+        can_be_value = can_be_value or bool(pattern and pattern.fullmatch(token))
+    if can_be_value:
+        raise entry.error(f"the reserved text {token!r} can be a value of the column", valid=valid)
+    return token
+
+
+def flag_errors(columns: Sequence[Column], entries: Mapping[str, Entry]) -> Iterator[ContractError]:
+    """A presence flag is called like no column and like no other flag.
+
+    Args:
+        columns: The columns of a table.
+        entries: Where each column is declared; collisions of columns without one are not reported,
+            because the table that declares them reports them.
+    """
+    taken = {c.name: c.name for c in columns}
+    for column in columns:
+        if column.wire_null is None or column.wire_null.kind != "flag":
+            continue
+        flag = column.wire_null.token
+        if flag in taken and (column.name in entries or taken[flag] in entries):
+            yield entries.get(
+                column.name, entries.get(taken[flag], next(iter(entries.values())))
+            ).error(
+                f"the presence flag {flag!r} of {column.name!r} is taken by {taken[flag]!r}",
+                valid="a name that no column and no other flag has",
+            )
+        taken.setdefault(flag, column.name)
+
+
+def nested_field_errors(
+    columns: Sequence[Column], entries: Mapping[str, Entry]
+) -> Iterator[ContractError]:
+    """A field is read as a value or as an object, not as both."""
+    fields = {c.field: c.name for c in columns}
+    for column in columns:
+        parts = column.field.split(".")
+        for parent in (".".join(parts[:count]) for count in range(1, len(parts))):
+            if parent in fields:
+                yield entries[column.name].error(
+                    f"the field {column.field!r} lies inside the field {parent!r}, "
+                    f"which the column {fields[parent]!r} reads as a value",
+                    valid="one of the two",
+                )
+
+
+def nullable_errors(entry: Entry, column: Column) -> Iterator[ContractError]:
+    """Keys, version and event time are never missing."""
+    if column.nullable:
+        yield entry.error(
+            f"the column {column.name!r} is nullable",
+            valid="a column with nullable: false",
+            hint=f"write nullable: false at silver.columns.{column.name}",
+        )
+
+
+def code_errors(code: str, taken: Sequence[str], entry: Entry) -> Iterator[ContractError]:
+    """A reason code is used once."""
+    if code in taken:
+        yield entry.error(
+            f"the reason code {code!r} is in use already",
+            valid="a code that no other check has and no column's own rules make",
+        )
+
+
+def derived_codes(names: Sequence[str]) -> list[str]:
+    """Names of the constraints that the columns' own rules make."""
+    return [f"{name}_{rule}" for name in names for rule in ("missing", *RULES)]
+
+
+def expect_errors(expect: str, names: Sequence[str], entry: Entry) -> Iterator[ContractError]:
+    """A rule is one expression that reads silver columns; what it means, `goldlake check` says."""
+    bare = without_literals(expect)
+    if ";" in bare or "--" in bare or "/*" in bare:
+        yield entry.error(
+            "the rule holds a ';' or an SQL comment", valid="one Spark SQL expression"
+        )
+    elif not set(_WORD.findall(bare)) & set(names):
+        yield entry.error(
+            f"the rule names no silver column: {expect}", valid=nearest(expect, names)
+        )
+
+
+def gold_key_errors(
+    mode: str, key: Sequence[str], silver_key: Sequence[str], entry: Entry
+) -> Iterator[ContractError]:
+    """A table with one row per silver row has silver's key."""
+    if mode == "rows" and tuple(key) != tuple(silver_key):
+        yield entry.error(
+            f"the key of a table of mode rows is silver's, got {', '.join(key)}",
+            valid=f"[{', '.join(silver_key)}]",
+        )

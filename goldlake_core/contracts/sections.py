@@ -1,0 +1,320 @@
+"""The sections of ``contract.yaml`` and ``models/NAME.yaml``: each key is declared here, once.
+
+A Struct is a section as the rest of goldlake reads it. An attribute with a `Key` is a key of the
+YAML file; the others (a column's name, a gold table's columns) come from where the section lies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Any, Literal, NamedTuple
+
+import msgspec
+
+from goldlake_core.contracts.keys import Form, Key
+
+ColumnType = Literal["string", "long", "double", "boolean", "timestamp", "date"]
+WireNullKind = Literal["nan", "text", "flag"]
+FeatureKind = Literal["categorical", "numeric", "cyclic", "position", "crossed", "text"]
+Handoff = Literal["snapshot_example_gen", "csv_example_gen"]
+SPLITS = ("train", "eval", "test")
+
+_DAYS = 36_500
+_TIMES = ("timestamp", "date")
+_NUMBERS = ("long", "double")
+
+
+class Section(msgspec.Struct, frozen=True):
+    """A part of a contract; frozen, compared by value, and read and written as JSON by msgspec."""
+
+
+class WireNull(Section, frozen=True):
+    """How a missing value of a column travels in JSON, where TF Serving's row format has no null.
+
+    Attributes:
+        kind: ``nan`` (the bare token NaN; double only), ``text`` (a reserved string) or ``flag``
+            (a boolean input beside the column, true when the value is present).
+        token: The reserved string (kind ``text``) or the flag's input name (kind ``flag``).
+    """
+
+    kind: WireNullKind
+    token: str = ""
+
+
+# fmt: off
+class Column(Section, frozen=True):
+    """One column of a table, with what is needed to parse, check, describe and serve it."""
+
+    name: str
+    type: Annotated[ColumnType, Key("Type of the column in the table. Timestamps are stored in UTC.", "rebuild")]
+    comment: Annotated[str, Key("One sentence about the column. It becomes the Delta column comment and the catalogue's text.", "follow", form=Form.TEXT)]
+    field: Annotated[str, Key("Field of the source's record that holds the value.", "rebuild", form=Form.FIELD, default="the column's name", in_gold=False)] = ""
+    nullable: Annotated[bool, Key("Whether a value may be missing. A missing value in another column is quarantined.", "rebuild")] = True
+    format: Annotated[str | None, Key("Spark datetime pattern of the source's text. A timestamp or date must have it.", "rebuild", form=Form.TEXT, only=_TIMES, in_gold=False)] = None
+    time_zone: Annotated[str | None, Key("Zone of the source's clock. A timestamp whose format has no offset must have it.", "rebuild", form=Form.ZONE, only=("timestamp",), in_gold=False)] = None
+    pad: Annotated[int | None, Key("Width to which a code is padded with zeros on the left, after zeros of the source are stripped.", "rebuild", 1, 64, only=("string",), in_gold=False)] = None
+    replace: Annotated[Mapping[str, str], Key("Spellings of the source and what each becomes.", "rebuild", form=Form.FREE, of="text to text", default="none", in_gold=False)] = {}
+    null_values: Annotated[tuple[str, ...], Key("Texts of the source that mean that the value is missing.", "rebuild", form=Form.TEXTS, default="none", in_gold=False)] = ()
+    domain: Annotated[tuple[str, ...] | None, Key("All values that the column may hold.", "rebuild", form=Form.TEXTS, only=("string",), least=1)] = None
+    range: Annotated[tuple[int | float | None, int | float | None] | None, Key("Lowest and highest value that the column may hold.", "rebuild", form=Form.RANGE, only=_NUMBERS)] = None
+    pattern: Annotated[str | None, Key("Regular expression that the whole text must match.", "rebuild", form=Form.PATTERN, only=("string",))] = None
+    wire_null: Annotated[WireNull | None, Key("How a missing value travels to a served model: as NaN, as a reserved text, or beside a presence flag. A nullable column that a model reads must have it.", "follow", form=Form.WIRE_NULL)] = None
+    unit: Annotated[str | None, Key("Unit of measurement, for people.", "follow", form=Form.TEXT)] = None
+
+
+class Check(Section, frozen=True):
+    """A rule over several columns of one silver row."""
+
+    code: Annotated[str, Key("Reason code of a quarantined row and name of the CHECK constraint. Each code is used once.", "rebuild", form=Form.NAME)]
+    expect: Annotated[str, Key("Spark SQL over silver columns. A row passes when it is true or null.", "rebuild", form=Form.TEXT)]
+    comment: Annotated[str, Key("One sentence that explains the rule to people.", "follow", form=Form.TEXT)]
+
+
+class Source(Section, frozen=True):
+    """Where records come from."""
+
+    kind: Annotated[str, Key("Kind of source, which names its connector, such as `files`.", "refuse", form=Form.NAME)]
+    address: Annotated[str, Key("Base URL of the live API. Sources that are files have none.", "follow", form=Form.ADDRESS, default="none")] = ""
+    dataset: Annotated[str, Key("Identifier of the data set at that address.", "refuse", form=Form.DATASET, required=True)] = ""
+    page_rows: Annotated[int, Key("Number of rows that one request asks for.", "follow", 1, 1_000_000)] = 10_000
+    time_field: Annotated[str, Key("Field of the record that `--since` and `--until` limit.", "follow", form=Form.TEXT, default="none")] = ""
+    generator: Annotated[str | None, Key("Function of the use case's folder that yields rows for the simulator.", "refuse", form=Form.FUNCTION)] = None
+    options: Annotated[Mapping[str, Any], Key("Settings that only this kind of source understands. Its connector checks them.", "follow", form=Form.FREE, default="none")] = {}
+
+
+class Silver(Section, frozen=True):
+    """The typed, deduplicated table: one row per key, the newest version."""
+
+    table: Annotated[str, Key("Name of the table, the last part of `USECASE.silver.NAME`.", "rebuild", form=Form.NAME)]
+    comment: Annotated[str, Key("One sentence about the table, which becomes its Delta comment.", "follow", form=Form.TEXT)]
+    key: Annotated[tuple[str, ...], Key("Columns that together identify a row.", "rebuild", form=Form.COLUMNS, of="not nullable", least=1)]
+    version: Annotated[str, Key("Column whose larger value is the newer version of a row.", "rebuild", form=Form.COLUMN, of="not nullable")]
+    event_time: Annotated[str, Key("Timestamp or date column that says when the fact happened.", "rebuild", form=Form.COLUMN, of="not nullable")]
+    columns: Annotated[tuple[Column, ...], Key("The columns in the order of the table.", "rebuild", form=Form.SECTIONS, least=1)]
+    checks: Annotated[tuple[Check, ...], Key("Rules over several columns of a row.", "rebuild", form=Form.LIST, default="none")] = ()
+
+    def column(self, name: str) -> Column:
+        """The column called ``name``; raises KeyError."""
+        return _column(self.columns, name)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Column names in table order."""
+        return tuple(c.name for c in self.columns)
+
+
+class GoldTable(Section, frozen=True):
+    """A table that is maintained from silver's change data feed.
+
+    In mode ``aggregate``, ``build(silver, changes, gold)`` returns the rows to upsert, and those to
+    remove with a true column ``_deleted``; changes and gold are None when all rows are wanted.
+    """
+
+    name: str
+    comment: Annotated[str, Key("One sentence about the table, which becomes its Delta comment.", "follow", form=Form.TEXT)]
+    mode: Annotated[Literal["rows", "aggregate"], Key("`rows` makes one row per silver row, with the same key; `aggregate` makes rows from many.", "rebuild")]
+    build: Annotated[str, Key("Function of the use case's folder that makes the rows.", "rebuild", form=Form.FUNCTION)]
+    key: Annotated[tuple[str, ...], Key("Columns that together identify a row.", "rebuild", form=Form.COLUMNS, least=1)]
+    columns: Annotated[tuple[Column, ...], Key("The table's own columns, which follow the kept ones. A computed column has no source field.", "rebuild", form=Form.SECTIONS, default="none")] = ()
+    keep: Annotated[tuple[str, ...], Key("Silver columns that appear unchanged, before the table's own. A kept key column is not nullable here.", "rebuild", form=Form.COLUMNS, of="of silver", default="none")] = ()
+
+    def column(self, name: str) -> Column:
+        """The column called ``name``; raises KeyError."""
+        return _column(self.columns, name)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Column names in table order."""
+        return tuple(c.name for c in self.columns)
+
+
+class Categorical(Section, frozen=True):
+    """A value out of a vocabulary that is learned from the train split."""
+
+    embedding: Annotated[int, Key("Width of the embedding. With 0 the deep part gets a one-hot vector.", "follow", 0, 1024)] = 8
+    min_count: Annotated[int, Key("Rarer values share the out-of-vocabulary buckets.", "follow", 1, 10**9)] = 1
+    oov_buckets: Annotated[int, Key("Number of buckets for values that training did not see.", "follow", 1, 10**6)] = 1
+
+
+class Numeric(Section, frozen=True):
+    """A number, as a z-score."""
+
+    buckets: Annotated[int, Key("Number of quantile buckets for the wide part. With 0 there is the z-score only.", "follow", 0, 1000)] = 0
+
+
+class Cyclic(Section, frozen=True):
+    """A number that comes round, as sine and cosine of 2·pi·value/period, and one-hot."""
+
+    period: Annotated[int, Key("Number of values that make one turn, such as 24 hours.", "follow", 2, 10**6)]
+
+
+class Position(Section, frozen=True):
+    """A latitude and a longitude, as z-scores and as a cell of a grid of quantiles."""
+
+    cells: Annotated[int, Key("Number of grid cells on each axis, cut at quantiles.", "follow", 2, 1000)] = 16
+    embedding: Annotated[int, Key("Width of the embedding. With 0 the deep part gets a one-hot vector.", "follow", 0, 1024)] = 8
+
+
+class Crossed(Section, frozen=True):
+    """The combination of two or three categorical or cyclic columns, as a hash."""
+
+    buckets: Annotated[int, Key("Number of buckets of the hash.", "follow", 2, 10**7)] = 1024
+    embedding: Annotated[int, Key("Width of the embedding. With 0 only the wide part uses the feature.", "follow", 0, 1024)] = 0
+
+
+class Words(Section, frozen=True):
+    """A text, as the mean of the embeddings of its lower-cased words."""
+
+    max_tokens: Annotated[int, Key("Greatest size of the vocabulary.", "follow", 1, 10**6)] = 1000
+    embedding: Annotated[int, Key("Width of a word's embedding.", "follow", 1, 1024)] = 8
+
+
+class Kind(NamedTuple):
+    """What a kind of feature takes: its parameters, types of its columns, and how many of them."""
+
+    params: type[Section]
+    types: tuple[str, ...]
+    fewest: int
+    most: int
+
+
+FEATURES: Mapping[str, Kind] = {
+    "categorical": Kind(Categorical, ("string", "long", "boolean"), 1, 1),
+    "numeric": Kind(Numeric, ("double", "long"), 1, 1),
+    "cyclic": Kind(Cyclic, ("long",), 1, 1),
+    "position": Kind(Position, ("double",), 2, 2),
+    "crossed": Kind(Crossed, ("string", "long", "boolean"), 2, 3),
+    "text": Kind(Words, ("string",), 1, 1),
+}
+
+
+class Feature(Section, frozen=True):
+    """One model input, or one derived from several."""
+
+    name: str
+    kind: Annotated[FeatureKind, Key("What the feature makes of its columns.", "follow")]
+    columns: Annotated[tuple[str, ...], Key("Gold columns that the feature reads. A position reads latitude and longitude.", "follow", form=Form.COLUMNS, default="the feature's name")] = ()
+    params: Mapping[str, Any] = {}
+
+
+class Split(Section, frozen=True):
+    """How rows are divided by event time.
+
+    ``train < eval_from <= eval < test_from <= test < until``.
+
+    Relative: boundaries are counted back from the anchor, which is the earlier of the end of the
+    data (midnight after the newest event) and ``as_of - maturity_days``. Both are facts of the
+    gold version.
+    """
+
+    kind: Annotated[Literal["relative", "fixed"], Key("Whether the windows are counted back from the data or begin on fixed days.", "follow")]
+    eval_days: Annotated[int, Key("Length of the eval window in days.", "follow", 1, _DAYS, required=True, variant="relative")] = 0
+    test_days: Annotated[int, Key("Length of the test window in days.", "follow", 1, _DAYS, required=True, variant="relative")] = 0
+    train_days: Annotated[int | None, Key("Length of the train window in days. Without it all earlier rows train.", "follow", 1, _DAYS, variant="relative")] = None
+    eval_from: Annotated[date | None, Key("First day of the eval window.", "follow", required=True, variant="fixed")] = None
+    test_from: Annotated[date | None, Key("First day of the test window.", "follow", required=True, variant="fixed")] = None
+    until: Annotated[date | None, Key("First day after the test window.", "follow", required=True, variant="fixed")] = None
+
+
+class Training(Section, frozen=True):
+    """How the network is trained."""
+
+    hidden_units: Annotated[tuple[int, ...], Key("Widths of the hidden layers of the deep part.", "follow", 1, 8192, least=1)] = (64, 32)
+    dropout: Annotated[float, Key("Share of units that are dropped after each hidden layer.", "follow", 0, 0.95)] = 0.1
+    learning_rate: Annotated[float, Key("Learning rate of the Adam optimizer.", "follow", above=0)] = 0.001
+    l2: Annotated[float, Key("Weight decay of the wide part.", "follow", 0)] = 0.0
+    batch_rows: Annotated[int, Key("Number of rows in one training step.", "follow", 1, 10_000_000)] = 1024
+    epochs: Annotated[int, Key("Greatest number of epochs.", "follow", 1, 100_000)] = 10
+    patience: Annotated[int, Key("Number of epochs without a better eval AUC before training stops.", "follow", 0, 100_000)] = 2
+    seed: Annotated[int, Key("Seed of all random number generators.", "follow", 0, 2**31 - 1)] = 0
+
+
+class Metric(NamedTuple):
+    """A metric that a threshold may bound: its range, and whether higher is better.
+
+    ``is_better_high`` is None where the best value lies in the middle; such a metric has no drop.
+    """
+
+    is_better_high: bool | None
+    high: float | None
+
+
+METRICS: Mapping[str, Metric] = {
+    "auc": Metric(True, 1),
+    "auc_precision_recall": Metric(True, 1),
+    "binary_accuracy": Metric(True, 1),
+    "precision": Metric(True, 1),
+    "recall": Metric(True, 1),
+    "binary_crossentropy": Metric(False, None),
+    "calibration": Metric(None, None),
+}
+
+
+class Threshold(Section, frozen=True):
+    """A bound that a candidate must keep on the test split to be blessed."""
+
+    metric: str
+    minimum: Annotated[float | None, Key("Lowest value allowed, inside the range of the metric.", "follow", 0, name="min")] = None
+    maximum: Annotated[float | None, Key("Highest value allowed, inside the range of the metric.", "follow", 0, name="max")] = None
+    max_drop: Annotated[float | None, Key("How much worse than the model that serves now the candidate may be.", "follow", 0)] = None
+
+
+class DriftLimit(Section, frozen=True):
+    """How far a column's distribution may move before the gate stops the run."""
+
+    column: Annotated[str, Key("Column that a feature reads.", "follow", form=Form.COLUMN)]
+    compare: Annotated[Literal["drift", "skew"], Key("`drift` compares train with the train data of the promoted model; `skew` compares test with train.", "follow")]
+    infinity_norm: Annotated[float | None, Key("Greatest L-infinity distance of the values' shares. Only string columns have it.", "follow", high=1, above=0)] = None
+    jensen_shannon: Annotated[float | None, Key("Greatest Jensen-Shannon divergence.", "follow", high=1, above=0)] = None
+
+
+class Model(Section, frozen=True):
+    """One model of a use case, served as ``usecase.name``."""
+
+    name: Annotated[str, Key("Name of the model, which is also the name of its file.", "refuse", form=Form.NAME)]
+    title: Annotated[str, Key("Heading for people.", "follow", form=Form.TEXT)]
+    description: Annotated[str, Key("A paragraph that says what the model predicts and for whom.", "follow", form=Form.TEXT)]
+    table: Annotated[str, Key("Gold table that the model learns from. Its mode is `rows`.", "follow", form=Form.TABLE)]
+    label: Annotated[str, Key("Boolean column to predict.", "follow", form=Form.COLUMN, of="not nullable")]
+    event_time: Annotated[str, Key("Timestamp or date column that splits the data.", "follow", form=Form.COLUMN, of="not nullable")]
+    maturity_days: Annotated[int, Key("Age in days that an event must have at the as-of instant before its label is trusted.", "follow", 0, _DAYS)]
+    split: Annotated[Split, Key("How rows are divided into train, eval and test.", "follow", form=Form.SECTION)]
+    features: Annotated[tuple[Feature, ...], Key("What the model reads, in model order.", "follow", form=Form.SECTIONS, least=1)]
+    thresholds: Annotated[tuple[Threshold, ...], Key("Bounds that a candidate must meet to be blessed, by metric.", "follow", form=Form.SECTIONS, least=1)]
+    training: Annotated[Training, Key("Parameters of the trainer.", "follow", form=Form.SECTION, default="every default")] = Training()
+    slices: Annotated[tuple[tuple[str, ...], ...], Key("Columns by whose values the evaluation is repeated. The whole split is always evaluated.", "follow", form=Form.SLICES, default="none")] = ()
+    limits: Annotated[tuple[DriftLimit, ...], Key("Limits of skew and drift.", "follow", form=Form.LIST, default="none")] = ()
+    min_domain_mass: Annotated[float, Key("Least share of a column's values that must lie in its domain.", "follow", 0, 1)] = 1.0
+    handoff: Annotated[Handoff, Key("TFX component that reads the export.", "follow")] = "snapshot_example_gen"
+    examples: Annotated[tuple[Mapping[str, Any], ...], Key("Rows that `goldlake run` asks the served model about. A missing key travels as the column's `wire_null`.", "follow", form=Form.LIST, default="none")] = ()
+    preprocessing: Annotated[str | None, Key("Function of the use case's folder that gets the dict of raw tensors and returns further numeric columns for the deep part.", "follow", form=Form.FUNCTION)] = None
+
+    @property
+    def feature_columns(self) -> tuple[str, ...]:
+        """Gold columns the model reads, each once, in the order features name them."""
+        return tuple(dict.fromkeys(c for f in self.features for c in f.columns))
+
+
+class UseCase(Section, frozen=True):
+    """A whole use case: its contract, its models and the folder that its functions live in."""
+
+    name: Annotated[str, Key("Name of the use case, which is also the name of its folder.", "refuse", form=Form.NAME)]
+    title: Annotated[str, Key("Heading for people.", "follow", form=Form.TEXT)]
+    description: Annotated[str, Key("A paragraph about the data for the catalogue.", "follow", form=Form.TEXT)]
+    licence: Annotated[str, Key("Terms under which the data may be used.", "follow", form=Form.TEXT)]
+    folder: Path
+    source: Annotated[Source, Key("Where records come from.", "follow", form=Form.SECTION)]
+    silver: Annotated[Silver, Key("The typed, deduplicated table.", "rebuild", form=Form.SECTION)]
+    gold: Annotated[Mapping[str, GoldTable], Key("Tables that are maintained from silver.", "rebuild", form=Form.SECTIONS, least=1)]
+    models: Mapping[str, Model]
+    hashes: Mapping[str, str]
+# fmt: on
+
+
+def _column(columns: tuple[Column, ...], name: str) -> Column:
+    for column in columns:
+        if column.name == name:
+            return column
+    raise KeyError(name)
