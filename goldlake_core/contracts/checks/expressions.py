@@ -92,9 +92,9 @@ def _shape_remarks(rule: Condition) -> Iterator[Remark]:
 
 
 def _function_remarks(tokens: list[Token]) -> Iterator[Remark]:
-    for name, is_qualified in dict.fromkeys(_called(tokens)):
+    for name in dict.fromkeys(_called(tokens)):
         lower = name.lower()
-        if is_qualified or lower not in FUNCTIONS | _SYNTAX:
+        if lower not in FUNCTIONS | _SYNTAX:
             near, is_near, _ = nearest(lower, sorted(FUNCTIONS)).partition(" (nearest)")
             valid = near + is_near if is_near else "a built-in function of Spark"
             yield error(f"there is no function {name!r} in Spark SQL", valid=valid)
@@ -111,8 +111,8 @@ def _function_remarks(tokens: list[Token]) -> Iterator[Remark]:
             )
 
 
-def _called(tokens: list[Token]) -> Iterator[tuple[str, bool]]:
-    """Names before a parenthesis, as written, and whether a dot comes before them."""
+def _called(tokens: list[Token]) -> Iterator[str]:
+    """Names of functions as written, with what comes before a dot."""
     from sqlglot.dialects.spark import Spark
     from sqlglot.tokens import TokenType
 
@@ -125,11 +125,12 @@ def _called(tokens: list[Token]) -> Iterator[tuple[str, bool]]:
         if before in likes and lower in ("any", "some", "all"):
             continue
         if is_call and token.token_type in names and not _is_type(token, before):
-            yield token.text, before == TokenType.DOT
+            parent = f"{tokens[index - 2].text}." if before == TokenType.DOT else ""
+            yield parent + token.text
         elif not is_call and token.token_type != TokenType.STRING and before != TokenType.DOT:
             is_quoted = token.token_type == TokenType.IDENTIFIER
             if lower in _WITHOUT_PARENTHESES and not is_quoted:
-                yield token.text, False
+                yield token.text
 
 
 def _is_type(token: Token, before: object) -> bool:

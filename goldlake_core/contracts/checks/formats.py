@@ -17,6 +17,7 @@ from goldlake_core.contracts.usecase import Column
 
 LETTERS: dict[str, tuple[int, ...]] = {
     "G": (1, 2, 3, 4),
+    "g": tuple(range(1, 20)),
     "y": (1, 2, 3, 4, 5, 6),
     "D": (1, 2, 3),
     "M": (1, 2, 3, 4),
@@ -38,7 +39,7 @@ LETTERS: dict[str, tuple[int, ...]] = {
     "x": (1, 2, 3, 4, 5),
     "Z": (1, 2, 3, 4, 5),
 }
-"""Letters that Spark parses by, and how many of each may be in a row."""
+"""Letters that Spark parses by, and how many of each may be in a row (g and v by Java alone)."""
 
 _REFUSED = {
     "Y": ("the week-based year, which Spark refuses", "yyyy, the calendar year"),

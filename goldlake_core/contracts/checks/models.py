@@ -30,8 +30,7 @@ def model_remarks(
             steps = ("features", feature.name, "columns")
             if column in table.key:
                 problem = f"{column!r} is a key of {table.name}: it names a row and tells nothing"
-                hint = "leave the feature out, or say why the key tells something"
-                yield steps, warning(problem, "columns that other rows share", hint)
+                yield steps, warning(problem, "columns that other rows share")
             elif column == silver.version:
                 problem = f"{column!r} is silver's version: it changes with every amendment"
                 yield steps, warning(problem, "columns known before the outcome")
