@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from goldlake_core.contracts.checks import spark_functions
-from goldlake_core.contracts.checks.formats import format_remarks
+from goldlake_core.contracts.checks.formats import LETTERS, format_remarks
 from goldlake_core.contracts.usecase import Column
 from tests.goldlake_core.contracts.checks import test_expressions as rules
 from tests.goldlake_core.contracts.checks import test_formats as formats
@@ -44,13 +44,17 @@ def is_error(pattern: str) -> bool:
 
 
 def test_spark_takes_a_letter_as_often_as_the_check_does(spark: Any) -> None:
-    patterns = [letter * count for letter in string.ascii_letters for count in range(1, 12)]
-    wrong = {
-        pattern
-        for pattern in patterns
-        if is_error(pattern) != (refusal(lambda p=pattern: parsed(spark, "1", p)) is not None)
-    }
-    assert wrong == set()
+    from pyspark.sql import functions as F
+
+    letters = [letter * count for letter in LETTERS for count in range(1, 12)]
+    patterns = [*letters, *(letter for letter in string.ascii_letters if letter not in LETTERS)]
+    good = [pattern for pattern in patterns if not is_error(pattern)]
+    texts = [F.try_to_timestamp(F.lit("1"), F.lit(pattern)) for pattern in good]
+    assert refusal(lambda: spark.range(1).select(texts)) is None
+    refused = [p for p in patterns if is_error(p)]
+    assert len(good) == sum(count < 12 for counts in LETTERS.values() for count in counts)
+    taken = [p for p in refused if refusal(lambda p=p: parsed(spark, "1", p)) is None]
+    assert taken == []
 
 
 @pytest.mark.parametrize("pattern", formats.GOOD)
@@ -123,7 +127,7 @@ def rows(spark: Any) -> Any:
 def test_spark_takes_the_rules_that_hold(rows: Any, sql: str) -> None:
     from pyspark.sql import functions as F
 
-    assert refusal(lambda: rows.select("berth", F.expr(f"coalesce({sql}, true)"))) is None
+    assert refusal(lambda: rows.select("berth", F.expr(f"coalesce(({sql}), true)"))) is None
 
 
 @pytest.mark.parametrize("sql", [case[0] for case in (*rules.UNPARSABLE, *rules.REFUSED)])
@@ -132,4 +136,4 @@ def test_spark_refuses_the_rules_that_do_not_hold(rows: Any, sql: str) -> None:
 
     if any(part in sql for part in ONLY_IN_A_PROJECTION):
         pytest.skip("a CHECK constraint refuses it, a projection does not")
-    assert refusal(lambda: rows.select("berth", F.expr(f"coalesce({sql}, true)"))) is not None
+    assert refusal(lambda: rows.select("berth", F.expr(f"coalesce(({sql}), true)"))) is not None

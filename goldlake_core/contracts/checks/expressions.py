@@ -58,6 +58,8 @@ def expression_remarks(sql: str, columns: Mapping[str, str]) -> tuple[Remark, ..
         return (error(f"the rule does not parse: {sql}", "text in quotes that are closed"),)
     except errors.ParseError as raised:
         return (_parse_remark(sql, raised),)
+    except RecursionError:
+        return (error("the rule is nested too deeply to be parsed", valid="several rules"),)
     kinds = {token.token_type for token in tokens}
     if TokenType.SEMICOLON in kinds:
         return (error("the rule holds several statements", valid=_VALID),)

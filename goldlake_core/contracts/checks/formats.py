@@ -60,7 +60,7 @@ _REFUSED = {
 }
 _NO_PATTERN = ("epoch", "unix", "timestamp", "iso", "iso8601", "rfc3339")
 _PARTS = re.compile(r"'(?:[^']|'')*'|([A-Za-z])\1*|.", re.DOTALL)
-_HOURS, _ZONES = frozenset("HkKh"), frozenset("VvzOXxZ")
+_HOURS, _ZONES = frozenset("HkKh"), frozenset("VzOXxZ")
 _EXAMPLE = "a Spark datetime pattern, such as yyyy-MM-dd'T'HH:mm:ss.SSS"
 
 

@@ -138,3 +138,8 @@ def test_every_wrong_name_is_told() -> None:
         "there is no silver column 'brth'",
         "there is no silver column 'nam'",
     ]
+
+
+def test_a_rule_that_is_nested_too_deeply() -> None:
+    sql = "(" * 5000 + "berth" + ")" * 5000
+    assert said(sql) == [("error", "the rule is nested too deeply to be parsed", "several rules")]
