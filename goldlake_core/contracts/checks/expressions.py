@@ -62,9 +62,9 @@ def expression_remarks(sql: str, columns: Mapping[str, str]) -> tuple[Remark, ..
         return (error("the rule is nested too deeply to be parsed", valid="several rules"),)
     kinds = {token.token_type for token in tokens}
     if TokenType.SEMICOLON in kinds:
-        return (error("the rule holds several statements", valid=_VALID),)
+        return (error("the rule contains several statements", valid=_VALID),)
     if kinds & {TokenType.PLACEHOLDER, TokenType.PARAMETER} or rule.find(exp.Placeholder):
-        return (error("the rule holds a parameter, and nothing gives it a value", valid=_VALID),)
+        return (error("the rule contains a parameter, and nothing sets its value", valid=_VALID),)
     shape = [*_shape_remarks(rule)]
     functions = [] if shape else [*_function_remarks(tokens)]
     remarks = [*shape, *functions, *_column_remarks(rule, columns)]
@@ -86,11 +86,11 @@ def _shape_remarks(rule: Condition) -> Iterator[Remark]:
     from sqlglot import exp
 
     if rule.find(exp.Query) is not None:
-        yield error("the rule holds a subquery, and it is asked of one row", valid=_VALID)
+        yield error("the rule contains a subquery, and it applies to one row", valid=_VALID)
     if rule.find(exp.Window) is not None:
-        yield error("the rule holds a window (OVER), and it is asked of one row", valid=_VALID)
+        yield error("the rule contains a window (OVER), and it applies to one row", valid=_VALID)
     if any(not isinstance(star.parent, exp.Count) for star in rule.find_all(exp.Star)):
-        yield error("the rule holds *, which is not one value", valid=_VALID)
+        yield error("the rule contains *, which is not one value", valid=_VALID)
 
 
 def _function_remarks(tokens: list[Token]) -> Iterator[Remark]:
@@ -101,11 +101,13 @@ def _function_remarks(tokens: list[Token]) -> Iterator[Remark]:
             valid = near + is_near if is_near else "a built-in function of Spark"
             yield error(f"there is no function {name!r} in Spark SQL", valid=valid)
         elif lower in AGGREGATES:
-            yield error(f"{name} is over many rows, and the rule is asked of one row", valid=_VALID)
+            yield error(
+                f"{name} works over many rows, and the rule applies to one row", valid=_VALID
+            )
         elif lower in WINDOWS:
-            yield error(f"{name} needs a window, and the rule is asked of one row", valid=_VALID)
+            yield error(f"{name} needs a window, and the rule applies to one row", valid=_VALID)
         elif lower in GENERATORS:
-            yield error(f"{name} gives a table, and the rule is asked of one row", valid=_VALID)
+            yield error(f"{name} returns a table, and the rule applies to one row", valid=_VALID)
         elif lower in _UNSTABLE:
             yield warning(
                 f"{name} depends on more than the row, so a rebuild may quarantine other rows",
@@ -175,4 +177,4 @@ def _result_remarks(rule: Condition, columns: Mapping[str, str]) -> Iterator[Rem
     elif isinstance(result, exp.Add | exp.Sub | exp.Mul | exp.Div | exp.Mod | exp.Neg):
         found = "number"
     if found is not None and found != "boolean":
-        yield error(f"the rule gives a {found}, which is neither true nor false", valid=_VALID)
+        yield error(f"the rule returns a {found}, not true or false", valid=_VALID)

@@ -39,7 +39,10 @@ LETTERS: dict[str, tuple[int, ...]] = {
     "x": (1, 2, 3, 4, 5),
     "Z": (1, 2, 3, 4, 5),
 }
-"""Letters that Spark parses by, and how many of each may be in a row (g and v by Java alone)."""
+"""Letters that Spark parses by, and how many of each may be in a row.
+
+Spark's page does not list g (modified Julian day) and v (time-zone name); java.time has them.
+"""
 
 _REFUSED = {
     "Y": ("the week-based year, which Spark refuses", "yyyy, the calendar year"),

@@ -1,4 +1,4 @@
-"""Columns and models that are valid and hardly meant."""
+"""Columns and models that are valid but probably not intended."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_columns_that_tell_something(fields: dict[str, Any]) -> None:
         ),
     ],
 )
-def test_columns_that_are_hardly_meant(fields: dict[str, Any], said: str) -> None:
+def test_columns_that_are_probably_not_intended(fields: dict[str, Any], said: str) -> None:
     assert column_said(**fields) == [said]
 
 
@@ -76,7 +76,8 @@ def test_a_feature_that_names_a_row(harbour: UseCase) -> None:
     assert model_said(harbour, features=features) == [
         (
             "features.number.columns",
-            "'call_id' is a key of call_features: it names a row and tells nothing",
+            "'call_id' is a key of call_features: it identifies one row, so a model learns "
+            "nothing from it",
         )
     ]
 
