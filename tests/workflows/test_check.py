@@ -152,7 +152,7 @@ def test_a_key_as_a_feature(toy: Copy) -> None:
     line = toy.line_of("models/overdue.yaml", "columns: [call_id]")
     assert found.message == (
         f"{toy.folder}/models/overdue.yaml:{line}: features.words.columns: warning: 'call_id' is "
-        "a key of call_features: it identifies one row, so a model learns nothing from it. "
+        "the key of call_features: it identifies one row, so a model learns nothing from it. "
         "Valid: columns that other rows share."
     )
 

@@ -28,9 +28,9 @@ def model_remarks(
     for feature in model.features:
         for column in feature.columns:
             steps = ("features", feature.name, "columns")
-            if column in table.key:
+            if table.key == (column,):  # A part of a longer key is shared by rows.
                 problem = (
-                    f"{column!r} is a key of {table.name}: it identifies one row, so a model "
+                    f"{column!r} is the key of {table.name}: it identifies one row, so a model "
                     "learns nothing from it"
                 )
                 yield steps, warning(problem, "columns that other rows share")

@@ -76,10 +76,16 @@ def test_a_feature_that_names_a_row(harbour: UseCase) -> None:
     assert model_said(harbour, features=features) == [
         (
             "features.number.columns",
-            "'call_id' is a key of call_features: it identifies one row, so a model learns "
+            "'call_id' is the key of call_features: it identifies one row, so a model learns "
             "nothing from it",
         )
     ]
+
+
+def test_a_part_of_a_key_may_be_a_feature(harbour: UseCase) -> None:
+    table = dataclasses.replace(harbour.gold["call_features"], key=("call_id", "berth"))
+    found = model_remarks(harbour.models["overdue"], table, harbour.silver)
+    assert list(found) == []
 
 
 def test_a_feature_that_counts_amendments(harbour: UseCase) -> None:
