@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import string
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from goldlake_core.contracts.checks import spark_functions
+from goldlake_core.contracts.checks.expressions import expression_remarks
 from goldlake_core.contracts.checks.formats import LETTERS, format_remarks
+from goldlake_core.contracts.schemas import Rule
 from goldlake_core.contracts.usecase import Column
+from lakehouse import delta
+from lakehouse.specs import Field, TableSpec
 from tests.goldlake_core.contracts.checks import test_expressions as rules
 from tests.goldlake_core.contracts.checks import test_formats as formats
 
@@ -49,17 +55,23 @@ def is_error(pattern: str) -> bool:
 
 
 def test_spark_takes_a_letter_as_often_as_the_check_does(spark: Any) -> None:
-    from pyspark.sql import functions as F
+    from py4j.protocol import Py4JJavaError
+    from pyspark.errors import PySparkException
+
+    util = spark._jvm.org.apache.spark.sql.catalyst.util
+    formatters = getattr(getattr(util, "TimestampFormatter$"), "MODULE$")
+    utc = spark._jvm.java.time.ZoneOffset.UTC
+
+    def is_taken(pattern: str) -> bool:
+        try:
+            formatters.apply(pattern, utc, True)
+        except (Py4JJavaError, PySparkException):
+            return False
+        return True
 
     letters = [letter * count for letter in LETTERS for count in range(1, 12)]
     patterns = [*letters, *(letter for letter in string.ascii_letters if letter not in LETTERS)]
-    good = [pattern for pattern in patterns if not is_error(pattern)]
-    texts = [F.try_to_timestamp(F.lit("1"), F.lit(pattern)) for pattern in good]
-    assert not is_refused(lambda: spark.range(1).select(texts))
-    refused = [p for p in patterns if is_error(p)]
-    assert len(good) == sum(count < 12 for counts in LETTERS.values() for count in counts)
-    taken = [p for p in refused if not is_refused(lambda p=p: parsed(spark, "1", p))]
-    assert taken == []
+    assert [p for p in patterns if is_taken(p)] == [p for p in patterns if not is_error(p)]
 
 
 @pytest.mark.parametrize("pattern", formats.GOOD)
@@ -119,6 +131,25 @@ def test_the_groups_of_functions_are_those_of_the_installed_spark(spark: Any) ->
     assert groups["agg_funcs"] | others == spark_functions.AGGREGATES
     assert groups["window_funcs"] == spark_functions.WINDOWS
     assert groups["tables"] == spark_functions.GENERATORS
+
+
+def test_text_that_looks_like_sql_is_text_in_a_constraint_too(spark: Any, tmp_path: Path) -> None:
+    rule = """name <> ';' and name <> '--' and name <> ")" and name <> '/*'"""
+    assert expression_remarks(rule, {"name": "string"}) == ()
+    name, expression = Rule("no_syntax", f"({rule})").constraint
+    for folder in ("created", "altered"):
+        uri = str(tmp_path / folder)
+        spec = TableSpec("t", uri, "t", (Field("name", "string", "", True),))
+        whole = dataclasses.replace(spec, constraints={name: expression})
+        delta.create(spark, whole if folder == "created" else spec)
+        if folder == "altered":
+            delta.add_constraints(spark, whole, [name])
+        table = f"delta.`{uri}`"
+        spark.sql(f"INSERT INTO {table} VALUES ('harbour'), (null)")
+        for text in (";", "--"):
+            with pytest.raises(Exception, match="no_syntax"):
+                spark.sql(f"INSERT INTO {table} VALUES ('{text}')")
+        assert spark.sql(f"SELECT * FROM {table}").count() == 2
 
 
 @pytest.fixture
