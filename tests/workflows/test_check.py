@@ -60,6 +60,21 @@ CASES = {
         "source.kind: there is no kind of source 'socrat'. Valid: socrata (nearest); all: files, "
         "socrata.",
     ),
+    "unknown option": (
+        "contract.yaml",
+        "  page_rows: 200",
+        "  page_rows: 200\n  options: {atempts: 3}",
+        "atempts",
+        "source.options.atempts: 'atempts' is not an option of a socrata source. "
+        "Valid: attempts (nearest); all: attempts, backoff_s, timeout_s.",
+    ),
+    "option of a wrong type": (
+        "contract.yaml",
+        "  page_rows: 200",
+        "  page_rows: 200\n  options: {attempts: many}",
+        "attempts",
+        "source.options.attempts: 'many' is not a number. Valid: such as 8.",
+    ),
     "format": (
         "contract.yaml",
         "      format: yyyy-MM-dd'T'HH:mm:ss.SSS\n      comment: Last day",
@@ -183,6 +198,11 @@ def test_nothing_of_the_use_case_is_executed(toy: Copy, tmp_path: Path) -> None:
         path.write_text(path.read_text() + f"\nopen({str(mark)!r}, 'w')\n")
     assert check_usecase(str(toy.folder)).findings == ()
     assert not mark.exists()
+
+
+def test_options_that_fit(toy: Copy) -> None:
+    toy.edit("contract.yaml", "  page_rows: 200", "  page_rows: 200\n  options: {timeout_s: 30}")
+    assert check_usecase(str(toy.folder)).findings == ()
 
 
 def test_a_wrong_name_is_wrong_usage() -> None:
