@@ -66,7 +66,7 @@ def expression_remarks(sql: str, columns: Mapping[str, str]) -> tuple[Remark, ..
     if kinds & {TokenType.PLACEHOLDER, TokenType.PARAMETER} or rule.find(exp.Placeholder):
         return (error("the rule contains a parameter, and nothing sets its value", valid=_VALID),)
     shape = [*_shape_remarks(rule)]
-    functions = [] if shape else [*_function_remarks(tokens)]
+    functions = [] if shape else [*_function_remarks(tokens, columns)]
     remarks = [*shape, *functions, *_column_remarks(rule, columns)]
     if not any(remark.severity == "error" for remark in remarks):
         remarks += _result_remarks(rule, columns)
@@ -93,8 +93,9 @@ def _shape_remarks(rule: Condition) -> Iterator[Remark]:
         yield error("the rule contains *, which is not one value", valid=_VALID)
 
 
-def _function_remarks(tokens: list[Token]) -> Iterator[Remark]:
-    for name in dict.fromkeys(_called(tokens)):
+def _function_remarks(tokens: list[Token], columns: Mapping[str, str]) -> Iterator[Remark]:
+    own = {name.lower() for name in columns}
+    for name in dict.fromkeys(_called(tokens, own)):
         lower = name.lower()
         if lower not in FUNCTIONS | _SYNTAX:
             near, is_near, _ = nearest(lower, sorted(FUNCTIONS)).partition(" (nearest)")
@@ -115,12 +116,13 @@ def _function_remarks(tokens: list[Token]) -> Iterator[Remark]:
             )
 
 
-def _called(tokens: list[Token]) -> Iterator[str]:
+def _called(tokens: list[Token], columns: set[str]) -> Iterator[str]:
     """Names of functions as written, with what comes before a dot."""
     from sqlglot.dialects.spark import Spark
     from sqlglot.tokens import TokenType
 
     names = Spark.Parser.FUNC_TOKENS | {TokenType.VAR, TokenType.IDENTIFIER}
+    bare = {TokenType.VAR, *Spark.Parser.NO_PAREN_FUNCTIONS}
     likes = (TokenType.LIKE, TokenType.ILIKE, TokenType.RLIKE)
     for index, token in enumerate(tokens):
         before = tokens[index - 1].token_type if index else None
@@ -131,9 +133,8 @@ def _called(tokens: list[Token]) -> Iterator[str]:
         if is_call and token.token_type in names and not _is_type(token, before):
             parent = f"{tokens[index - 2].text}." if before == TokenType.DOT else ""
             yield parent + token.text
-        elif not is_call and token.token_type != TokenType.STRING and before != TokenType.DOT:
-            is_quoted = token.token_type == TokenType.IDENTIFIER
-            if lower in _WITHOUT_PARENTHESES and not is_quoted:
+        elif token.token_type in bare and lower in _WITHOUT_PARENTHESES - columns:
+            if not is_call and before != TokenType.DOT:
                 yield token.text
 
 

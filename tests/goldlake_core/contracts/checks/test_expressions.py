@@ -132,6 +132,16 @@ def test_a_rule_that_depends_on_more_than_the_row_is_a_warning(now: str) -> None
     assert said(f"arrived <= {now}") == [("warning", problem, "columns of the row only")]
 
 
+def test_a_column_may_have_the_name_of_a_function() -> None:
+    columns = {"user": "string", "current_date": "date", "day": "long"}
+    assert expression_remarks("user = r'now' and current_date is null", columns) == ()
+    assert expression_remarks("day > 1 and day(current_date) > 1", columns) == ()
+    assert said("name = 'now()' and name <> r'current_date'") == []
+    assert [problem for _, problem, _ in said("name = user")] == [
+        "user depends on more than the row, so a rebuild may quarantine other rows"
+    ]
+
+
 def test_every_wrong_name_is_told() -> None:
     assert [problem for _, problem, _ in said("brth > 1 and sbu(nam) = brth")] == [
         "there is no function 'sbu' in Spark SQL",
