@@ -99,12 +99,28 @@ def _findings(usecase: UseCase, folder: Path) -> Iterator[Finding]:
 
 
 def _source_findings(usecase: UseCase, contract: Places) -> Iterator[Finding]:
-    from lakehouse.sources.plugins import kinds
+    from lakehouse.sources.plugins import kinds, source_kind
 
     kind = usecase.source.kind
     if kind not in kinds():
         remark = findings.error(f"there is no kind of source {kind!r}", nearest(kind, kinds()))
         yield contract.finding(remark, "source", "kind")
+        return
+    known = source_kind(kind).options
+    if known is None:
+        return
+    for name, value in usecase.source.options.items():
+        if name not in known:
+            problem = f"{name!r} is not an option of a {kind} source"
+            remark = findings.error(problem, nearest(name, known))
+            yield contract.finding(remark, "source", "options", name)
+        elif _is_number(known[name]) and not _is_number(value):
+            remark = findings.error(f"{value!r} is not a number", f"such as {known[name]}")
+            yield contract.finding(remark, "source", "options", name)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _silver_findings(usecase: UseCase, contract: Places) -> Iterator[Finding]:

@@ -92,9 +92,11 @@ class SourceKind:
 
     Attributes:
         connector: Makes a connector for a contract's source at an address ("" for its own).
+        options: The ``source.options`` that it knows, with their defaults; None: not declared.
     """
 
     connector: Callable[[UseCase, str], Connector]
+    options: Mapping[str, Any] | None = None
 
 
 def options_of(source: Source, known: Mapping[str, Any]) -> dict[str, Any]:

@@ -190,4 +190,4 @@ def _csv_record(names: list[str], row: list[str]) -> bytes:
     return json_line({name: value for name, value in zip(names, row, strict=True) if value})
 
 
-KIND = SourceKind(connector=FilesConnector)
+KIND = SourceKind(connector=FilesConnector, options={})

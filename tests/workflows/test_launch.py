@@ -12,7 +12,7 @@ import pytest
 
 from goldlake.workflows import launch
 from goldlake.workflows.processes import Run
-from goldlake.workflows.servers import embedded_source
+from goldlake.workflows.servers import ServerDied, embedded_source
 from goldlake_core.storage.home import Home
 from tests.goldlake_core.contracts.conftest import TOY
 
@@ -77,9 +77,11 @@ def test_the_embedded_source_serves_a_use_case_of_such_a_directory(trap: Path) -
 
 def test_a_source_that_cannot_start_says_why_in_its_log(tmp_path: Path) -> None:
     log = tmp_path / "source.log"
-    command = launch.module_command("goldlake.simulators", str(TOY), "--rows", "0")
-    with log.open("w") as sink:
-        assert subprocess.call(command, stderr=sink) == 2
+    with pytest.raises(ServerDied) as caught, embedded_source(str(TOY), 0, 1, log):
+        pass
+    assert caught.value.message == (
+        f"goldlake.simulators {TOY} ended with exit status 2 before it was ready. Next: read {log}"
+    )
     assert log.read_text() == "error: --rows is 0. Valid: a number above 0.\n"
 
 

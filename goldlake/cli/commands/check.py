@@ -20,10 +20,10 @@ CONTRACT_EXIT_CODE = 2
 @json_option
 @report_errors
 def check(usecase: str, as_json: bool) -> None:
-    """Say all that is wrong with a use case's contracts (exit code 2 for errors).
+    """Check the contracts of a use case (exit code 2 if there are errors).
 
     Nothing of the use case is run, and neither Spark nor TensorFlow is started. A warning is about
-    what is valid and hardly meant.
+    what is valid but probably not intended.
     """
     import msgspec
 

@@ -10,7 +10,7 @@ from goldlake_core.contracts.sections import Column
 
 
 def column_remarks(column: Column) -> Iterator[tuple[str, Remark]]:
-    """What is hardly meant, each with the key of the column that says it.
+    """What is probably not intended, each with the key of the column that says it.
 
     Args:
         column: A silver column, or one that a gold table declares.

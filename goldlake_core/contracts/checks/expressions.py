@@ -58,13 +58,15 @@ def expression_remarks(sql: str, columns: Mapping[str, str]) -> tuple[Remark, ..
         return (error(f"the rule does not parse: {sql}", "text in quotes that are closed"),)
     except errors.ParseError as raised:
         return (_parse_remark(sql, raised),)
+    except RecursionError:
+        return (error("the rule is nested too deeply to be parsed", valid="several rules"),)
     kinds = {token.token_type for token in tokens}
     if TokenType.SEMICOLON in kinds:
-        return (error("the rule holds several statements", valid=_VALID),)
+        return (error("the rule contains several statements", valid=_VALID),)
     if kinds & {TokenType.PLACEHOLDER, TokenType.PARAMETER} or rule.find(exp.Placeholder):
-        return (error("the rule holds a parameter, and nothing gives it a value", valid=_VALID),)
+        return (error("the rule contains a parameter, and nothing sets its value", valid=_VALID),)
     shape = [*_shape_remarks(rule)]
-    functions = [] if shape else [*_function_remarks(tokens)]
+    functions = [] if shape else [*_function_remarks(tokens, columns)]
     remarks = [*shape, *functions, *_column_remarks(rule, columns)]
     if not any(remark.severity == "error" for remark in remarks):
         remarks += _result_remarks(rule, columns)
@@ -84,26 +86,29 @@ def _shape_remarks(rule: Condition) -> Iterator[Remark]:
     from sqlglot import exp
 
     if rule.find(exp.Query) is not None:
-        yield error("the rule holds a subquery, and it is asked of one row", valid=_VALID)
+        yield error("the rule contains a subquery, and it applies to one row", valid=_VALID)
     if rule.find(exp.Window) is not None:
-        yield error("the rule holds a window (OVER), and it is asked of one row", valid=_VALID)
+        yield error("the rule contains a window (OVER), and it applies to one row", valid=_VALID)
     if any(not isinstance(star.parent, exp.Count) for star in rule.find_all(exp.Star)):
-        yield error("the rule holds *, which is not one value", valid=_VALID)
+        yield error("the rule contains *, which is not one value", valid=_VALID)
 
 
-def _function_remarks(tokens: list[Token]) -> Iterator[Remark]:
-    for name, is_qualified in dict.fromkeys(_called(tokens)):
+def _function_remarks(tokens: list[Token], columns: Mapping[str, str]) -> Iterator[Remark]:
+    own = {name.lower() for name in columns}
+    for name in dict.fromkeys(_called(tokens, own)):
         lower = name.lower()
-        if is_qualified or lower not in FUNCTIONS | _SYNTAX:
+        if lower not in FUNCTIONS | _SYNTAX:
             near, is_near, _ = nearest(lower, sorted(FUNCTIONS)).partition(" (nearest)")
             valid = near + is_near if is_near else "a built-in function of Spark"
             yield error(f"there is no function {name!r} in Spark SQL", valid=valid)
         elif lower in AGGREGATES:
-            yield error(f"{name} is over many rows, and the rule is asked of one row", valid=_VALID)
+            yield error(
+                f"{name} works over many rows, and the rule applies to one row", valid=_VALID
+            )
         elif lower in WINDOWS:
-            yield error(f"{name} needs a window, and the rule is asked of one row", valid=_VALID)
+            yield error(f"{name} needs a window, and the rule applies to one row", valid=_VALID)
         elif lower in GENERATORS:
-            yield error(f"{name} gives a table, and the rule is asked of one row", valid=_VALID)
+            yield error(f"{name} returns a table, and the rule applies to one row", valid=_VALID)
         elif lower in _UNSTABLE:
             yield warning(
                 f"{name} depends on more than the row, so a rebuild may quarantine other rows",
@@ -111,12 +116,13 @@ def _function_remarks(tokens: list[Token]) -> Iterator[Remark]:
             )
 
 
-def _called(tokens: list[Token]) -> Iterator[tuple[str, bool]]:
-    """Names before a parenthesis, as written, and whether a dot comes before them."""
+def _called(tokens: list[Token], columns: set[str]) -> Iterator[str]:
+    """Names of functions as written, with what comes before a dot."""
     from sqlglot.dialects.spark import Spark
     from sqlglot.tokens import TokenType
 
     names = Spark.Parser.FUNC_TOKENS | {TokenType.VAR, TokenType.IDENTIFIER}
+    bare = {TokenType.VAR, *Spark.Parser.NO_PAREN_FUNCTIONS}
     likes = (TokenType.LIKE, TokenType.ILIKE, TokenType.RLIKE)
     for index, token in enumerate(tokens):
         before = tokens[index - 1].token_type if index else None
@@ -125,11 +131,11 @@ def _called(tokens: list[Token]) -> Iterator[tuple[str, bool]]:
         if before in likes and lower in ("any", "some", "all"):
             continue
         if is_call and token.token_type in names and not _is_type(token, before):
-            yield token.text, before == TokenType.DOT
-        elif not is_call and token.token_type != TokenType.STRING and before != TokenType.DOT:
-            is_quoted = token.token_type == TokenType.IDENTIFIER
-            if lower in _WITHOUT_PARENTHESES and not is_quoted:
-                yield token.text, False
+            parent = f"{tokens[index - 2].text}." if before == TokenType.DOT else ""
+            yield parent + token.text
+        elif token.token_type in bare and lower in _WITHOUT_PARENTHESES - columns:
+            if not is_call and before != TokenType.DOT:
+                yield token.text
 
 
 def _is_type(token: Token, before: object) -> bool:
@@ -172,4 +178,4 @@ def _result_remarks(rule: Condition, columns: Mapping[str, str]) -> Iterator[Rem
     elif isinstance(result, exp.Add | exp.Sub | exp.Mul | exp.Div | exp.Mod | exp.Neg):
         found = "number"
     if found is not None and found != "boolean":
-        yield error(f"the rule gives a {found}, which is neither true nor false", valid=_VALID)
+        yield error(f"the rule returns a {found}, not true or false", valid=_VALID)

@@ -15,7 +15,7 @@ class Remark(msgspec.Struct, frozen=True):
     """What is wrong with one value, wherever it is written.
 
     Attributes:
-        severity: ``error``: it cannot work; ``warning``: it is valid and hardly meant.
+        severity: ``error``: it cannot work; ``warning``: it is valid but probably not intended.
         problem: What is wrong, with the value received.
         valid: What would be right, or None where there is nothing to choose from.
         hint: The next thing to do, or None.

@@ -17,6 +17,7 @@ from goldlake_core.contracts.sections import Column
 
 LETTERS: dict[str, tuple[int, ...]] = {
     "G": (1, 2, 3, 4),
+    "g": tuple(range(1, 20)),
     "y": (1, 2, 3, 4, 5, 6),
     "D": (1, 2, 3),
     "M": (1, 2, 3, 4),
@@ -38,7 +39,10 @@ LETTERS: dict[str, tuple[int, ...]] = {
     "x": (1, 2, 3, 4, 5),
     "Z": (1, 2, 3, 4, 5),
 }
-"""Letters that Spark parses by, and how many of each may be in a row."""
+"""Letters that Spark parses by, and how many of each may be in a row.
+
+Spark's page does not list g (modified Julian day) and v (time-zone name); java.time has them.
+"""
 
 _REFUSED = {
     "Y": ("the week-based year, which Spark refuses", "yyyy, the calendar year"),
@@ -59,7 +63,7 @@ _REFUSED = {
 }
 _NO_PATTERN = ("epoch", "unix", "timestamp", "iso", "iso8601", "rfc3339")
 _PARTS = re.compile(r"'(?:[^']|'')*'|([A-Za-z])\1*|.", re.DOTALL)
-_HOURS, _ZONES = frozenset("HkKh"), frozenset("VvzOXxZ")
+_HOURS, _ZONES = frozenset("HkKh"), frozenset("VzOXxZ")
 _EXAMPLE = "a Spark datetime pattern, such as yyyy-MM-dd'T'HH:mm:ss.SSS"
 
 

@@ -17,7 +17,7 @@ GUESSED_CROSSENTROPY = math.log(2)
 def model_remarks(
     model: Model, table: GoldTable, silver: Silver
 ) -> Iterator[tuple[tuple[Step, ...], Remark]]:
-    """What is hardly meant, each with the path of the key that says it.
+    """What is probably not intended, each with the path of the key that says it.
 
     Args:
         model: The model.
@@ -27,10 +27,12 @@ def model_remarks(
     for feature in model.features:
         for column in feature.columns:
             steps = ("features", feature.name, "columns")
-            if column in table.key:
-                problem = f"{column!r} is a key of {table.name}: it names a row and tells nothing"
-                hint = "leave the feature out, or say why the key tells something"
-                yield steps, warning(problem, "columns that other rows share", hint)
+            if table.key == (column,):  # A part of a longer key is shared by rows.
+                problem = (
+                    f"{column!r} is the key of {table.name}: it identifies one row, so a model "
+                    "learns nothing from it"
+                )
+                yield steps, warning(problem, "columns that other rows share")
             elif column == silver.version:
                 problem = f"{column!r} is silver's version: it changes with every amendment"
                 yield steps, warning(problem, "columns known before the outcome")
