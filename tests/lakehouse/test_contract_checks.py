@@ -14,7 +14,7 @@ from goldlake_core.contracts.checks import spark_functions
 from goldlake_core.contracts.checks.expressions import expression_remarks
 from goldlake_core.contracts.checks.formats import LETTERS, format_remarks
 from goldlake_core.contracts.schemas import Rule
-from goldlake_core.contracts.usecase import Column
+from goldlake_core.contracts.sections import Column
 from lakehouse import delta
 from lakehouse.specs import Field, TableSpec
 from tests.goldlake_core.contracts.checks import test_expressions as rules

@@ -105,13 +105,13 @@ def test_all_errors_of_all_files_are_reported_at_once(toy: Copy) -> None:
         ("overdue.yaml", "maturity_days", "expected a whole number, got soon"),
         ("overdue.yaml", "training.dropout", "7.0 is out of bounds"),
         ("overdue.yaml", "training.epoch", "unknown key 'epoch'"),
-        ("second.yaml", "name", "the model is called 'first' and its file second.yaml"),
         (
             "second.yaml",
             None,
             "the keys 'title', 'description', 'table', 'label', 'event_time', 'maturity_days', "
             "'split', 'features', 'thresholds' are missing",
         ),
+        ("second.yaml", "name", "the model is called 'first' and its file second.yaml"),
     ]
     assert str(error).startswith("8 errors in the contracts:\n")
     assert all(e.line is not None for e in error.errors)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from goldlake_core.contracts.checks.formats import format_remarks
-from goldlake_core.contracts.usecase import Column, ColumnType
+from goldlake_core.contracts.sections import Column, ColumnType
 
 EXAMPLE = "a Spark datetime pattern, such as yyyy-MM-dd'T'HH:mm:ss.SSS"
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from goldlake_core.contracts.checks.columns import column_remarks
 from goldlake_core.contracts.checks.models import model_remarks
-from goldlake_core.contracts.model import DriftLimit, Feature, Model, Threshold
-from goldlake_core.contracts.usecase import Column, UseCase
+from goldlake_core.contracts.sections import Column, DriftLimit, Feature, Model, Threshold, UseCase
 
 
 def column_said(**fields: Any) -> list[str]:
@@ -62,7 +61,7 @@ def test_columns_that_are_probably_not_intended(fields: dict[str, Any], said: st
 
 
 def model_said(usecase: UseCase, **fields: Any) -> list[tuple[str, str]]:
-    model: Model = dataclasses.replace(usecase.models["overdue"], **fields)
+    model: Model = replace(usecase.models["overdue"], **fields)
     found = model_remarks(model, usecase.gold["call_features"], usecase.silver)
     return [(".".join(map(str, steps)), remark.problem) for steps, remark in found]
 
@@ -83,15 +82,13 @@ def test_a_feature_that_names_a_row(harbour: UseCase) -> None:
 
 
 def test_a_part_of_a_key_may_be_a_feature(harbour: UseCase) -> None:
-    table = dataclasses.replace(harbour.gold["call_features"], key=("call_id", "berth"))
+    table = replace(harbour.gold["call_features"], key=("call_id", "berth"))
     found = model_remarks(harbour.models["overdue"], table, harbour.silver)
     assert list(found) == []
 
 
 def test_a_feature_that_counts_amendments(harbour: UseCase) -> None:
-    usecase = dataclasses.replace(
-        harbour, silver=dataclasses.replace(harbour.silver, version="crew")
-    )
+    usecase = replace(harbour, silver=replace(harbour.silver, version="crew"))
     assert model_said(usecase) == [
         (
             "features.crew.columns",
