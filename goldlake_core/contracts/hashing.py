@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -81,7 +83,11 @@ def model_sections(model: Model, table: GoldTable) -> dict[str, Any]:
 
 
 def functions_hash(usecase: UseCase, dotted: str) -> str:
-    """sha256 of the source file that a dotted function of the use case lives in. Read-only.
+    """sha256 of the code behind a dotted function of the use case. Read-only.
+
+    It covers the function's module and every other file of the folder that the module names in a
+    text, such as ``Path(__file__).with_name("weights.csv")``. A module that names none has the
+    hash of its own bytes.
 
     Args:
         usecase: The use case.
@@ -90,14 +96,49 @@ def functions_hash(usecase: UseCase, dotted: str) -> str:
     Raises:
         UsageError: There is no such file.
     """
+    source = _source(usecase, dotted)
+    digest = hashlib.sha256(source)
+    for file in _named_files(usecase.folder, source):
+        digest.update(f"\0{file.name}\0".encode())
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
+
+
+def module_hash(usecase: UseCase, dotted: str) -> str:
+    """sha256 of the module alone that holds a dotted function; see `functions_hash`.
+
+    It is part of the identity of stores of generated rows, which must not change with a file that
+    earlier versions left out.
+    """
+    return hashlib.sha256(_source(usecase, dotted)).hexdigest()
+
+
+def _source(usecase: UseCase, dotted: str) -> bytes:
     path = usecase.folder / f"{dotted.partition('.')[0]}.py"
     try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
+        return path.read_bytes()
     except OSError as error:
         raise UsageError(
             f"The file {path} of the function {dotted!r} cannot be read ({error.strerror})",
             valid=f"a Python file in {usecase.folder}",
         ) from error
+
+
+def _named_files(folder: Path, source: bytes) -> list[Path]:
+    """Files below the folder that the module's texts name; contracts are hashed by section."""
+    try:
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError):
+        return []
+    texts = {
+        node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and len(node.value) < 256
+    }
+    root = folder.resolve()
+    found = {path for text in texts if "\0" not in text for path in [(root / text).resolve()]}
+    inside = {path for path in found if path.is_relative_to(root) and path.is_file()}
+    return sorted(path for path in inside if path.name != "contract.yaml")
 
 
 def _typed(column: Column) -> dict[str, Any]:

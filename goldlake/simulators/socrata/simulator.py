@@ -13,7 +13,7 @@ from goldlake.simulators.socrata.portal import Clock, Portal
 from goldlake.simulators.socrata.records import EPOCH, Row, Shape, published
 from goldlake.simulators.socrata.replay import export_rows, file_hash
 from goldlake_core.contracts.errors import UsageError
-from goldlake_core.contracts.hashing import functions_hash
+from goldlake_core.contracts.hashing import module_hash
 from goldlake_core.contracts.registry import resolve
 from goldlake_core.contracts.sections import UseCase
 
@@ -82,7 +82,7 @@ def _generation(usecase: UseCase, generator: str, options: SimulatorOptions) -> 
         "rows": options.rows,
         "seed": options.seed,
         # Edited code makes other rows of the same seed.
-        "generator": functions_hash(usecase, generator),
+        "generator": module_hash(usecase, generator),
     }
 
 

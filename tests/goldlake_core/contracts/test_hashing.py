@@ -113,3 +113,16 @@ def test_functions_hash_follows_the_file(toy: Copy) -> None:
         UsageError, match=r"nothing\.py of the function 'nothing\.f' cannot be read"
     ):
         functions_hash(usecase, "nothing.f")
+
+
+def test_functions_hash_covers_the_files_that_the_module_names(toy: Copy) -> None:
+    usecase = toy.load()
+    alone = functions_hash(usecase, "tables.berth_day")
+    assert alone == hashing.module_hash(usecase, "tables.berth_day")
+    (toy.folder / "weights.csv").write_text("1", encoding="utf-8")
+    assert functions_hash(usecase, "tables.berth_day") == alone
+    toy.edit("tables.py", "CLOCK =", 'WEIGHTS = "weights.csv"\nCLOCK =')
+    before = functions_hash(usecase, "tables.berth_day")
+    (toy.folder / "weights.csv").write_text("2", encoding="utf-8")
+    assert functions_hash(usecase, "tables.berth_day") != before
+    assert hashing.module_hash(usecase, "tables.berth_day") != alone
