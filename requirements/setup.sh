@@ -54,13 +54,13 @@ pythons_for() {
 # The place is part of it: scripts in an environment name their interpreter by its full path.
 expected_stamp() {
   local files=("$(lock_of "$1")" requirements/{build,uv}.txt requirements/{machine,setup}.sh)
-  [ "$1" = main ] && files+=(requirements/jars.lock requirements/jars.py setup.py pyproject.toml)
+  [ "$1" = main ] && files+=(lakehouse/jars.lock setup.py pyproject.toml)
   { say "$top"; sha256 "${files[@]}"; } | sha256
 }
 
 has_jars() {
   local jar
-  for jar in $(awk -F'[: ]' '/^[^#]/ {print $2 "-" $3 ".jar"}' requirements/jars.lock); do
+  for jar in $(awk -F'[: ]' '/^[^#]/ {print $2 "-" $3 ".jar"}' lakehouse/jars.lock); do
     [ -f "$1/jars/$jar" ] || return 1
   done
 }
@@ -225,7 +225,7 @@ set_up() {
   install_lock "$env" "$(lock_of "$what")"
   if [ "$what" = main ]; then
     has_jars "$env" || say "Fetching the Delta JARs"
-    logged "Fetching the Delta JARs" "$env/bin/python" requirements/jars.py fetch
+    logged "Fetching the Delta JARs" "$env/bin/python" -m lakehouse.jars fetch
     # The legacy editable mode is a plain path entry: type checkers and spawned workers follow it.
     logged "Installing goldlake" "$env/bin/uv" pip install --quiet --python "$env/bin/python" --no-deps \
       --no-build-isolation --config-settings editable_mode=compat --editable .
@@ -248,8 +248,8 @@ write_locks() {
     logged "Locking $name.in" .venv/bin/uv pip compile --quiet --no-header --generate-hashes --python-version 3.10 \
       $scope ${UPGRADE:+--upgrade} --output-file "requirements/$name.txt" "requirements/$name.in"
   done
-  say "Locking requirements/jars.lock"
-  logged "Locking the JARs" .venv/bin/python requirements/jars.py lock
+  say "Locking lakehouse/jars.lock"
+  logged "Locking the JARs" .venv/bin/python -m lakehouse.jars lock
 }
 
 case ${1:-} in
