@@ -157,10 +157,10 @@ find_python() {
   done
   [ -z "$lacking" ] || fail "$lacking"
   version=${pythons%% *}
-  say "Python ${pythons// / or } was not found; asking uv to fetch $version"
+  say "Python ${pythons// / or } was not found; asking uv to fetch ${pythons%% *}"
   UV_HTTP_RETRIES=0 "$uv" python install --quiet "$version" >/dev/null 2>&1 &&
     python=$("$uv" python find --managed-python --no-python-downloads "$version" 2>/dev/null) ||
-    no_python ", and could not be fetched"
+    no_python ", nor fetched by uv"
 }
 
 # uv's cache is a second copy, unless it lies on the same disk: then both are the same files.
@@ -208,10 +208,10 @@ is_complete() { [ -x "$env/bin/python" ] && [ "$(cat "$env/.stamp" 2>/dev/null)"
 # One set-up at a time. The lock is on this very file, so that it leaves nothing behind, and belongs to this shell,
 # which opened it: it outlives the Python that asks for it (there is no flock on macOS).
 wait_for_turn() {
-  local lock='import fcntl; fcntl.flock(9, fcntl.LOCK_EX'
+  local ask='import fcntl; fcntl.flock(9, fcntl.LOCK_EX'
   exec 9<requirements/setup.sh
-  python3 -c "$lock | fcntl.LOCK_NB)" 2>/dev/null && return
-  type -P python3 >/dev/null && say "Waiting for another set-up to finish" && python3 -c "$lock)"
+  python3 -c "$ask | fcntl.LOCK_NB)" 2>/dev/null && return
+  type -P python3 >/dev/null && say "Waiting for another set-up to finish" && python3 -c "$ask)"
 }
 
 set_up() {
@@ -219,7 +219,7 @@ set_up() {
   is_complete && return
   # A pyenv shim can exist and fail, and uv goes no further then: the interpreters themselves go before it.
   for root in "${PYENV_ROOT:-}" "$(pyenv root 2>/dev/null)" "$HOME/.pyenv"; do
-    for bin in "$root"/versions/3.*/bin; do [ -x "$bin/python3" ] && PATH=$bin:$PATH; done
+    for bin in "$root"/versions/3.*/bin; do [ -d "$bin" ] && PATH=$bin:$PATH; done
   done
   wait_for_turn
   is_complete && return
