@@ -24,11 +24,13 @@ apt() { say "$([ "$(id -u)" = 0 ] || printf 'sudo ')apt-get install -y $*"; }
 # ------------------------------------------------------------------------------------------------------- the stack
 # Newest first; a change here is a change to the table in README.md too.
 readonly stacks="1.21 1.16"
-needs_of() { say "Linux on x86-64 with glibc $([ "$1" = 1.16 ] && say 2.17 or later || say 2.39 or later, or macOS on arm64)"; }
+needs_of() {
+  say "Linux on x86-64 with glibc $([ "$1" = 1.16 ] && say 2.17 or later || say 2.39 or later, or macOS on arm64)"
+}
 system=$(uname -s) processor=$(uname -m) glibc=$(getconf GNU_LIBC_VERSION 2>/dev/null)
 readonly system processor glibc=${glibc#* }
 case $system in
-  Linux) here="Linux on ${processor/x86_64/x86-64} $([ -n "$glibc" ] && say "with glibc $glibc" || say "without glibc")" ;;
+  Linux) here="Linux on ${processor/_/-} with${glibc:+ glibc $glibc}" && [ -n "$glibc" ] || here+="out glibc" ;;
   *) here="${system/Darwin/macOS} on $processor" ;;
 esac
 
@@ -75,20 +77,24 @@ check_java() {
   local java version install
   install=$(apt "openjdk-$(has_glibc 2.39 && say 21 || say 17)-jre-headless")
   on_mac && install="brew install openjdk@21 && export JAVA_HOME=\$(brew --prefix openjdk@21)/libexec/openjdk.jdk/Contents/Home"
-  java=${JAVA_HOME:+$JAVA_HOME/bin/}java
-  java=$(type -P "$java") || fail "$([ -n "${JAVA_HOME:-}" ] && say "JAVA_HOME=$JAVA_HOME holds no bin/java. Run: unset" \
-    "JAVA_HOME; $install" || say "Java was not found, and Spark needs 17 or newer. Run: $install")"
+  java=$(type -P "${JAVA_HOME:+$JAVA_HOME/bin/}java") || case ${JAVA_HOME:-} in
+    "") fail "Java was not found, and Spark needs 17 or newer. Run: $install" ;;
+    *) fail "JAVA_HOME=$JAVA_HOME holds no bin/java. Run: unset JAVA_HOME; $install" ;;
+  esac
   version=$("$java" -version 2>&1 | sed -n 's/.* version "\(1\.\)\{0,1\}\([0-9]*\).*/\2/p' | head -n 1)
   [ "${version:-0}" -ge 17 ] || fail "$java is Java ${version:-of no version that it tells}, and Spark needs 17 or" \
     "newer. Run: ${JAVA_HOME:+unset JAVA_HOME; }$install"
 }
 
-no_python() { # a system of glibc 2.39 brings a Python that fits, unless there is one already, which was of no use then
-  local newest=${pythons%% *} run
-  if on_mac; then run="brew install python@$newest"
-  elif type -P pyenv >/dev/null; then run="pyenv install $newest"
-  elif has_glibc 2.39 && ! type -P python3 >/dev/null && [[ $pythons == *3.13* ]]; then run=$(apt python3-venv python3-dev)
-  else run="$(build_tools) && git clone https://github.com/pyenv/pyenv ~/.pyenv && ~/.pyenv/bin/pyenv install $newest"; fi
+# A system of glibc 2.39 brings a Python that fits; where there is a python3 already, it was of no use.
+no_python() {
+  local run="pyenv install ${pythons%% *}"
+  if on_mac; then run="brew install python@${pythons%% *}"
+  elif [[ $pythons == *3.13* ]] && has_glibc 2.39 && ! type -P python3 >/dev/null; then
+    run=$(apt python3-venv python3-dev)
+  elif ! type -P pyenv >/dev/null; then
+    run="$(build_tools) && git clone https://github.com/pyenv/pyenv ~/.pyenv && ~/.pyenv/bin/$run"
+  fi
   fail "Python ${pythons// / or } was not found on PATH nor under pyenv${1:-}. Run: $run"
 }
 build_tools() { apt git build-essential libssl-dev libsqlite3-dev libbz2-dev libffi-dev zlib1g-dev liblzma-dev; }
@@ -104,7 +110,6 @@ for name in sys.argv[1:]:
 get_uv() {
   local locked python best="" lacking
   locked=$(sed -n 's/^uv==\([^ ;]*\).*/\1/p' requirements/uv.txt)
-  use_pip_settings
   for uv in uv .venv-uv/bin/uv; do [[ "$("$uv" --version 2>/dev/null) " == "uv $locked "* ]] && return; done
   while read -r python; do
     "$python" -c 'import sys; sys.exit(sys.version_info < (3, 8))' 2>/dev/null || continue
@@ -208,10 +213,10 @@ is_complete() { [ -x "$env/bin/python" ] && [ "$(cat "$env/.stamp" 2>/dev/null)"
 # One set-up at a time. The lock is on this very file, so that it leaves nothing behind, and belongs to this shell,
 # which opened it: it outlives the Python that asks for it (there is no flock on macOS).
 wait_for_turn() {
-  local ask='import fcntl; fcntl.flock(9, fcntl.LOCK_EX'
   exec 9<requirements/setup.sh
-  python3 -c "$ask | fcntl.LOCK_NB)" 2>/dev/null && return
-  type -P python3 >/dev/null && say "Waiting for another set-up to finish" && python3 -c "$ask)"
+  python3 -c 'import fcntl
+try: fcntl.flock(9, fcntl.LOCK_EX | fcntl.LOCK_NB)
+except OSError: print("Waiting for another set-up to finish", flush=True); fcntl.flock(9, fcntl.LOCK_EX)' 2>/dev/null
 }
 
 set_up() {
@@ -225,6 +230,7 @@ set_up() {
   is_complete && return
   [ "$env" != .venv ] || check_java
   get_uv
+  use_pip_settings
   find_python
   [ -f "$env/.locked" ] || check_disk
   # A package whose installation was interrupted looks installed to the next call. So an environment is trusted only
@@ -261,6 +267,7 @@ set_up() {
 write_locks() {
   local name scope
   get_uv
+  use_pip_settings
   begin_log .venv
   for name in uv build docs $(printf 'stack-%s kfp-%s ' 1.21 1.21 1.16 1.16); do
     case $name in *-1.16) scope="--python-platform x86_64-manylinux_2_17" ;; *) scope=--universal ;; esac

@@ -98,6 +98,7 @@ class Machine:
         """The one line in which set-up refuses."""
         result = self.set_up(**extra)
         assert result.returncode == 1, result.stdout + result.stderr
+        assert len(result.stderr.splitlines()) == 1, result.stderr
         (line,) = result.stderr.splitlines()
         return line.removeprefix("goldlake set-up: ")
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import subprocess
+import textwrap
 
 import pytest
 
-from tests.setup.conftest import Machine, disk
+from tests.setup.conftest import REAL_PYTHON, Machine, disk
 
 pytestmark = pytest.mark.usefixtures("machine")
 SUDO = "" if os.getuid() == 0 else "sudo "
@@ -172,3 +175,43 @@ def test_a_disk_that_fills_up(machine: Machine) -> None:
     line = machine.complaint()
     assert line.startswith("Creating .venv failed: the disk is full (")
     assert line.endswith("Make room, then run: make setup")
+
+
+def test_uv_is_told_what_pip_was_told_of_indexes(machine: Machine) -> None:
+    """The environment goes before the files, and what uv was told itself before both."""
+    disk(machine, free_mb=9000)
+    settings = r"""
+        :env:.index-url='http://env/simple'
+        global.default-timeout='7'
+        global.extra-index-url='\nhttp://a\nhttp://b'
+        global.find-links='/wheels /more'
+        global.index-url='http://files/simple'
+        global.no-index='true'
+    """
+    listing = f"cat <<'END'\n{textwrap.dedent(settings)}END\nexit"
+    machine.program("python3", f'case "$*" in *"pip config list"*) {listing}\n;; esac\nexit 1')
+    shown = "$UV_INDEX_URL|$UV_EXTRA_INDEX_URL|$UV_FIND_LINKS|$UV_HTTP_TIMEOUT|$UV_NO_INDEX"
+    machine.uv(f'if [ "$1 $2" = "pip sync" ]; then echo "told: {shown}"; exit 1; fi')
+    line = machine.complaint(UV_FIND_LINKS="/own")
+    assert "told: http://env/simple|http://a http://b|/own|7|1 " in line
+
+
+def test_one_set_up_at_a_time(machine: Machine) -> None:
+    (machine.bin / "python3").symlink_to(REAL_PYTHON)
+    with (machine.clone / "requirements" / "setup.sh").open() as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        command = ["bash", "requirements/setup.sh", "main"]
+        second = subprocess.Popen(
+            command,
+            cwd=machine.clone,
+            env=machine.environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert second.stdout is not None
+        assert second.stdout.readline() == "Waiting for another set-up to finish\n"
+        with pytest.raises(subprocess.TimeoutExpired):
+            second.wait(timeout=1)
+    _, complaint = second.communicate(timeout=60)
+    assert "MB free" in complaint
