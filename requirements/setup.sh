@@ -200,6 +200,8 @@ logged() { # WHAT COMMAND...: its output goes to the log, its failure becomes on
     *"error sending request"* | *"dns error"* | *"ame resolution"* | *onnection* | *"imed out"* | *Timeout* | \
       *"is unreachable"* | *"ailed to fetch"* | *HostException* | *ConnectException* | *SSLError* | *ProxyError* | \
       *"was not resolved"* | *"connectivity is disabled"*)
+      # uv installs nothing before everything is there: the environment is still what it was.
+      [ -f "${env:-}/.locked-before" ] && mv "$env/.locked-before" "$env/.locked"
       fail "$what failed: no network, or no way to the packages (details in $log). Connect, or $([[ $what == *JAR* ]] &&
         say "name a mirror (export IVY_SETTINGS=ivysettings.xml)" ||
         say "point pip at your index (pip config set global.index-url URL)"), then run: make setup" ;;
@@ -240,7 +242,8 @@ set_up() {
     find "$env" -mindepth 1 -maxdepth 1 ! -name jars -exec rm -rf {} +
   fi
   begin_log "$env"
-  rm -f "$env/.stamp" "$env/.locked"
+  rm -f "$env/.stamp"
+  [ -f "$env/.locked" ] && mv "$env/.locked" "$env/.locked-before"
   if [ ! -x "$env/bin/python" ]; then
     [ "$env" = .venv-docs ] || say "Taking stack $stack: $why"
     say "Creating $env with $("$python" --version), $python"
@@ -250,7 +253,7 @@ set_up() {
   say "Installing the packages of $lock into $env (about a minute)"
   logged "Installing $lock" "$uv" pip sync --quiet --python "$env/bin/python" --require-hashes \
     --build-constraints requirements/build.txt "$lock"
-  say "$PWD $lock" >"$env/.locked"
+  say "$PWD $lock" >"$env/.locked" && rm -f "$env/.locked-before"
   if [ "$env" = .venv ]; then
     # The legacy editable mode is a plain path entry: type checkers and spawned workers follow it.
     logged "Installing goldlake" "$uv" pip install --quiet --python .venv/bin/python --no-deps --no-build-isolation \

@@ -215,3 +215,24 @@ def test_one_set_up_at_a_time(machine: Machine) -> None:
             second.wait(timeout=1)
     _, complaint = second.communicate(timeout=60)
     assert "MB free" in complaint
+
+
+@pytest.mark.parametrize(
+    ("words", "is_kept"),
+    [("error sending request for url", True), ("failed to hard link: Input/output error", False)],
+)
+def test_an_environment_outlives_a_lost_network_and_nothing_else(
+    machine: Machine, words: str, is_kept: bool
+) -> None:
+    """A failed installation may have left half of a package, which the next call removes."""
+    disk(machine, free_mb=9000)
+    environment = machine.clone / ".venv"
+    (environment / "bin").mkdir(parents=True)
+    (environment / "bin" / "python").symlink_to(machine.bin / "python3.10")
+    locked = environment / ".locked"
+    locked.write_text(f"{machine.clone} requirements/stack-1.16.txt\n")
+    machine.uv(f'if [ "$1 $2" = "pip sync" ]; then echo "{words}" >&2; exit 1; fi')
+    assert machine.complaint().startswith("Installing requirements/stack-1.16.txt failed: ")
+    assert locked.exists() == is_kept
+    again = machine.set_up().stdout
+    assert again.startswith("Installing the packages" if is_kept else "Removing .venv, which is")
