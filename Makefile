@@ -1,55 +1,78 @@
 # goldlake. `make` alone lists the targets; each does what set-up it needs, once.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-long test-current lint format lock docs kfp-env clean
 
 USECASE ?= chicago_crime
 BIN := .venv/bin
 # Two processes, a file of tests at a time: Spark and TensorFlow each keep about one core busy.
 WORKERS ?= -n 2 --dist loadfile
+# Parts of the long tests, each under an hour. Every test marked `long` is in exactly one of them.
+PARTS := lake tfx setup wheel stacks
+LONG_lake := $(WORKERS) -m "long and not (tfx or other_stack)" --ignore=tests/setup
+LONG_tfx := $(WORKERS) -m "long and tfx and not other_stack" --ignore=tests/setup
+LONG_setup := -m long tests/setup --ignore=tests/setup/test_wheel.py
+LONG_wheel := -m long tests/setup/test_wheel.py
 export STACK PYTHON UPGRADE
+.PHONY: help setup run test test-long $(PARTS:%=long-%) test-current optional-kfp-env lint format lock docs kfp-env clean
 
-help: ## this list
+help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: ## .venv with the locked packages, the Delta JARs and goldlake (every target does it, once)
+setup: ## make .venv with the locked packages, the Delta JARs and goldlake (every target does this, once)
 	@bash requirements/setup.sh main
 
-run: setup ## the whole way, generated API rows to a served prediction (USECASE=chicago_crime, ARGS=...)
+run: setup ## run the pipeline end to end: from generated API rows to a served prediction (USECASE=..., ARGS=...)
 	@$(BIN)/goldlake run $(USECASE) $(ARGS)
 
-test: lint ## lint, then every test that is not long (ARGS=... goes to pytest)
+test: lint ## lint, then run every test that is not long (ARGS=... goes to pytest)
 	$(BIN)/python -m pytest $(WORKERS) -m "not long and not other_stack" $(ARGS)
 
-test-long: lint ## lint, then every test, and test-current
-	@bash requirements/setup.sh kfp || echo "SKIPPED: compiling for Kubeflow, for lack of its environment"
-	$(BIN)/python -m pytest $(WORKERS) -m "not other_stack" $(ARGS)
-	@$(MAKE) --no-print-directory test-current
+test-long: $(if $(PART),$(addprefix long-,$(if $(filter all,$(PART)),$(PARTS),$(PART)))) ## run tests that take minutes, in parts (PART=all or a name; without it: list the parts)
+ifeq ($(PART),)
+	@echo "Name a part, or all of them with PART=all:"
+	@echo "  make test-long PART=lake    landing, Delta tables and exports of large data"
+	@echo "  make test-long PART=tfx     a year of real data up to a served model; compiling for Kubeflow"
+	@echo "  make test-long PART=setup   set-up from nothing, killed and repaired"
+	@echo "  make test-long PART=wheel   the wheel in an empty environment, outside any clone"
+	@echo "  make test-long PART=stacks  make test-current"
+endif
 
-test-current: setup ## all of this on a Debian 13 of its own, and both stacks on one another's homes (SHORT=1: no `make test`)
+optional-kfp-env:
+	@bash requirements/setup.sh kfp || echo "SKIPPED: compiling for Kubeflow, for lack of its environment"
+
+long-tfx: optional-kfp-env
+long-lake long-tfx long-setup long-wheel: lint
+	$(BIN)/python -m pytest $(LONG_$(@:long-%=%)) $(ARGS)
+
+long-stacks: test-current
+
+long-%:
+	@echo "There is no part '$*' of the long tests; there are: $(PARTS), all. Run: make test-long" >&2; exit 2
+
+test-current: setup ## run the README's commands on Debian 13, and each stack on a home of the other (SHORT=1: no `make test`)
 	@bash tests/debian13/run.sh $(if $(SHORT),short,whole)
 
-lint: setup ## ruff, mypy, and who may import whom
+lint: setup ## check style, types, and who may import whom
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-format: setup ## rewrites the code in the project's format
+format: setup ## rewrite the code in the project's format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-lock: ## the lock files in requirements/ from their .in files (UPGRADE=1: newest versions)
+lock: ## write the lock files in requirements/ from their .in files (UPGRADE=1: newest versions)
 	@bash requirements/setup.sh lock
 
-docs: setup ## the book, built into docs/_build/html
+docs: setup ## build the book into docs/_build/html
 	@bash requirements/setup.sh docs
 	$(BIN)/python docs/generate.py
 	.venv-docs/bin/jupyter-book build -W docs
 
-kfp-env: ## .venv-kfp, where tests compile the pipeline for Kubeflow
+kfp-env: ## make .venv-kfp, where tests compile the pipeline for Kubeflow
 	@bash requirements/setup.sh kfp
 
-clean: ## removes the environments and what was built; what runs have stored (var/) stays
-	rm -rf .venv .venv-docs .venv-kfp build docs/_build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+clean: ## remove the environments and what was built; what runs have stored (var/) stays
+	rm -rf .venv .venv-uv .venv-docs .venv-kfp build docs/_build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -not -path './var/*' -prune -exec rm -rf {} +

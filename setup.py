@@ -2,32 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
-from setuptools import setup
+from setuptools import find_packages, setup
 
-PACKAGES = [
-    "goldlake",
-    "goldlake.cli",
-    "goldlake.cli.commands",
-    "goldlake.simulators",
-    "goldlake.simulators.socrata",
-    "goldlake.workflows",
-    "goldlake.workflows.pages",
-    "goldlake_core",
-    "goldlake_core.contracts",
-    "goldlake_core.contracts.checks",
-    "goldlake_core.storage",
-    "lakehouse",
-    "lakehouse.sources",
-    "metadata",
-    "serving",
-    "tfx_pipeline",
-    "tfx_pipeline.components",
-    "tfx_pipeline.evaluation",
-    "tfx_pipeline.modules",
-    "usecases",
-]
+# Everything with an `__init__.py` is a package, and these are not part of the product.
+NOT_SHIPPED = ["benchmarks", "benchmarks.*", "tests", "tests.*"]
 
 # Ranges that the code is written for. What is tested is one set of versions that were built for
 # each other, requirements/stack-*.txt.
@@ -42,6 +23,14 @@ REQUIREMENTS = [
     "tensorflow>=2.16,<3",
     "tensorflow-data-validation>=1.16,<2",
     "tfx>=1.16,<2",
+    # Comes with those in a version that they decide, and is imported here too.
+    "keras>=3.12,<4",
+    "numpy>=1.26,<3",
+    "packaging>=23",
+    "protobuf>=3.20.3,<7",
+    "pyarrow>=10",
+    # TFX 1.16 and Beam 2.62 import pkg_resources, which later ones lack.
+    "setuptools<81",
     # The engine's own needs.
     "click>=8.1",
     "fsspec>=2024.2",
@@ -77,18 +66,21 @@ EXTRAS = {
     ],
 }
 
+text = Path(__file__).with_name("goldlake").joinpath("__init__.py").read_text(encoding="utf-8")
+version = re.findall(r'^__version__ = "(.+)"$', text, re.M)
 readme = Path(__file__).with_name("README.md")
 
 setup(
     name="goldlake",
-    version="0.1.0",
+    version=version[0],
     description="From a public API to a served TensorFlow model that can name its training rows",
     long_description=readme.read_text(encoding="utf-8") if readme.exists() else "",
     long_description_content_type="text/markdown",
     license="Apache-2.0",
     python_requires=">=3.10,<3.14",
-    packages=PACKAGES,
+    packages=find_packages(exclude=NOT_SHIPPED),
     package_data={
+        "lakehouse": ["jars.lock"],
         "goldlake_core": ["contracts/json_schemas/*.json"],
         "usecases": ["*/*.py", "*/*.yaml", "*/models/*.yaml"],
     },

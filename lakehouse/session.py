@@ -9,8 +9,7 @@ import sys
 import tempfile
 from typing import TYPE_CHECKING
 
-from goldlake_core.contracts.errors import PermanentError
-from goldlake_core.storage.home import jars_folder
+from lakehouse.jars import ensure_jars
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -32,15 +31,9 @@ def spark_session(
         rows: Records the run will touch, if known: a small run is compiled less.
 
     Raises:
-        PermanentError: The Delta JARs are missing.
+        GoldlakeError: The Delta JARs are missing and could not be fetched.
     """
-    jars = sorted(jars_folder().glob("delta-*.jar"))
-    if len(jars) < 2:
-        raise PermanentError(
-            f"Spark needs the two Delta JARs and {jars_folder()} holds {len(jars)}",
-            valid="delta-spark and delta-storage",
-            hint="make setup",
-        )
+    jars = ensure_jars()
     _set_environment()
     from pyspark.sql import SparkSession
 

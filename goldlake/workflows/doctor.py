@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib.metadata
 import os
 import platform
@@ -14,10 +13,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from goldlake_core.storage.home import Home, jars_folder
+from packaging.specifiers import SpecifierSet
 
-PYTHONS = {"1.16": ("3.10",), "1.21": ("3.10", "3.11", "3.12", "3.13")}
-"""Pythons for which there are wheels of a stack, a minor version of TFX."""
+from goldlake_core.storage.home import Home
+from lakehouse import jars
+
 JAVA_MAJOR = 17
 FREE_GIB = 3.0
 PACKAGES = (
@@ -71,11 +71,18 @@ def findings(home: Home) -> list[Finding]:
 
 def _python(home: Home) -> Iterator[Finding]:
     found = ".".join(map(str, sys.version_info[:3]))
-    stack = ".".join((_version("tfx") or max(PYTHONS)).split(".")[:2])
-    wanted = PYTHONS.get(stack, PYTHONS[max(PYTHONS)])
-    is_ok = found.rpartition(".")[0] in wanted
-    fix = "" if is_ok else f"pyenv install {wanted[-1]} && make setup"
-    yield Finding("Python", is_ok, found, f"{' or '.join(wanted)}, for stack {stack}", fix)
+    # TFX's releases differ in the Pythons that they have wheels for, and say so.
+    ranges = {name: _python_range(name) for name in ("goldlake", "tfx")}
+    is_ok = all(SpecifierSet(text).contains(found) for text in ranges.values())
+    wanted = ", ".join(f"{text} for {name}" for name, text in ranges.items() if text)
+    yield Finding("Python", is_ok, found, wanted, "" if is_ok else "make setup")
+
+
+def _python_range(package: str) -> str:
+    try:
+        return importlib.metadata.metadata(package)["Requires-Python"] or ""
+    except importlib.metadata.PackageNotFoundError:
+        return ""
 
 
 def _java(home: Home) -> Iterator[Finding]:
@@ -125,28 +132,13 @@ def _packages(home: Home) -> Iterator[Finding]:
 
 
 def _jars(home: Home) -> Iterator[Finding]:
-    jars = sorted(jars_folder().glob("*.jar"))
-    names = [jar.name for jar in jars]
-    has_both = all(
-        any(n.startswith(part) for n in names) for part in ("delta-spark", "delta-storage")
-    )
-    locked = _locked_checksums()
-    wrong = [
-        jar.name
-        for jar in jars
-        if locked and hashlib.sha256(jar.read_bytes()).hexdigest() not in locked
-    ]
-    is_ok = has_both and not wrong
-    found = f"checksum differs: {', '.join(wrong)}" if wrong else ", ".join(names) or "none"
-    fix = "" if is_ok else f"rm -r {jars_folder()} && make setup"
-    yield Finding("Delta JARs", is_ok, found, "delta-spark and delta-storage", fix)
-
-
-def _locked_checksums() -> set[str]:
-    lock = Path(__file__).parents[2] / "requirements" / "jars.lock"
-    if not lock.exists():
-        return set()
-    return set(re.findall(r"\b[0-9a-f]{64}\b", lock.read_text(encoding="utf-8")))
+    folder = jars.jars_folder()
+    wrong = jars.wrong_jars(folder)
+    names = [path.name for path in sorted(folder.glob("*.jar"))]
+    damaged = [name for name in wrong if name in names]
+    found = f"checksum differs: {', '.join(damaged)}" if damaged else ", ".join(names) or "none"
+    wanted = f"delta-spark and delta-storage in {folder}, as locked"
+    yield Finding("Delta JARs", not wrong, found, wanted, jars.fetch_command() if wrong else "")
 
 
 def _disk(home: Home) -> Iterator[Finding]:

@@ -22,7 +22,6 @@ from __future__ import annotations
 
 import os
 import posixpath
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -121,8 +120,3 @@ class Home:
     def logs(self, run_id: str, *parts: str) -> str:
         """A path in a run's log folder."""
         return self.path("logs", run_id, *parts)
-
-
-def jars_folder() -> Path:
-    """Folder of the two Delta JARs that set-up resolved and verified."""
-    return Path(sys.prefix) / "jars"

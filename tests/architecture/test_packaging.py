@@ -1,15 +1,18 @@
-"""setup.py names what is there, and its ranges hold what is locked."""
+"""The wheel holds what is there and asks for what it imports, in ranges that hold the locks."""
 
 from __future__ import annotations
 
 import ast
 import fnmatch
 import re
+import sys
+from importlib.metadata import requires
 from pathlib import Path
 from typing import Any
 
 import pytest
 from packaging.requirements import Requirement
+from setuptools import find_packages
 
 ROOT = Path(__file__).parents[2]
 TOP_LEVEL = [
@@ -52,8 +55,31 @@ def test_packages_are_those_on_disk() -> None:
         for name in TOP_LEVEL
         for path in (ROOT / name).rglob("__init__.py")
     }
-    assert set(SETUP["PACKAGES"]) == on_disk
-    assert SETUP["PACKAGES"] == sorted(SETUP["PACKAGES"])
+    assert set(find_packages(str(ROOT), exclude=SETUP["NOT_SHIPPED"])) == on_disk
+
+
+def imported(folders: list[str]) -> set[str]:
+    """Top-level modules that the files of these folders import, wherever they do so."""
+    found: set[str] = set()
+    for path in (path for name in folders for path in (ROOT / name).rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                found |= {alias.name.partition(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
+                found.add(".".join(node.module.split(".")[:2]))
+    return {name if name.startswith("google.") else name.partition(".")[0] for name in found}
+
+
+def test_what_is_imported_is_asked_for() -> None:
+    """By name, or by TFX and TFDV, whose own libraries come in the one version that fits."""
+    other_names = {"delta": "delta-spark", "google.protobuf": "protobuf", "yaml": "pyyaml"}
+    modules = imported(TOP_LEVEL) - {*TOP_LEVEL, *sys.stdlib_module_names}
+    wanted = {other_names.get(name, name.replace("_", "-")) for name in modules}
+    asked = {Requirement(text).name.lower() for text in SETUP["REQUIREMENTS"]}
+    parts = [*(requires("tfx") or ()), *(requires("tensorflow-data-validation") or ())]
+    by_tfx = {Requirement(text).name.lower() for text in parts}
+    by_tfx = {name for name in by_tfx if name.startswith(("tensorflow", "tfx"))}
+    assert wanted - asked - by_tfx == set()
 
 
 def test_every_module_of_the_engine_lies_in_a_package() -> None:
@@ -98,7 +124,7 @@ def test_the_jars_are_those_of_the_locked_spark_and_delta() -> None:
     locked = locked_versions(ROOT / "requirements" / "stack-1.16.txt")
     spark = ".".join(locked["pyspark"].split(".")[:2])
     delta = locked["delta-spark"]
-    jars = (ROOT / "requirements" / "jars.lock").read_text()
+    jars = (ROOT / "lakehouse" / "jars.lock").read_text()
     assert re.findall(r"^io\S+", jars, re.M) == [
         f"io.delta:delta-spark_{spark}_2.13:{delta}",
         f"io.delta:delta-storage:{delta}",

@@ -6,7 +6,6 @@ import os
 import shutil
 import subprocess
 import sys
-import sysconfig
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,8 +18,12 @@ TOOLS = """
     rm sed sh sha256sum sleep sort tail touch tr uname wc
 """
 VERSION = "{}.{}".format(*sys.version_info)
-COMPILER = (sysconfig.get_config_var("CC") or "gcc").split()[0]
 REAL_PYTHON = Path(sys.base_prefix) / "bin" / f"python{VERSION}"
+"""What made this environment."""
+REAL_UV = next(
+    (path for path in (ROOT / ".venv-uv/bin/uv", Path(sys.prefix, "bin", "uv")) if path.exists()),
+    Path(shutil.which("uv") or "uv"),
+)
 
 
 @dataclass(frozen=True)
@@ -39,17 +42,31 @@ class Machine:
         path.chmod(0o755)
 
     def python(self, version: str, lines: str = "") -> None:
-        """Puts a Python on PATH that gives itself out as another version.
+        """Puts a Python on PATH that gives itself out as another version, to uv as well.
 
         Args:
             version: What it says of itself, such as `3.13`.
             lines: Shell commands that go before the Python is run.
         """
+        full = ".".join(map(str, sys.version_info[:3]))
+        claims = f's#"{full}"#"{version}.0"#g; s#"{VERSION}"#"{version}"#g'
+        where = r's#\("sys_executable": \)"[^"]*"#\1"'
         self.program(
             f"python{version}",
-            f"""case "$*" in *'"%d.%d"'*) echo {version}; exit ;; esac\n"""
-            f'{lines}\nexec {REAL_PYTHON} "$@"',
+            f"""
+            case "$*" in *'"%d.%d"'*) echo {version}; exit ;; esac
+            {lines}
+            case "$*" in *get_interpreter_info*)
+              {REAL_PYTHON} "$@" | sed -e '{claims}' -e '{where}'"$0"'"#'
+              exit ;;
+            esac
+            exec {REAL_PYTHON} "$@"
+            """,
         )
+
+    def uv(self, lines: str = "") -> None:
+        """Puts the locked uv on PATH; `lines` are shell commands that go before it is run."""
+        self.program("uv", f'{lines}\nexec {REAL_UV} "$@"')
 
     def system(self, name: str, processor: str, glibc: str = "") -> None:
         """Makes it another system; without `glibc` it has another C library."""
@@ -62,7 +79,8 @@ class Machine:
 
     def environment(self, **extra: str) -> dict[str, str]:
         """The variables of a new log-in, and those of a test."""
-        return {"PATH": str(self.bin), "HOME": str(self.home), "LC_ALL": "C.UTF-8", **extra}
+        base = {"PATH": str(self.bin), "HOME": str(self.home), "LC_ALL": "C.UTF-8"}
+        return {**base, "UV_PYTHON_DOWNLOADS": "never", **extra}
 
     def set_up(self, what: str = "main", **extra: str) -> subprocess.CompletedProcess[str]:
         """Runs set-up to its end."""
@@ -80,6 +98,7 @@ class Machine:
         """The one line in which set-up refuses."""
         result = self.set_up(**extra)
         assert result.returncode == 1, result.stdout + result.stderr
+        assert len(result.stderr.splitlines()) == 1, result.stderr
         (line,) = result.stderr.splitlines()
         return line.removeprefix("goldlake set-up: ")
 
@@ -93,13 +112,14 @@ def machine(tmp_path: Path) -> Machine:
     for folder in (made.clone, made.bin, made.home):
         folder.mkdir()
     shutil.copytree(ROOT / "requirements", made.clone / "requirements")
-    for name in ("setup.py", "pyproject.toml", "Makefile"):
-        shutil.copy(ROOT / name, made.clone)
+    (made.clone / "lakehouse").mkdir()
+    for name in ("setup.py", "pyproject.toml", "Makefile", "lakehouse/jars.lock"):
+        shutil.copy(ROOT / name, made.clone / name)
     for tool in TOOLS.split():
         os.symlink(str(shutil.which(tool)), made.bin / tool)
     made.python("3.10")
+    made.uv()
     made.program("java", """echo 'openjdk version "17.0.9" 2023-10-17' >&2""")
-    made.program(COMPILER, "exit 0")
     made.system("Linux", "x86_64", glibc="2.36")
     disk(made, free_mb=1024)
     return made

@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from tests.setup.conftest import COMPILER, ROOT, VERSION, Machine, disk
+from tests.setup.conftest import REAL_PYTHON, ROOT, VERSION, Machine, disk
 
 pytestmark = pytest.mark.long
 PASSED_ON = ("PIP_CERT", "PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "https_proxy", "UV_CACHE_DIR")
@@ -39,11 +39,12 @@ def finish(process: subprocess.Popen[str]) -> list[str]:
 @pytest.mark.timeout(3600)
 def test_killed_then_repaired_then_left_alone(machine: Machine) -> None:
     disk(machine, free_mb=9000)
-    for pretended in ("java", COMPILER, "uname", "getconf", "python3.10"):
+    for pretended in ("java", "uname", "getconf", "python3.10", "uv"):
         machine.remove(pretended)
-    machine.python(VERSION)
-    for name in ("goldlake", "lakehouse", "metadata", "serving", "tfx_pipeline", "usecases"):
-        shutil.copytree(ROOT / name, machine.clone / name)
+    (machine.bin / f"python{VERSION}").symlink_to(REAL_PYTHON)
+    for path in ROOT.glob("*/__init__.py"):
+        if path.parent.name != "tests":
+            shutil.copytree(path.parent, machine.clone / path.parent.name, dirs_exist_ok=True)
     environment = machine.clone / ".venv"
     site = environment / "lib" / f"python{VERSION}" / "site-packages"
 
@@ -66,4 +67,4 @@ def test_killed_then_repaired_then_left_alone(machine: Machine) -> None:
 
     began = time.monotonic()
     assert finish(start(machine)) == []
-    assert time.monotonic() - began < 1.0
+    assert time.monotonic() - began < 0.3
