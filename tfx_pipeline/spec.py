@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal, TypeVar
 
 import msgspec
 
@@ -27,9 +27,6 @@ from goldlake_core.contracts.sections import (
     WireNull,
 )
 
-if TYPE_CHECKING:
-    from typing_extensions import Self
-
 USECASE_PATH = "GOLDLAKE_USECASE_PATH"
 """Environment variable that tells executors the folder (or name) of the use case."""
 
@@ -45,6 +42,9 @@ EXAMPLE_TYPES: Mapping[ColumnType, ExampleType] = {
 """tf.Example's kind per column type: booleans are 0 and 1, times are ISO 8601 texts in UTC."""
 
 
+S = TypeVar("S", bound="Spec")
+
+
 class Spec(msgspec.Struct, frozen=True):
     """A part of the definition; msgspec writes it as JSON and reads it again."""
 
@@ -54,7 +54,7 @@ class Spec(msgspec.Struct, frozen=True):
         return document
 
     @classmethod
-    def from_json(cls, document: Mapping[str, Any]) -> Self:
+    def from_json(cls: type[S], document: Mapping[str, Any]) -> S:
         """Reads what `to_json` wrote; other keys are left out."""
         return msgspec.convert(document, cls)
 
