@@ -133,8 +133,9 @@ def _called(tokens: list[Token], columns: set[str]) -> Iterator[str]:
         if is_call and token.token_type in names and not _is_type(token, before):
             parent = f"{tokens[index - 2].text}." if before == TokenType.DOT else ""
             yield parent + token.text
-        is_bare = token.token_type in bare and not is_call and before != TokenType.DOT
-        if is_bare and lower in _WITHOUT_PARENTHESES - columns:
+            continue
+        is_alone = token.token_type in bare and not is_call and before != TokenType.DOT
+        if is_alone and lower in _WITHOUT_PARENTHESES - columns:
             yield token.text
 
 
