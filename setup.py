@@ -43,6 +43,7 @@ REQUIREMENTS = [
     "requests>=2.31",
     "rich>=13.7",
     "sqlglot>=26",
+    'tomli>=2; python_version < "3.11"',
     "tzdata",
     "urllib3>=1.26",
     "uvicorn>=0.27",

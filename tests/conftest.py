@@ -8,6 +8,12 @@ from pathlib import Path
 import pytest
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _state(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """What commands remember of this person's homes stays as it was."""
+    os.environ["XDG_STATE_HOME"] = str(tmp_path_factory.mktemp("state"))
+
+
 @pytest.fixture(scope="session")
 def test_data() -> Path:
     """Folder of real files (`chicago/`, `uk_police/`, ...), named by GOLDLAKE_TEST_DATA.

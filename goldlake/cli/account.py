@@ -189,9 +189,12 @@ def _print_model(console: Console, model: str, part: Document) -> None:
 
 
 def _print_next(console: Console, document: Document) -> None:
+    from goldlake.workflows import homes
+
     # Run by make, the command is in the environment but not on the person's PATH.
     goldlake = "goldlake" if shutil.which("goldlake") else _short(sys.argv[0])
-    home = "" if document["home"].endswith("/var") else f" --home {_short(document['home'])}"
+    # The run has made its home the one that commands from this folder take.
+    home = "" if homes.choose().home.root == document["home"] else f" --home {document['home']}"
     console.print("\n[bold]Next[/bold]")
     for model, part in document["models"].items():
         if part.get("promotion"):

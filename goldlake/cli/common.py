@@ -9,11 +9,14 @@ import sys
 import traceback
 from collections.abc import Callable
 from types import FrameType
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from goldlake_core.contracts.errors import GoldlakeError
+
+if TYPE_CHECKING:
+    from goldlake.workflows.homes import Chosen
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -26,7 +29,10 @@ class Terminated(BaseException):
 
 def home_option(command: Command) -> Command:
     """Adds ``--home``."""
-    text = "Folder or fsspec URL that holds everything (GOLDLAKE_HOME; default ./var)."
+    text = (
+        "Folder or fsspec URL that holds everything. Without it: GOLDLAKE_HOME, goldlake.toml, the "
+        "home last used from this folder, or ./var."
+    )
     return click.option("--home", metavar="HOME", help=text)(command)
 
 
@@ -69,6 +75,16 @@ def report_errors(command: Command) -> Command:
 def print_json(document: Any) -> None:
     """Prints one JSON document on standard output."""
     click.echo(json.dumps(document, ensure_ascii=False, indent=2, default=str))
+
+
+def print_home(chosen: Chosen, *, is_empty: bool = False) -> None:
+    """Prints which home is shown and, where it is empty, which others hold something."""
+    from goldlake.workflows import homes
+
+    click.secho(chosen.heading, dim=True)
+    others = homes.elsewhere(chosen.home) if is_empty else []
+    if others:
+        click.echo(f"Homes that hold something: {', '.join(others)}. Next: --home {others[0]}")
 
 
 def _print_error(message: str, debug: bool) -> None:

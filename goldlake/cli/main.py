@@ -15,6 +15,7 @@ COMMANDS = {
     "source": "source",
     "ingest": "data",
     "tables": "data",
+    "show": "show",
     "export": "data",
     "train": "models",
     "models": "models",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from goldlake.cli.common import home_option, json_option, print_json, report_errors
+from goldlake.cli.common import home_option, json_option, print_home, print_json, report_errors
 
 
 @click.command()
@@ -26,11 +26,13 @@ def ingest(
     """Land what is new at the source and refine it: bronze, silver, gold."""
     from goldlake.cli import account
     from goldlake.cli.progress import Progress
+    from goldlake.workflows import homes
     from goldlake.workflows.ingest import ingest as run_ingest
-    from goldlake_core.storage.home import Home
 
+    place = homes.choose(home).home
+    homes.remember(place)
     with Progress(account.SUMMARIES) as progress:
-        document = run_ingest(usecase, Home.at(home), source, since, until, progress)
+        document = run_ingest(usecase, place, source, since, until, progress)
     if as_json:
         print_json(document)
     else:
@@ -46,13 +48,15 @@ def ingest(
 def tables(usecase: str | None, as_of: str | None, home: str | None, as_json: bool) -> None:
     """Show every table with rows, version, size and URI, and what became of all records."""
     from goldlake.cli import account
+    from goldlake.workflows import homes
     from goldlake.workflows.tables import tables_document
-    from goldlake_core.storage.home import Home
 
-    document = tables_document(usecase, Home.at(home), as_of)
+    chosen = homes.choose(home)
+    document = tables_document(usecase, chosen.home, as_of)
     if as_json:
         print_json(document)
     else:
+        print_home(chosen, is_empty=not document)
         account.print_tables(document)
 
 
@@ -69,11 +73,13 @@ def export(
     """Write one gold version as the CSV hand-off: parts by split, and a manifest."""
     from goldlake.cli import account
     from goldlake.cli.progress import Progress
+    from goldlake.workflows import homes
     from goldlake.workflows.ingest import export as run_export
-    from goldlake_core.storage.home import Home
 
+    place = homes.choose(home).home
+    homes.remember(place)
     with Progress(account.SUMMARIES) as progress:
-        document = run_export(model, Home.at(home), version, out, progress)
+        document = run_export(model, place, version, out, progress)
     if as_json:
         print_json(document)
     else:

@@ -16,10 +16,10 @@ from goldlake.cli.common import home_option, json_option, print_json, report_err
 @report_errors
 def doctor(home: str | None, as_json: bool) -> None:
     """Say what this machine lacks, and the command that fixes it (exit code 3 if anything)."""
+    from goldlake.workflows import homes
     from goldlake.workflows.doctor import findings
-    from goldlake_core.storage.home import Home
 
-    found = findings(Home.at(home))
+    found = findings(homes.choose(home).home)
     if as_json:
         print_json({"findings": [dataclasses.asdict(finding) for finding in found]})
     else:

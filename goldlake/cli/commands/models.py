@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from goldlake.cli.common import home_option, json_option, print_json, report_errors
+from goldlake.cli.common import home_option, json_option, print_home, print_json, report_errors
 
 
 @click.command()
@@ -19,11 +19,13 @@ def train(model: str, version: int | None, home: str | None, as_json: bool) -> N
     """Run the TFX pipeline on one gold version and push what is blessed. Promotes nothing."""
     from goldlake.cli import account
     from goldlake.cli.progress import Progress
+    from goldlake.workflows import homes
     from goldlake.workflows.train import train as run_train
-    from goldlake_core.storage.home import Home
 
+    place = homes.choose(home).home
+    homes.remember(place)
     with Progress(account.SUMMARIES) as progress:
-        document = run_train(model, Home.at(home), version, progress)
+        document = run_train(model, place, version, progress)
     if as_json:
         print_json(document)
     else:
@@ -38,13 +40,15 @@ def train(model: str, version: int | None, home: str | None, as_json: bool) -> N
 def models(home: str | None, as_json: bool) -> None:
     """Show every pushed version, its data and figures, and which one serves now."""
     from goldlake.cli import account
+    from goldlake.workflows import homes
     from goldlake.workflows.models import models_document
-    from goldlake_core.storage.home import Home
 
-    document = models_document(Home.at(home))
+    chosen = homes.choose(home)
+    document = models_document(chosen.home)
     if as_json:
         print_json(document)
     else:
+        print_home(chosen, is_empty=not document["models"])
         account.print_models(document)
 
 
@@ -59,10 +63,12 @@ def models(home: str | None, as_json: bool) -> None:
 @report_errors
 def promote(model: str, label: str, url: str | None, home: str | None, as_json: bool) -> None:
     """Make MODEL@VERSION the one that serves under a label, without a gap."""
+    from goldlake.workflows import homes
     from goldlake.workflows.promote import promote as run_promote
-    from goldlake_core.storage.home import Home
 
-    document = run_promote(Home.at(home), model, label, url)
+    place = homes.choose(home).home
+    homes.remember(place)
+    document = run_promote(place, model, label, url)
     if as_json:
         print_json(document)
     else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from goldlake.cli.common import home_option, json_option, print_json, report_errors
+from goldlake.cli.common import home_option, json_option, print_home, print_json, report_errors
 
 
 @click.command()
@@ -15,13 +15,15 @@ from goldlake.cli.common import home_option, json_option, print_json, report_err
 def lineage(name: str, home: str | None, as_json: bool) -> None:
     """Which rows made this model, or which models this table version made."""
     from goldlake.cli.lineage_text import lineage_text
-    from goldlake_core.storage.home import Home
+    from goldlake.workflows import homes
     from metadata.lineage import lineage as chain
 
-    document = chain(Home.at(home), name)
+    chosen = homes.choose(home)
+    document = chain(chosen.home, name)
     if as_json:
         print_json(document)
     else:
+        print_home(chosen)
         click.echo(lineage_text(document))
 
 
@@ -31,7 +33,7 @@ def lineage(name: str, home: str | None, as_json: bool) -> None:
 @report_errors
 def tensorboard(port: int, home: str | None) -> None:
     """Open TensorBoard over all training runs of the home, until Ctrl-C."""
+    from goldlake.workflows import homes
     from goldlake.workflows.review import run_tensorboard
-    from goldlake_core.storage.home import Home
 
-    run_tensorboard(Home.at(home), port)
+    run_tensorboard(homes.choose(home).home, port)

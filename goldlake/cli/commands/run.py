@@ -42,12 +42,14 @@ def run(usecase: str, home: str | None, as_json: bool, **options: Any) -> None:
     """
     from goldlake.cli import account
     from goldlake.cli.progress import Progress
+    from goldlake.workflows import homes
     from goldlake.workflows.run import EMBEDDED, Order, run_whole
-    from goldlake_core.storage.home import DEMO_HOME, Home
+    from goldlake_core.storage.home import DEMO_HOME
 
     order = Order(usecase=usecase, **options)
     default = DEMO_HOME if order.source == EMBEDDED else None
-    place = Home.at(home or _environment_home() or default)
+    place = homes.choose(home, default).home
+    homes.remember(place)
     with Progress(account.SUMMARIES) as progress:
         document = run_whole(order, place, progress)
     exit_code = document["exit_code"]
@@ -56,9 +58,3 @@ def run(usecase: str, home: str | None, as_json: bool, **options: Any) -> None:
     else:
         account.print_account(document)
     sys.exit(exit_code)
-
-
-def _environment_home() -> str | None:
-    import os
-
-    return os.environ.get("GOLDLAKE_HOME")

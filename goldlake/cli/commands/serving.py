@@ -19,13 +19,13 @@ from goldlake.cli.common import home_option, json_option, print_json, report_err
 @report_errors
 def serve(rest_port: int, host: str, model_config_file: str | None, home: str | None) -> None:
     """Serve the promoted models over TF Serving's REST API, until Ctrl-C."""
+    from goldlake.workflows import homes
     from goldlake.workflows.serve import serve_models
-    from goldlake_core.storage.home import Home
 
     def ready(url: str) -> None:
         click.echo(f"Serving at {url}/v1/models. Stop with Ctrl-C.")
 
-    signal_number = serve_models(Home.at(home), model_config_file, rest_port, host, ready)
+    signal_number = serve_models(homes.choose(home).home, model_config_file, rest_port, host, ready)
     sys.exit(128 + signal_number if signal_number else 0)
 
 

@@ -1,0 +1,156 @@
+"""Rows of a Delta table at a version, without a JVM: Polars reads the version's Parquet files."""
+
+from __future__ import annotations
+
+import posixpath
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from goldlake_core.contracts.errors import StoreError, UsageError
+from goldlake_core.contracts.ids import TableId
+from goldlake_core.contracts.names import nearest
+from goldlake_core.storage.home import Home
+from lakehouse import catalog
+from lakehouse.deltalog import DeltaLog, Snapshot
+
+if TYPE_CHECKING:
+    import polars as pl
+
+# Table features under which a data file alone does not say what its rows are.
+UNREADABLE = {"deletionVectors", "columnMapping", "v2Checkpoint"}
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows of a table.
+
+    Attributes:
+        table: Id and version, such as ``city_bikes.silver.rentals@3``.
+        columns: Names in table order.
+        rows: Values in the order of ``columns``; a missing value is None.
+        total: How many rows match in all.
+    """
+
+    table: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Any, ...], ...]
+    total: int
+
+
+def read_rows(
+    table: TableId,
+    home: Home,
+    *,
+    where: str | None = None,
+    columns: tuple[str, ...] = (),
+    limit: int = 20,
+) -> Rows:
+    """Some rows of a table. Read-only.
+
+    Args:
+        table: The table, at a version or at its newest.
+        home: The home that holds it.
+        where: An SQL condition over its columns, or None for all rows.
+        columns: The columns wanted; none: all.
+        limit: Most rows to return.
+
+    Raises:
+        UsageError: There is no such table or column, or the condition does not hold.
+        StoreError: There is no such version, or the table uses a feature that is not read here.
+    """
+    import polars as pl
+
+    log = _log(table, home)
+    snapshot = log.snapshot(table.version)
+    _refuse_unreadable(table, log, snapshot)
+    names = [str(field["name"]) for field in snapshot.schema]
+    for column in columns:
+        if column not in names:
+            raise UsageError(f"{table} has no column {column!r}", valid=nearest(column, names))
+    frame = _frame(log, snapshot)
+    try:
+        if where is not None:
+            frame = frame.filter(pl.sql_expr(where))
+        total = int(frame.select(pl.len()).collect().item())
+        chosen = frame.select(columns or names).head(limit).collect()
+    except (pl.exceptions.PolarsError, ValueError) as error:
+        raise UsageError(
+            f"The condition {where!r} cannot be used: {str(error).splitlines()[0]}",
+            valid=f"SQL over the columns {', '.join(names)}",
+        ) from error
+    found = str(table.at(snapshot.version))
+    return Rows(found, tuple(chosen.columns), tuple(chosen.iter_rows()), total)
+
+
+def _log(table: TableId, home: Home) -> DeltaLog:
+    log = DeltaLog(home.table(table.usecase, table.layer, table.name))
+    if not log.exists():
+        known = [str(entry["id"]) for entry in catalog.tables(None, home)]
+        raise UsageError(
+            f"There is no table {str(table.at(None))!r} in the home {home.root}",
+            valid=nearest(str(table.at(None)), known),
+            hint="goldlake tables",
+        )
+    return log
+
+
+def _refuse_unreadable(table: TableId, log: DeltaLog, snapshot: Snapshot) -> None:
+    features = {"columnMapping"} if _maps_columns(snapshot) else set()
+    for version in log.versions():
+        if version > snapshot.version:
+            break
+        for action in log.actions(version):
+            protocol = action.get("protocol") or {}
+            features |= set(protocol.get("readerFeatures") or ())
+    found = sorted(features & UNREADABLE)
+    if found:
+        raise StoreError(
+            f"{table} uses {', '.join(found)}, which only Spark reads",
+            hint="read it with Spark, or turn the feature off and run OPTIMIZE",
+        )
+
+
+def _maps_columns(snapshot: Snapshot) -> bool:
+    return snapshot.properties.get("delta.columnMapping.mode", "none") != "none"
+
+
+def _frame(log: DeltaLog, snapshot: Snapshot) -> pl.LazyFrame:
+    """The version's rows; a column that an older file does not have is null there."""
+    import polars as pl
+
+    schema = {str(field["name"]): _type(field["type"]) for field in snapshot.schema}
+    if not snapshot.files:
+        return pl.LazyFrame(schema=schema)
+    parts = [_part(log, posixpath.join(snapshot.uri, file.path)) for file in snapshot.files]
+    frame = pl.concat(parts, how="diagonal_relaxed")
+    present = frame.collect_schema().names()
+    return frame.select(
+        pl.col(name).cast(kind) if name in present else pl.lit(None, kind).alias(name)
+        for name, kind in schema.items()
+    )
+
+
+def _part(log: DeltaLog, uri: str) -> pl.LazyFrame:
+    """One file: scanned where it is local, so that only what is asked for is read, else fetched."""
+    import polars as pl
+
+    if "://" not in uri:
+        return pl.scan_parquet(uri, glob=False)
+    with log.fs.open(uri, "rb") as file:
+        return pl.read_parquet(file.read()).lazy()
+
+
+def _type(delta_type: Any) -> Any:
+    import polars as pl
+
+    if isinstance(delta_type, dict):
+        return pl.List(_type(delta_type["elementType"]))
+    return {
+        "string": pl.String(),
+        "long": pl.Int64(),
+        "integer": pl.Int32(),
+        "double": pl.Float64(),
+        "boolean": pl.Boolean(),
+        "timestamp": pl.Datetime("us", "UTC"),
+        "date": pl.Date(),
+    }[delta_type]
