@@ -16,9 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from serving import jsonread
+from serving import jsontext
 from serving.errors import StatusError, invalid
-from serving.jsonwrite import debug_text, type_name
+from serving.jsontext import debug_text
 from serving.signatures import NUMPY_TYPES, TensorSpec
 
 # What an integer in JSON must fit for a tensor type. Narrow types wrap around, as in TF Serving.
@@ -66,7 +66,7 @@ def decode_predict(body: bytes, inputs_of: Callable[[str], Inputs]) -> PredictRe
         StatusError: With TF Serving's code and text.
     """
     try:
-        return _decode_predict(jsonread.read(body), inputs_of)
+        return _decode_predict(jsontext.read(body), inputs_of)
     except RecursionError as error:
         raise invalid("The request is nested too deeply for any tensor") from error
 
@@ -322,9 +322,10 @@ def _leaf(value: Any, dtype: str) -> Any:
 
 
 def _type_error(value: Any, dtype: str) -> StatusError:
-    return invalid(
-        f"JSON Value: {debug_text(value)} Type: {type_name(value)} is not of expected type: {dtype}"
-    )
+    # RapidJSON's names of the types; true and false have one each.
+    names = {type(None): "Null", str: "String", dict: "Object", list: "Array", bool: str(value)}
+    kind = names.get(type(value), "Number")
+    return invalid(f"JSON Value: {debug_text(value)} Type: {kind} is not of expected type: {dtype}")
 
 
 def _unescaped(text: str) -> bytes:

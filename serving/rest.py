@@ -12,10 +12,9 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
-from serving import answers, codec
+from serving import answers, codec, jsontext
 from serving.dataplane import DataPlane, ModelSpec
 from serving.errors import StatusError, invalid
-from serving.jsonwrite import error_document
 
 log = logging.getLogger("serving")
 
@@ -32,7 +31,7 @@ _MAX_VERSION = 2**63 - 1
 Scope = Mapping[str, Any]
 Receive = Callable[[], Awaitable[Mapping[str, Any]]]
 Send = Callable[[Mapping[str, Any]], Awaitable[None]]
-Handler = Callable[[DataPlane, ModelSpec, bytes], str]
+Handler = Callable[[DataPlane, ModelSpec, bytes], bytes]
 
 
 @dataclass(frozen=True)
@@ -41,30 +40,30 @@ class Answer:
 
     Attributes:
         status: HTTP status.
-        body: Text; lone surrogates stand for bytes that are not UTF-8.
+        body: JSON, or what `content_type` says.
         content_type: Header value.
     """
 
     status: int
-    body: str
+    body: bytes
     content_type: str = "application/json"
 
 
-def predict(plane: DataPlane, spec: ModelSpec, body: bytes) -> str:
+def predict(plane: DataPlane, spec: ModelSpec, body: bytes) -> bytes:
     """Answers ``:predict`` in row or columnar format."""
     request = codec.decode_predict(body, lambda name: plane.signature(spec, name).inputs)
     outputs = plane.predict(spec, request.signature_name, request.inputs)
     return answers.encode_predict(outputs, request.is_row)
 
 
-def status(plane: DataPlane, spec: ModelSpec, body: bytes) -> str:
+def status(plane: DataPlane, spec: ModelSpec, body: bytes) -> bytes:
     """Answers a request for the states of a model's versions."""
     return answers.encode_status(
         [(v.version, v.state.value, v.code, v.text) for v in plane.status(spec)]
     )
 
 
-def metadata(plane: DataPlane, spec: ModelSpec, body: bytes) -> str:
+def metadata(plane: DataPlane, spec: ModelSpec, body: bytes) -> bytes:
     """Answers a request for a model's signatures."""
     version, signatures = plane.signatures(spec)
     return answers.encode_metadata(spec.name, version, signatures)
@@ -84,21 +83,21 @@ def answer(plane: DataPlane, method: str, target: str, body: bytes) -> Answer:
         body: Request body, no longer compressed.
     """
     if not _API.fullmatch(target):
-        return Answer(404, "<html><body><h1>Not Found</h1></body></html>\n", "text/html")
+        return Answer(404, b"<html><body><h1>Not Found</h1></body></html>\n", "text/html")
     try:
         handler, spec = _route(method, target)
     except _BadVersion as error:
         # TF Serving fails before it has a body to write the message into.
-        return Answer(error.http_status, "")
+        return Answer(error.http_status, b"")
     except StatusError as error:
-        return Answer(error.http_status, error_document(error.text))
+        return Answer(error.http_status, _error_document(error.text))
     try:
         return Answer(200, handler(plane, spec, body))
     except StatusError as error:
-        return Answer(error.http_status, error_document(error.text))
+        return Answer(error.http_status, _error_document(error.text))
     except Exception as error:  # a fault of this server; the next request may well succeed
         log.exception("%s %s failed", method, target)
-        return Answer(500, error_document(f"Internal error: {type(error).__name__}: {error}"))
+        return Answer(500, _error_document(f"Internal error: {type(error).__name__}: {error}"))
 
 
 class _BadVersion(StatusError):
@@ -156,11 +155,11 @@ class RestApp:
         body = await self._body(headers, receive)
         if body is None:
             problem = f"Request body is larger than {self._max_body_bytes} bytes"
-            found = Answer(413, error_document(problem))
+            found = Answer(413, _error_document(problem))
         elif scope["method"] == "OPTIONS":
             # Without CORS switched on TF Serving gives the bare status of a preflight request.
             is_browser = re.match(rb"https?://", headers.get(b"origin", b"")) is not None
-            found = Answer(200 if is_browser else 400, "", "text/plain")
+            found = Answer(200 if is_browser else 400, b"", "text/plain")
         else:
             found = await asyncio.get_running_loop().run_in_executor(
                 self._executor, self._answer, headers, scope["method"], target, body
@@ -190,7 +189,7 @@ class RestApp:
             try:
                 body = _unpacked(body, self._max_body_bytes)
             except StatusError as error:
-                return Answer(413, error_document(error.text))
+                return Answer(413, _error_document(error.text))
         return answer(self._plane, method, target, body)
 
 
@@ -208,11 +207,14 @@ def _unpacked(body: bytes, limit: int) -> bytes:
         return b""
 
 
+def _error_document(text: str) -> bytes:
+    return jsontext.write({"error": text})
+
+
 async def _send(send: Send, found: Answer) -> None:
-    body = found.body.encode("utf-8", "surrogateescape")
     headers = [
         (b"content-type", found.content_type.encode()),
-        (b"content-length", str(len(body)).encode()),
+        (b"content-length", str(len(found.body)).encode()),
     ]
     await send({"type": "http.response.start", "status": found.status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+    await send({"type": "http.response.body", "body": found.body})

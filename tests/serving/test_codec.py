@@ -264,7 +264,7 @@ def test_numbers_beyond_64_bits_are_doubles() -> None:
     assert decode('{"inputs": [18446744073709551616, NaN]}', x="double")["x"][0] == 2.0**64
     text = problem('{"inputs": [18446744073709551616]}', x="uint64")
     assert text == (
-        "JSON Value: 18446744073709552000.0 Type: Number is not of expected type: uint64"
+        "JSON Value: 1.8446744073709552e+19 Type: Number is not of expected type: uint64"
     )
 
 

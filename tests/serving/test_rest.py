@@ -50,8 +50,7 @@ def test_predict_in_column_format(plane: DataPlane) -> None:
     found = answer(plane, "POST", "/v1/models/toy.line:predict", body)
     assert found == Answer(
         200,
-        '{\n    "outputs": {\n        "greeting": [\n            "hello you"\n        ],\n'
-        '        "x": [\n            NaN\n        ]\n    }\n}',
+        b'{"outputs":{"greeting":["hello you"],"x":[NaN]}}',
     )
 
 
@@ -126,7 +125,7 @@ def test_a_failing_model_gives_its_own_status(plane: DataPlane) -> None:
 
 def test_a_version_beyond_64_bits_has_no_body(plane: DataPlane) -> None:
     target = "/v1/models/toy.line/versions/99999999999999999999"
-    assert answer(plane, "GET", target, b"") == Answer(400, "")
+    assert answer(plane, "GET", target, b"") == Answer(400, b"")
 
 
 @pytest.mark.parametrize("target", ["/", "/v2/models/toy.line", "/monitoring/prometheus/metrics"])
