@@ -51,8 +51,10 @@ class Answer:
 
 def predict(plane: DataPlane, spec: ModelSpec, body: bytes) -> bytes:
     """Answers ``:predict`` in row or columnar format."""
-    request = codec.decode_predict(body, lambda name: plane.signature(spec, name).inputs)
-    outputs = plane.predict(spec, request.signature_name, request.inputs)
+    read = codec.read_predict(body)
+    with plane.use(spec) as version:
+        request = codec.decode_predict(read, version.signature(read.signature_name).inputs)
+        outputs = version.predict(read.signature_name, request.inputs)
     return answers.encode_predict(outputs, request.is_row)
 
 
@@ -65,8 +67,8 @@ def status(plane: DataPlane, spec: ModelSpec, body: bytes) -> bytes:
 
 def metadata(plane: DataPlane, spec: ModelSpec, body: bytes) -> bytes:
     """Answers a request for a model's signatures."""
-    version, signatures = plane.signatures(spec)
-    return answers.encode_metadata(spec.name, version, signatures)
+    with plane.use(spec) as version:
+        return answers.encode_metadata(spec.name, version.number, version.servable.signatures)
 
 
 CALLS: dict[str, Handler] = {"predict": predict}
