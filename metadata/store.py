@@ -13,6 +13,7 @@ from datetime import datetime, timezone
 from typing import Any, TypeAlias
 
 from goldlake_core.contracts.errors import PermanentError
+from goldlake_core.instants import utc_text
 from goldlake_core.storage.home import Home
 
 Value: TypeAlias = int | float | str | bool
@@ -238,4 +239,4 @@ def _properties(message: Any) -> dict[str, Value]:
 
 
 def _time(epoch_ms: int) -> str:
-    return datetime.fromtimestamp(epoch_ms / 1000, timezone.utc).isoformat(timespec="milliseconds")
+    return utc_text(datetime.fromtimestamp(epoch_ms / 1000, timezone.utc))
