@@ -59,7 +59,7 @@ class ServedModel:
 
 @dataclass(frozen=True)
 class ModelsConfig:
-    """A whole ``models.config``, models in file order."""
+    """A whole ``models.config``, with its models in file order."""
 
     models: tuple[ServedModel, ...] = ()
 
@@ -79,8 +79,8 @@ def read(path: str, *, is_strict: bool = True) -> ModelsConfig:
 
     Args:
         path: Path or fsspec URL.
-        is_strict: Refuse fields that this module does not know. A server that only reads passes
-            over them (``logging_config``, say); a writer would lose them.
+        is_strict: Refuse fields that this module does not know, such as ``logging_config``. A
+            server that only reads may ignore them; a writer would lose them.
 
     Raises:
         UsageError: No such file.
@@ -98,7 +98,7 @@ def read(path: str, *, is_strict: bool = True) -> ModelsConfig:
 
 
 def read_or_empty(path: str) -> ModelsConfig:
-    """The configuration in a file; one without models where there is no such file."""
+    """Returns the configuration in a file, or one without models if there is no such file."""
     fs, place = fsspec.core.url_to_fs(path)
     return read(path) if fs.exists(place) else ModelsConfig()
 
@@ -106,7 +106,7 @@ def read_or_empty(path: str) -> ModelsConfig:
 def write(path: str, config: ModelsConfig) -> None:
     """Writes a configuration, whole or not at all.
 
-    Base paths on the local disk are written absolute, for TF Serving takes no others.
+    Base paths on the local disk are written as absolute paths: TF Serving accepts no others.
     """
     fs, place = fsspec.core.url_to_fs(path)
     write_atomic(fs, place, render(config).encode("utf-8"))
@@ -189,7 +189,7 @@ def render(config: ModelsConfig) -> str:
 
 
 def served_version(config: ModelsConfig, model: str, label: str = STABLE) -> int | None:
-    """The version that a label points to, or None where the model or the label is not there."""
+    """Returns the version that a label points to, or None without such a model or label."""
     found = config.model(model)
     return None if found is None else found.labels.get(label)
 

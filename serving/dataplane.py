@@ -1,7 +1,7 @@
-"""Models, versions and their states; what an answer is computed from. No HTTP, no TensorFlow.
+"""Models, their versions and states, without HTTP and TensorFlow.
 
-A front end (REST now) decodes, asks here, encodes. Versions come and go through `load` and
-`unload`, which `serving.reload` calls as ``models.config`` says.
+A front end, such as REST, decodes a request, asks here and encodes the answer. `serving.reload`
+calls `load` and `unload` as ``models.config`` says.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class State(str, enum.Enum):
 
 @dataclass(frozen=True)
 class ModelSpec:
-    """Which version of which model a request asks for; the newest available where it says none.
+    """The version of a model that a request asks for; by default the newest available one.
 
     Attributes:
         name: Served name.
@@ -183,7 +183,7 @@ class DataPlane:
                 self._changed.notify_all()
 
     def states(self, name: str) -> dict[int, State]:
-        """State by version of one model; {} for a model never heard of."""
+        """State by version of one model; {} for an unknown model."""
         with self._changed:
             versions = self._models.get(name, _Model()).versions
             return {number: version.state for number, version in versions.items()}

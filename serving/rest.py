@@ -6,12 +6,12 @@ import asyncio
 import logging
 import re
 import zlib
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from typing import Any
 from urllib.parse import unquote_to_bytes
 
+from goldlake_core.asgi import Receive, Scope, Send
 from serving import answers, codec, jsontext
 from serving.dataplane import DataPlane, ModelSpec
 from serving.errors import StatusError, invalid
@@ -28,9 +28,6 @@ _LOOK = re.compile(
 )
 _MAX_VERSION = 2**63 - 1
 
-Scope = Mapping[str, Any]
-Receive = Callable[[], Awaitable[Mapping[str, Any]]]
-Send = Callable[[Mapping[str, Any]], Awaitable[None]]
 Handler = Callable[[DataPlane, ModelSpec, bytes], bytes]
 
 
@@ -103,7 +100,7 @@ def answer(plane: DataPlane, method: str, target: str, body: bytes) -> Answer:
 
 
 class _BadVersion(StatusError):
-    """The version in the path is no number that fits."""
+    """The version in the path does not fit a 64-bit integer."""
 
 
 def _route(method: str, target: str) -> tuple[Handler, ModelSpec]:
@@ -196,7 +193,7 @@ class RestApp:
 
 
 def _unpacked(body: bytes, limit: int) -> bytes:
-    """A gzip body, or b"" for what is none: TF Serving then sees an empty document."""
+    """Unpacks a gzip body; b"" for anything else, which TF Serving reports as empty."""
     reader = zlib.decompressobj(16 + zlib.MAX_WBITS)
     try:
         plain = reader.decompress(body, limit)
