@@ -14,11 +14,11 @@ import tempfile
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 from goldlake_core.contracts.errors import GoldlakeError, PermanentError
+from goldlake_core.instants import now_text
 
 Document = dict[str, Any]
 
@@ -77,8 +77,7 @@ class RunDir:
             message: One line for people.
             **fields: JSON values, such as ``done`` and ``total``.
         """
-        now = datetime.now(timezone.utc).isoformat(timespec="milliseconds")
-        event = {"time": now, "stage": stage, "kind": kind, "message": message, **fields}
+        event = {"time": now_text(), "stage": stage, "kind": kind, "message": message, **fields}
         with self.events_file(stage).open("a", encoding="utf-8") as file:
             file.write(json.dumps(event, ensure_ascii=False) + "\n")
 

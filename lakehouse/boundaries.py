@@ -7,7 +7,8 @@ from datetime import date, datetime, timedelta, timezone, tzinfo
 
 from goldlake_core.contracts.errors import PermanentError
 from goldlake_core.contracts.sections import Split
-from lakehouse.gold import Basis, iso
+from goldlake_core.instants import utc_text
+from lakehouse.gold import Basis
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,10 @@ class Boundaries:
 
     def document(self) -> dict[str, str | None]:
         """The instants as ISO 8601 texts in UTC."""
-        return {name: iso(value) if value else None for name, value in asdict(self).items()}
+        return {
+            name: utc_text(value, "microseconds") if value else None
+            for name, value in asdict(self).items()
+        }
 
 
 def split_boundaries(split: Split, maturity_days: int, basis: Basis, zone: tzinfo) -> Boundaries:

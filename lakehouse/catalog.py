@@ -7,6 +7,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from goldlake_core.contracts.errors import UsageError
+from goldlake_core.instants import utc_text
 from goldlake_core.storage.home import Home
 from lakehouse.deltalog import DeltaLog
 from lakehouse.fates import FATES
@@ -29,7 +30,7 @@ def tables(
         the newest change at the source that it holds; else None). Ordered by layer, then name.
 
     Raises:
-        UsageError: ``as_of`` is no instant.
+        UsageError: ``as_of`` is not a valid instant.
     """
     instant = _instant(as_of) if isinstance(as_of, str) else as_of
     names = [usecase] if usecase else _folders(home, "tables")
@@ -78,7 +79,7 @@ def _entry(
         "rows": snapshot.rows,
         "version": version,
         "bytes": snapshot.bytes,
-        "committed_at": log.commit(version).time.isoformat(timespec="milliseconds"),
+        "committed_at": utc_text(log.commit(version).time),
         "as_of": basis.metadata["as_of"] if basis else None,
     }
 
@@ -97,6 +98,7 @@ def _instant(text: str) -> datetime:
         value = datetime.fromisoformat(text.replace("Z", "+00:00"))
     except ValueError as error:
         raise UsageError(
-            f"--as-of {text!r} is no instant", valid="ISO 8601, such as 2016-12-31T18:00:00Z"
+            f"--as-of {text!r} is not a valid instant",
+            valid="ISO 8601, such as 2016-12-31T18:00:00Z",
         ) from error
     return value if value.tzinfo else value.replace(tzinfo=timezone.utc)

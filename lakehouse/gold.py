@@ -12,6 +12,7 @@ from goldlake_core.contracts.errors import PermanentError
 from goldlake_core.contracts.registry import resolve
 from goldlake_core.contracts.schemas import quoted
 from goldlake_core.contracts.sections import GoldTable, UseCase
+from goldlake_core.instants import utc_text
 from goldlake_core.stages import Emit
 from goldlake_core.storage.home import Home
 from lakehouse import delta, specs
@@ -114,7 +115,13 @@ def _basis(spark: SparkSession, usecase: UseCase, silver: Snapshot, run_id: str)
     zone = event_zone(usecase)
     next_day = instant(event).astimezone(zone).date() + timedelta(days=1)
     event_end = datetime.combine(next_day, time.min, tzinfo=zone)
-    return Basis(silver.version, silver.uuid, iso(instant(as_of)), iso(event_end), run_id)
+    return Basis(
+        silver.version,
+        silver.uuid,
+        utc_text(instant(as_of), "microseconds"),
+        utc_text(event_end, "microseconds"),
+        run_id,
+    )
 
 
 def event_zone(usecase: UseCase) -> tzinfo:
@@ -125,11 +132,6 @@ def event_zone(usecase: UseCase) -> tzinfo:
 def instant(micros: int) -> datetime:
     """A UTC time from microseconds since 1970, exactly."""
     return datetime(1970, 1, 1, tzinfo=timezone.utc) + timedelta(microseconds=micros)
-
-
-def iso(value: datetime) -> str:
-    """ISO 8601 in UTC with microseconds, such as ``2016-01-01T06:00:00.000000Z``."""
-    return value.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 @dataclass(frozen=True)

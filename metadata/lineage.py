@@ -1,14 +1,11 @@
-"""Lineage by events: from a pushed model back to the table version it learned from, and forth.
+"""Lineage: from a pushed model back to the table version it was trained on, and forward.
 
-What an execution only compares with (inputs whose key begins with ``baseline``) is told and not
-followed: the rows of an older model did not make the newer one. An execution that was answered from
-the cache made nothing and is left out; the one that did the work stands for it.
+How events are followed is in `metadata.walk`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from typing import Any
 
 from goldlake_core.contracts.errors import UsageError
@@ -16,7 +13,8 @@ from goldlake_core.contracts.ids import ModelId, TableId, parse
 from goldlake_core.storage.home import Home
 from metadata.promotion import promotions_in
 from metadata.pushed import PUSHED_MODEL, pushed_model_id, pushed_models
-from metadata.store import Artifact, Event, Execution, Store
+from metadata.store import Artifact, Event, Store
+from metadata.walk import Graph, backwards, forwards, is_compared
 
 SNAPSHOT = "DataSnapshot"
 _SNAPSHOT_FIELDS = (
@@ -28,23 +26,13 @@ _SNAPSHOT_FIELDS = (
     "export_id",
     "manifest_sha256",
 )
-_COMPARED = "baseline"
-
-
-@dataclass
-class _Graph:
-    """Artifacts and executions met so far, and the events between them."""
-
-    artifacts: set[int] = field(default_factory=set)
-    executions: dict[int, Execution] = field(default_factory=dict)
-    events: set[Event] = field(default_factory=set)
 
 
 def lineage(home: Home, name: str) -> dict[str, Any]:
-    """Which rows made a model, or which models a table's rows made. Read-only.
+    """Returns which rows made a model, or which models a table's rows made. Read-only.
 
     Args:
-        home: Whose metadata.
+        home: The home whose metadata is read.
         name: ``USECASE.MODEL[@V]`` goes backwards, by default from the newest pushed version;
             ``USECASE.LAYER.TABLE[@V]`` goes forwards, by default from all its versions.
 
@@ -63,11 +51,11 @@ def lineage(home: Home, name: str) -> dict[str, Any]:
     store = Store(home)
     if isinstance(wanted, ModelId):
         roots = _model_roots(store, wanted)
-        graph = _walk(store, roots, _makers, is_backwards=True)
+        graph = backwards(store, roots)
         found = pushed_model_id(roots[-1])
         return _document(store, str(found), "backwards", roots, graph)
     roots = _table_roots(store, wanted)
-    graph = _walk(store, roots, _users, is_backwards=False)
+    graph = forwards(store, roots)
     return _document(store, str(wanted), "forwards", roots, graph)
 
 
@@ -110,59 +98,10 @@ def _known_models(store: Store) -> str:
     return ", ".join(sorted(known)) or "no model is pushed yet"
 
 
-# Picks, among the events of some artifacts, those to follow.
-_Follow = Callable[[list[Event], dict[int, Execution]], list[Event]]
-
-
-def _makers(events: list[Event], executions: dict[int, Execution]) -> list[Event]:
-    """Per artifact the event of the execution that did the work."""
-    best: dict[int, Event] = {}
-    for event in events:
-        if not event.is_output:
-            continue
-        known = best.get(event.artifact)
-        if known is None or (
-            executions[known.execution].state != "COMPLETE"
-            and executions[event.execution].state == "COMPLETE"
-        ):
-            best[event.artifact] = event
-    return list(best.values())
-
-
-def _users(events: list[Event], executions: dict[int, Execution]) -> list[Event]:
-    """Events of the executions that took an artifact in to make something of it."""
-    return [
-        event
-        for event in events
-        if not event.is_output
-        and not event.key.startswith(_COMPARED)
-        and executions[event.execution].state == "COMPLETE"
-    ]
-
-
-def _walk(store: Store, roots: list[Artifact], follow: _Follow, *, is_backwards: bool) -> _Graph:
-    graph = _Graph()
-    fresh = {artifact.id for artifact in roots}
-    while fresh:
-        graph.artifacts |= fresh
-        events = store.events_of_artifacts(fresh)
-        executions = store.executions(event.execution for event in events)
-        entered = {event.execution for event in follow(events, executions)}
-        fresh = set()
-        for event in store.events_of_executions(entered - graph.executions.keys()):
-            graph.events.add(event)
-            is_next = event.is_output != is_backwards
-            if is_next and not (is_backwards and event.key.startswith(_COMPARED)):
-                fresh.add(event.artifact)
-        graph.executions |= {number: executions[number] for number in entered}
-        fresh -= graph.artifacts
-    return graph
-
-
 def _document(
-    store: Store, name: str, direction: str, roots: list[Artifact], graph: _Graph
+    store: Store, name: str, direction: str, roots: list[Artifact], graph: Graph
 ) -> dict[str, Any]:
-    # Inputs beside the way (a schema, a baseline) are named, not followed.
+    # Inputs that are not followed (a schema, a baseline) are named only.
     artifacts = store.artifacts(graph.artifacts | {event.artifact for event in graph.events})
     on_way = [artifacts[number] for number in sorted(graph.artifacts)]
     return {
@@ -199,7 +138,7 @@ def _step(execution: int, events: set[Event]) -> dict[str, Any]:
 
     return {
         "execution": execution,
-        "inputs": ids([e for e in inputs if not e.key.startswith(_COMPARED)]),
-        "compared_with": ids([e for e in inputs if e.key.startswith(_COMPARED)]),
+        "inputs": ids([e for e in inputs if not is_compared(e)]),
+        "compared_with": ids([e for e in inputs if is_compared(e)]),
         "outputs": ids([e for e in mine if e.is_output]),
     }

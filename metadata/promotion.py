@@ -7,11 +7,11 @@ What serves is what ``models.config`` says; this is its history. A promotion is 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, timezone
 from typing import Any
 
 from goldlake_core.contracts.errors import UsageError
 from goldlake_core.contracts.ids import ModelId, parse_model
+from goldlake_core.instants import now_text
 from goldlake_core.storage.home import Home
 from metadata.pushed import pushed_models
 from metadata.store import Store, Value
@@ -46,7 +46,7 @@ def record_promotion(home: Home, model_id: str, label: str) -> int:
             "model": str(model.at(None)),
             "version": model.version,
             "label": label,
-            "time": datetime.now(timezone.utc).isoformat(timespec="milliseconds"),
+            "time": now_text(),
         },
         [artifact.id for artifact in artifacts],
     )

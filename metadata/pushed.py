@@ -9,7 +9,7 @@ PUSHED_MODEL = "PushedModel"
 
 
 def pushed_model_id(artifact: Artifact) -> ModelId | None:
-    """The model version that a PushedModel artifact stands for, or None where nothing was pushed.
+    """Returns the model version of a PushedModel artifact, or None if nothing was pushed.
 
     The model's name is the property ``model``, or the folder that its version was pushed into.
     """

@@ -1,7 +1,7 @@
-"""Opens the ML Metadata store of a home; the only module that imports ml_metadata.
+"""Opens the ML Metadata store of a home.
 
-Plain dataclasses go out, so that nothing else depends on its protos. ``filter_query`` and
-``get_lineage_subgraph`` are not used: ml-metadata 1.21 broke both.
+It returns plain dataclasses, so that its readers do not depend on ML Metadata's messages.
+``filter_query`` and ``get_lineage_subgraph`` are not used: ml-metadata 1.21 broke both.
 """
 
 from __future__ import annotations
@@ -13,11 +13,12 @@ from datetime import datetime, timezone
 from typing import Any, TypeAlias
 
 from goldlake_core.contracts.errors import PermanentError
+from goldlake_core.instants import utc_text
 from goldlake_core.storage.home import Home
 
 Value: TypeAlias = int | float | str | bool
 
-# ml_metadata.proto.Event.Type. INTERNAL events are links that TFX's resolvers make, no causes.
+# ml_metadata.proto.Event.Type. INTERNAL events are links that TFX's resolvers make, not causes.
 _INPUTS = {2, 3}  # DECLARED_INPUT, INPUT
 _OUTPUTS = {1, 4}  # DECLARED_OUTPUT, OUTPUT
 _INPUT = 3
@@ -238,4 +239,4 @@ def _properties(message: Any) -> dict[str, Value]:
 
 
 def _time(epoch_ms: int) -> str:
-    return datetime.fromtimestamp(epoch_ms / 1000, timezone.utc).isoformat(timespec="milliseconds")
+    return utc_text(datetime.fromtimestamp(epoch_ms / 1000, timezone.utc))

@@ -1,4 +1,4 @@
-"""``python -m serving``: the embedded server as a process of its own, for other programs to start.
+"""``python -m serving``: the embedded server as a process, for other programs to start.
 
 Once it answers it prints one line of JSON to standard output, ``{"url": …, "port": …, "pid": …}``,
 and nothing else; its log (`--log-level`) goes to standard error. It ends with 128 + the signal's
@@ -23,7 +23,9 @@ def main(argv: list[str] | None = None) -> int:
     """Runs the server; returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m serving", description=__doc__)
     parser.add_argument("--model-config-file", required=True, help="path or URL of models.config")
-    parser.add_argument("--rest-port", type=int, default=DEFAULT_REST_PORT, help="0: a free one")
+    parser.add_argument(
+        "--rest-port", type=int, default=DEFAULT_REST_PORT, help="0 chooses a free port"
+    )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen at")
     parser.add_argument("--model-config-file-poll-wait-seconds", type=float, default=1.0)
     parser.add_argument("--max-body-bytes", type=int, default=MAX_BODY_BYTES)
@@ -33,7 +35,7 @@ def main(argv: list[str] | None = None) -> int:
         level=options.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
     if options.log_level != "DEBUG":
-        # Packages that TensorFlow imports warn of their own future.
+        # Packages that TensorFlow imports warn about future versions.
         warnings.simplefilter("ignore")
     try:
         number = serve(

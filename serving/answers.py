@@ -1,28 +1,24 @@
-"""Predict answers, status and metadata as JSON text, as TF Serving lays them out."""
+"""Predict answers, status and metadata as JSON documents with TF Serving's keys."""
 
 from __future__ import annotations
 
 import base64
-import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from serving import jsontext
 from serving.errors import invalid
-from serving.jsonwrite import indent, quoted
 from serving.signatures import NUMPY_TYPES, Signature, TensorSpec
 
 _BYTES_SUFFIX = "_bytes"
-_INTEGERS = frozenset({"int8", "uint8", "int16", "int32", "int64", "uint32", "uint64"})
 _NAMES = {np.dtype(kind): name for name, kind in NUMPY_TYPES.items()}
-
-# Writes the next leaf at a depth of open brackets.
-_Leaf = Callable[[int], str]
+_WITHOUT_JSON = frozenset({"half", "uint16", "complex64", "complex128"})
 
 
-def encode_predict(outputs: Mapping[str, np.ndarray], is_row: bool) -> str:
-    """The answer to a predict request.
+def encode_predict(outputs: Mapping[str, np.ndarray], is_row: bool) -> bytes:
+    """Returns the answer to a predict request.
 
     Args:
         outputs: At least one array by output name; row format takes the first axis for rows.
@@ -33,10 +29,19 @@ def encode_predict(outputs: Mapping[str, np.ndarray], is_row: bool) -> str:
     """
     if not outputs:
         raise invalid("Cannot convert empty tensor map to JSON")
-    return _rows(outputs) if is_row else _columns(outputs)
+    if is_row:
+        _check_rows(outputs)
+    values = {name: _values(array, name) for name, array in outputs.items()}
+    answer: Any = values
+    if len(values) == 1:
+        answer = next(iter(values.values()))
+    elif is_row:
+        answer = [dict(zip(values, row, strict=True)) for row in zip(*values.values(), strict=True)]
+    is_finite = all(np.isfinite(a).all() for a in outputs.values() if a.dtype.kind == "f")
+    return jsontext.write({"predictions" if is_row else "outputs": answer}, is_finite=is_finite)
 
 
-def _rows(outputs: Mapping[str, np.ndarray]) -> str:
+def _check_rows(outputs: Mapping[str, np.ndarray]) -> None:
     size = -1
     for name, array in outputs.items():
         if array.ndim == 0:
@@ -47,113 +52,41 @@ def _rows(outputs: Mapping[str, np.ndarray]) -> str:
                 f"expecting: {size}"
             )
         size = array.shape[0]
-    leaves = {name: _leaves(array, name) for name, array in outputs.items()}
-    if len(outputs) == 1:
-        name, array = next(iter(outputs.items()))
-        rows = ", ".join(_one_line(leaves[name], array.shape[1:], 2) for _ in range(size))
-    else:
-        rows = ",".join(
-            indent(2)
-            + "{"
-            + ",".join(
-                f"{indent(3)}{quoted(name)}: {_one_line(leaves[name], array.shape[1:], 3)}"
-                for name, array in outputs.items()
-            )
-            + indent(2)
-            + "}"
-            for _ in range(size)
-        )
-    end = indent(1) if size else ""
-    return f'{{{indent(1)}"predictions": [{rows}{end}]{indent(0)}}}'
 
 
-def _columns(outputs: Mapping[str, np.ndarray]) -> str:
-    if len(outputs) == 1:
-        name, array = next(iter(outputs.items()))
-        value = _many_lines(_leaves(array, name), array.shape, 1)
-    else:
-        members = (
-            f"{indent(2)}{quoted(name)}: " + _many_lines(_leaves(array, name), array.shape, 2)
-            for name, array in outputs.items()
-        )
-        value = "{" + ",".join(members) + indent(1) + "}"
-    return f'{{{indent(1)}"outputs": {value}{indent(0)}}}'
-
-
-def _one_line(leaf: _Leaf, shape: Sequence[int], depth: int) -> str:
-    if not shape:
-        return leaf(depth)
-    inner = (_one_line(leaf, shape[1:], depth + 1) for _ in range(shape[0]))
-    return f"[{', '.join(inner)}]"
-
-
-def _many_lines(leaf: _Leaf, shape: Sequence[int], depth: int) -> str:
-    if not shape:
-        return leaf(depth)
-    if not shape[0]:
-        return "[]"
-    inner = (indent(depth + 1) + _many_lines(leaf, shape[1:], depth + 1) for _ in range(shape[0]))
-    return f"[{','.join(inner)}{indent(depth)}]"
-
-
-def _leaves(array: np.ndarray, name: str) -> _Leaf:
-    """A function that gives the leaves' texts one after another.
+def _values(array: np.ndarray, name: str) -> Any:
+    """An array in a form that `jsontext.write` takes.
 
     Raises:
         StatusError: The type has no JSON form and there is a value to write.
     """
     dtype = _NAMES.get(array.dtype, array.dtype.name)
-    if dtype == "string" and name.endswith(_BYTES_SUFFIX):
-        values = iter(array.ravel())
-        return lambda depth: _base64_object(next(values), depth)
-    texts = _texts(array.ravel(), dtype) if array.size else iter(())
-    return lambda depth: next(texts)
-
-
-def _texts(flat: np.ndarray, dtype: str) -> Iterator[str]:
-    if dtype in ("float", "double"):
-        return iter(_decimals(flat, 9 if dtype == "float" else 17))
-    if dtype in _INTEGERS:
-        return map(str, flat.tolist())
-    if dtype == "bool":
-        return ("true" if value else "false" for value in flat.tolist())
-    if dtype == "string":
-        return (quoted(_text(value)) for value in flat)
-    raise invalid(f"Failed to write JSON value for tensor type: {dtype}")
-
-
-def _decimals(flat: np.ndarray, digits: int) -> list[str]:
-    """Six significant digits where they bring the value back, else as many as its type needs."""
-    texts = [f"{value:.6g}" for value in flat.tolist()]
-    with np.errstate(over="ignore"):
-        is_same = np.array(texts, dtype=np.float64).astype(flat.dtype) == flat
-    special = {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}
-    for index in np.flatnonzero(~is_same):
-        if texts[index] not in special:
-            texts[index] = f"{float(flat[index]):.{digits}g}"
-    # A whole number keeps its point, so that a list of decimals reads as such.
-    return [
-        special.get(text) or (text if "." in text or "e" in text else text + ".0") for text in texts
-    ]
+    if array.size and dtype in _WITHOUT_JSON:
+        raise invalid(f"Failed to write JSON value for tensor type: {dtype}")
+    if dtype != "string":
+        return np.ascontiguousarray(array).reshape(array.shape) if array.size else array.tolist()
+    encode = _base64_object if name.endswith(_BYTES_SUFFIX) else _text
+    encoded = np.empty(array.size, object)
+    encoded[:] = [encode(value) for value in array.ravel()]
+    return encoded.reshape(array.shape).tolist()
 
 
 def _text(value: bytes | str) -> str:
     return value if isinstance(value, str) else value.decode("utf-8", "surrogateescape")
 
 
-def _base64_object(value: bytes | str, depth: int) -> str:
+def _base64_object(value: bytes | str) -> dict[str, str]:
     raw = value.encode("utf-8", "surrogateescape") if isinstance(value, str) else value
-    text = base64.b64encode(raw).decode()
-    return f'{{{indent(depth + 1)}"b64": "{text}"{indent(depth)}}}'
+    return {"b64": base64.b64encode(raw).decode()}
 
 
-def encode_status(versions: Sequence[tuple[int, str, str, str]]) -> str:
-    """The answer to a status request.
+def encode_status(versions: Sequence[tuple[int, str, str, str]]) -> bytes:
+    """Returns the answer to a status request.
 
     Args:
         versions: (version, state, canonical code, error text), newest first.
     """
-    return _pretty(
+    return jsontext.write(
         {
             "model_version_status": [
                 {
@@ -167,8 +100,8 @@ def encode_status(versions: Sequence[tuple[int, str, str, str]]) -> str:
     )
 
 
-def encode_metadata(name: str, version: int, signatures: Mapping[str, Signature]) -> str:
-    """The answer to a metadata request: every signature of one version."""
+def encode_metadata(name: str, version: int, signatures: Mapping[str, Signature]) -> bytes:
+    """Returns the answer to a metadata request: every signature of one version."""
     definitions = {
         key: {
             "inputs": {n: _tensor_info(spec) for n, spec in signature.inputs.items()},
@@ -178,7 +111,7 @@ def encode_metadata(name: str, version: int, signatures: Mapping[str, Signature]
         }
         for key, signature in signatures.items()
     }
-    return _pretty(
+    return jsontext.write(
         {
             "model_spec": {"name": name, "signature_name": "", "version": str(version)},
             "metadata": {"signature_def": {"signature_def": definitions}},
@@ -196,7 +129,3 @@ def _tensor_info(spec: TensorSpec) -> dict[str, Any]:
         },
         "name": spec.name,
     }
-
-
-def _pretty(document: Any) -> str:
-    return json.dumps(document, indent=1, ensure_ascii=False) + "\n"

@@ -10,15 +10,15 @@ from __future__ import annotations
 import base64
 import binascii
 import itertools
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from serving import jsonread
+from serving import jsontext
 from serving.errors import StatusError, invalid
-from serving.jsonwrite import debug_text, type_name
+from serving.jsontext import debug_text
 from serving.signatures import NUMPY_TYPES, TensorSpec
 
 # What an integer in JSON must fit for a tensor type. Narrow types wrap around, as in TF Serving.
@@ -40,49 +40,79 @@ Shape = tuple[int, ...]
 
 
 @dataclass(frozen=True)
+class PredictBody:
+    """The body of a predict request, of which only the signature's name is decoded.
+
+    Attributes:
+        signature_name: "" for the default signature.
+        document: The whole body.
+    """
+
+    signature_name: str
+    document: dict[str, Any]
+
+
+@dataclass(frozen=True)
 class PredictRequest:
     """A decoded predict request.
 
     Attributes:
-        signature_name: "" for the default signature.
         inputs: One array per input, rows first.
         is_row: Whether it came in row format, which is also the answer's.
     """
 
-    signature_name: str
     inputs: dict[str, np.ndarray]
     is_row: bool
 
 
-def decode_predict(body: bytes, inputs_of: Callable[[str], Inputs]) -> PredictRequest:
-    """The predict request in a request body.
+def read_predict(body: bytes) -> PredictBody:
+    """Reads the body of a predict request as far as no model is needed.
+
+    TF Serving reports what is wrong here before it looks for the model.
 
     Args:
         body: JSON text.
-        inputs_of: The inputs of a signature by its name ("" for the default one); called after the
-            body was read, so that bad JSON is told before an unknown model.
 
     Raises:
         StatusError: With TF Serving's code and text.
     """
     try:
-        return _decode_predict(jsonread.read(body), inputs_of)
+        document = jsontext.read(body)
+        if not isinstance(document, dict):
+            raise invalid(f"JSON Value: {debug_text(document)} Is not object")
     except RecursionError as error:
-        raise invalid("The request is nested too deeply for any tensor") from error
-
-
-def _decode_predict(document: Any, inputs_of: Callable[[str], Inputs]) -> PredictRequest:
-    if not isinstance(document, dict):
-        raise invalid(f"JSON Value: {debug_text(document)} Is not object")
+        raise _too_deep() from error
     name = document.get("signature_name", "")
     if not isinstance(name, str):
-        raise invalid(
-            f"JSON Value: {debug_text(document)} not formatted correctly. "
-            "'signature_name' key must be a string value."
+        raise _format_error(
+            document, "not formatted correctly. 'signature_name' key must be a string value."
         )
-    specs = inputs_of(name)
+    return PredictBody(name, document)
+
+
+def decode_predict(body: PredictBody, specs: Inputs) -> PredictRequest:
+    """Decodes the inputs of a predict request.
+
+    Args:
+        body: What `read_predict` returned.
+        specs: The inputs of the signature that the request names.
+
+    Raises:
+        StatusError: With TF Serving's code and text.
+    """
     if not specs:
-        raise invalid(f"Failed to get input map for signature: {name or 'DEFAULT'}")
+        raise invalid(f"Failed to get input map for signature: {body.signature_name or 'DEFAULT'}")
+    try:
+        return _decode_predict(body.document, specs)
+    except RecursionError as error:
+        raise _too_deep() from error
+
+
+def _too_deep() -> StatusError:
+    return invalid("The request is nested too deeply for any tensor")
+
+
+def _decode_predict(document: dict[str, Any], specs: Inputs) -> PredictRequest:
     if "instances" in document:
         if "inputs" in document:
             raise _format_error(
@@ -95,9 +125,9 @@ def _decode_predict(document: Any, inputs_of: Callable[[str], Inputs]) -> Predic
             raise _format_error(document, "Expecting 'instances' to be an list/array")
         if not instances:
             raise _format_error(document, "No values in 'instances' array")
-        return PredictRequest(name, _decode_rows(instances, specs), True)
+        return PredictRequest(_decode_rows(instances, specs), True)
     if "inputs" in document:
-        return PredictRequest(name, _decode_columns(document["inputs"], specs), False)
+        return PredictRequest(_decode_columns(document["inputs"], specs), False)
     raise invalid("Missing 'inputs' or 'instances' key")
 
 
@@ -322,9 +352,10 @@ def _leaf(value: Any, dtype: str) -> Any:
 
 
 def _type_error(value: Any, dtype: str) -> StatusError:
-    return invalid(
-        f"JSON Value: {debug_text(value)} Type: {type_name(value)} is not of expected type: {dtype}"
-    )
+    # RapidJSON's names of the types; true and false have one each.
+    names = {type(None): "Null", str: "String", dict: "Object", list: "Array", bool: str(value)}
+    kind = names.get(type(value), "Number")
+    return invalid(f"JSON Value: {debug_text(value)} Type: {kind} is not of expected type: {dtype}")
 
 
 def _unescaped(text: str) -> bytes:

@@ -1,9 +1,5 @@
 """``models.config``: what is served, in TF Serving's text format; both servers read it.
 
-The message types are TF Serving's, built here from field names and numbers (see its
-``config/model_server_config.proto``): generated modules would tie this to one protobuf release and
-drag TensorFlow in.
-
 For example::
 
     model_config_list {
@@ -20,10 +16,9 @@ For example::
 from __future__ import annotations
 
 import dataclasses
-import functools
 import os
 import posixpath
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -31,32 +26,12 @@ import fsspec
 
 from goldlake_core.contracts.errors import PermanentError, UsageError
 from goldlake_core.storage.files import write_atomic
+from goldlake_core.storage.locks import FileLock
+from serving.config_message import models_config_class
 
 STABLE = "stable"
-_INT64, _UINT32, _STRING, _MESSAGE = 3, 13, 9, 11
-_OPTIONAL, _REPEATED = 1, 3
-
-# Message -> (field, number, type, label, message type).
-_MESSAGES: dict[str, list[tuple[str, int, int, int, str]]] = {
-    "Latest": [("num_versions", 1, _UINT32, _OPTIONAL, "")],
-    "All": [],
-    "Specific": [("versions", 1, _INT64, _REPEATED, "")],
-    "Policy": [
-        ("latest", 100, _MESSAGE, _OPTIONAL, "Latest"),
-        ("all", 101, _MESSAGE, _OPTIONAL, "All"),
-        ("specific", 102, _MESSAGE, _OPTIONAL, "Specific"),
-    ],
-    "ModelConfig": [
-        ("name", 1, _STRING, _OPTIONAL, ""),
-        ("base_path", 2, _STRING, _OPTIONAL, ""),
-        ("model_platform", 4, _STRING, _OPTIONAL, ""),
-        ("model_version_policy", 7, _MESSAGE, _OPTIONAL, "Policy"),
-        ("version_labels", 8, _MESSAGE, _REPEATED, "ModelConfig.VersionLabelsEntry"),
-    ],
-    "ModelConfigList": [("config", 1, _MESSAGE, _REPEATED, "ModelConfig")],
-    "ModelServerConfig": [("model_config_list", 1, _MESSAGE, _OPTIONAL, "ModelConfigList")],
-}
-_PACKAGE = "goldlake.serving"
+# Long enough for any other promotion; each holds the file for milliseconds.
+_LOCK_WAIT_S = 30.0
 
 
 @dataclass(frozen=True)
@@ -84,7 +59,7 @@ class ServedModel:
 
 @dataclass(frozen=True)
 class ModelsConfig:
-    """A whole ``models.config``, models in file order."""
+    """A whole ``models.config``, with its models in file order."""
 
     models: tuple[ServedModel, ...] = ()
 
@@ -104,8 +79,8 @@ def read(path: str, *, is_strict: bool = True) -> ModelsConfig:
 
     Args:
         path: Path or fsspec URL.
-        is_strict: Refuse fields that this module does not know. A server that only reads passes
-            over them (``logging_config``, say); a writer would lose them.
+        is_strict: Refuse fields that this module does not know, such as ``logging_config``. A
+            server that only reads may ignore them; a writer would lose them.
 
     Raises:
         UsageError: No such file.
@@ -123,7 +98,7 @@ def read(path: str, *, is_strict: bool = True) -> ModelsConfig:
 
 
 def read_or_empty(path: str) -> ModelsConfig:
-    """The configuration in a file; one without models where there is no such file."""
+    """Returns the configuration in a file, or one without models if there is no such file."""
     fs, place = fsspec.core.url_to_fs(path)
     return read(path) if fs.exists(place) else ModelsConfig()
 
@@ -131,10 +106,29 @@ def read_or_empty(path: str) -> ModelsConfig:
 def write(path: str, config: ModelsConfig) -> None:
     """Writes a configuration, whole or not at all.
 
-    Base paths on the local disk are written absolute, for TF Serving takes no others.
+    Base paths on the local disk are written as absolute paths: TF Serving accepts no others.
     """
     fs, place = fsspec.core.url_to_fs(path)
     write_atomic(fs, place, render(config).encode("utf-8"))
+
+
+def update(path: str, change: Callable[[ModelsConfig], ModelsConfig]) -> ModelsConfig:
+    """Changes a configuration under its lock, so that concurrent writers lose nothing.
+
+    Args:
+        path: Path or fsspec URL; without a file there, the change starts from no models.
+        change: Returns the new configuration for the present one; must not wait for anything.
+
+    Returns:
+        The configuration before the change.
+
+    Raises:
+        LockedError: Another process has been writing for 30 seconds.
+    """
+    with FileLock(f"{path}.lock", path, wait_s=_LOCK_WAIT_S):
+        before = read_or_empty(path)
+        write(path, change(before))
+    return before
 
 
 def parse(text: str, source: str, *, is_strict: bool = True) -> ModelsConfig:
@@ -150,7 +144,7 @@ def parse(text: str, source: str, *, is_strict: bool = True) -> ModelsConfig:
     """
     from google.protobuf import text_format
 
-    message = _message_class()()
+    message = models_config_class()()
     try:
         text_format.Parse(text, message, allow_unknown_field=not is_strict)
     except text_format.ParseError as error:
@@ -174,7 +168,7 @@ def render(config: ModelsConfig) -> str:
     """The text of a configuration; same configuration, same text."""
     from google.protobuf import text_format
 
-    message = _message_class()()
+    message = models_config_class()()
     message.model_config_list.SetInParent()
     for model in config.models:
         entry = message.model_config_list.config.add()
@@ -195,7 +189,7 @@ def render(config: ModelsConfig) -> str:
 
 
 def served_version(config: ModelsConfig, model: str, label: str = STABLE) -> int | None:
-    """The version that a label points to, or None where the model or the label is not there."""
+    """Returns the version that a label points to, or None without such a model or label."""
     found = config.model(model)
     return None if found is None else found.labels.get(label)
 
@@ -243,14 +237,6 @@ def with_label(
     return config.with_model(changed)
 
 
-def without_label(config: ModelsConfig, model: str, label: str) -> ModelsConfig:
-    """The configuration without a label, and without versions that have none left."""
-    served = _specific(config, model, None)
-    labels = {name: version for name, version in served.labels.items() if name != label}
-    versions = tuple(sorted({*labels.values()})) or served.versions
-    return config.with_model(dataclasses.replace(served, labels=labels, versions=versions))
-
-
 def _specific(config: ModelsConfig, model: str, base_path: str | None) -> ServedModel:
     """The model under policy ``specific``: a promotion decides versions by number."""
     found = config.model(model)
@@ -288,34 +274,3 @@ def _served_model(entry: Any, folder: str, source: str) -> ServedModel:
         labels=dict(entry.version_labels),
         platform=entry.model_platform or "tensorflow",
     )
-
-
-@functools.cache
-def _message_class() -> Any:
-    """The class of ModelServerConfig messages, in a descriptor pool of its own."""
-    from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
-
-    file = descriptor_pb2.FileDescriptorProto(
-        name="goldlake/serving/models_config.proto", package=_PACKAGE, syntax="proto3"
-    )
-    for name, fields in _MESSAGES.items():
-        message = file.message_type.add(name=name)
-        for field_name, number, kind, label, target in fields:
-            added = message.field.add(name=field_name, number=number, type=kind, label=label)
-            if target:
-                added.type_name = f".{_PACKAGE}.{target}"
-        if name == "Policy":
-            message.oneof_decl.add(name="policy_choice")
-            for choice in message.field:
-                choice.oneof_index = 0
-        if name == "ModelConfig":
-            entry = message.nested_type.add(name="VersionLabelsEntry")
-            entry.field.add(name="key", number=1, type=_STRING, label=_OPTIONAL)
-            entry.field.add(name="value", number=2, type=_INT64, label=_OPTIONAL)
-            entry.options.map_entry = True
-    pool = descriptor_pool.DescriptorPool()
-    pool.AddSerializedFile(file.SerializeToString())
-    descriptor = pool.FindMessageTypeByName(f"{_PACKAGE}.ModelServerConfig")
-    if hasattr(message_factory, "GetMessageClass"):
-        return message_factory.GetMessageClass(descriptor)
-    return message_factory.MessageFactory(pool).GetPrototype(descriptor)

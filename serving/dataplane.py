@@ -1,7 +1,7 @@
-"""Models, versions and their states; what an answer is computed from. No HTTP, no TensorFlow.
+"""Models, their versions and states, without HTTP and TensorFlow.
 
-A front end (REST now) decodes, asks here, encodes. Versions come and go through `load` and
-`unload`, which `serving.reload` calls as ``models.config`` says.
+A front end, such as REST, decodes a request, asks here and encodes the answer. `serving.reload`
+calls `load` and `unload` as ``models.config`` says.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class State(str, enum.Enum):
 
 @dataclass(frozen=True)
 class ModelSpec:
-    """Which version of which model a request asks for; the newest available where it says none.
+    """The version of a model that a request asks for; by default the newest available one.
 
     Attributes:
         name: Served name.
@@ -82,6 +82,50 @@ class _Model:
         return max(able, key=lambda v: v.version, default=None)
 
 
+@dataclass(frozen=True)
+class UsedVersion:
+    """An available version while a request uses it; see `DataPlane.use`.
+
+    Attributes:
+        number: Version number.
+        servable: The loaded model.
+    """
+
+    number: int
+    servable: Servable
+
+    def signature(self, name: str) -> Signature:
+        """Returns a signature.
+
+        Args:
+            name: Signature name, "" for the default one.
+
+        Raises:
+            StatusError: The version has no such signature.
+        """
+        name = name or DEFAULT_SIGNATURE
+        if name not in self.servable.signatures:
+            raise invalid(f'Serving signature name: "{name}" not found in signature def')
+        return self.servable.signatures[name]
+
+    def predict(
+        self, signature_name: str, inputs: Mapping[str, np.ndarray]
+    ) -> dict[str, np.ndarray]:
+        """Returns the outputs of one call.
+
+        Args:
+            signature_name: "" for the default signature.
+            inputs: One array per input.
+
+        Raises:
+            StatusError: No such signature, wrong inputs, or the model failed.
+        """
+        needed = self.signature(signature_name).inputs
+        if inputs.keys() != needed.keys():
+            raise _input_mismatch(set(inputs), set(needed))
+        return self.servable.run(signature_name or DEFAULT_SIGNATURE, inputs)
+
+
 class DataPlane:
     """Every model this process serves. All methods may be called from any thread.
 
@@ -113,49 +157,33 @@ class DataPlane:
             wanted = versions if spec.version is None else [spec.version]
             return [_status(versions[number]) for number in sorted(wanted, reverse=True)]
 
-    def signatures(self, spec: ModelSpec) -> tuple[int, Mapping[str, Signature]]:
-        """The version that answers a request, and its signatures.
+    @contextlib.contextmanager
+    def use(self, spec: ModelSpec) -> Iterator[UsedVersion]:
+        """Resolves a request to a version, which stays loaded until the block ends.
+
+        A request resolves its version once: what is decoded for one version runs on that version,
+        even if another becomes the newest in between.
+
+        Args:
+            spec: The version asked for.
 
         Raises:
             StatusError: No such version is available.
         """
-        with self._use(spec) as (version, servable):
-            return version, servable.signatures
-
-    def signature(self, spec: ModelSpec, name: str) -> Signature:
-        """A signature of the version that answers a request.
-
-        Args:
-            spec: The version asked for.
-            name: Signature name, "" for the default one.
-
-        Raises:
-            StatusError: No such version, or it has no such signature.
-        """
-        with self._use(spec) as (_, servable):
-            return _signature(servable, name)
-
-    def predict(
-        self, spec: ModelSpec, signature_name: str, inputs: Mapping[str, np.ndarray]
-    ) -> dict[str, np.ndarray]:
-        """Outputs of one call.
-
-        Args:
-            spec: The version asked for.
-            signature_name: "" for the default signature.
-            inputs: One array per input.
-
-        Raises:
-            StatusError: No such version or signature, wrong inputs, or the model failed.
-        """
-        with self._use(spec) as (_, servable):
-            signature = _signature(servable, signature_name)
-            if inputs.keys() != signature.inputs.keys():
-                raise _input_mismatch(set(inputs), set(signature.inputs))
-            return servable.run(signature_name or DEFAULT_SIGNATURE, inputs)
+        with self._changed:
+            entry = self._find(spec)
+            servable = entry.servable
+            assert servable is not None
+            entry.users += 1
+        try:
+            yield UsedVersion(entry.version, servable)
+        finally:
+            with self._changed:
+                entry.users -= 1
+                self._changed.notify_all()
 
     def states(self, name: str) -> dict[int, State]:
-        """State by version of one model; {} for a model never heard of."""
+        """State by version of one model; {} for an unknown model."""
         with self._changed:
             versions = self._models.get(name, _Model()).versions
             return {number: version.state for number, version in versions.items()}
@@ -222,20 +250,6 @@ class DataPlane:
             for version in self.states(name):
                 self.unload(name, version)
 
-    @contextlib.contextmanager
-    def _use(self, spec: ModelSpec) -> Iterator[tuple[int, Servable]]:
-        with self._changed:
-            entry = self._find(spec)
-            servable = entry.servable
-            assert servable is not None
-            entry.users += 1
-        try:
-            yield entry.version, servable
-        finally:
-            with self._changed:
-                entry.users -= 1
-                self._changed.notify_all()
-
     def _find(self, spec: ModelSpec) -> _Version:
         model = self._models.get(spec.name, _Model())
         number = spec.version
@@ -258,13 +272,6 @@ def _status(entry: _Version) -> VersionStatus:
     if entry.error is None:
         return VersionStatus(entry.version, entry.state)
     return VersionStatus(entry.version, entry.state, entry.error.code, entry.error.text)
-
-
-def _signature(servable: Servable, name: str) -> Signature:
-    name = name or DEFAULT_SIGNATURE
-    if name not in servable.signatures:
-        raise invalid(f'Serving signature name: "{name}" not found in signature def')
-    return servable.signatures[name]
 
 
 def _not_served(request: str) -> StatusError:

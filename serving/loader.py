@@ -1,4 +1,4 @@
-"""Loads SavedModels: the only module of the REST server that touches TensorFlow.
+"""Loads SavedModels: the only module of the REST server that imports TensorFlow.
 
 It restores and runs models the way TensorFlow's C++ loader does (a graph in a session), so that
 what runs here runs in TF Serving; ``tf.saved_model.load`` accepts models that TF Serving does not.
@@ -48,7 +48,7 @@ def load(path: str) -> SavedModel:
 
 
 class SavedModel:
-    """A SavedModel in a session of its own; see `serving.signatures.Servable`."""
+    """A SavedModel in a separate session; see `serving.signatures.Servable`."""
 
     def __init__(self, session: Any, signatures: Mapping[str, Signature]) -> None:
         self._session = session
@@ -82,28 +82,28 @@ class SavedModel:
 
 
 def _tensorflow() -> Any:
-    # Read once, at import: devices it does not find, and every request that does not hold, would
-    # each be worth lines on standard error. Taken back, for it is no business of child processes.
+    # TensorFlow reads the level once, at import. It would write lines to standard error for devices
+    # it does not find and for every failed request. Child processes should not inherit the level.
     is_unset = "TF_CPP_MIN_LOG_LEVEL" not in os.environ
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     is_quiet = os.environ["TF_CPP_MIN_LOG_LEVEL"] != "0"
     with warnings.catch_warnings(), _without_absent_gpu() if is_quiet else nullcontext():
-        # Of packages that TensorFlow pulls in, about the Python they run on: no news to a server.
+        # Packages that TensorFlow imports warn about the Python version: not useful in a log.
         warnings.simplefilter("ignore", FutureWarning)
         import tensorflow as tf
 
     if is_unset:
         os.environ.pop("TF_CPP_MIN_LOG_LEVEL", None)
-    # The session loader is marked deprecated, at every call, for a reader who does not need it.
+    # At every call TensorFlow warns that the session loader is deprecated.
     tf.get_logger().setLevel("ERROR")
     return tf
 
 
 @contextmanager
 def _without_absent_gpu() -> Iterator[None]:
-    """Keeps from standard error that there is no GPU, and passes on whatever else is written.
+    """Drops the lines about an absent GPU from standard error and passes on all others.
 
-    TensorFlow 2.21 says so twice while it is imported, before it knows any log level.
+    TensorFlow 2.21 writes them twice while it is imported, before it reads any log level.
     """
     with tempfile.TemporaryFile() as held:
         standard_error = os.dup(2)
@@ -164,7 +164,7 @@ def _spec(info: Any) -> TensorSpec:
 
 
 def _status_error(error: Exception, prefix: str) -> StatusError:
-    """TensorFlow's own code and text, without Python's account of where the graph came from."""
+    """TensorFlow's code and text, without Python's stack trace of where the graph was made."""
     number = getattr(error, "error_code", None)
     if number is None:
         # Python's own checks of what is fed; the session's have a code.

@@ -6,16 +6,15 @@ import asyncio
 import logging
 import re
 import zlib
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from typing import Any
 from urllib.parse import unquote_to_bytes
 
-from serving import answers, codec
+from goldlake_core.asgi import Receive, Scope, Send
+from serving import answers, codec, jsontext
 from serving.dataplane import DataPlane, ModelSpec
 from serving.errors import StatusError, invalid
-from serving.jsonwrite import error_document
 
 log = logging.getLogger("serving")
 
@@ -29,10 +28,7 @@ _LOOK = re.compile(
 )
 _MAX_VERSION = 2**63 - 1
 
-Scope = Mapping[str, Any]
-Receive = Callable[[], Awaitable[Mapping[str, Any]]]
-Send = Callable[[Mapping[str, Any]], Awaitable[None]]
-Handler = Callable[[DataPlane, ModelSpec, bytes], str]
+Handler = Callable[[DataPlane, ModelSpec, bytes], bytes]
 
 
 @dataclass(frozen=True)
@@ -41,33 +37,35 @@ class Answer:
 
     Attributes:
         status: HTTP status.
-        body: Text; lone surrogates stand for bytes that are not UTF-8.
+        body: JSON, or what `content_type` says.
         content_type: Header value.
     """
 
     status: int
-    body: str
+    body: bytes
     content_type: str = "application/json"
 
 
-def predict(plane: DataPlane, spec: ModelSpec, body: bytes) -> str:
+def predict(plane: DataPlane, spec: ModelSpec, body: bytes) -> bytes:
     """Answers ``:predict`` in row or columnar format."""
-    request = codec.decode_predict(body, lambda name: plane.signature(spec, name).inputs)
-    outputs = plane.predict(spec, request.signature_name, request.inputs)
+    read = codec.read_predict(body)
+    with plane.use(spec) as version:
+        request = codec.decode_predict(read, version.signature(read.signature_name).inputs)
+        outputs = version.predict(read.signature_name, request.inputs)
     return answers.encode_predict(outputs, request.is_row)
 
 
-def status(plane: DataPlane, spec: ModelSpec, body: bytes) -> str:
+def status(plane: DataPlane, spec: ModelSpec, body: bytes) -> bytes:
     """Answers a request for the states of a model's versions."""
     return answers.encode_status(
         [(v.version, v.state.value, v.code, v.text) for v in plane.status(spec)]
     )
 
 
-def metadata(plane: DataPlane, spec: ModelSpec, body: bytes) -> str:
+def metadata(plane: DataPlane, spec: ModelSpec, body: bytes) -> bytes:
     """Answers a request for a model's signatures."""
-    version, signatures = plane.signatures(spec)
-    return answers.encode_metadata(spec.name, version, signatures)
+    with plane.use(spec) as version:
+        return answers.encode_metadata(spec.name, version.number, version.servable.signatures)
 
 
 CALLS: dict[str, Handler] = {"predict": predict}
@@ -84,25 +82,25 @@ def answer(plane: DataPlane, method: str, target: str, body: bytes) -> Answer:
         body: Request body, no longer compressed.
     """
     if not _API.fullmatch(target):
-        return Answer(404, "<html><body><h1>Not Found</h1></body></html>\n", "text/html")
+        return Answer(404, b"<html><body><h1>Not Found</h1></body></html>\n", "text/html")
     try:
         handler, spec = _route(method, target)
     except _BadVersion as error:
         # TF Serving fails before it has a body to write the message into.
-        return Answer(error.http_status, "")
+        return Answer(error.http_status, b"")
     except StatusError as error:
-        return Answer(error.http_status, error_document(error.text))
+        return Answer(error.http_status, _error_document(error.text))
     try:
         return Answer(200, handler(plane, spec, body))
     except StatusError as error:
-        return Answer(error.http_status, error_document(error.text))
+        return Answer(error.http_status, _error_document(error.text))
     except Exception as error:  # a fault of this server; the next request may well succeed
         log.exception("%s %s failed", method, target)
-        return Answer(500, error_document(f"Internal error: {type(error).__name__}: {error}"))
+        return Answer(500, _error_document(f"Internal error: {type(error).__name__}: {error}"))
 
 
 class _BadVersion(StatusError):
-    """The version in the path is no number that fits."""
+    """The version in the path does not fit a 64-bit integer."""
 
 
 def _route(method: str, target: str) -> tuple[Handler, ModelSpec]:
@@ -156,11 +154,11 @@ class RestApp:
         body = await self._body(headers, receive)
         if body is None:
             problem = f"Request body is larger than {self._max_body_bytes} bytes"
-            found = Answer(413, error_document(problem))
+            found = Answer(413, _error_document(problem))
         elif scope["method"] == "OPTIONS":
             # Without CORS switched on TF Serving gives the bare status of a preflight request.
             is_browser = re.match(rb"https?://", headers.get(b"origin", b"")) is not None
-            found = Answer(200 if is_browser else 400, "", "text/plain")
+            found = Answer(200 if is_browser else 400, b"", "text/plain")
         else:
             found = await asyncio.get_running_loop().run_in_executor(
                 self._executor, self._answer, headers, scope["method"], target, body
@@ -190,12 +188,12 @@ class RestApp:
             try:
                 body = _unpacked(body, self._max_body_bytes)
             except StatusError as error:
-                return Answer(413, error_document(error.text))
+                return Answer(413, _error_document(error.text))
         return answer(self._plane, method, target, body)
 
 
 def _unpacked(body: bytes, limit: int) -> bytes:
-    """A gzip body, or b"" for what is none: TF Serving then sees an empty document."""
+    """Unpacks a gzip body; b"" for anything else, which TF Serving reports as empty."""
     reader = zlib.decompressobj(16 + zlib.MAX_WBITS)
     try:
         plain = reader.decompress(body, limit)
@@ -208,11 +206,14 @@ def _unpacked(body: bytes, limit: int) -> bytes:
         return b""
 
 
+def _error_document(text: str) -> bytes:
+    return jsontext.write({"error": text})
+
+
 async def _send(send: Send, found: Answer) -> None:
-    body = found.body.encode("utf-8", "surrogateescape")
     headers = [
         (b"content-type", found.content_type.encode()),
-        (b"content-length", str(len(body)).encode()),
+        (b"content-length", str(len(found.body)).encode()),
     ]
     await send({"type": "http.response.start", "status": found.status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+    await send({"type": "http.response.body", "body": found.body})

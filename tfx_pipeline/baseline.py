@@ -1,17 +1,20 @@
-"""Which promoted version a candidate is compared with, and what that version learned from."""
+"""Which promoted version a candidate is compared with, and that version's statistics."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import os
 import posixpath
-from collections.abc import Iterable
-from typing import Any
 
 import msgspec
 
+from goldlake_core.contracts.ids import ModelId
 from goldlake_core.storage.home import Home
 from goldlake_core.storage.model_versions import pushed_versions
+from metadata.pushed import pushed_models
+from metadata.store import Store
+from metadata.walk import backwards, made_directly
 from tfx_pipeline.codehash import code_hash
 from tfx_pipeline.spec import PipelineSpec
 
@@ -23,7 +26,7 @@ ENTRIES = (
 )
 """Modules from which all code of a pipeline is reached: TFX is told the last three by name."""
 
-_EXAMPLES, _STATISTICS, _PUSHED = "Examples", "ExampleStatistics", "PushedModel"
+_EXAMPLES, _STATISTICS = "Examples", "ExampleStatistics"
 
 
 def fingerprint(spec: PipelineSpec) -> str:
@@ -54,75 +57,24 @@ def baseline_version(home: Home, spec: PipelineSpec, served: int | None) -> int 
     return before if isinstance(before, int) else None
 
 
-def statistics_folder(store: Any, home: Home, model_id: str, version: int | None) -> str:
-    """Folder, inside the home, of the ExampleStatistics behind a pushed model version. Read-only.
+def statistics_folder(home: Home, model: ModelId) -> str:
+    """Returns where the statistics of a pushed version's Examples are, inside the home. Read-only.
 
     Args:
-        store: An open ML Metadata store.
         home: The home.
-        model_id: ``usecase.model``.
-        version: The promoted version, or None.
+        model: The promoted version; without a version there is nothing to compare with.
 
     Returns:
         A path relative to the home, or "" where there is no such version or no statistics.
     """
-    if version is None:
+    if model.version is None or not os.path.exists(home.mlmd):
         return ""
-    pushed = _pushed_artifact(store, model_id, version)
-    if pushed is None:
-        return ""
-    for statistics in _statistics_of(store, _ancestors(store, [pushed])):
-        if statistics.startswith(home.root + "/"):
-            return posixpath.relpath(statistics, home.root)
+    store = Store(home)
+    pushed = pushed_models(store, model).get(model.version, [])
+    # The same version pushed again is another artifact; the newest one counts.
+    ancestors = store.artifacts(backwards(store, pushed[-1:]).artifacts).values()
+    examples = [artifact for artifact in ancestors if artifact.type == _EXAMPLES]
+    for statistics in made_directly(store, examples, _STATISTICS):
+        if statistics.uri.startswith(home.root + "/"):
+            return posixpath.relpath(statistics.uri, home.root)
     return ""
-
-
-def _pushed_artifact(store: Any, model_id: str, version: int) -> int | None:
-    wanted = f"/models/{model_id}/{version}"
-    for artifact in sorted(_of_type(store, _PUSHED), key=lambda a: -a.id):
-        destination = artifact.custom_properties["pushed_destination"].string_value
-        if f"/{destination}".endswith(wanted):
-            return int(artifact.id)
-    return None
-
-
-def _of_type(store: Any, name: str) -> list[Any]:
-    known = {kind.name for kind in store.get_artifact_types()}
-    return list(store.get_artifacts_by_type(name)) if name in known else []
-
-
-def _ancestors(store: Any, artifacts: Iterable[int]) -> set[int]:
-    """Ids of all artifacts that the given ones were made from, over any number of executions."""
-    from ml_metadata.proto import metadata_store_pb2
-
-    made = {metadata_store_pb2.Event.OUTPUT, metadata_store_pb2.Event.INTERNAL_OUTPUT}
-    seen: set[int] = set()
-    fresh = set(artifacts)
-    while fresh:
-        seen |= fresh
-        events = store.get_events_by_artifact_ids(sorted(fresh))
-        makers = sorted({event.execution_id for event in events if event.type in made})
-        inputs = store.get_events_by_execution_ids(makers) if makers else []
-        fresh = {event.artifact_id for event in inputs if event.type not in made} - seen
-    return seen
-
-
-def _statistics_of(store: Any, artifacts: set[int]) -> list[str]:
-    """URIs of the statistics that were made from the Examples among the artifacts, newest first."""
-    from ml_metadata.proto import metadata_store_pb2
-
-    made = metadata_store_pb2.Event.OUTPUT
-    uris: list[str] = []
-    examples = {artifact.id for artifact in _of_type(store, _EXAMPLES)} & artifacts
-    by_id = {artifact.id: artifact.uri for artifact in _of_type(store, _STATISTICS)}
-    if not examples:
-        return []
-    readers = {
-        event.execution_id
-        for event in store.get_events_by_artifact_ids(sorted(examples))
-        if event.type == metadata_store_pb2.Event.INPUT
-    }
-    for event in store.get_events_by_execution_ids(sorted(readers)):
-        if event.type == made and event.artifact_id in by_id:
-            uris.append(by_id[event.artifact_id])
-    return sorted(set(uris), reverse=True)

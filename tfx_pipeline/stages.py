@@ -11,11 +11,12 @@ import msgspec
 
 from goldlake_core.contracts import functions_hash, registry
 from goldlake_core.contracts.errors import GateRefused, UsageError
+from goldlake_core.contracts.ids import ModelId
 from goldlake_core.contracts.sections import Model, UseCase
 from goldlake_core.storage.exports import read_manifest
 from goldlake_core.storage.home import Home
 from serving import config
-from tfx_pipeline.baseline import baseline_version
+from tfx_pipeline.baseline import baseline_version, statistics_folder
 from tfx_pipeline.spec import USECASE_PATH, PipelineSpec, pipeline_spec
 
 if TYPE_CHECKING:
@@ -98,16 +99,15 @@ def _run(
     home: Home, spec: PipelineSpec, on_start: Callable[[str, int, int], None]
 ) -> tuple[dict[str, NodeRun], GateRefused | None]:
     """The nodes that ran, and the gate's refusal if that ended the run."""
-    from tfx.orchestration.metadata import Metadata, sqlite_metadata_connection_config
+    from tfx.orchestration.metadata import sqlite_metadata_connection_config
 
-    from tfx_pipeline.baseline import statistics_folder
     from tfx_pipeline.local_runner import LocalRunner
     from tfx_pipeline.pipeline import create_pipeline
 
     Path(home.mlmd).parent.mkdir(parents=True, exist_ok=True)
     connection = sqlite_metadata_connection_config(home.mlmd)
-    with Metadata(connection) as metadata:
-        statistics = statistics_folder(metadata.store, home, spec.model_id, spec.baseline_version)
+    compared_with = ModelId(spec.usecase, spec.model, spec.baseline_version)
+    statistics = statistics_folder(home, compared_with)
     pipeline = create_pipeline(
         spec,
         pipeline_root=home.pipeline(spec.usecase, spec.model),

@@ -94,16 +94,20 @@ def promote_and_ask(
 
 
 def _load(home: Home, name: str, version: int) -> dict[str, int]:
-    current = config.read_or_empty(home.models_config)
-    served = current.model(name)
     base_path = home.path("models", name)
-    config.write(home.models_config, config.with_version(current, name, version, base_path))
+
+    def with_version(current: config.ModelsConfig) -> config.ModelsConfig:
+        return config.with_version(current, name, version, base_path)
+
+    served = config.update(home.models_config, with_version).model(name)
     return dict(served.labels) if served is not None else {}
 
 
 def _move(home: Home, name: str, version: int, label: str, before: int | None) -> Document:
-    current = config.read(home.models_config)
-    config.write(home.models_config, config.with_label(current, name, version, label))
+    def with_label(current: config.ModelsConfig) -> config.ModelsConfig:
+        return config.with_label(current, name, version, label)
+
+    config.update(home.models_config, with_label)
     document = {"model": name, "version": version, "label": label, "before": before}
     if before != version:
         record_promotion(home, f"{name}@{version}", label)

@@ -13,6 +13,7 @@ The paths, relative to the root::
     pipelines/USECASE.MODEL/                      TFX pipeline root
     models/USECASE.MODEL/VERSION/                 TF Serving layout
     models/models.config                          what is served (TF Serving's text format)
+    models/models.config.lock                     held by the process that changes it
     metadata/mlmd.sqlite                          ML Metadata
     runs/RUN/                                     stage documents of one run
     logs/RUN/STAGE.log                            full logs

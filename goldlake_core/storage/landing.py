@@ -22,10 +22,10 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from datetime import datetime, timezone
 from typing import Any
 
 from goldlake_core.contracts.errors import StoreError
+from goldlake_core.instants import now_text
 from goldlake_core.storage.files import list_names, read_bytes, read_json, write_atomic, write_json
 from goldlake_core.storage.home import Home
 
@@ -163,7 +163,7 @@ class LandingZone:
 
     def entry_of(self, name: str, **fields: Any) -> PageEntry:
         """The manifest line of a page that is landed now; takes `PageEntry`'s other fields."""
-        return PageEntry(name=name, landed_at=_now(), **fields)
+        return PageEntry(name=name, landed_at=now_text("microseconds"), **fields)
 
     def read_page(self, name: str) -> tuple[list[bytes], str]:
         """The lines of a page and the sha256 of its file. Read-only.
@@ -213,7 +213,12 @@ class LandingZone:
     ) -> None:
         """Stores where the next poll of this range begins. The caller holds the store's lock."""
         others = [c for c in self._cursors() if (c["since"], c["until"]) != (since, until)]
-        moved = {"since": since, "until": until, "moved_at": _now(), **asdict(cursor)}
+        moved = {
+            "since": since,
+            "until": until,
+            "moved_at": now_text("microseconds"),
+            **asdict(cursor),
+        }
         write_json(self.fs, self._cursor_file, {"format": 1, "cursors": [*others, moved]})
 
     def identity(self) -> dict[str, Any] | None:
@@ -273,7 +278,3 @@ def describe_identity(identity: Mapping[str, Any]) -> str:
 
 def _sibling(root: str) -> str:
     return root.rstrip("/") + "-2"
-
-
-def _now() -> str:
-    return datetime.now(timezone.utc).isoformat(timespec="microseconds").replace("+00:00", "Z")

@@ -1,57 +1,61 @@
-"""One writer per store: whoever lands or refines holds the use case's lock.
+"""One writer per resource: an advisory lock of the operating system, which ends with its process.
 
-On the local disk it is an advisory lock of the operating system, which ends with its process. On
-any other file system it is a lease: an object created exclusively, renewed while its owner lives
-and free for others once it expired.
+It works on the local disk only. Two machines that write one remote home are not kept apart yet;
+whoever locks something there is warned.
 """
 
 from __future__ import annotations
 
 import fcntl
 import json
+import logging
 import os
 import socket
 import threading
 import time
-import uuid
-from datetime import datetime, timezone
 from types import TracebackType
 from typing import IO, Any
 
 from goldlake_core.contracts.errors import LockedError
-from goldlake_core.storage.files import read_json
+from goldlake_core.instants import now_text
 from goldlake_core.storage.home import Home
 
-LEASE_S = 120.0
+log = logging.getLogger("goldlake")
 
-_held: dict[tuple[str, int], int] = {}
+_POLL_S = 0.05
+# Locks held by this process, by file and thread: how often, and the open file.
+_held: dict[tuple[str, int], tuple[int, IO[str] | None]] = {}
+_warned: set[str] = set()
 
 
-class StoreLock:
-    """Holds a use case's store while the ``with`` block runs; re-entrant within one thread.
+class FileLock:
+    """Holds a lock file while the ``with`` block runs; re-entrant within one thread.
 
     Raises on entry:
         LockedError: Another process (or thread) holds it; the message names the holder.
     """
 
-    def __init__(self, home: Home, usecase: str, *, lease_s: float = LEASE_S) -> None:
-        self.home = home
-        self.usecase = usecase
-        self.path = home.landing(usecase, "lock")
-        self._lease_s = lease_s
-        self._file: IO[str] | None = None
-        self._owner = uuid.uuid4().hex
-        self._stop = threading.Event()
-        self._renewer: threading.Thread | None = None
+    def __init__(self, path: str, resource: str | None = None, *, wait_s: float = 0.0) -> None:
+        """Names the lock; nothing is locked yet.
 
-    def __enter__(self) -> StoreLock:
+        Args:
+            path: The lock file; its folder is made. A URL is not locked, with a warning.
+            resource: What the lock protects, as the error calls it; by default ``path``.
+            wait_s: How long to wait for another holder.
+        """
+        self.path = path
+        self._resource = resource or path
+        self._wait_s = wait_s
+
+    def __enter__(self) -> FileLock:
         key = (self.path, threading.get_ident())
-        if not _held.get(key):
-            if self.home.is_local:
-                self._lock_file()
+        times, file = _held.get(key, (0, None))
+        if not times:
+            if "://" in self.path:
+                self._warn()
             else:
-                self._take_lease()
-        _held[key] = _held.get(key, 0) + 1
+                file = self._lock()
+        _held[key] = (times + 1, file)
         return self
 
     def __exit__(
@@ -61,62 +65,42 @@ class StoreLock:
         trace: TracebackType | None,
     ) -> None:
         key = (self.path, threading.get_ident())
-        _held[key] -= 1
-        if _held[key]:
-            return
-        del _held[key]
-        if self._file is not None:
+        times, file = _held.pop(key)
+        if times > 1:
+            _held[key] = (times - 1, file)
+        elif file is not None:
             # The file stays: removing it would let a third process lock a new file of this name.
-            self._file.truncate(0)
-            self._file.close()
-            self._file = None
-        elif self._renewer is not None:
-            self._stop.set()
-            self._renewer.join()
-            self.home.fs.rm_file(self.path)
+            file.truncate(0)
+            file.close()
 
-    def _lock_file(self) -> None:
+    def _lock(self) -> IO[str]:
         os.makedirs(os.path.dirname(self.path), exist_ok=True)
         file = open(self.path, "a+", encoding="utf-8")  # noqa: SIM115 (held until __exit__)
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            file.seek(0)
-            holder = _parsed(file.read())
-            file.close()
-            raise self._refusal(holder) from error
+        deadline = time.monotonic() + self._wait_s
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except OSError as error:
+                if time.monotonic() < deadline:
+                    time.sleep(_POLL_S)
+                    continue
+                file.seek(0)
+                holder = _parsed(file.read())
+                file.close()
+                raise self._refusal(holder) from error
         file.truncate(0)
         file.write(json.dumps(_me()))
         file.flush()
-        self._file = file
+        return file
 
-    def _take_lease(self) -> None:
-        fs = self.home.fs
-        for _ in range(3):
-            try:
-                with fs.open(self.path, "xb") as lease:
-                    lease.write(self._lease())
-                break
-            except FileExistsError:
-                holder = read_json(fs, self.path)
-                if holder is None:
-                    continue  # released between the two calls
-                if holder["expires"] > time.time():
-                    raise self._refusal(holder) from None
-                fs.rm_file(self.path)
-        else:
-            raise self._refusal(read_json(fs, self.path) or {})
-        self._stop.clear()
-        self._renewer = threading.Thread(target=self._renew, daemon=True)
-        self._renewer.start()
-
-    def _renew(self) -> None:
-        while not self._stop.wait(self._lease_s / 4):
-            self.home.fs.pipe_file(self.path, self._lease())
-
-    def _lease(self) -> bytes:
-        document = {**_me(), "owner": self._owner, "expires": time.time() + self._lease_s}
-        return json.dumps(document).encode()
+    def _warn(self) -> None:
+        if self.path not in _warned:
+            _warned.add(self.path)
+            log.warning(
+                "%s is not on the local disk: nothing keeps a second writer out of it yet",
+                self._resource,
+            )
 
     def _refusal(self, holder: dict[str, Any]) -> LockedError:
         who = (
@@ -125,14 +109,21 @@ class StoreLock:
             else "another process"
         )
         return LockedError(
-            f"The store of {self.usecase} in {self.home.root} is in use by {who}",
+            f"{self._resource[0].upper()}{self._resource[1:]} is in use by {who}",
             hint="wait until it ends, or end it, and repeat the command",
         )
 
 
+class StoreLock(FileLock):
+    """The lock of a use case's store, for whoever lands or refines."""
+
+    def __init__(self, home: Home, usecase: str) -> None:
+        """Names the lock of ``usecase`` in ``home``."""
+        super().__init__(home.landing(usecase, "lock"), f"the store of {usecase} in {home.root}")
+
+
 def _me() -> dict[str, Any]:
-    since = datetime.now(timezone.utc).isoformat(timespec="seconds").replace("+00:00", "Z")
-    return {"pid": os.getpid(), "host": socket.gethostname(), "since": since}
+    return {"pid": os.getpid(), "host": socket.gethostname(), "since": now_text("seconds")}
 
 
 def _parsed(text: str) -> dict[str, Any]:

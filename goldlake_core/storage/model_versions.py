@@ -13,12 +13,12 @@ import os
 import posixpath
 import uuid
 from collections.abc import Mapping
-from datetime import datetime, timezone
 from typing import Any
 
 from fsspec.core import url_to_fs
 
 from goldlake_core.contracts.errors import PermanentError
+from goldlake_core.instants import now_text
 from goldlake_core.storage.home import Home
 
 ABOUT_FILE = "assets.extra/goldlake.json"
@@ -63,7 +63,7 @@ def push_model(
             "version": version,
             **about,
             "model_sha256": sha256,
-            "pushed_at": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+            "pushed_at": now_text("seconds"),
         }
         target = home.model(usecase, model, str(version))
         if _copy(home, folder, files, target, json.dumps(document, indent=1)):

@@ -62,6 +62,9 @@ class Recorder:
             kind.properties["version"] = pb.INT
         artifact = pb.Artifact(type_id=self.store.put_artifact_type(kind, can_add_fields=True))
         for name, value in properties.items():
+            if name == "uri":
+                artifact.uri = value
+                continue
             place = artifact.properties if name in kind.properties else artifact.custom_properties
             if isinstance(value, int):
                 place[name].int_value = value

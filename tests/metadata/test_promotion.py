@@ -24,7 +24,7 @@ def test_promotions_are_kept_in_order_with_the_model_as_input(tmp_path: Path) ->
         (second, 2, "stable"),
     ]
     assert found[0]["time"] <= found[1]["time"]
-    assert found[0]["time"].endswith("+00:00")
+    assert found[0]["time"].endswith("Z")
     [event] = Store(home).events_of_executions([second])
     assert (event.artifact, event.is_output) == (made["pushed"], False)
     assert promotions(home, "toy.color@1") == []

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -137,13 +139,59 @@ def test_labels_keep_their_versions_and_other_models_stay() -> None:
     assert moved.models[0] == other
     assert moved.models[1].versions == (12, 13)
     assert moved.models[1].labels == {"stable": 13, "canary": 12}
-    dropped = config.without_label(moved, "toy.color", "canary")
-    assert dropped.models[1].versions == (13,)
-    assert config.served_version(dropped, "toy.color", "canary") is None
-    assert config.served_version(dropped, "toy.hue") is None
+    assert config.served_version(moved, "toy.color", "gone") is None
+    assert config.served_version(moved, "toy.hue") is None
 
 
 def test_a_model_never_served_needs_its_folder() -> None:
     with pytest.raises(UsageError, match="The model 'toy.hue' is not in models.config") as error:
         config.with_label(ModelsConfig((MODEL,)), "toy.hue", 1, "stable")
     assert error.value.valid == "toy.color"
+
+
+_PROMOTER = """
+import sys
+from serving import config
+
+path, first = sys.argv[1], int(sys.argv[2])
+print("ready", flush=True)
+sys.stdin.readline()
+for version in range(first, first + 100, 2):
+    config.update(
+        path, lambda now: config.with_label(now, f"toy.m{version}", version, "stable", "/m")
+    )
+"""
+
+
+def test_two_promoters_at_once_lose_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "models" / "models.config"
+    promoters = [
+        subprocess.Popen(
+            [sys.executable, "-c", _PROMOTER, str(path), str(first)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for first in (1, 2)
+    ]
+    for promoter in promoters:
+        assert promoter.stdout is not None
+        assert promoter.stdout.readline() == "ready\n"
+    for promoter in promoters:
+        assert promoter.stdin is not None
+        promoter.stdin.write("go\n")
+        promoter.stdin.flush()
+    for promoter in promoters:
+        promoter.communicate(timeout=60)
+        assert promoter.returncode == 0
+    served = {model.name: model.labels for model in config.read(str(path)).models}
+    assert served == {f"toy.m{version}": {"stable": version} for version in range(1, 101)}
+
+
+def test_a_change_that_fails_changes_nothing(tmp_path: Path) -> None:
+    path = str(tmp_path / "models.config")
+    before = config.update(path, lambda now: config.with_label(now, "toy.a", 1, "stable", "/a"))
+    assert before == ModelsConfig()
+    with pytest.raises(UsageError, match="'toy.b' is not in models.config"):
+        config.update(path, lambda now: config.with_version(now, "toy.b", 1))
+    assert config.update(path, lambda now: now).model("toy.a") is not None

@@ -13,6 +13,13 @@ from tests.serving.lines import Line, load, save
 X = {"x": np.array([1.0, 2.0], np.float32)}
 
 
+def predict(
+    plane: DataPlane, spec: ModelSpec, name: str, inputs: dict[str, np.ndarray]
+) -> dict[str, np.ndarray]:
+    with plane.use(spec) as version:
+        return version.predict(name, inputs)
+
+
 @pytest.fixture
 def plane(tmp_path: Path) -> DataPlane:
     for version in (1, 2):
@@ -36,7 +43,7 @@ def plane(tmp_path: Path) -> DataPlane:
 def test_the_version_asked_for_answers(
     plane: DataPlane, spec: ModelSpec, expected: list[float]
 ) -> None:
-    assert plane.predict(spec, "", X)["y"].tolist() == expected
+    assert predict(plane, spec, "", X)["y"].tolist() == expected
 
 
 @pytest.mark.parametrize(
@@ -58,22 +65,22 @@ def test_the_version_asked_for_answers(
 )
 def test_what_is_not_served(plane: DataPlane, spec: ModelSpec, code: str, text: str) -> None:
     with pytest.raises(StatusError) as error:
-        plane.predict(spec, "", X)
+        predict(plane, spec, "", X)
     assert (error.value.code, error.value.text) == (code, text)
 
 
 def test_wrong_signatures_and_inputs(plane: DataPlane) -> None:
     with pytest.raises(StatusError) as error:
-        plane.predict(ModelSpec("line"), "nope", X)
+        predict(plane, ModelSpec("line"), "nope", X)
     assert error.value.text == 'Serving signature name: "nope" not found in signature def'
     with pytest.raises(StatusError) as error:
-        plane.predict(ModelSpec("line"), "greet", X)
+        predict(plane, ModelSpec("line"), "greet", X)
     assert error.value.text == (
         "input size does not match signature: 1!=2 len({x}) != len({name,x}). "
         "Sent extra: {}. Missing but required: {name}."
     )
     with pytest.raises(StatusError) as error:
-        plane.predict(ModelSpec("line"), "fail", X)
+        predict(plane, ModelSpec("line"), "fail", X)
     assert error.value.status_text == "OUT_OF_RANGE: x is [1.0, 2.0]"
 
 
@@ -83,7 +90,7 @@ def test_a_failed_load_is_told_in_the_status(plane: DataPlane, tmp_path: Path) -
     assert (newest.version, newest.state, newest.code) == (3, State.END, "UNKNOWN")
     assert "could not convert string to float: 'not a number'" in newest.text
     assert rest == [VersionStatus(2, State.AVAILABLE), VersionStatus(1, State.AVAILABLE)]
-    assert plane.predict(ModelSpec("line"), "", X)["y"].tolist() == [2.5, 3.0]
+    assert predict(plane, ModelSpec("line"), "", X)["y"].tolist() == [2.5, 3.0]
     # Mended and asked for again, it loads.
     (tmp_path / "3" / "b.txt").write_text("3")
     assert plane.load("line", 3, str(tmp_path / "3"))
@@ -105,7 +112,7 @@ def test_unloading_waits_for_running_requests(tmp_path: Path) -> None:
     answers: list[list[float]] = []
 
     def ask() -> None:
-        answers.append(plane.predict(ModelSpec("line"), "", X)["y"].tolist())
+        answers.append(predict(plane, ModelSpec("line"), "", X)["y"].tolist())
 
     asking = threading.Thread(target=ask)
     asking.start()
@@ -116,7 +123,7 @@ def test_unloading_waits_for_running_requests(tmp_path: Path) -> None:
         pass
     # New requests no longer reach it, and it is not closed under the one that does.
     with pytest.raises(StatusError, match="Servable not found"):
-        plane.predict(ModelSpec("line"), "", X)
+        predict(plane, ModelSpec("line"), "", X)
     assert not line.is_closed
     line.gate.set()
     asking.join(10)

@@ -91,7 +91,8 @@ def test_a_label_in_use_moves_only_to_what_is_available(
 
 def test_a_new_label_may_come_with_its_version(plane: Plane) -> None:
     assert plane.apply(plane.line(1, 2, stable=1, canary=2))
-    assert plane.plane.signatures(ModelSpec("line", label="canary"))[0] == 2
+    with plane.plane.use(ModelSpec("line", label="canary")) as version:
+        assert version.number == 2
 
 
 def test_the_old_version_stays_when_the_new_one_does_not_load(plane: Plane) -> None:

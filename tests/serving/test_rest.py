@@ -1,14 +1,19 @@
 from __future__ import annotations
 
 import json
+import threading
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-from serving.dataplane import DataPlane
+from serving import codec
+from serving.dataplane import DataPlane, State
 from serving.rest import Answer, answer
-from tests.serving.lines import load, save
+from serving.signatures import Signature, TensorSpec
+from tests.serving.lines import FLOATS, Line, load, save
 
 ROWS = b'{"instances": [1.0, 2.0]}'
 
@@ -50,8 +55,7 @@ def test_predict_in_column_format(plane: DataPlane) -> None:
     found = answer(plane, "POST", "/v1/models/toy.line:predict", body)
     assert found == Answer(
         200,
-        '{\n    "outputs": {\n        "greeting": [\n            "hello you"\n        ],\n'
-        '        "x": [\n            NaN\n        ]\n    }\n}',
+        b'{"outputs":{"greeting":["hello you"],"x":[NaN]}}',
     )
 
 
@@ -118,6 +122,50 @@ def test_bad_json_is_told_before_an_unknown_model(plane: DataPlane) -> None:
     assert ask(plane, "POST", "/v1/models/no:predict") == (400, {"error": text})
 
 
+def test_a_request_that_names_no_object_is_told_before_an_unknown_model(plane: DataPlane) -> None:
+    found = ask(plane, "POST", "/v1/models/no:predict", b"[1]")
+    assert found == (400, {"error": "JSON Value: [1] Is not object"})
+
+
+class _Renamed(Line):
+    """A line whose default signature takes another input, under a version of the same model."""
+
+    @property
+    def signatures(self) -> Mapping[str, Signature]:
+        y = TensorSpec("y:0", "float", (-1,))
+        return {"serving_default": Signature("", {"z": FLOATS}, {"y": y})}
+
+    def run(self, signature_name: str, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        return super().run(signature_name, {"x": inputs["z"]})
+
+
+@pytest.mark.parametrize("row", ["1.0", '{"x": 1.0}'])
+def test_a_request_is_decoded_for_the_version_that_runs(
+    row: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plane = DataPlane(lambda path: _Renamed(9) if path == "/2" else Line(1))
+    plane.load("line", 1, "/1")
+    decode, unloading = (
+        codec.decode_predict,
+        threading.Thread(target=plane.unload, args=("line", 1)),
+    )
+
+    def swap(*args: Any) -> codec.PredictRequest:
+        request = decode(*args)
+        assert plane.load("line", 2, "/2")
+        unloading.start()
+        return request
+
+    monkeypatch.setattr(codec, "decode_predict", swap)
+    body = f'{{"instances": [{row}]}}'.encode()
+    assert ask(plane, "POST", "/v1/models/line:predict", body) == (200, {"predictions": [1.5]})
+    unloading.join(10)
+    assert plane.states("line") == {1: State.END, 2: State.AVAILABLE}
+    monkeypatch.undo()
+    body = b'{"instances": [{"z": 1.0}]}'
+    assert ask(plane, "POST", "/v1/models/line:predict", body) == (200, {"predictions": [9.5]})
+
+
 def test_a_failing_model_gives_its_own_status(plane: DataPlane) -> None:
     body = b'{"signature_name": "fail", "instances": [1.0]}'
     found = ask(plane, "POST", "/v1/models/toy.line:predict", body)
@@ -126,7 +174,7 @@ def test_a_failing_model_gives_its_own_status(plane: DataPlane) -> None:
 
 def test_a_version_beyond_64_bits_has_no_body(plane: DataPlane) -> None:
     target = "/v1/models/toy.line/versions/99999999999999999999"
-    assert answer(plane, "GET", target, b"") == Answer(400, "")
+    assert answer(plane, "GET", target, b"") == Answer(400, b"")
 
 
 @pytest.mark.parametrize("target", ["/", "/v2/models/toy.line", "/monitoring/prometheus/metrics"])

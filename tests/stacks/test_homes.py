@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import closing
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -19,11 +20,11 @@ from sklearn.metrics import roc_auc_score
 
 from goldlake_core.contracts.registry import load_usecase
 from goldlake_core.storage.home import Home
+from serving.loader import load
 from tests.end_to_end.commands import goldlake_json
 from tests.stacks import homes
 from tests.stacks.homes import SPLITS
 from tests.tfx_pipeline.examples import example_records, parsed
-from tfx_pipeline.evaluation.loading import LoadedModel
 from tfx_pipeline.evaluation.serving_check import check_model, sample_rows
 from tfx_pipeline.modules.saved_model import PROBABILITY, TF_EXAMPLE, TRANSFORM_FEATURES
 from tfx_pipeline.spec import ColumnSpec, pipeline_spec
@@ -147,7 +148,7 @@ def test_quantiles_and_means_transform_alike(
 
 def _asked(home: Home, signature: str, records: list[bytes]) -> dict[str, np.ndarray]:
     """What the first model answers."""
-    with LoadedModel(home.model(USECASE, MODEL, "1")) as model:
+    with closing(load(home.model(USECASE, MODEL, "1"))) as model:
         return model.run(signature, {"examples": np.array(records, object)})
 
 

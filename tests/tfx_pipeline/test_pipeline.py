@@ -11,8 +11,12 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from goldlake_core.contracts.ids import parse_model
 from goldlake_core.contracts.registry import load_usecase
 from goldlake_core.storage.home import Home
+from metadata.pushed import pushed_models
+from metadata.store import Store
+from metadata.walk import backwards
 from serving import config
 from tests.tfx_pipeline.examples import example_records, parsed
 from tests.tfx_pipeline.toy_export import ROWS, TOY, toy_rows, write_export
@@ -125,11 +129,9 @@ def test_lineage_leads_from_the_table_to_the_model(trained: Trained) -> None:
     assert snapshot.properties["version"].int_value == 3
     assert snapshot.properties["table_uuid"].string_value.startswith("9d9e8a58")
     assert snapshot.properties["train_rows"].int_value == 400
-    from tfx_pipeline.baseline import _ancestors, _pushed_artifact
-
-    pushed = _pushed_artifact(store, MODEL_ID, 1)
-    assert pushed is not None
-    assert snapshot.id in _ancestors(store, [pushed])
+    reader = Store(Home.at(trained.home))
+    [pushed] = pushed_models(reader, parse_model(f"{MODEL_ID}@1"))[1]
+    assert snapshot.id in backwards(reader, [pushed]).artifacts
 
 
 def test_second_run_is_cached(trained: Trained) -> None:

@@ -1,21 +1,23 @@
 """Does the exported model serve? Asked the way TF Serving would ask, before anything is pushed.
 
 TFX's InfraValidator starts a TF Serving container, which needs Docker; this check needs nothing.
-The model is restored by TensorFlow's own loader, every signature is run, and rows sent as plain
-values must get the same answers as the same rows sent as tf.Example. The rows are examples of the
-data, and for each nullable column the same rows without it, so that the wire's nulls are compared
-as well.
+The loader that serves restores the model, every signature is run, and rows sent as plain values
+must get the same answers as the same rows sent as tf.Example. The rows are examples of the data,
+and for each nullable column the same rows without it, so that the wire's nulls are compared too.
 """
 
 from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing
 from typing import Any
 
 from goldlake_core.contracts.errors import InstanceError
 from goldlake_core.contracts.wire import fill_nulls, inputs_of
-from tfx_pipeline.evaluation.loading import LoadedModel
+from serving.errors import StatusError
+from serving.loader import SavedModel, load
+from serving.signatures import NUMPY_TYPES
 from tfx_pipeline.modules.saved_model import (
     PROBABILITY,
     SERVING_DEFAULT,
@@ -54,22 +56,23 @@ def check_model(folder: str, columns: Sequence[ColumnSpec], rows: Sequence[Row])
         "largest_difference": None,
     }
     try:
-        with LoadedModel(folder) as model:
-            report["signatures"] = model.signatures
+        with closing(load(folder)) as model:
+            # TensorFlow adds signatures of its own, such as __saved_model_init_op.
+            names = [name for name in model.signatures if not name.startswith("__saved_model")]
+            report["signatures"] = names
             report["problems"] += _compare(model, columns, asked, report)
     except InstanceError as error:
         report["problems"].append(f"The rows cannot be sent as plain values: {error.message}")
-    except Exception as error:  # whatever TensorFlow raises is the finding
-        if not type(error).__module__.startswith(("tensorflow", "builtins")):
-            raise
+    except (StatusError, LookupError, TypeError, ValueError) as error:
+        name = error.code if isinstance(error, StatusError) else type(error).__name__
         text = (str(error).strip().splitlines() or [""])[0]
-        report["problems"].append(f"{type(error).__name__}: {text[:500]}")
+        report["problems"].append(f"{name}: {text[:500]}")
     report["is_servable"] = not report["problems"]
     return report
 
 
 def _compare(
-    model: LoadedModel, columns: Sequence[ColumnSpec], rows: Sequence[Row], report: dict[str, Any]
+    model: SavedModel, columns: Sequence[ColumnSpec], rows: Sequence[Row], report: dict[str, Any]
 ) -> list[str]:
     import numpy as np
 
@@ -77,8 +80,10 @@ def _compare(
     if lacking:
         return [f"The model lacks the signature {name!r}" for name in sorted(lacking)]
     expected = {each.name: each.dtype for each in inputs_of(columns)}
-    if model.inputs(SERVING_DEFAULT) != expected:
-        return [f"{SERVING_DEFAULT} takes {model.inputs(SERVING_DEFAULT)}, not {expected}"]
+    inputs = model.signatures[SERVING_DEFAULT].inputs
+    found = {name: _type_name(spec.dtype) for name, spec in inputs.items()}
+    if found != expected:
+        return [f"{SERVING_DEFAULT} takes {found}, not {expected}"]
     serialized = np.array([serialize(row, columns) for row in rows], object)
     plain = model.run(SERVING_DEFAULT, wire_arrays(rows, columns))[PROBABILITY]
     parsed = model.run(TF_EXAMPLE, {"examples": serialized})[PROBABILITY]
@@ -103,6 +108,13 @@ def _compare(
         if len(values) != len(rows):
             problems.append(f"{TRANSFORM_FEATURES} answers {len(values)} rows of {name!r}")
     return problems
+
+
+def _type_name(dtype: str) -> str:
+    """Returns the contract's name of a tensor type: ``float32`` for TensorFlow's ``float``."""
+    import numpy as np
+
+    return dtype if dtype == "string" else np.dtype(NUMPY_TYPES[dtype]).name
 
 
 def variants(rows: Iterable[Row], columns: Sequence[ColumnSpec]) -> list[dict[str, Any]]:

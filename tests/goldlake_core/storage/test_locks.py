@@ -5,17 +5,22 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import pytest
 
 from goldlake_core.contracts.errors import LockedError
 from goldlake_core.storage.home import Home
-from goldlake_core.storage.locks import StoreLock
+from goldlake_core.storage.locks import FileLock, StoreLock
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    return Home.at(tmp_path)
 
 
 def other_thread_gets(home: Home, usecase: str) -> LockedError | None:
@@ -82,16 +87,37 @@ def test_a_killed_process_leaves_no_lock(tmp_path: Path) -> None:
         pass
 
 
-def test_an_expired_lease_is_taken_over_and_a_living_one_renewed() -> None:
-    home = Home.at("memory://leases")
-    lease = home.landing("toy", "lock")
-    gone = {"pid": 1, "host": "gone", "since": "2026-01-01T00:00:00Z", "expires": time.time() - 1}
-    home.fs.pipe_file(lease, json.dumps(gone).encode())
-    with StoreLock(home, "toy", lease_s=0.4):
-        first = json.loads(home.fs.cat_file(lease))["expires"]
-        time.sleep(0.6)
-        assert json.loads(home.fs.cat_file(lease))["expires"] > first
-        error = other_thread_gets(home, "toy")
-        assert error is not None
-        assert f"process {os.getpid()}" in error.message
-    assert not home.fs.exists(lease)
+def test_a_file_lock_names_its_file_and_waits(tmp_path: Path) -> None:
+    path = str(tmp_path / "new" / "lock")
+    is_held, may_end = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with FileLock(path):
+            is_held.set()
+            assert may_end.wait(10)
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    assert is_held.wait(10)
+    with pytest.raises(LockedError) as error, FileLock(path):
+        pass
+    since = json.loads(Path(path).read_text())["since"]
+    assert error.value.message.startswith(
+        f"{path} is in use by process {os.getpid()} on {socket.gethostname()} since {since}"
+    )
+    threading.Timer(0.2, may_end.set).start()
+    with FileLock(path, wait_s=10):
+        assert not holder.join(10)
+    assert Path(path).read_text() == ""
+
+
+def test_a_remote_home_is_warned_of_once(caplog: pytest.LogCaptureFixture) -> None:
+    home = Home.at("memory://unlocked")
+    for _ in range(2):
+        with StoreLock(home, "toy"), StoreLock(home, "toy"):
+            assert other_thread_gets(home, "toy") is None
+    assert [record.getMessage() for record in caplog.records] == [
+        "the store of toy in memory://unlocked is not on the local disk: nothing keeps a second "
+        "writer out of it yet"
+    ]
+    assert not home.fs.exists(home.landing("toy", "lock"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -10,8 +11,8 @@ import numpy as np
 import pytest
 from msgspec.structs import replace
 
+from serving.loader import load
 from tests.tfx_pipeline import toy
-from tfx_pipeline.evaluation.loading import LoadedModel
 from tfx_pipeline.evaluation.serving_check import check_model, serialize
 from tfx_pipeline.modules.layout import OWN
 from tfx_pipeline.spec import USECASE_PATH, TrainingSpec
@@ -63,7 +64,7 @@ def test_own_columns_reach_the_served_model(
     for row, (weight, hour) in zip(rows, [(1.0, 17), (0.0, 18), (None, 23)], strict=False):
         row.update(weight=weight, hour=hour)
     serialized = np.array([serialize(row, toy.COLUMNS) for row in rows], object)
-    with LoadedModel(str(tmp_path / "model")) as model:
+    with closing(load(str(tmp_path / "model"))) as model:
         found = model.run("transform_features", {"examples": serialized})[OWN]
     # Sorted by name: late_hour, share.
     assert found[:3].tolist() == [[0, 0.25], [1, 0], [1, -1]]

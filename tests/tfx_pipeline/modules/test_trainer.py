@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import math
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -9,10 +10,10 @@ import pytest
 from msgspec.structs import replace
 
 from goldlake_core.contracts.sections import Feature
+from serving.loader import load
 from tests.tfx_pipeline import toy
 from tests.tfx_pipeline.conftest import Toy
 from tfx_pipeline import scores
-from tfx_pipeline.evaluation.loading import LoadedModel
 from tfx_pipeline.evaluation.serving_check import serialize
 from tfx_pipeline.modules import input_data as data
 from tfx_pipeline.modules import network, trainer
@@ -26,7 +27,7 @@ AUC_FLOOR = 0.77
 
 def probabilities(model: Path, rows: list[toy.Row]) -> np.ndarray:
     serialized = np.array([serialize(row, toy.COLUMNS) for row in rows], object)
-    with LoadedModel(str(model / "Format-Serving")) as loaded:
+    with closing(load(str(model / "Format-Serving"))) as loaded:
         return loaded.run("tf_example", {"examples": serialized})["probability"]
 
 

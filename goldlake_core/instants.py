@@ -1,0 +1,29 @@
+"""The text of an instant in everything goldlake writes: ISO 8601 in UTC, with ``Z``."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from typing import Literal
+
+Precision = Literal["seconds", "milliseconds", "microseconds"]
+
+
+def utc_text(instant: datetime, precision: Precision = "milliseconds") -> str:
+    """Returns an instant as text, such as ``2016-01-01T06:00:00.000Z``.
+
+    Args:
+        instant: A time with a time zone.
+        precision: What the text is cut to.
+
+    Raises:
+        ValueError: The time has no time zone, so nobody knows which instant it is.
+    """
+    if instant.tzinfo is None:
+        raise ValueError(f"{instant} has no time zone")
+    text = instant.astimezone(timezone.utc).isoformat(timespec=precision)
+    return text.replace("+00:00", "Z")
+
+
+def now_text(precision: Precision = "milliseconds") -> str:
+    """Returns the time now as text; see `utc_text`."""
+    return utc_text(datetime.now(timezone.utc), precision)
