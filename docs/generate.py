@@ -22,8 +22,8 @@ import click
 
 from goldlake.cli.main import main as command_line
 from goldlake.workflows.pages.catalogue import data_catalogue
+from goldlake.workflows.pages.json_schema import contract_schema, model_schema, schema_text
 from goldlake.workflows.pages.reference import contract_reference
-from goldlake_core.contracts.json_schema import contract_schema, model_schema, schema_text
 from goldlake_core.contracts.registry import load_usecase
 
 DOCS = Path(__file__).resolve().parent

@@ -9,9 +9,7 @@ import msgspec
 
 from goldlake_core.contracts.checks import findings
 from goldlake_core.contracts.checks.columns import column_remarks
-from goldlake_core.contracts.checks.expressions import expression_remarks
 from goldlake_core.contracts.checks.findings import Finding
-from goldlake_core.contracts.checks.formats import format_remarks
 from goldlake_core.contracts.checks.functions import Use, function_findings
 from goldlake_core.contracts.checks.models import model_remarks
 from goldlake_core.contracts.checks.places import Places
@@ -20,6 +18,8 @@ from goldlake_core.contracts.loader import CONTRACT, MODELS, load_contract
 from goldlake_core.contracts.names import nearest
 from goldlake_core.contracts.registry import find_usecase
 from goldlake_core.contracts.sections import UseCase
+from lakehouse.checks.expressions import expression_remarks
+from lakehouse.checks.formats import format_remarks
 
 
 class CheckReport(msgspec.Struct, frozen=True):

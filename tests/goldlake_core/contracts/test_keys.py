@@ -10,10 +10,10 @@ import jsonschema
 import pytest
 import yaml
 
+from goldlake.workflows.pages.json_schema import contract_schema, model_schema
 from goldlake.workflows.pages.reference import pages_of_keys
 from goldlake_core.contracts import nodes, read
 from goldlake_core.contracts.errors import ContractErrors
-from goldlake_core.contracts.json_schema import contract_schema, model_schema
 from goldlake_core.contracts.keys import Change, Declared, Form
 from goldlake_core.contracts.read import LATER, Errors, read_section
 from tests.goldlake_core.contracts.conftest import TOY, Copy

@@ -10,14 +10,14 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from goldlake_core.contracts.checks.findings import Remark, error, warning
-from goldlake_core.contracts.checks.spark_functions import (
+from goldlake_core.contracts.names import nearest
+from lakehouse.checks.spark_functions import (
     AGGREGATES,
     FUNCTIONS,
     GENERATORS,
     WINDOWS,
     words,
 )
-from goldlake_core.contracts.names import nearest
 
 if TYPE_CHECKING:
     from sqlglot.expressions import Condition

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from goldlake_core.contracts.checks.expressions import expression_remarks
+from lakehouse.checks.expressions import expression_remarks
 
 COLUMNS = {
     "berth": "long",

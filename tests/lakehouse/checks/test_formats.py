@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from goldlake_core.contracts.checks.formats import format_remarks
 from goldlake_core.contracts.sections import Column, ColumnType
+from lakehouse.checks.formats import format_remarks
 
 EXAMPLE = "a Spark datetime pattern, such as yyyy-MM-dd'T'HH:mm:ss.SSS"
 
