@@ -63,6 +63,7 @@ class Snapshot:
         schema: Fields as Delta's schema JSON has them (name, type, nullable, metadata).
         properties: Table properties.
         files: What it consists of.
+        reader_features: Table features that a reader must know.
     """
 
     uri: str
@@ -71,6 +72,7 @@ class Snapshot:
     schema: tuple[dict[str, Any], ...]
     properties: dict[str, str]
     files: tuple[DataFile, ...]
+    reader_features: tuple[str, ...] = ()
 
     @property
     def rows(self) -> int:
@@ -87,10 +89,13 @@ class Snapshot:
 class _State:
     metadata: dict[str, Any] = field(default_factory=dict)
     files: dict[str, DataFile] = field(default_factory=dict)
+    reader_features: tuple[str, ...] = ()
 
     def apply(self, action: dict[str, Any]) -> None:
         if action.get("metaData"):
             self.metadata = action["metaData"]
+        if action.get("protocol"):
+            self.reader_features = tuple(action["protocol"].get("readerFeatures") or ())
         if action.get("add"):
             add = action["add"]
             rows = json.loads(add["stats"])["numRecords"] if add.get("stats") else 0
@@ -154,6 +159,7 @@ class DeltaLog:
             tuple(json.loads(meta["schemaString"])["fields"]),
             dict(configuration),
             tuple(state.files.values()),
+            state.reader_features,
         )
 
     def actions(self, version: int) -> list[dict[str, Any]]:
@@ -224,7 +230,7 @@ class DeltaLog:
 
         with self.fs.open(posixpath.join(self._log, name), "rb") as file:
             parquet = pq.ParquetFile(file)
-            wanted = ["metaData", "add.path", "add.size", "add.stats"]
+            wanted = ["metaData", "protocol", "add.path", "add.size", "add.stats"]
             actions: list[dict[str, Any]] = parquet.read(columns=wanted).to_pylist()
         for action in actions:
             meta = action.get("metaData")

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 # Table features under which a data file alone does not say what its rows are.
-UNREADABLE = {"deletionVectors", "columnMapping", "v2Checkpoint"}
+UNREADABLE = {"deletionVectors", "columnMapping"}
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def read_rows(
 
     log = _log(table, home)
     snapshot = log.snapshot(table.version)
-    _refuse_unreadable(table, log, snapshot)
+    _refuse_unreadable(table, snapshot)
     names = [str(field["name"]) for field in snapshot.schema]
     for column in columns:
         if column not in names:
@@ -94,24 +94,15 @@ def _log(table: TableId, home: Home) -> DeltaLog:
     return log
 
 
-def _refuse_unreadable(table: TableId, log: DeltaLog, snapshot: Snapshot) -> None:
-    features = {"columnMapping"} if _maps_columns(snapshot) else set()
-    for version in log.versions():
-        if version > snapshot.version:
-            break
-        for action in log.actions(version):
-            protocol = action.get("protocol") or {}
-            features |= set(protocol.get("readerFeatures") or ())
-    found = sorted(features & UNREADABLE)
-    if found:
+def _refuse_unreadable(table: TableId, snapshot: Snapshot) -> None:
+    features = set(snapshot.reader_features) & UNREADABLE
+    if snapshot.properties.get("delta.columnMapping.mode", "none") != "none":
+        features.add("columnMapping")
+    if features:
         raise StoreError(
-            f"{table} uses {', '.join(found)}, which only Spark reads",
+            f"{table} uses {', '.join(sorted(features))}, which only Spark reads",
             hint="read it with Spark, or turn the feature off and run OPTIMIZE",
         )
-
-
-def _maps_columns(snapshot: Snapshot) -> bool:
-    return snapshot.properties.get("delta.columnMapping.mode", "none") != "none"
 
 
 def _frame(log: DeltaLog, snapshot: Snapshot) -> pl.LazyFrame:
@@ -145,7 +136,7 @@ def _type(delta_type: Any) -> Any:
 
     if isinstance(delta_type, dict):
         return pl.List(_type(delta_type["elementType"]))
-    return {
+    known = {
         "string": pl.String(),
         "long": pl.Int64(),
         "integer": pl.Int32(),
@@ -153,4 +144,7 @@ def _type(delta_type: Any) -> Any:
         "boolean": pl.Boolean(),
         "timestamp": pl.Datetime("us", "UTC"),
         "date": pl.Date(),
-    }[delta_type]
+    }
+    if delta_type not in known:
+        raise StoreError(f"A column has the type {delta_type}", valid=", ".join(known))
+    return known[delta_type]

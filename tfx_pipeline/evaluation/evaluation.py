@@ -86,7 +86,7 @@ def _tfma_threshold(threshold: Threshold | None, has_baseline: bool) -> Any:
     if threshold.maximum is not None:
         made.value_threshold.upper_bound.value = threshold.maximum
     if threshold.max_drop is not None and has_baseline:
-        is_higher_better = METRICS[threshold.metric]
+        is_higher_better = METRICS[threshold.metric].is_better_high
         direction = "HIGHER_IS_BETTER" if is_higher_better else "LOWER_IS_BETTER"
         made.change_threshold.direction = getattr(config_pb2.MetricDirection, direction)
         drop = threshold.max_drop
@@ -127,7 +127,7 @@ def check_thresholds(
             add(threshold.metric, "maximum", threshold.maximum, False)
         if threshold.max_drop is not None and baseline is not None:
             before = baseline.get(threshold.metric)
-            is_higher_better = bool(METRICS[threshold.metric])
+            is_higher_better = bool(METRICS[threshold.metric].is_better_high)
             sign = -1 if is_higher_better else 1
             bound = None if before is None else before + sign * threshold.max_drop
             add(threshold.metric, "max_drop", bound, is_higher_better)
