@@ -15,8 +15,8 @@ from datetime import datetime, timezone
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from goldlake.simulators.socrata.conditions import time_text
-from goldlake.simulators.socrata.dataset import SYSTEM_TYPES, Dataset, Record
+from goldlake.simulators.socrata.dataset import Dataset, Record
+from goldlake.simulators.socrata.values import SYSTEM_TYPES, time_text
 from goldlake_core.contracts.errors import UsageError
 from goldlake_core.contracts.usecase import UseCase
 from lakehouse.sources.base import json_line
