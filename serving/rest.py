@@ -6,12 +6,12 @@ import asyncio
 import logging
 import re
 import zlib
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from typing import Any
 from urllib.parse import unquote_to_bytes
 
+from goldlake_core.asgi import Receive, Scope, Send
 from serving import answers, codec
 from serving.dataplane import DataPlane, ModelSpec
 from serving.errors import StatusError, invalid
@@ -29,9 +29,6 @@ _LOOK = re.compile(
 )
 _MAX_VERSION = 2**63 - 1
 
-Scope = Mapping[str, Any]
-Receive = Callable[[], Awaitable[Mapping[str, Any]]]
-Send = Callable[[Mapping[str, Any]], Awaitable[None]]
 Handler = Callable[[DataPlane, ModelSpec, bytes], str]
 
 

@@ -6,21 +6,19 @@ the kind of source and whose object is a `Simulator`.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib import import_module
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any
 
+from goldlake_core.asgi import Application
 from goldlake_core.contracts.errors import UsageError
 from goldlake_core.contracts.usecase import UseCase
 
 GROUP = "goldlake.simulators"
 
 _OURS = {"socrata": "goldlake.simulators.socrata.simulator:portal"}
-
-Application = Callable[[Any, Any, Any], Awaitable[None]]
 
 
 @dataclass(frozen=True)
@@ -34,7 +32,7 @@ class SimulatorOptions:
         faults: ``KIND:SHARE,…``, or None.
         speed: Seconds that pass at the source in one second, or None: everything is visible.
         start: The source's instant at the start (ISO 8601) with ``speed``, or None: its first row.
-        warn: Told in one line what of the data is left out.
+        warn: Called with one line for each part of the data that is skipped.
     """
 
     data: tuple[Path, ...] = ()

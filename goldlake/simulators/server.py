@@ -1,4 +1,4 @@
-"""Runs the simulator of a use case's API on a loopback port: in the foreground or beside a block.
+"""Runs the simulator of a use case's API on a loopback port: in the foreground or in a thread.
 
 For example::
 
@@ -16,7 +16,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from goldlake.simulators.base import Application, SimulatorOptions, simulator
+from goldlake.simulators.base import SimulatorOptions, simulator
+from goldlake_core.asgi import Application
 from goldlake_core.contracts.errors import GoldlakeError, UsageError
 from goldlake_core.contracts.usecase import UseCase
 
@@ -61,7 +62,7 @@ def serve(
         speed: Simulated seconds per second; None: everything is visible at once.
         on_ready: Called with the base URL when requests are answered.
         start: Simulated instant at the start (ISO 8601), with ``speed``.
-        warn: Told in one line what of the data is left out.
+        warn: Called with one line for each part of the data that is skipped.
 
     Raises:
         UsageError: The options do not hold, or the port is taken.

@@ -10,7 +10,7 @@ import asyncio
 import hashlib
 import json
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from email.utils import format_datetime
@@ -24,6 +24,7 @@ from goldlake.simulators.socrata.faults import SLOW_S, Faults
 from goldlake.simulators.socrata.query import answer
 from goldlake.simulators.socrata.records import EPOCH
 from goldlake.simulators.socrata.values import SoqlError
+from goldlake_core.asgi import Receive, Scope, Send
 from lakehouse.sources.socrata import IDENTITY_HEADER
 
 _FAULT_ANSWERS = {
@@ -38,10 +39,6 @@ _FAULT_ANSWERS = {
     503: ("unavailable", "Service unavailable"),
     504: ("timeout", "Request timed out"),
 }
-
-Scope = Mapping[str, Any]
-Receive = Callable[[], Awaitable[Mapping[str, Any]]]
-Send = Callable[[Mapping[str, Any]], Awaitable[None]]
 
 
 class Clock:

@@ -89,7 +89,7 @@ class LocalTimes:
         self._known: dict[str, str | None] = {}
 
     def utc(self, text: Any) -> str | None:
-        """UTC with milliseconds and Z, or None where the text is no time."""
+        """UTC with milliseconds and Z, or None where the text is not a time."""
         if not isinstance(text, str):
             return None
         if text not in self._known:

@@ -311,8 +311,8 @@ def simulate_other(home: Home, usecase: str) -> None:
 @pytest.mark.parametrize(
     ("address", "message"),
     [
-        ("ftp://x", "is no address of a Socrata portal"),
-        ("somewhere", "is no address of a Socrata portal"),
+        ("ftp://x", "is not the address of a Socrata portal"),
+        ("somewhere", "is not the address of a Socrata portal"),
         ("https://me:pw@portal.example", "holds credentials"),
     ],
 )
