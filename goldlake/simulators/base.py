@@ -32,7 +32,7 @@ class SimulatorOptions:
         faults: ``KIND:SHARE,…``, or None.
         speed: Seconds that pass at the source in one second, or None: everything is visible.
         start: The source's instant at the start (ISO 8601) with ``speed``, or None: its first row.
-        warn: Told in one line what of the data is left out.
+        warn: Called with one line for each part of the data that is skipped.
     """
 
     data: tuple[Path, ...] = ()

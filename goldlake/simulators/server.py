@@ -1,4 +1,4 @@
-"""Runs the simulator of a use case's API on a loopback port: in the foreground or beside a block.
+"""Runs the simulator of a use case's API on a loopback port: in the foreground or in a thread.
 
 For example::
 
@@ -16,7 +16,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from goldlake.simulators.base import Application, SimulatorOptions, simulator
+from goldlake.simulators.base import SimulatorOptions, simulator
+from goldlake_core.asgi import Application
 from goldlake_core.contracts.errors import GoldlakeError, UsageError
 from goldlake_core.contracts.sections import UseCase
 
@@ -61,7 +62,7 @@ def serve(
         speed: Simulated seconds per second; None: everything is visible at once.
         on_ready: Called with the base URL when requests are answered.
         start: Simulated instant at the start (ISO 8601), with ``speed``.
-        warn: Told in one line what of the data is left out.
+        warn: Called with one line for each part of the data that is skipped.
 
     Raises:
         UsageError: The options do not hold, or the port is taken.
@@ -122,7 +123,8 @@ def _server(app: Application, on_ready: Callable[[], None] | None = None) -> uvi
 
 @contextlib.contextmanager
 def _listening(port: int) -> Iterator[socket.socket]:
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    # Named as TCP, so that asyncio turns off Nagle: small answers else wait 40 ms for an ACK.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

@@ -15,7 +15,7 @@ from goldlake_core.storage.landing import Cursor
 
 @dataclass(frozen=True)
 class Page:
-    """Records behind a cursor, in the source's order.
+    """The records that follow a cursor, in the source's order.
 
     Attributes:
         rows: Each record as one line without its newline, JSON as the source gave it.
@@ -54,7 +54,7 @@ class Connector(Protocol):
         """What tells this source from every other: ``kind`` and more; JSON values, stable."""
 
     def page(self, cursor: Cursor | None, since: str | None, until: str | None) -> Page:
-        """The page that begins behind a cursor.
+        """The page that follows a cursor.
 
         Args:
             cursor: From an earlier page, or None for the start.
@@ -63,11 +63,11 @@ class Connector(Protocol):
 
         Raises:
             RetryableError: The source still failed after several tries.
-            PermanentError: The source refuses the request, or answers what is no page.
+            PermanentError: The source refuses the request, or returns something that is not a page.
         """
 
     def resumed(self, cursor: Cursor | None, rows: list[bytes]) -> Cursor:
-        """The place behind a landed page whose manifest line was not written.
+        """The place after a landed page whose manifest line was not written.
 
         Args:
             cursor: Where the page began.
@@ -75,7 +75,7 @@ class Connector(Protocol):
         """
 
     def count(self, cursor: Cursor | None, since: str | None, until: str | None) -> int | None:
-        """How many records lie behind a cursor, or None where the source cannot say."""
+        """How many records follow a cursor, or None where the source cannot say."""
 
     def close(self) -> None:
         """Lets go of connections."""

@@ -4,10 +4,10 @@
 case's folder. Files are taken in the order of their names and do not change once they are landed: a
 file that changes, or a new one that sorts before what was landed, is refused by name.
 
-- ``.jsonl``: each line as it is, whether it is JSON or not; what is none becomes known in bronze.
+- ``.jsonl``: each line as it is, whether it is JSON or not; bronze finds out.
 - ``.json``: each element of the array.
 - ``.csv``: an object by the header's names, all values text, nothing between the commas a missing
-  key. A row of the wrong width is landed as the text it is, which is no JSON.
+  key. A row of the wrong width is landed as the text it is, which is not JSON.
 
 Each may be gzipped (``.gz``). The text is UTF-8, with or without a byte-order mark.
 """
@@ -87,7 +87,7 @@ class FilesConnector:
         return Page([], self._where.resolve().as_uri(), None, is_last=True)
 
     def resumed(self, cursor: Cursor | None, rows: list[bytes]) -> Cursor:
-        """The place behind a landed page that began behind ``cursor``; see `Connector.resumed`."""
+        """The place after a landed page that followed ``cursor``; see `Connector.resumed`."""
         name, done = self._position(cursor)
         for file in self._files:
             start = done if file.name == name else 0
@@ -114,7 +114,7 @@ class FilesConnector:
             raise StoreError(
                 f"The files in {self._where} up to {cursor.value} are not those that were landed: "
                 "one was changed, removed or added before it",
-                valid="new files whose names sort behind those landed",
+                valid="new files whose names sort after those landed",
                 hint="put the files back as they were, or land into another --home",
             )
         return cursor.value, int(done)

@@ -49,7 +49,7 @@ class Http:
         headers: Sent with every request, such as an app token; never written anywhere.
         attempts: Tries of one request before it fails.
         backoff_s: Wait before the second try; doubled with each further one, up to a minute.
-        timeout_s: Longest silence of the server.
+        timeout_s: Read timeout in seconds.
         sleep: Waits; a parameter so that tests need not.
         explain: Text for a person from a status and an error body, or None for the standard one.
     """

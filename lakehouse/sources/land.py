@@ -1,4 +1,4 @@
-"""Lands what a source has behind the store's cursor: page, manifest line, cursor; page by page."""
+"""Lands what follows the store's cursor at a source: page, manifest line, cursor; page by page."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ def land(
     run_id: str,
     emit: Emit,
 ) -> dict[str, Any]:
-    """Lands all pages behind the cursor; starts no JVM. A process may die anywhere in it.
+    """Lands all pages that follow the cursor; starts no JVM. A process may die anywhere in it.
 
     Each range (since, until) has a cursor of its own. A range that was not asked for before is
     landed from its start: its rows then get the fate ``unchanged`` where silver has them already.
 
     Args:
         usecase: Whose source.
-        home: Where to.
+        home: Home to land into.
         source: ``live`` for the contract's address, or a URL.
         since: First day wanted of the contract's ``time_field`` (ISO 8601), or None.
         until: First day not wanted, or None.

@@ -40,7 +40,7 @@ class SocrataConnector:
         address: Base URL; "" for the contract's own.
 
     Raises:
-        UsageError: The address is no http(s) URL, the page size over 50,000, an option unknown.
+        UsageError: The address is not an http(s) URL, the page size over 50,000, an option unknown.
     """
 
     def __init__(self, usecase: UseCase, address: str = "") -> None:
@@ -83,7 +83,7 @@ class SocrataConnector:
         return identity
 
     def page(self, cursor: Cursor | None, since: str | None, until: str | None) -> Page:
-        """The page behind a cursor, ordered by (:updated_at, :id); see `Connector.page`."""
+        """The page that follows a cursor, ordered by (:updated_at, :id); see `Connector.page`."""
         size = self._source.page_rows
         parameters = {"$select": ":*,*", "$order": _ORDER, "$limit": str(size)}
         condition = self._condition(cursor, since, until)
@@ -102,7 +102,7 @@ class SocrataConnector:
         return _cursor(orjson.loads(rows[-1]))
 
     def count(self, cursor: Cursor | None, since: str | None, until: str | None) -> int | None:
-        """How many records lie behind a cursor (``$select=count(*)``)."""
+        """How many records follow a cursor (``$select=count(*)``)."""
         parameters = {"$select": "count(*) as n"}
         condition = self._condition(cursor, since, until)
         if condition:
@@ -136,7 +136,7 @@ def _base_url(address: str) -> str:
     parts = urlsplit(address)
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.query:
         raise UsageError(
-            f"{address!r} is no address of a Socrata portal",
+            f"{address!r} is not the address of a Socrata portal",
             valid="live, or a URL such as http://127.0.0.1:8080",
         )
     if parts.username or parts.password:
@@ -159,7 +159,7 @@ def _rows(response: Response) -> list[dict[str, Any]]:
     except ValueError as error:
         raise PermanentError(f"GET {response.url} answered broken JSON: {error}") from error
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-        raise PermanentError(f"GET {response.url} answered JSON that is no array of rows")
+        raise PermanentError(f"GET {response.url} answered JSON that is not an array of rows")
     return rows
 
 

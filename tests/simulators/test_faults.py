@@ -32,7 +32,7 @@ def test_shares() -> None:
 
 @pytest.mark.parametrize("spec", ["429", "429:x", "418:0.1", "500:1.5", "500:-1", "fire:0.1"])
 def test_what_is_no_fault(spec: str) -> None:
-    with pytest.raises(UsageError, match="is no fault") as caught:
+    with pytest.raises(UsageError, match="is not a valid fault") as caught:
         Faults.parse(spec)
     assert "such as 429:0.1" in caught.value.message
 

@@ -120,7 +120,7 @@ def test_time_plays_forward_and_shows_amendments(toy: UseCase) -> None:
     """At each instant the portal shows of each row its newest version till then."""
     whole = portal(toy, SimulatorOptions(rows=600, seed=1))
     dataset, ticks = whole.dataset, Ticks()
-    clock = Clock(dataset.updated_at[0], 86_400.0, now=ticks)
+    clock = Clock(str(dataset.earliest), 86_400.0, now=ticks)
     playing = Portal("harb-cal1", dataset, {}, clock, whole.faults)
 
     def rows() -> list[dict[str, Any]]:
@@ -160,8 +160,8 @@ def test_a_taken_port_is_one_clear_error(toy: UseCase) -> None:
     [
         ({"rows": 0}, "--rows is 0"),
         ({"speed": 0.0}, "--speed is 0.0"),
-        ({"faults": "tea:1"}, "'tea:1' is no fault"),
-        ({"start": "soon", "speed": 1.0}, "'soon' is no instant"),
+        ({"faults": "tea:1"}, "'tea:1' is not a valid fault"),
+        ({"start": "soon", "speed": 1.0}, "'soon' is not a valid timestamp"),
     ],
 )
 def test_options_that_do_not_hold(toy: UseCase, options: dict[str, Any], message: str) -> None:

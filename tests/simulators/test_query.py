@@ -1,18 +1,19 @@
-"""Queries against a small data set, compared with plain Python over the same rows."""
+"""What the portal answers to queries of a small data set, compared with plain Python."""
 
 from __future__ import annotations
 
+import sqlite3
 from typing import Any
+from urllib.parse import urlencode
 
 import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from goldlake.simulators.socrata.conditions import LAST, lower_bound
 from goldlake.simulators.socrata.dataset import Dataset, Record
-from goldlake.simulators.socrata.query import answer, parse
-from goldlake.simulators.socrata.soql import SoqlError, parse_where
+from goldlake.simulators.socrata.faults import Faults
+from goldlake.simulators.socrata.portal import Clock, Portal, Reply
 
 TYPES = {"name": "text", "size": "number", "open": "checkbox", "day": "floating_timestamp"}
 ROWS: list[dict[str, Any]] = [
@@ -39,9 +40,28 @@ def dataset(rows: list[dict[str, Any]] = ROWS) -> Dataset:
     )
 
 
+def reply(data: Dataset | None = None, at: str | None = None, **parameters: str) -> Reply:
+    """The portal's answer to ``$name=value&…``; with ``at``, at that instant."""
+    whole = dataset() if data is None else data
+    clock = Clock(at or time_of(0), None if at is None else 1.0, now=lambda: 0.0)
+    query = urlencode({f"${name}": value for name, value in parameters.items()})
+    return Portal("test-data", whole, {}, clock, Faults()).reply(
+        "GET", "/resource/test-data.json", query, {}
+    )
+
+
 def ask(data: Dataset | None = None, at: str | None = None, **parameters: str) -> Any:
-    query = parse([(f"${name}", value) for name, value in parameters.items()])
-    return orjson.loads(answer(query, dataset() if data is None else data, at).body)
+    answer = reply(data, at, **parameters)
+    assert answer.status == 200, answer.body
+    return orjson.loads(answer.body)
+
+
+def refused(**parameters: str) -> dict[str, Any]:
+    """The document of an answer with status 400."""
+    answer = reply(**parameters)
+    assert answer.status == 400, answer.body
+    document: dict[str, Any] = orjson.loads(answer.body)
+    return document
 
 
 def names(where: str) -> list[int]:
@@ -98,9 +118,7 @@ def test_conditions(where: str, expected: list[int]) -> None:
     ],
 )
 def test_what_is_refused(parameters: dict[str, str], code: str) -> None:
-    with pytest.raises(SoqlError) as caught:
-        ask(**parameters)
-    assert caught.value.code == code
+    assert refused(**parameters)["code"] == code
 
 
 def test_select_picks_renames_and_keeps_missing_values_missing() -> None:
@@ -197,13 +215,138 @@ def test_paging_by_key_gives_each_row_once(times: list[int], page_rows: int, kee
     assert seen == expected
 
 
-def test_the_bound_of_a_paging_condition() -> None:
-    keyset = (
-        "(:updated_at > '2018-01-01T00:00:00.000Z') or (:updated_at = '2018-01-01' and :id > 'x')"
-    )
-    start = "2018-01-01T00:00:00.000Z"
-    assert lower_bound(parse_where(keyset)) == (start, "x")
-    assert lower_bound(parse_where(f"({keyset}) and size > 3")) == (start, "x")
-    assert lower_bound(parse_where(f"({keyset}) or size > 3")) is None
-    assert lower_bound(parse_where(":updated_at > '2018-01-01'")) == (start, LAST)
-    assert lower_bound(parse_where("not :updated_at > '2018-01-01'")) is None
+@pytest.mark.parametrize(
+    ("condition", "expected"),
+    [
+        ("({keyset}) and size > -9", [3]),
+        ("({keyset}) or size > 9", [0, 2, 3, 4]),
+        (":updated_at > '2018-02-10T21:50:01Z'", [4]),
+        (":updated_at >= '2018-02-10T21:50:01Z' and :id > 'row-2'", [3, 4]),
+        (":id > 'row-2' and (:updated_at >= '2018-02-10T21:50:01Z' or :id > 'row-3')", [3, 4]),
+        (
+            "(:id > 'row-3' or :updated_at = '2018-02-10T21:50:00Z')"
+            " and :updated_at > '2017-01-01'",
+            [0, 1, 4],
+        ),
+        ("not :updated_at > '2018-02-10T21:50:01Z'", [0, 1, 2, 3]),
+        ("not (not ({keyset}))", [3, 4]),
+    ],
+)
+def test_a_keyset_among_other_conditions(condition: str, expected: list[int]) -> None:
+    time = "2018-02-10T21:50:01.000Z"
+    keyset = f":updated_at > '{time}' or (:updated_at = '{time}' and :id > 'row-2')"
+    assert names(condition.format(keyset=keyset)) == expected
+
+
+@pytest.mark.parametrize(
+    ("where", "expected"),
+    [
+        # AND binds closer than OR, and NOT closest.
+        ("size = 10 or size = 9 AND not open = false", [0]),
+        ("(size = 10 or size = 9) and open = false", [1]),
+        ("not open = true or open = true", [0, 1, 3]),
+        ("not not open", [0, 3]),
+        ("size IS NULL", [4]),
+        ("size is not null and `open` == true", [0, 3]),
+        ("name in ('a', 'it''s')", [1, 4]),
+        ("size not in (10)", [1, 2, 3]),
+        ("size between -1 and 9.5", [1, 2, 3]),
+        ("size <> 10 and size != 9", [2, 3]),
+        ("'a' < name", [0, 4]),
+        ("(size > 9) = open", [0, 1]),
+        ("name like 'IT%'", []),
+    ],
+)
+def test_operators(where: str, expected: list[int]) -> None:
+    assert names(where) == expected
+
+
+def test_select_and_order_with_quotes_and_any_case() -> None:
+    rows = ask(select=":*, *, `size` AS metres", order=":updated_at, `size` DESC, :id asc")
+    assert [row[":id"] for row in rows] == ["row-0", "row-1", "row-2", "row-3", "row-4"]
+    assert rows[0] == {"metres": "10", **ROWS[0], **ask(select=":*", order=":id")[0]}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("size =", "a value or a column"),
+        ("(size = 1", "expected ')'"),
+        ("a = 1 b", "at position 6; expected the end"),
+        ("a = 'open", "at position 3; expected a name"),
+        ("a is 3", "expected 'null'"),
+        ("a not 3", "'in', 'between' or 'like'"),
+        ("a ; drop table", "at position 1"),
+        ("a like 3", "a text after 'like'"),
+        ("(" * 200 + "a" + ")" * 200, "at most 100 levels"),
+    ],
+)
+def test_what_does_not_parse_is_told_where(text: str, expected: str) -> None:
+    document = refused(where=text)
+    assert document["code"] == "query.compiler.malformed"
+    assert expected in document["message"]
+
+
+@given(st.text(alphabet="a1'()=<>! ,:*@`andornotisnull.%", max_size=60))
+def test_no_text_breaks_the_portal(text: str) -> None:
+    for name in ("where", "select", "order"):
+        assert reply(**{name: text}).status in (200, 400)
+
+
+@pytest.mark.parametrize(
+    "value", ["'", "''", "a' or 'a'='a", "'); DROP TABLE version; --", "?1", "\0", "`name`", "{}"]
+)
+def test_texts_are_values_and_never_sql(value: str) -> None:
+    data = dataset([{"name": value}, {"name": "other"}])
+    quoted = value.replace("'", "''")
+    assert ask(data, where=f"name = '{quoted}'", select="name") == [{"name": value}]
+    assert ask(data, select="count(*)") == [{"count": "2"}]
+
+
+def test_sql_beyond_reading_is_refused_by_the_data_set() -> None:
+    data = dataset()
+    for sql in (
+        "DELETE FROM version",
+        "UPDATE version SET body = 'x'",
+        "ATTACH DATABASE ':memory:' AS other",
+        "PRAGMA journal_mode",
+        "CREATE TABLE other (x)",
+    ):
+        with pytest.raises(sqlite3.DatabaseError, match="not authorized"):
+            data.query(sql)
+    assert len(ask(data)) == len(ROWS)
+
+
+def test_long_and_deep_conditions_are_answered_or_refused() -> None:
+    either = " or ".join(["size = 10"] * 300)
+    assert names(either) == [0]
+    assert "too complex" in refused(where=" or ".join(["size = 10"] * 5_000))["message"]
+    deep = "size = 10"
+    for _ in range(20):
+        deep = f"size > 99 or (open and ({deep}))"
+    assert names(deep) == [0]
+    for _ in range(25):
+        deep = f"size > 99 or (open and ({deep}))"
+    assert reply(where=deep).status in (200, 400)  # by the version of SQLite
+    calls = "upper(" * 99 + "name" + ")" * 99
+    assert reply(where=f"{calls} = 'A'").status in (200, 400)
+
+
+def test_what_cannot_be_compared_is_null_and_objects_are_not() -> None:
+    types = {"size": "number", "day": "floating_timestamp", "open": "checkbox", "spot": "location"}
+    rows = [
+        {"size": "many", "day": "soon", "open": "N/A", "spot": {"latitude": "1"}},
+        {"size": "1", "day": "2016-03-01T00:00:00.000", "open": True},
+    ]
+    records = [
+        Record(f"row-{i}", time_of(i), time_of(i), orjson.dumps(r)) for i, r in enumerate(rows)
+    ]
+    data = Dataset(types, records)
+    for field in ("size", "day", "open"):
+        found = ask(data, where=f"{field} is null", select=":id")
+        assert found == [{":id": "row-0"}]
+    assert ask(data, where="spot is not null", select=":id") == [{":id": "row-0"}]
+    assert ask(data, select="min(size), max(open), count(spot)") == [
+        {"min_size": "1", "max_open": True, "count_spot": "1"}
+    ]
+    assert reply(data, select="max(spot)").status == 400

@@ -1,26 +1,27 @@
-"""The rows that the simulated portal publishes: all versions, in the order of paging.
+"""The rows that the simulated portal publishes: all versions, in an SQLite table in memory.
 
-Rows are kept as the JSON text they are answered with, sorted by (:updated_at, :id), so that a page
-is a slice. Columns are taken out of them when a condition or an order first names one.
+The table holds each row as the JSON text it is answered with. A field becomes a column, which
+compares as the API compares, when a request first names it. Columns are named by number: no name
+of a field reaches SQLite.
 """
 
 from __future__ import annotations
 
-import bisect
+import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
-from goldlake.simulators.socrata.conditions import time_text
-from goldlake.simulators.socrata.soql import SoqlError
+from goldlake.simulators.socrata.values import SYSTEM_TYPES, SoqlError, stored
 
-SYSTEM_TYPES = {
-    ":id": "row_identifier",
-    ":created_at": "fixed_timestamp",
-    ":updated_at": "fixed_timestamp",
-}
+ID, UPDATED_AT = "row_id", "updated_at"
+
+_SYSTEM = {":id": ID, ":created_at": "created_at", ":updated_at": UPDATED_AT}
+_READING = (sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION)
+# What SQLite says of a query that is over its limits (nesting, size, parameters, LIKE pattern).
+_OVER_LIMITS = ("overflow", "too ")
 
 
 @dataclass(frozen=True)
@@ -43,54 +44,50 @@ class Record:
 class Dataset:
     """All versions of all rows, read-only once made.
 
+    Rows are numbered (column ``n``) in the order of paging, which is (:updated_at, :id).
+
     Attributes:
         types: SODA type by field, in the order of the columns, without system fields.
-        updated_at: ``:updated_at`` by row index, ascending.
-        ids: ``:id`` by row index.
+        versions: Number of versions of all rows.
+        earliest: Smallest ``:updated_at``, or None without rows.
+        latest: Greatest ``:updated_at``, or None without rows.
     """
 
     def __init__(self, types: Mapping[str, str], records: Iterable[Record]) -> None:
         # The sort is stable: of two versions with one time, the one that came last is the newer.
         ordered = sorted(records, key=lambda r: (r.updated_at, r.id))
         self.types = dict(types)
-        self.updated_at = [r.updated_at for r in ordered]
-        self.ids = [r.id for r in ordered]
-        self._created_at = [r.created_at for r in ordered]
-        self._bodies = [r.body for r in ordered]
-        self._keys = list(zip(self.updated_at, self.ids, strict=True))
-        self._columns: dict[str, Sequence[Any]] = {
-            ":id": self.ids,
-            ":created_at": self._created_at,
-            ":updated_at": self.updated_at,
-        }
-        self._successor = _successors(self.ids, self.updated_at)
-        self._newest: Sequence[int] = range(len(self.ids))
-        if self._successor:
-            self._newest = [i for i in self._newest if i not in self._successor]
+        self.versions = len(ordered)
+        self.earliest = ordered[0].updated_at if ordered else None
+        self.latest = ordered[-1].updated_at if ordered else None
+        self._columns = dict(_SYSTEM)
+        self._is_writing = True
+        self._database = sqlite3.connect(":memory:", check_same_thread=False, isolation_level=None)
+        self._database.set_authorizer(self._authorized)
+        self._database.create_function("upper_", 1, lambda v: v and v.upper(), deterministic=True)
+        self._database.create_function("lower_", 1, lambda v: v and v.lower(), deterministic=True)
+        self._fill(ordered)
+        self._is_writing = False
+        self._rows = int(self.query("SELECT count(*) FROM version WHERE replaced_at IS NULL")[0][0])
 
     def __len__(self) -> int:
         """Rows, each once."""
-        return len(self._newest)
+        return self._rows
 
-    @property
-    def versions(self) -> int:
-        """Versions of all rows."""
-        return len(self.ids)
+    def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """The answer of a SELECT from the table ``version``. Nothing else is allowed.
 
-    def visible(self, at: str | None, behind: tuple[str, str] | None = None) -> Sequence[int]:
-        """Indexes of what the portal shows at an instant: of each row the newest version till then.
-
-        Args:
-            at: ``:updated_at`` of the latest version shown, or None for all of them.
-            behind: Only rows behind this (:updated_at, :id) in the order of paging.
+        Raises:
+            SoqlError: The query is over one of SQLite's limits.
         """
-        start = bisect.bisect_right(self._keys, behind) if behind else 0
-        if at is None:
-            newest = self._newest
-            return newest[bisect.bisect_left(newest, start) :] if start else newest
-        end = bisect.bisect_right(self.updated_at, at)
-        successor = self._successor
-        return [i for i in range(start, end) if i not in successor or successor[i] > at]
+        try:
+            return self._database.execute(sql, parameters).fetchall()
+        except sqlite3.OperationalError as error:
+            if not any(text in str(error) for text in _OVER_LIMITS):
+                raise
+            raise SoqlError(
+                "query.compiler.malformed", f"The query is too complex: {error}"
+            ) from error
 
     def type_of(self, field: str) -> str:
         """The SODA type of a field.
@@ -103,59 +100,52 @@ class Dataset:
             raise SoqlError("query.soql.no-such-column", f"No such column: {field}")
         return kind
 
-    def column(self, field: str) -> Sequence[Any]:
-        """A field's values by row index: text, float, bool, time text without zone, or None.
+    def column(self, field: str) -> str:
+        """The SQL name of a field's column, which is made when the field is first named.
 
         Raises:
             SoqlError: There is no such field.
         """
         kind = self.type_of(field)
         if field not in self._columns:
-            known: dict[Any, Any] = {}
-            values = []
-            for body in self._bodies:
-                raw = orjson.loads(body).get(field)
-                if isinstance(raw, dict):
-                    raw = None  # a location has no order
-                if raw not in known:
-                    known[raw] = _comparable(raw, kind)
-                values.append(known[raw])
-            self._columns[field] = values
+            name = f"c{len(self._columns)}"
+            self._database.create_function(
+                f"{name}_", 1, lambda body: stored(orjson.loads(body).get(field), kind)
+            )
+            self._is_writing = True
+            self._database.execute(f"ALTER TABLE version ADD COLUMN {name}")
+            self._database.execute(f"UPDATE version SET {name} = {name}_(body)")
+            self._is_writing = False
+            self._columns[field] = name
         return self._columns[field]
 
-    def json_row(self, row: int, *, has_system: bool) -> bytes:
-        """A row as the API writes it, with the system fields first or without them."""
-        body = self._bodies[row]
-        if not has_system:
-            return body
-        system = orjson.dumps(
-            {
-                ":id": self.ids[row],
-                ":created_at": self._created_at[row],
-                ":updated_at": self.updated_at[row],
-            }
+    def _authorized(self, action: int, *_: object) -> int:
+        is_allowed = self._is_writing or action in _READING
+        return sqlite3.SQLITE_OK if is_allowed else sqlite3.SQLITE_DENY
+
+    def _fill(self, ordered: Sequence[Record]) -> None:
+        replaced_at = _replaced_at(ordered)
+        rows = (
+            (n, replaced_at.get(n), r.id, r.created_at, r.updated_at, r.body)
+            for n, r in enumerate(ordered)
         )
-        return system[:-1] + b"," + body[1:] if len(body) > 2 else system
+        columns = ["n INTEGER PRIMARY KEY", "replaced_at", *_SYSTEM.values(), "body"]
+        for pragma in ("journal_mode = OFF", "case_sensitive_like = ON"):
+            self._database.execute(f"PRAGMA {pragma}")
+        self._database.execute(f"CREATE TABLE version ({', '.join(columns)})")
+        self._database.execute("BEGIN")
+        self._database.executemany("INSERT INTO version VALUES (?, ?, ?, ?, ?, ?)", rows)
+        self._database.execute("COMMIT")
+        self._database.execute(f"CREATE INDEX paging ON version ({UPDATED_AT}, {ID}, replaced_at)")
 
 
-def _successors(ids: list[str], updated_at: list[str]) -> dict[int, str]:
+def _replaced_at(ordered: Sequence[Record]) -> dict[int, str]:
     """For each version that another replaces: when."""
     latest: dict[str, int] = {}
     replaced_at: dict[int, str] = {}
-    for index, row_id in enumerate(ids):
-        earlier = latest.get(row_id)
+    for n, record in enumerate(ordered):
+        earlier = latest.get(record.id)
         if earlier is not None:
-            replaced_at[earlier] = updated_at[index]
-        latest[row_id] = index
+            replaced_at[earlier] = record.updated_at
+        latest[record.id] = n
     return replaced_at
-
-
-def _comparable(value: Any, kind: str) -> Any:
-    if value is None or kind in ("text", "checkbox"):
-        return value
-    try:
-        if kind == "number":
-            return float(value)
-        return time_text(str(value), is_utc=False)
-    except ValueError:
-        return None

@@ -59,7 +59,7 @@ def _fault(part: str) -> Fault:
     try:
         value = float(share)
     except ValueError:
-        raise UsageError(f"{part!r} is no fault", valid=valid) from None
+        raise UsageError(f"{part!r} is not a valid fault", valid=valid) from None
     if kind not in KINDS or not 0 <= value <= 1:
-        raise UsageError(f"{part!r} is no fault", valid=valid)
+        raise UsageError(f"{part!r} is not a valid fault", valid=valid)
     return Fault(kind, value)

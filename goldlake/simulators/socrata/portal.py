@@ -21,8 +21,9 @@ import orjson
 
 from goldlake.simulators.socrata.dataset import Dataset
 from goldlake.simulators.socrata.faults import SLOW_S, Faults
-from goldlake.simulators.socrata.query import answer, parse
-from goldlake.simulators.socrata.soql import SoqlError
+from goldlake.simulators.socrata.query import answer
+from goldlake.simulators.socrata.records import EPOCH
+from goldlake.simulators.socrata.values import SoqlError
 from goldlake_core.asgi import Receive, Scope, Send
 from lakehouse.sources.socrata import IDENTITY_HEADER
 
@@ -151,15 +152,15 @@ class Portal:
             "identity": dict(self.identity),
             "rows": len(dataset),
             "versions": dataset.versions,
-            "from": dataset.updated_at[0] if dataset.versions else None,
-            "until": dataset.updated_at[-1] if dataset.versions else None,
+            "from": dataset.earliest,
+            "until": dataset.latest,
             "at": self.clock.at(),
             "speed": self.clock.speed,
         }
 
     def _rows(self, parameters: list[tuple[str, str]], known_tag: str | None) -> Reply:
         at = self.clock.at()
-        result = answer(parse(parameters), self.dataset, at)
+        result = answer(parameters, self.dataset, at)
         tag = f'W/"{hashlib.blake2b(result.body, digest_size=12).hexdigest()}"'
         headers = {
             "ETag": tag,
@@ -172,8 +173,7 @@ class Portal:
         return Reply(200, result.body, headers)
 
     def _last_modified(self, at: str | None) -> str:
-        times = self.dataset.updated_at
-        newest = times[-1] if times else "1970-01-01T00:00:00.000Z"
+        newest = self.dataset.latest or EPOCH
         text = min(newest, at) if at else newest
         instant = datetime.fromisoformat(text.replace("Z", "+00:00"))
         return format_datetime(instant, usegmt=True)

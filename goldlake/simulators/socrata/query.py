@@ -1,29 +1,24 @@
-"""One request to a data set: its parameters checked and answered. No HTTP in here."""
+"""One request to a data set: its parameters checked, asked of SQLite and answered. No HTTP here."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
-from goldlake.simulators.socrata.conditions import compiled, lower_bound
-from goldlake.simulators.socrata.dataset import SYSTEM_TYPES, Dataset
+from goldlake.simulators.socrata.dataset import ID, UPDATED_AT, Dataset
 from goldlake.simulators.socrata.soql import (
-    Call,
-    Compare,
-    Field,
-    Literal_,
-    Logic,
-    Node,
+    Expression,
     OrderBy,
     Selected,
-    SoqlError,
+    Translator,
     parse_order,
     parse_select,
     parse_where,
 )
+from goldlake.simulators.socrata.values import SYSTEM_TYPES, SoqlError, mismatch
 from lakehouse.sources.socrata import MAX_LIMIT
 
 DEFAULT_LIMIT = 1_000
@@ -31,25 +26,9 @@ DEFAULT_LIMIT = 1_000
 _PARAMETERS = ("$select", "$where", "$order", "$limit", "$offset")
 _PAGING_ORDER = [OrderBy(":updated_at", False), OrderBy(":id", False)]
 _AGGREGATES = ("count", "min", "max", "sum", "avg")
+_ORDERED_TYPES = ("number", "text", "checkbox", "floating_timestamp", *SYSTEM_TYPES.values())
 
-
-@dataclass(frozen=True)
-class Query:
-    """The parameters of a request, parsed.
-
-    Attributes:
-        select: What each row of the answer holds.
-        where: Condition, or None.
-        order: Columns to sort by; empty: the order is nobody's business.
-        limit: Rows at most.
-        offset: Rows to leave out first.
-    """
-
-    select: tuple[Selected, ...]
-    where: Node | None
-    order: tuple[OrderBy, ...]
-    limit: int
-    offset: int
+Row = tuple[str, str, str, bytes]
 
 
 @dataclass(frozen=True)
@@ -60,173 +39,201 @@ class Answer:
     types: dict[str, str]
 
 
-def parse(parameters: Iterable[tuple[str, str]]) -> Query:
-    """The query that URL parameters describe.
+@dataclass(frozen=True)
+class _Query:
+    """Which rows to answer with, as SQL.
+
+    Attributes:
+        dataset: Where from.
+        where: Condition on the table of versions.
+        parameters: Values of its parameters.
+        paging_order: Columns that sort the rows by (:updated_at, :id).
+    """
+
+    dataset: Dataset
+    where: str
+    parameters: Sequence[Any]
+    paging_order: str
+
+    def select(self, what: str, rest: str = "") -> list[Any]:
+        return self.dataset.query(
+            f"SELECT {what} FROM version WHERE {self.where} {rest}", self.parameters
+        )
+
+    def rows(self, order: str, offset: int, limit: int) -> list[Row]:
+        what = f"{ID}, created_at, {UPDATED_AT}, body"
+        return self.select(what, f"ORDER BY {order} LIMIT {limit:d} OFFSET {offset:d}")
+
+
+def answer(parameters: Iterable[tuple[str, str]], dataset: Dataset, at: str | None) -> Answer:
+    """What the portal answers at an instant.
+
+    Args:
+        parameters: URL parameters.
+        dataset: The data set they are sent to.
+        at: The newest ``:updated_at`` that is published by then, or None for everything.
 
     Raises:
-        SoqlError: A parameter is unknown or does not parse.
+        SoqlError: A parameter is unknown, does not parse or names what the data set does not have.
     """
-    known = dict.fromkeys(_PARAMETERS, "")
-    where: Node | None = None
+    known, filters = _known(parameters)
+    translator = Translator(dataset)
+    where = parse_where(known["$where"], translator) if known["$where"] else None
+    select = parse_select(known["$select"] or "*")
+    order = parse_order(known["$order"]) if known["$order"] else []
+    limit = _count("$limit", known["$limit"], DEFAULT_LIMIT, MAX_LIMIT)
+    offset = _count("$offset", known["$offset"], 0, None)
+    types = _selected_types(select, dataset)
+    aggregates = [part for part in select if part.function]
+    if aggregates and len(aggregates) < len(select):
+        raise SoqlError(
+            "query.soql.column-not-in-group-bys", "Columns beside aggregates need $group"
+        )
+    for part in order:
+        dataset.type_of(part.field)
+    conditions = [
+        translator.compare("=", translator.column(field), Expression("", "text", value))
+        for field, value in filters
+    ]
+    conditions += [where()] if where else []
+    query = _query(translator, conditions, at)
+    if aggregates:
+        return Answer(orjson.dumps([_aggregated(query, aggregates, types)]) + b"\n", types)
+    return Answer(_json(_page(query, order, offset, limit), select, dataset, types), types)
+
+
+def _known(parameters: Iterable[tuple[str, str]]) -> tuple[dict[str, str], list[tuple[str, str]]]:
+    known, filters = dict.fromkeys(_PARAMETERS, ""), []
     for name, value in parameters:
         if name in known:
             known[name] = value
         elif not name.startswith("$"):  # ?field=value
-            where = _and(where, Compare("=", Field(name), Literal_(value)))
+            filters.append((name, value))
         elif name != "$$app_token":
             raise SoqlError(
                 "query.soql.unsupported-parameter",
                 f"Unknown parameter {name}; known are {', '.join(_PARAMETERS)}",
             )
-    if known["$where"]:
-        where = _and(where, parse_where(known["$where"]))
-    return Query(
-        select=tuple(parse_select(known["$select"] or "*")),
-        where=where,
-        order=tuple(parse_order(known["$order"])) if known["$order"] else (),
-        limit=_count("$limit", known["$limit"], DEFAULT_LIMIT, MAX_LIMIT),
-        offset=_count("$offset", known["$offset"], 0, None),
-    )
+    return known, filters
 
 
-def answer(query: Query, dataset: Dataset, at: str | None) -> Answer:
-    """What the portal answers at an instant.
-
-    Args:
-        query: From `parse`.
-        dataset: What it is asked of.
-        at: The newest ``:updated_at`` that is published by then, or None for everything.
-
-    Raises:
-        SoqlError: The query names what the data set does not have.
-    """
-    types = _selected_types(query.select, dataset)
-    aggregates = [s for s in query.select if isinstance(s.node, Call)]
-    if aggregates and len(aggregates) < len(query.select):
-        raise SoqlError(
-            "query.soql.column-not-in-group-bys", "Columns beside aggregates need $group"
-        )
-    for part in query.order:
-        dataset.type_of(part.field)
-    wanted = None if aggregates else query.offset + query.limit
-    rows = _rows(query, dataset, at, wanted)
-    if aggregates:
-        values = {s.name: _aggregate(s.node, dataset, rows) for s in aggregates}
-        row = {name: value for name, value in values.items() if value is not None}
-        return Answer(orjson.dumps([row]) + b"\n", types)
-    page = rows[query.offset : query.offset + query.limit]
-    return Answer(_json(page, query.select, dataset, types), types)
+def _query(translator: Translator, conditions: Sequence[Any], at: str | None) -> _Query:
+    paging_order, parts = "n", ["replaced_at IS NULL"]
+    if at is not None:
+        # Of each row the newest version till then.
+        now = translator.bind(at)
+        parts = [f"{UPDATED_AT} <= {now}", f"(replaced_at IS NULL OR replaced_at > {now})"]
+        paging_order = f"{UPDATED_AT}, {ID}, n"
+    if conditions:
+        whole = translator.all_of(conditions)
+        parts.append(whole.sql)
+        if whole.bound is not None:
+            # Spares paging by key the rows before the page: SQLite finds no such bound in an OR.
+            time, row_id = map(translator.bind, whole.bound)
+            parts.append(f"({UPDATED_AT}, {ID}) > ({time}, {row_id})")
+            paging_order = f"{UPDATED_AT}, {ID}, n"
+    return _Query(translator.dataset, " AND ".join(parts), translator.parameters, paging_order)
 
 
-def _rows(query: Query, dataset: Dataset, at: str | None, wanted: int | None) -> Sequence[int]:
-    rows = dataset.visible(at, lower_bound(query.where))
-    is_paging = list(query.order) == _PAGING_ORDER
-    if query.where is not None:
-        condition = compiled(query.where, dataset)
-        if is_paging and wanted is not None:
-            return _first(rows, condition, wanted)
-        rows = [row for row in rows if condition(row) is True]
-    if is_paging or wanted is None:
-        return rows
-    if not query.order:
-        # The API promises no order between pages, and so gives none: callers that page by offset
-        # without $order notice here and not in production.
-        turn = (query.offset * 7919 + query.limit) % max(len(rows), 1)
-        return [*rows[turn:], *rows[:turn]]
-    ordered = list(rows)
-    for part in reversed(query.order):
-        ordered.sort(key=_sort_key(dataset.column(part.field)), reverse=part.is_descending)
-    return ordered
-
-
-def _first(rows: Sequence[int], condition: Callable[[int], Any], wanted: int) -> list[int]:
-    found: list[int] = []
-    for row in rows:
-        if len(found) >= wanted:
-            break
-        if condition(row) is True:
-            found.append(row)
-    return found
-
-
-def _sort_key(column: Sequence[Any]) -> Callable[[int], Any]:
-    # Nulls come last ascending and first descending, as in PostgreSQL.
-    return lambda row: (column[row] is None, column[row] if column[row] is not None else 0)
+def _page(query: _Query, order: Sequence[OrderBy], offset: int, limit: int) -> list[Row]:
+    if list(order) == _PAGING_ORDER:
+        return query.rows(query.paging_order, offset, limit)
+    if order:
+        # Nulls come last ascending and first descending, as in PostgreSQL.
+        directions = ("ASC NULLS LAST", "DESC NULLS FIRST")
+        columns = [f"{query.dataset.column(o.field)} {directions[o.is_descending]}" for o in order]
+        return query.rows(", ".join([*columns, "n"]), offset, limit)
+    # The API promises no order between pages, and so gives none: callers that page by offset
+    # without $order notice here and not in production. The rows are rotated.
+    total: int = query.select("count(*)")[0][0]
+    turn = (offset * 7919 + limit) % max(total, 1)
+    begin, end = turn + offset, turn + min(offset + limit, total)
+    rows: list[Row] = []
+    for low, high in ((begin, min(end, total)), (max(begin - total, 0), end - total)):
+        if low < high:
+            rows += query.rows(query.paging_order, low, high - low)
+    return rows
 
 
 def _selected_types(select: Iterable[Selected], dataset: Dataset) -> dict[str, str]:
     types: dict[str, str] = {}
     for part in select:
-        if part.name == "*" and part.node == Field("*"):
+        if part.function:
+            types[part.name] = _aggregate_type(part.function, part.field, dataset)
+        elif part.field == "*":
             types.update(dataset.types)
-        elif part.name == ":*":
+        elif part.field == ":*":
             types.update(SYSTEM_TYPES)
-        elif isinstance(part.node, Call):
-            types[part.name] = _aggregate_type(part.node, dataset)
-        elif isinstance(part.node, Field):
-            types[part.name] = dataset.type_of(part.node.name)
+        else:
+            types[part.name] = dataset.type_of(part.field)
     return types
 
 
-def _aggregate_type(call: Call, dataset: Dataset) -> str:
-    column = call.arguments[0] if len(call.arguments) == 1 else None
-    if call.function not in _AGGREGATES or not isinstance(column, Field):
-        raise SoqlError("query.soql.no-such-function", f"No such aggregate: {call.function}")
-    if column.name == "*":
-        if call.function != "count":
-            raise SoqlError("query.soql.type-mismatch", f"{call.function}(*) has no meaning")
+def _aggregate_type(function: str, field: str, dataset: Dataset) -> str:
+    if function not in _AGGREGATES:
+        raise SoqlError("query.soql.no-such-function", f"No such aggregate: {function}")
+    if field == "*":
+        if function != "count":
+            raise mismatch(f"{function}(*) has no meaning")
         return "number"
-    kind = dataset.type_of(column.name)
-    if call.function in ("sum", "avg") and kind != "number":
-        raise SoqlError("query.soql.type-mismatch", f"{call.function} of a {kind}")
-    return kind if call.function in ("min", "max") else "number"
+    kind = dataset.type_of(field)
+    is_numeric = function in ("sum", "avg")
+    if (is_numeric and kind != "number") or (function != "count" and kind not in _ORDERED_TYPES):
+        raise mismatch(f"{function} of a {kind}")
+    return kind if function in ("min", "max") else "number"
 
 
-def _aggregate(call: Node, dataset: Dataset, rows: Sequence[int]) -> Any:
-    assert isinstance(call, Call)
-    argument = call.arguments[0]
-    assert isinstance(argument, Field)
-    if argument.name == "*":
-        return str(len(rows))
-    column = dataset.column(argument.name)
-    values = [column[row] for row in rows if column[row] is not None]
-    if call.function == "count":
-        return str(len(values))
-    if not values:
-        return None
-    if call.function == "sum":
-        result: Any = sum(values)
-    elif call.function == "avg":
-        result = sum(values) / len(values)
-    else:
-        result = min(values) if call.function == "min" else max(values)
-    return _number_text(result) if isinstance(result, float) else result
+def _aggregated(
+    query: _Query, aggregates: Sequence[Selected], types: Mapping[str, str]
+) -> dict[str, Any]:
+    calls = [
+        f"{part.function}({'*' if part.field == '*' else query.dataset.column(part.field)})"
+        for part in aggregates
+    ]
+    values = query.select(", ".join(calls))[0]
+    return {
+        part.name: _api_value(value, types[part.name])
+        for part, value in zip(aggregates, values, strict=True)
+        if value is not None
+    }
 
 
-def _number_text(value: float) -> str:
-    return str(int(value)) if value.is_integer() else repr(value)
+def _api_value(value: Any, kind: str) -> Any:
+    if kind == "checkbox":
+        return bool(value)
+    if kind != "number":
+        return value
+    return str(int(value)) if float(value).is_integer() else repr(value)
 
 
 def _json(
-    rows: Sequence[int], select: Sequence[Selected], dataset: Dataset, types: Mapping[str, str]
+    rows: Sequence[Row], select: Sequence[Selected], dataset: Dataset, types: Mapping[str, str]
 ) -> bytes:
-    names = [s.name for s in select]
-    if sorted(names) in (["*"], ["*", ":*"]):
-        texts = [dataset.json_row(row, has_system=":*" in names) for row in rows]
+    names = sorted(part.name for part in select)
+    if names == ["*"]:
+        texts: Iterable[bytes] = (row[-1] for row in rows)
+    elif names == ["*", ":*"]:
+        texts = map(_with_system_fields, rows)
     else:
-        fields = [(s.name, s.node.name) for s in select if isinstance(s.node, Field)]
-        plain = [(name, field) for name, field in fields if name not in ("*", ":*")]
-        plain += [(field, field) for field in types if "*" in names and field in dataset.types]
-        plain += [(field, field) for field in SYSTEM_TYPES if ":*" in names]
-        texts = []
-        for row in rows:
-            whole = orjson.loads(dataset.json_row(row, has_system=True))
-            texts.append(orjson.dumps({name: whole[f] for name, f in plain if f in whole}))
+        stars = {"*": dataset.types, ":*": SYSTEM_TYPES}
+        fields = [(part.name, part.field) for part in select if part.field not in stars]
+        for star, starred in stars.items():
+            if star in names:
+                fields += [(field, field) for field in types if field in starred]
+        texts = _picked(rows, fields)
     return b"[" + b"\n,".join(texts) + b"]\n"
 
 
-def _and(left: Node | None, right: Node) -> Node:
-    return right if left is None else Logic("and", left, right)
+def _with_system_fields(row: Row) -> bytes:
+    body = row[-1]
+    system = orjson.dumps(dict(zip(SYSTEM_TYPES, row[:-1], strict=True)))
+    return system[:-1] + b"," + body[1:] if len(body) > 2 else system
+
+
+def _picked(rows: Iterable[Row], fields: Sequence[tuple[str, str]]) -> Iterator[bytes]:
+    for row in rows:
+        whole = dict(zip(SYSTEM_TYPES, row[:-1], strict=True)) | orjson.loads(row[-1])
+        yield orjson.dumps({name: whole[field] for name, field in fields if field in whole})
 
 
 def _count(name: str, text: str, default: int, maximum: int | None) -> int:

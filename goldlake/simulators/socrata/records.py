@@ -15,8 +15,8 @@ from datetime import datetime, timezone
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from goldlake.simulators.socrata.conditions import time_text
-from goldlake.simulators.socrata.dataset import SYSTEM_TYPES, Dataset, Record
+from goldlake.simulators.socrata.dataset import Dataset, Record
+from goldlake.simulators.socrata.values import SYSTEM_TYPES, time_text
 from goldlake_core.contracts.errors import UsageError
 from goldlake_core.contracts.sections import UseCase
 from lakehouse.sources.base import json_line
@@ -89,7 +89,7 @@ class LocalTimes:
         self._known: dict[str, str | None] = {}
 
     def utc(self, text: Any) -> str | None:
-        """UTC with milliseconds and Z, or None where the text is no time."""
+        """UTC with milliseconds and Z, or None where the text is not a time."""
         if not isinstance(text, str):
             return None
         if text not in self._known:

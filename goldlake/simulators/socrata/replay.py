@@ -1,7 +1,7 @@
 """Reads portal exports: CSV by title or by API name, JSON arrays and JSON lines, each also gzipped.
 
 A download that broke off ends in the middle of a row. That last row is left out, which a warning
-says with its line. A row of the wrong width anywhere else means that the file is no such export:
+says with its line. A row of the wrong width anywhere else means that the file is not an export:
 it is refused.
 """
 
@@ -57,7 +57,7 @@ def export_rows(file: Path, shape: Shape, warn: Warn) -> Iterator[tuple[str, Row
     kind = next((s for s in SUFFIXES if file.name.lower().endswith(s)), None)
     if kind is None:
         raise UsageError(
-            f"{file} is no export that can be replayed",
+            f"{file} cannot be replayed: unknown file type",
             valid=f"files named *{', *'.join(SUFFIXES)}",
         )
     content = file_hash(file)
@@ -159,7 +159,7 @@ def _json_array(file: Path, text: str) -> list[object]:
             valid="a JSON array of objects, or JSON lines in *.jsonl",
         ) from error
     if not isinstance(rows, list):
-        raise UsageError(f"{file} holds no JSON array", valid='[{"field": "value"}, …]')
+        raise UsageError(f"{file} does not hold a JSON array", valid='[{"field": "value"}, …]')
     return rows
 
 

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from goldlake.simulators.base import SimulatorOptions
-from goldlake.simulators.socrata.conditions import time_text
 from goldlake.simulators.socrata.faults import Faults
 from goldlake.simulators.socrata.portal import Clock, Portal
 from goldlake.simulators.socrata.records import EPOCH, Row, Shape, published
 from goldlake.simulators.socrata.replay import export_rows, file_hash
+from goldlake.simulators.socrata.values import time_text
 from goldlake_core.contracts.errors import UsageError
 from goldlake_core.contracts.hashing import module_hash
 from goldlake_core.contracts.registry import resolve
@@ -22,7 +22,7 @@ def portal(usecase: UseCase, options: SimulatorOptions) -> Portal:
     """The portal that a use case's exports or generated rows make.
 
     Raises:
-        UsageError: No rows, a broken option, or exports that are none.
+        UsageError: No rows, a broken option, or files that are not exports.
     """
     faults = Faults.parse(options.faults, options.seed)
     if options.speed is not None and not 0 < options.speed < 1e9:
@@ -40,7 +40,7 @@ def portal(usecase: UseCase, options: SimulatorOptions) -> Portal:
     dataset = published(rows, shape, dataset_id)
     if not len(dataset):
         raise UsageError("There are no rows to serve", valid="exports with rows, or --rows above 0")
-    clock = Clock(_start(options.start, dataset.updated_at[0]), options.speed)
+    clock = Clock(_start(options.start, dataset.earliest or EPOCH), options.speed)
     return Portal(dataset_id, dataset, identity, clock, faults)
 
 
@@ -88,8 +88,10 @@ def _generation(usecase: UseCase, generator: str, options: SimulatorOptions) -> 
 
 def _start(asked: str | None, first: str) -> str:
     if asked is None:
-        return first or EPOCH
+        return first
     start = time_text(asked, is_utc=True)
     if start is None:
-        raise UsageError(f"{asked!r} is no instant", valid="ISO 8601, such as 2016-03-01T00:00:00Z")
+        raise UsageError(
+            f"{asked!r} is not a valid timestamp", valid="ISO 8601, such as 2016-03-01T00:00:00Z"
+        )
     return start

@@ -85,7 +85,7 @@ def test_files_that_changed_after_landing_are_refused(ledger: UseCase, change: s
         StoreError, match=r"up to c\.jsonl are not those that were landed"
     ) as caught:
         ingest(ledger)
-    assert "names sort behind" in caught.value.message
+    assert "names sort after" in caught.value.message
     assert len(lines(ledger)) == 2
 
 
