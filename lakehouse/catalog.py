@@ -1,4 +1,4 @@
-"""What tables a home holds, read from their logs without a JVM. Read-only."""
+"""Lists the tables of a home, read from their logs without a JVM. Read-only."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ def tables(
     """The Delta tables of a home.
 
     Args:
-        usecase: A use case's name, or None for all that the home has tables of.
-        home: The home.
-        as_of: An instant (ISO 8601; without a zone UTC), or None for now.
+        usecase: Name of a use case, or None for every use case with tables in the home.
+        home: Home to read from.
+        as_of: A timestamp (ISO 8601; UTC if it has no zone), or None for now.
 
     Returns:
         Per table id, uri, rows, version, bytes, committed_at (of that version) and as_of (gold:
         the newest change at the source that it holds; else None). Ordered by layer, then name.
 
     Raises:
-        UsageError: ``as_of`` is no instant.
+        UsageError: ``as_of`` is not a valid timestamp.
     """
     instant = _instant(as_of) if isinstance(as_of, str) else as_of
     names = [usecase] if usecase else _folders(home, "tables")
@@ -97,6 +97,7 @@ def _instant(text: str) -> datetime:
         value = datetime.fromisoformat(text.replace("Z", "+00:00"))
     except ValueError as error:
         raise UsageError(
-            f"--as-of {text!r} is no instant", valid="ISO 8601, such as 2016-12-31T18:00:00Z"
+            f"--as-of {text!r} is not a valid timestamp",
+            valid="ISO 8601, such as 2016-12-31T18:00:00Z",
         ) from error
     return value if value.tzinfo else value.replace(tzinfo=timezone.utc)
