@@ -29,7 +29,7 @@ def tables(
         the newest change at the source that it holds; else None). Ordered by layer, then name.
 
     Raises:
-        UsageError: ``as_of`` is not a valid timestamp.
+        UsageError: ``as_of`` is not a valid instant.
     """
     instant = _instant(as_of) if isinstance(as_of, str) else as_of
     names = [usecase] if usecase else _folders(home, "tables")
@@ -97,7 +97,7 @@ def _instant(text: str) -> datetime:
         value = datetime.fromisoformat(text.replace("Z", "+00:00"))
     except ValueError as error:
         raise UsageError(
-            f"--as-of {text!r} is not a valid timestamp",
+            f"--as-of {text!r} is not a valid instant",
             valid="ISO 8601, such as 2016-12-31T18:00:00Z",
         ) from error
     return value if value.tzinfo else value.replace(tzinfo=timezone.utc)

@@ -17,5 +17,5 @@ def test_a_wrong_timestamp_is_refused_with_a_right_one(tmp_path) -> None:
     with pytest.raises(UsageError) as caught:
         catalog.tables(None, Home.at(str(tmp_path)), as_of="soon")
     assert str(caught.value) == (
-        "--as-of 'soon' is not a valid timestamp. Valid: ISO 8601, such as 2016-12-31T18:00:00Z."
+        "--as-of 'soon' is not a valid instant. Valid: ISO 8601, such as 2016-12-31T18:00:00Z."
     )
