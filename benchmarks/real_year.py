@@ -52,7 +52,7 @@ def measure(home: Path) -> dict[str, Any]:
     """Runs everything once.
 
     Args:
-        home: An empty folder.
+        home: An empty folder to run in.
 
     Returns:
         ``account`` (of `goldlake run`), ``seconds``, ``auc`` (of the served model),
@@ -80,7 +80,7 @@ def measure(home: Path) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def replay(export: Path) -> Iterator[str]:
-    """The use case's API, replaying one export."""
+    """Starts the use case's API, which replays one export."""
     command = [sys.executable, "-m", "goldlake.cli.main", "source", "chicago_crime"]
     command += ["--data", str(export), "--port", "0", "--json"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
@@ -134,7 +134,7 @@ def boosted_auc(train: pl.DataFrame, test: pl.DataFrame) -> float:
 
 
 def served_auc(home: Path, test: pl.DataFrame) -> float:
-    """Area under the ROC curve of what the promoted model answers over HTTP."""
+    """Area under the ROC curve of the promoted model's answers over HTTP."""
     usecase, model = load_model(MODEL)
     table = usecase.gold[model.table]
     inputs = raw_inputs(model, table)

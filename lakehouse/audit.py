@@ -25,7 +25,7 @@ class Lines:
     """The lines of one page that a table holds, as a fingerprint.
 
     Attributes:
-        count: Rows.
+        count: Number of rows.
         total: Sum of the hashes of the line numbers, modulo 2**64: 1, 2, 3 and 1, 1, 4 differ.
     """
 
@@ -67,7 +67,7 @@ def counts(fates: DataFrame) -> dict[str, int]:
 
 
 def empty_counts() -> dict[str, int]:
-    """The counts of no records."""
+    """Counts where there are no records: all zero."""
     return dict.fromkeys(("landed", *FATES), 0)
 
 
@@ -83,6 +83,7 @@ def reasons(fates: DataFrame) -> dict[str, int]:
 def _by_page(table: DataFrame) -> dict[str, Lines]:
     from pyspark.sql import functions as F
 
+    # Summed as decimals for the reason given in `lakehouse.export._account`.
     rows = table.groupBy("file").agg(
         F.count("*").alias("count"), F.sum(F.xxhash64("line").cast("decimal(20,0)")).alias("total")
     )
@@ -119,7 +120,7 @@ def _unbalanced(
     pages: list[str],
     table: DataFrame,
 ) -> StoreError:
-    """Looks the single records up and makes the error that names them."""
+    """Returns the error that names the records; looks them up one by one."""
     from pyspark.sql import functions as F
 
     lost, doubled, foreign = [], [], []

@@ -16,7 +16,7 @@ class Boundaries:
     """Instants that divide rows by event time: train, then eval, then test, then ``until``.
 
     Attributes:
-        train_from: First instant of train, or None for all there is.
+        train_from: First instant of train, or None for all earlier rows.
         eval_from: First instant of eval.
         test_from: First instant of test.
         until: First instant after test.
@@ -38,17 +38,17 @@ class Boundaries:
 
 
 def split_boundaries(split: Split, maturity_days: int, basis: Basis, zone: tzinfo) -> Boundaries:
-    """The split's instants for one gold version. Pure.
+    """Returns the boundaries of a split for one gold version. Pure.
 
-    The anchor is the earlier of the end of the data and ``as_of - maturity_days``: behind it
-    labels are not to be trusted yet.
+    The anchor is the earlier of the end of the data and ``as_of - maturity_days``: labels of later
+    events may still change.
 
     Args:
-        split: The contract's.
-        maturity_days: Age from which a label is trusted.
-        basis: What the gold version stands for.
-        zone: Of the publisher's clock: windows are counted in its calendar days, and fixed days
-            begin at its midnight.
+        split: The split that the contract declares.
+        maturity_days: Age in days from which a label is final.
+        basis: The state of silver that the gold version reflects.
+        zone: Time zone of the publisher's clock: windows are counted in its calendar days, and
+            fixed days begin at its midnight.
     """
     mature_until = _instant(basis.as_of) - timedelta(days=maturity_days)
     anchor = min(_instant(basis.event_end), mature_until)

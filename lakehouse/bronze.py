@@ -47,11 +47,11 @@ def records(pages: DataFrame, batch_id: int) -> DataFrame:
 
     Args:
         pages: ``value`` (string, a whole page) and Spark's ``_metadata`` of the file.
-        batch_id: Of the micro-batch.
+        batch_id: Number of the micro-batch.
 
     Returns:
-        file, line (from 1), value, landed_at, ingested_at, batch_id. The empty text behind the
-        last line break is no line; an empty line between others is one.
+        file, line (from 1), value, landed_at, ingested_at, batch_id. The empty text after the
+        last line break does not count as a line; an empty line between others does.
     """
     from pyspark.sql import functions as F
 

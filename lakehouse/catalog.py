@@ -1,4 +1,4 @@
-"""What tables a home holds, read from their logs without a JVM. Read-only."""
+"""Lists the tables of a home, read from their logs without a JVM. Read-only."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ def tables(
     """The Delta tables of a home.
 
     Args:
-        usecase: A use case's name, or None for all that the home has tables of.
-        home: The home.
-        as_of: An instant (ISO 8601; without a zone UTC), or None for now.
+        usecase: Name of a use case, or None for every use case with tables in the home.
+        home: Home to read from.
+        as_of: A timestamp (ISO 8601; UTC if it has no zone), or None for now.
 
     Returns:
         Per table id, uri, rows, version, bytes, committed_at (of that version) and as_of (gold:

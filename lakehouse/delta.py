@@ -109,9 +109,9 @@ def merge(
     Args:
         rows: At most one row per key, with the table's columns. A boolean column ``_deleted``
             may be there: rows where it is true are removed from the table.
-        uri: The table.
+        uri: Location of the table.
         key: Columns that identify a row.
-        txn: Makes it idempotent.
+        txn: Makes the write idempotent.
         metadata: JSON object stored with the commit.
     """
     from delta.tables import DeltaTable

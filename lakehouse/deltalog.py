@@ -40,8 +40,8 @@ class Commit:
     """One entry of a table's history.
 
     Attributes:
-        version: Table version it made.
-        time: When, UTC.
+        version: Table version that the commit made.
+        time: Time of the commit in UTC.
         operation: Delta's name of what was done.
         metadata: The JSON object goldlake stored with it, or an empty one.
     """
@@ -57,12 +57,12 @@ class Snapshot:
     """A table at one version.
 
     Attributes:
-        uri: Location.
-        version: Of the table.
+        uri: Location of the table.
+        version: Version of the table.
         uuid: Delta's id of the table.
         schema: Fields as Delta's schema JSON has them (name, type, nullable, metadata).
-        properties: Table properties.
-        files: What it consists of.
+        properties: Table properties by name.
+        files: Data files that hold the version's rows.
         reader_features: Table features that a reader must know.
     """
 

@@ -48,7 +48,7 @@ _CSV = {
 
 @dataclass(frozen=True)
 class _Source:
-    """The gold version to export, and what it stands for."""
+    """The gold version to export, and the state of silver that it reflects."""
 
     usecase: UseCase
     model: Model
@@ -67,16 +67,16 @@ def export(
     version: int | None = None,
     out: str | None = None,
 ) -> dict[str, Any]:
-    """Writes an export, or finds the one that is there. Idempotent.
+    """Writes an export, or returns the existing one. Idempotent.
 
     Args:
-        spark: The session.
+        spark: The Spark session.
         usecase: The use case.
         model: One of its models.
         home: Where tables are read and the export is written.
-        emit: Progress.
+        emit: Called with progress events.
         version: Gold table version; default the newest that changed rows.
-        out: A folder that gets a copy, or None.
+        out: Folder to copy the export to, or None.
 
     Returns:
         The export document: export_id, uri, table, version, table_uuid, content_hash, as_of,
@@ -191,6 +191,8 @@ def _account(
     """Rows per (split, month), and the content hash of the whole version: sum and count."""
     from pyspark.sql import functions as F
 
+    # A 64-bit hash fits decimal(20,0), and Spark sums those as decimal(30,0): exact for 10**10
+    # rows. A sum of bigint would overflow; a sum of double would depend on the order of the rows.
     hashed = rows.select(
         _split_column(source, boundaries).alias(_SPLIT),
         _month(source).alias(_MONTH),
@@ -275,7 +277,7 @@ def _move_parts(
     target: str,
     counts: Mapping[tuple[str, str], int],
 ) -> dict[str, list[dict[str, Any]]]:
-    """Gives Spark's files their names in the export; describes them for the manifest."""
+    """Renames Spark's files to their names in the export; describes them for the manifest."""
     parts: dict[str, list[dict[str, Any]]] = {split: [] for split in SPLITS}
     pattern = re.compile(rf"{_SPLIT}=(\w+)/{_MONTH}=([0-9-]+)/part-[^/]*\.csv$")
     for file in sorted(fs.find(staging)):
@@ -340,7 +342,7 @@ def _manifest(
 
 
 def _copy(target: str, out: str) -> None:
-    """Copies an export to a folder that a person named; it may be anywhere."""
+    """Copies an export to a folder that the user named; it may be outside the home."""
     from_fs, source = fsspec.core.url_to_fs(target)
     to_fs, folder = fsspec.core.url_to_fs(out)
     files = sorted(from_fs.find(source), key=lambda f: f.endswith(f"/{MANIFEST}"))

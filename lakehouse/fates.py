@@ -1,4 +1,4 @@
-"""What becomes of each record of a micro-batch. Pure."""
+"""Decides the fate of each record of a micro-batch. Pure."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def decided(parsed: DataFrame, silver_rows: DataFrame, silver: Silver) -> DataFr
     Args:
         parsed: Rows of `lakehouse.parsing.parsed` with file, line, landed_at.
         silver_rows: The silver table.
-        silver: Its contract.
+        silver: The contract of the silver table.
 
     Returns:
         file, line, key (string), fate (string), reasons (array of string or null).
@@ -82,6 +82,15 @@ def _against_silver(ranked: DataFrame, silver_rows: DataFrame, silver: Silver) -
         F.col(quoted(silver.version)).alias("_known_version"),
         F.col(CONTENT_HASH).alias("_known_hash"),
     )
+    # The winner of a key against silver's row of that key:
+    #
+    #   silver's row  content  winner's version                    fate
+    #   none          -        -                                   inserted
+    #   exists        same     same (the content includes it)      unchanged
+    #   exists        differs  older, or null and silver's is not  stale
+    #   exists        differs  same, newer, or silver's is null    amended
+    #
+    # A comparison with a null version is null, not false: hence the coalesce.
     is_new = F.col("_known_hash").isNull()
     is_same = F.col("_winner_hash") == F.col("_known_hash")
     older = F.col("_winner_version") < F.col("_known_version")

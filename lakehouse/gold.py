@@ -1,4 +1,4 @@
-"""Silver's change data feed to gold tables, each commit with the silver version it stands for."""
+"""Silver's change data feed to gold tables; each commit stores the silver version it reflects."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ CHANGE = "_change_type"
 
 @dataclass(frozen=True)
 class Basis:
-    """What a gold version stands for; stored with its commit.
+    """The state of silver that a gold version reflects; stored with its commit.
 
     Attributes:
-        silver_version: Version of the silver table it was made from.
+        silver_version: Version of the silver table that it was made from.
         silver_uuid: Delta id of that table.
         as_of: Newest change at the source that silver holds (ISO 8601, UTC).
         event_end: Midnight after the newest event, by the publisher's clock (ISO 8601, UTC).
@@ -102,7 +102,7 @@ def _basis(spark: SparkSession, usecase: UseCase, silver: Snapshot, run_id: str)
     from pyspark.sql import functions as F
 
     contract = usecase.silver
-    # A version that is no time (a counter) cannot say when; then the time it became known does.
+    # If the version column is a counter, use the time at which the version became known.
     is_time = contract.column(contract.version).type in ("timestamp", "date")
     newest = contract.version if is_time else specs.KNOWN_AT
     micros = (
@@ -125,7 +125,7 @@ def _basis(spark: SparkSession, usecase: UseCase, silver: Snapshot, run_id: str)
 
 
 def event_zone(usecase: UseCase) -> tzinfo:
-    """Zone of the clock that event times are published in; UTC where the contract names none."""
+    """Time zone that event times are published in; UTC if the contract does not name one."""
     return ZoneInfo(usecase.silver.column(usecase.silver.event_time).time_zone or "UTC")
 
 
@@ -136,7 +136,7 @@ def instant(micros: int) -> datetime:
 
 @dataclass(frozen=True)
 class _Step:
-    """One gold table's way to one silver version."""
+    """Brings one gold table to one silver version."""
 
     spark: SparkSession
     usecase: UseCase
@@ -201,6 +201,10 @@ class _Step:
         if delta.DELETED not in built.columns:
             built = built.withColumn(delta.DELETED, F.lit(False))
         rows = self._declared(built, delta.DELETED)
+        # A cell that gold already holds is left out, or every batch would rewrite rows that did not
+        # change. Null-safe, because null = null is null: by plain equality a cell with a null in it
+        # (a rate of no rows) would never count as held. A row to delete is never held: it passes,
+        # and the MERGE removes it.
         same = [rows[quoted(n)].eqNullSafe(gold[quoted(n)]) for n in self.spec.names]
         is_held = same[0]
         for condition in same[1:]:

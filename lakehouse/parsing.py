@@ -27,7 +27,7 @@ def parsed(records: DataFrame, silver: Silver) -> DataFrame:
 
     Args:
         records: Any columns and ``value`` (string), one JSON object each.
-        silver: The contract.
+        silver: The contract of the silver table.
 
     Returns:
         The columns of ``records``, the contract's columns typed (null where a text does not
@@ -36,7 +36,7 @@ def parsed(records: DataFrame, silver: Silver) -> DataFrame:
     """
     from pyspark.sql import functions as F
 
-    # Wrapped in an array, two objects on one line are two elements and text behind an object is an
+    # Wrapped in an array, two objects on one line are two elements and text after an object is an
     # error; the parser alone would read the first object and forget the rest.
     wrapped = F.concat(F.lit("["), F.col("value"), F.lit("]"))
     elements = F.from_json(wrapped, _json_schema(silver))
@@ -143,7 +143,7 @@ def _typed(column: Column) -> SparkColumn:
 
 
 def _clock_time(column: Column, text: SparkColumn) -> SparkColumn:
-    """What a text says, read as UTC; null where it does not have the column's format."""
+    """The timestamp in a text, read as UTC; null if it does not have the column's format."""
     from pyspark.sql import functions as F
 
     if not column.format:
@@ -158,7 +158,7 @@ def _clock_time(column: Column, text: SparkColumn) -> SparkColumn:
 
 
 def _timestamp(column: Column, text: SparkColumn) -> SparkColumn:
-    """An instant, from the source's clock.
+    """Converts a local time of the source to an instant.
 
     A local time that does not exist (clocks going forward) moves on by the hour that is missing;
     one that happens twice is its first occurrence: java.time's rule.

@@ -1,4 +1,4 @@
-"""The one place that starts Spark: settings, JARs, nothing else."""
+"""The only module that starts Spark: settings and JARs, nothing else."""
 
 from __future__ import annotations
 

@@ -42,8 +42,8 @@ def refine(spark: SparkSession, usecase: UseCase, home: Home, run_id: str, emit:
         spark,
         specs.bronze(usecase, home).uri,
         maxBytesPerTrigger=BYTES_PER_BATCH,
-        # Bronze only grows. A commit that removed rows would stop the stream with Delta's words;
-        # passed over here, the audit names the rows.
+        # Bronze only grows. A commit that removed rows would stop the stream with an error of
+        # Delta's; it is skipped here, and the audit names the rows.
         skipChangeCommits="true",
     )
     batches: list[int] = []

@@ -31,10 +31,10 @@ class TableSpec:
     """What a table is created from.
 
     Attributes:
-        id: Such as ``usecase.silver.name``.
-        uri: Location.
-        comment: One sentence.
-        fields: In table order.
+        id: Name of the table, such as ``usecase.silver.name``.
+        uri: Location of the table.
+        comment: Comment of the table, one sentence.
+        fields: Columns in table order.
         constraints: CHECK constraints by name.
         properties: Further table properties.
     """
@@ -107,7 +107,7 @@ def gold(usecase: UseCase, home: Home, table: GoldTable) -> TableSpec:
 
 
 def all_tables(usecase: UseCase, home: Home) -> tuple[TableSpec, ...]:
-    """Every table of a use case, in the order of the data's way."""
+    """Every table of a use case, in the order in which data flows."""
     return (
         bronze(usecase, home),
         silver(usecase, home),

@@ -1,4 +1,4 @@
-"""Executes the notebooks against a home and stores what they show.
+"""Executes the notebooks against a home and stores their outputs.
 
 usage: python notebooks/execute.py [--home HOME] [NOTEBOOK…]
 
@@ -21,7 +21,7 @@ def execute(file: Path, home: str) -> Any:
     """The executed notebook; the file stays as it is.
 
     Args:
-        file: The notebook.
+        file: The notebook to execute.
         home: Folder of a home that holds what the notebook reads.
 
     Raises:

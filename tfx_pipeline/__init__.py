@@ -1,4 +1,4 @@
-"""The TFX pipeline: components of our own, wiring, generic preprocessing and trainer."""
+"""The TFX pipeline: our components, wiring, generic preprocessing and trainer."""
 
 from __future__ import annotations
 

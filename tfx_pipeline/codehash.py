@@ -16,17 +16,17 @@ from pathlib import Path
 from goldlake_core.contracts.errors import PermanentError
 
 OURS = ("goldlake_core", "serving", "tfx_pipeline")
-"""Packages whose imports are followed: those that a node of the pipeline may use."""
+"""Packages whose imports are followed: those that a pipeline node may use."""
 
 FRAME = frozenset({"tfx_pipeline.codehash", "goldlake_core.contracts.errors"})
-"""Modules that decide nothing about a result: they hash code and word errors."""
+"""Modules that cannot change a result: they hash code and define errors."""
 
 
 def code_hash(*entries: str) -> str:
     """sha256 over the source of modules, of all that they import, and the version of TFX.
 
-    Imports of our own packages are followed, those inside functions too. Files that lie beside a
-    module and are not Python (a table, a word list) enter its hash, for it may read them.
+    Imports of goldlake's packages are followed, those inside functions too. Files next to a module
+    that are not Python (a table, a word list) enter its hash, because it may read them.
 
     Args:
         *entries: Dotted names of entry modules. None: the hash of the TFX version alone, for a

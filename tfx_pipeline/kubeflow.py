@@ -1,4 +1,4 @@
-"""The same pipeline for Kubeflow Pipelines; needs the environment that `make kfp-env` sets up."""
+"""Compiles the pipeline for Kubeflow Pipelines; needs the environment of `make kfp-env`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def compile_for_kubeflow(
     of this machine is in the definition.
 
     Args:
-        spec: What to train on what.
+        spec: The model and the export to train it on.
         output: File to write.
         pipeline_root: Where the orchestrator keeps artifacts, such as ``gs://bucket/pipelines``.
         image: Container image with goldlake installed.
@@ -53,7 +53,7 @@ def compile_for_kubeflow(
 
 @contextlib.contextmanager
 def _as_kubeflow_types(*artifact_types: Any) -> Iterator[None]:
-    """Shows artifact types as Kubeflow takes them, while the definition is written.
+    """Gives artifact types the form that Kubeflow accepts while the definition is written.
 
     Its compiler refuses type names without a package (its containers import the type by that name)
     and typed properties. ML Metadata on this machine keeps the plain names and the properties.

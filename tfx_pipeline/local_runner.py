@@ -1,4 +1,4 @@
-"""Runs a pipeline on this machine, node by node, and tells what became of each."""
+"""Runs a pipeline on this machine, node by node, and reports the outcome of each node."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ class NodeRun:
     """One node of one run.
 
     Attributes:
-        id: Node id.
+        id: Id of the node.
         state: ``cached``, ``complete`` or ``failed``.
-        seconds: Wall time.
+        seconds: Wall time in seconds.
         outputs: URIs of the output artifacts by output key.
         properties: Properties of the first artifact by output key, plain values.
     """

@@ -22,12 +22,12 @@ _COMPONENTS = "tfx_pipeline.components.model"
 def model_nodes(
     spec: PipelineSpec, *, examples: Any, schema: Any, transform_graph: Any, stop: Any
 ) -> list[Any]:
-    """All nodes behind Transform: Trainer, ServingModel, Evaluator, ServingCheck, Pusher.
+    """All nodes after Transform: Trainer, ServingModel, Evaluator, ServingCheck, Pusher.
 
-    ServingModel is there only where a version serves already.
+    ServingModel is included only if a version serves already.
 
     Args:
-        spec: The pipeline's.
+        spec: The model and the export to train it on.
         examples: Channel of tf.Example with the splits train, eval and test.
         schema: Channel of the curated schema.
         transform_graph: Channel of Transform's graph.
@@ -57,7 +57,7 @@ def trainer(spec: PipelineSpec, examples: Any, transform_graph: Any, schema: Any
     """TFX's Trainer; outputs ``model`` and ``model_run`` (TensorBoard logs).
 
     Args:
-        spec: The pipeline's.
+        spec: The model and the export to train it on.
         examples: Channel of tf.Example with the splits train and eval.
         transform_graph: Channel of Transform's graph.
         schema: Channel of the curated schema.
@@ -83,7 +83,7 @@ def serving_model(spec: PipelineSpec, baseline_version: int) -> Any:
     """The version that serves now; output ``model``.
 
     Args:
-        spec: The pipeline's.
+        spec: The model and the export to train it on.
         baseline_version: Version in the home's ``models/USECASE.MODEL/``.
     """
     from tfx_pipeline.components.model import ServingModel
@@ -102,7 +102,7 @@ def evaluator(
     """TFX's Evaluator on the test split; outputs ``evaluation`` and ``blessing``.
 
     Args:
-        spec: The pipeline's.
+        spec: The model and the export to train it on.
         examples: Channel of tf.Example with the split test.
         model: Channel of the candidate.
         schema: Channel of the curated schema.
@@ -130,10 +130,10 @@ def evaluator(
 
 
 def serving_check(spec: PipelineSpec, model: Any, examples: Any) -> Any:
-    """Whether the candidate serves; output ``blessing`` (InfraBlessing).
+    """Checks that the candidate can be served; output ``blessing`` (InfraBlessing).
 
     Args:
-        spec: The pipeline's.
+        spec: The model and the export to train it on.
         model: Channel of the candidate.
         examples: Channel of tf.Example with the split test.
     """
@@ -153,7 +153,7 @@ def pusher(
     """Pushes a blessed model; output ``pushed_model`` (int properties ``pushed``, ``version``).
 
     Args:
-        spec: The pipeline's.
+        spec: The model and the export to train it on.
         model: Channel of the candidate.
         evaluation: The Evaluator's channel ``evaluation``.
         blessing: The Evaluator's channel ``blessing``.

@@ -1,10 +1,10 @@
-"""The pipeline's wiring: which node reads what. No logic, and no path of a machine.
+"""The pipeline's wiring: which node reads what. It holds no logic and no path of a machine.
 
     DataSnapshotGen → SnapshotExampleGen → StatisticsGen → SchemaGen, CuratedSchema
     → ExampleValidator → ValidationVerdictGen → ValidationStop
     → Transform → Trainer → Evaluator → ServingCheck → Pusher
 
-With ``handoff: csv_example_gen``, CsvExampleGen and ContractTypes stand for SnapshotExampleGen.
+With ``handoff: csv_example_gen``, CsvExampleGen and ContractTypes replace SnapshotExampleGen.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ BEAM_RUNNER = "apache_beam.runners.portability.fn_api_runner.fn_runner.FnApiRunn
 BEAM_ARGS = (f"--runner={BEAM_RUNNER}", "--direct_running_mode=in_memory", "--direct_num_workers=1")
 """One process: on two cores a second one gains nothing, and nothing is lost between processes.
 
-The runner is named, for DirectRunner is another one in newer Beam: from 2.68 on it first tries to
+The runner is named because DirectRunner has changed in newer Beam: from 2.68 on it first tries to
 download Prism.
 """
 
@@ -53,7 +53,7 @@ class DataNodes:
     """Nodes that bring the data in.
 
     Attributes:
-        nodes: All of them.
+        nodes: All nodes of this group.
         snapshot: Channel of the DataSnapshot.
         examples: Channel of the Examples that everything else reads.
     """
@@ -68,9 +68,9 @@ class ValidationNodes:
     """Nodes that decide whether the data may train a model.
 
     Attributes:
-        nodes: All of them.
+        nodes: All nodes of this group.
         schema: Channel of the curated schema.
-        stop: What every later node waits for.
+        stop: Node that every later node waits for.
     """
 
     nodes: list[BaseNode]
@@ -87,14 +87,14 @@ def create_pipeline(
     baseline_statistics: str = "",
     enable_cache: bool = True,
 ) -> Pipeline:
-    """The whole pipeline of one model on one export.
+    """Returns the pipeline of one model on one export.
 
     Args:
-        spec: What to train on what.
-        pipeline_root: Where artifacts go; the orchestrator's business, not part of any node.
+        spec: The model and the export to train it on.
+        pipeline_root: Where artifacts go; the orchestrator sets it, and it is not part of any node.
         name: Pipeline name, or None for the model's id.
-        metadata_connection_config: For a local run.
-        baseline_statistics: See `ValidationVerdictGen`.
+        metadata_connection_config: ML Metadata's connection, for a local run.
+        baseline_statistics: Folder to measure drift against; see `ValidationVerdictGen`.
         enable_cache: Whether unchanged nodes are taken from earlier runs.
     """
     data = data_nodes(spec)
@@ -118,7 +118,7 @@ def create_pipeline(
 
 
 def data_nodes(spec: PipelineSpec) -> DataNodes:
-    """The snapshot, and the contract's hand-off component behind it."""
+    """The snapshot, followed by the hand-off component that the contract names."""
     snapshot = DataSnapshotGen(
         export_id=spec.export_id,
         manifest_sha256=spec.manifest_sha256,
@@ -183,7 +183,7 @@ def validation_nodes(
 
 
 def transform_node(spec: PipelineSpec, data: DataNodes, validation: ValidationNodes) -> BaseNode:
-    """Transform, which only analyses the train split: the trainer transforms inside tf.data."""
+    """Transform, which only analyzes the train split: the trainer transforms inside tf.data."""
     transform = Transform(
         examples=data.examples,
         schema=validation.schema,

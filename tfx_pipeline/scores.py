@@ -15,7 +15,7 @@ def auc(labels: Any, scores: Any) -> float:
 
     Args:
         labels: 0 or 1, [n].
-        scores: [n].
+        scores: Probabilities of the positive class, [n].
 
     Returns:
         NaN where only one class occurs.
@@ -51,13 +51,13 @@ def binary_accuracy(labels: Any, scores: Any) -> float:
 
 
 def precision(labels: Any, scores: Any) -> float:
-    """Positives among the rows above 0.5; NaN where there is no such row."""
+    """Share of the rows above 0.5 that are positive; NaN where there is no such row."""
     found = labels[scores > 0.5]
     return float(found.mean(dtype="float64")) if len(found) else NAN
 
 
 def recall(labels: Any, scores: Any) -> float:
-    """Rows above 0.5 among the positives; NaN without a positive."""
+    """Share of the positives that are above 0.5; NaN without a positive."""
     found = scores[labels > 0.5]
     return float((found > 0.5).mean()) if len(found) else NAN
 
@@ -79,7 +79,7 @@ def calibration(labels: Any, scores: Any) -> float:
 
 
 def example_count(labels: Any, scores: Any) -> float:
-    """Rows."""
+    """Number of rows."""
     return float(len(labels))
 
 

@@ -1,4 +1,4 @@
-"""The whole way: API to bronze, silver, gold, export, TFX, promotion and a served answer."""
+"""End to end: API to bronze, silver, gold, export, TFX, promotion and a served answer."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Order:
         usecase: Name or path of the use case.
         source: ``embedded``, ``live`` or a URL.
         rows: Rows the embedded source generates.
-        seed: Of the embedded source's generator.
+        seed: Seed of the embedded source's generator.
         models: Names of the models to train; empty: all of the use case.
         since: First day wanted from the source, or None.
         until: First day no longer wanted, or None.

@@ -39,7 +39,7 @@ def write_atomic(fs: AbstractFileSystem, path: str, data: bytes) -> None:
     Args:
         fs: The file system of ``path``.
         path: Path or URL; missing folders are made.
-        data: The content.
+        data: Content of the file.
 
     Raises:
         StoreError: This machine's disk is full, or the folder may not be written.

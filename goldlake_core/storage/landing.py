@@ -35,7 +35,7 @@ _COMPRESSION = 4  # of gzip: 6 takes twice the time for 6 % less
 
 @dataclass(frozen=True)
 class Cursor:
-    """A place in the source's order; the next page begins behind it.
+    """A place in the source's order; the next page begins after it.
 
     Attributes:
         value: What the source is ordered by, such as an update time.
@@ -55,9 +55,9 @@ class PageEntry:
         url: The request that answered with this page.
         landed_at: When the page was landed (ISO 8601, UTC).
         rows: Records in the page.
-        sha256: Of the page file's bytes.
-        first_cursor: Where the page began (behind it), or None for the start.
-        last_cursor: The last record's place.
+        sha256: sha256 of the page file's bytes.
+        first_cursor: Cursor after which the page began, or None for the start.
+        last_cursor: Place of the last record.
         run_id: The run that landed it.
         since: First day of the range asked for (ISO 8601), or None.
         until: First day after the range, or None.
@@ -105,7 +105,7 @@ class LandingZone:
     def page_name(
         self, cursor: Cursor | None, since: str | None = None, until: str | None = None
     ) -> str:
-        """The one name of the page that begins behind ``cursor``."""
+        """The one name of the page that begins after ``cursor``."""
         place = [cursor.value, cursor.tiebreak] if cursor else None
         key = json.dumps([self.dataset, since, until, place], ensure_ascii=True)
         compact = re.sub(r"[^0-9A-Za-z]", "", cursor.value)[:40] if cursor else "start"
@@ -134,11 +134,11 @@ class LandingZone:
         """Writes a page whole; same lines, same bytes. The caller's next write is the manifest.
 
         Args:
-            name: From `page_name`.
+            name: Name of the page, from `page_name`.
             lines: Records in the source's order, each one line without its newline.
             url: The request that answered with them.
             first_cursor: Where the page begins.
-            last_cursor: The last record's place.
+            last_cursor: Place of the last record.
             run_id: The run that lands it.
             since: First day of the range asked for.
             until: First day after the range.
@@ -243,7 +243,7 @@ class LandingZone:
                 f"The store of {self.usecase} in {self.home.root} belongs to "
                 f"{describe_identity(owner)}, and this source is {describe_identity(identity)}. "
                 "Rows of two sources are never mixed",
-                valid="that source, or a home of its own for this one",
+                valid="that source, or a separate home for this one",
                 hint=f"the same command with --home {_sibling(self.home.root)}",
             )
 

@@ -57,7 +57,7 @@ def anchors(page: Path) -> set[str]:
 
 
 def command_lines(page: Path) -> Iterator[list[str]]:
-    """Words behind ``goldlake`` of every command line in a page's code blocks and code spans."""
+    """Words after ``goldlake`` of every command line in a page's code blocks and code spans."""
     text = text_of(page)
     lines = [line for _, block in FENCE.findall(text) for line in _joined(block)]
     lines += re.findall(r"`(goldlake [^`\n]+)`", FENCE.sub("", text))
@@ -71,7 +71,7 @@ def command_lines(page: Path) -> Iterator[list[str]]:
 
 
 def _joined(block: str) -> list[str]:
-    """Lines that are commands: behind a prompt, or beginning with the command itself."""
+    """Lines that are commands: after a prompt, or beginning with the command itself."""
     lines = block.replace("\\\n", " ").splitlines()
     commands = [line for line in lines if line.startswith("$ ")]
     return commands or [line for line in lines if line.startswith("goldlake ")]

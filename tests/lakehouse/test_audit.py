@@ -22,7 +22,7 @@ DIRTY: list[dict[str, Any] | bytes] = [b"junk", crime(6, community_area="99", wa
 
 @pytest.fixture(scope="module")
 def pages(spark: Any, usecase: UseCase, module_home: Home) -> list[str]:
-    """Names of two pages that went the whole way: five clean records; one clean, two dirty ones."""
+    """Names of two pages, processed end to end: five clean records; one clean, two dirty ones."""
     assert stages.refine(spark, usecase, module_home, "none", silent)["new_records"] == 0
     clean = land(module_home, usecase, "clean", [crime(key) for key in range(1, 6)])
     mixed = land(module_home, usecase, "mixed", [*DIRTY, crime(7)])

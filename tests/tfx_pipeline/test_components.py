@@ -140,7 +140,7 @@ def test_part_that_is_no_csv_of_the_columns_is_named(home: Path) -> None:
     write_export(home)
     part = home / "exports" / EXPORT / "train" / "part-1.csv"
     part.write_text(part.read_text().replace(",TANKER,", ",TANKER,surplus,", 1))
-    with pytest.raises(StoreError, match=r"Part 'train/part-1\.csv' .* is no CSV"):
+    with pytest.raises(StoreError, match=r"Part 'train/part-1\.csv' .* is not a CSV file"):
         list(csv_batches(EXPORT, _manifest(home), "train"))
 
 

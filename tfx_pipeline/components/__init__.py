@@ -1,1 +1,1 @@
-"""TFX components of our own. Each module is a leaf that imports TFX."""
+"""Our TFX components. Each module is a leaf that imports TFX."""

@@ -1,4 +1,4 @@
-"""What our components share: one declaration each instead of a spec class and a constructor."""
+"""Declares a component in one call instead of a spec class and a constructor."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def component_class(
 
     Args:
         name: Class name, which is the default node id.
-        executor: Its executor; importable by its dotted name, as orchestrators start it that way.
+        executor: Executor class; orchestrators import it by its dotted name.
         inputs: Artifact type per input.
         outputs: Artifact type per output.
         parameters: ``str``, ``int`` or ``float`` per execution parameter.

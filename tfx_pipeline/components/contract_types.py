@@ -1,4 +1,4 @@
-"""ContractTypes: gives the records of stock CsvExampleGen the types that the contract says.
+"""ContractTypes: gives the records of stock CsvExampleGen the types of the contract.
 
 CsvExampleGen guesses types from the cells of each split: a padded code becomes a number, a boolean
 a text, a whole double an integer, and an empty string is missing. All but one of these can be

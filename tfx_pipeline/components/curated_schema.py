@@ -1,4 +1,4 @@
-"""CuratedSchema: the TFX schema that the contract says, not one guessed from the data.
+"""CuratedSchema: the TFX schema that the contract declares, not one inferred from the data.
 
 Columns that are never null are dense with shape [1] (``FixedLenFeature``); nullable ones hold at
 most one value (``VarLenFeature``, a SparseTensor). The environments are TRAINING, with all columns,

@@ -44,7 +44,7 @@ class DataSnapshot(types.Artifact):
 
 
 class Executor(BaseExecutor):
-    """Verifies the export against its manifest and publishes what it is."""
+    """Verifies the export against its manifest and publishes it as a snapshot."""
 
     def Do(
         self,

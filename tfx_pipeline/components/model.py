@@ -75,7 +75,7 @@ class PusherExecutor(BaseExecutor):
     def Do(
         self, input_dict: _Artifacts, output_dict: _Artifacts, exec_properties: dict[str, Any]
     ) -> None:
-        """Pushes, or says that it did not; see `pusher` for where and how."""
+        """Pushes, or records that it did not; see `pusher` for where and how."""
         model = artifact_utils.get_single_instance(input_dict["model"])
         evaluation = artifact_utils.get_single_instance(input_dict["evaluation"])
         pushed = artifact_utils.get_single_instance(output_dict["pushed_model"])

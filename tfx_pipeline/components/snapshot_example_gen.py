@@ -42,7 +42,7 @@ _READ_TYPES = {
     "date": pa.string(),
 }
 ARROW_TYPES = {"bytes": pa.binary(), "int64": pa.int64(), "float": pa.float32()}
-"""Of the values in tf.Example, by kind."""
+"""Arrow type of the values in tf.Example, by kind."""
 
 
 class Executor(BaseExecutor):
@@ -105,15 +105,15 @@ def csv_batches(
 
     Args:
         export_id: The export, inside GOLDLAKE_HOME.
-        manifest: Its manifest.
+        manifest: Manifest of the export.
         split: ``train``, ``eval`` or ``test``.
-        columns: Only these columns, or all.
+        columns: Names of the columns to read, or None for all.
 
     Yields:
         Record batches with string, int64, double and bool columns; times as ISO 8601 strings.
 
     Raises:
-        StoreError: A part is no CSV of these columns; names the part.
+        StoreError: A part is not a CSV file with these columns; the error names the part.
     """
     column_types = {c["name"]: _READ_TYPES[c["type"]] for c in manifest["columns"]}
     convert = csv.ConvertOptions(
@@ -136,8 +136,8 @@ def csv_batches(
                 )
             except (pa.ArrowInvalid, pa.ArrowKeyError) as error:
                 raise StoreError(
-                    f"Part {part['path']!r} of export {export_id!r} is no CSV with the manifest's "
-                    f"columns: {error}"
+                    f"Part {part['path']!r} of export {export_id!r} is not a CSV file with the "
+                    f"manifest's columns: {error}"
                 ) from error
 
 
@@ -154,9 +154,9 @@ def write_examples(batches: Iterable[pa.RecordBatch], folder: str, expected_rows
     """Writes encodable batches as gzip TFRecord shards; returns the number of rows written.
 
     Args:
-        batches: See `encodable`.
+        batches: Record batches from `encodable`.
         folder: The split's folder; made if missing.
-        expected_rows: Decides how many shards there are.
+        expected_rows: Number of rows, which decides the number of shards.
     """
     tf.io.gfile.makedirs(folder)
     shards = max(1, -(-expected_rows // SHARD_ROWS))

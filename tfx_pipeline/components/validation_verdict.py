@@ -1,4 +1,4 @@
-"""ValidationVerdict: may this data train a model? The answer is published, whatever it is.
+"""ValidationVerdict: decides whether the data may train a model, and publishes the decision.
 
 Stock ExampleValidator leaves environments, skew and drift comparators out;
 `tfdv.validate_statistics` takes them. A node that raises publishes nothing, so this one only
@@ -41,7 +41,7 @@ _COMPARATORS = {
 
 
 class ValidationVerdict(types.Artifact):
-    """The gate's decision; ``verdict.json`` beside it has the anomalies and measured distances.
+    """The gate's decision; its ``verdict.json`` holds the anomalies and measured distances.
 
     Properties: ``verdict`` (``passed`` or ``refused``), ``anomalies`` (their number).
     """
@@ -61,7 +61,7 @@ def verdict_document(
     """Validates all splits, skew of test against train, and drift of train. Pure.
 
     Args:
-        statistics: Per split.
+        statistics: Statistics by split.
         schema: The curated schema.
         previous: Train statistics of the data that the promoted model learned from, or None.
 

@@ -1,4 +1,4 @@
-"""What TFMA evaluates, which bounds bless a candidate, and what it found.
+"""TFMA's configuration, the bounds that bless a candidate, and TFMA's results.
 
 Labels and slice columns are raw ones and predictions come from the signature that takes serialized
 examples, so TFMA need not call Transform's layer a second time.
@@ -26,8 +26,9 @@ def eval_config(spec: EvaluationSpec, *, rows: int, has_baseline: bool) -> Any:
     """TFMA's EvalConfig.
 
     Args:
-        spec: Thresholds and slices.
-        rows: Of the test split; a candidate evaluated on more or fewer is not blessed.
+        spec: Thresholds and slices of the contract.
+        rows: Number of rows of the test split; a candidate evaluated on more or fewer is not
+            blessed.
         has_baseline: Whether the candidate is compared with a model; without one, ``max_drop``
             does not count.
     """
@@ -99,12 +100,12 @@ def check_thresholds(
     metrics: Mapping[str, float | None],
     baseline: Mapping[str, float | None] | None = None,
 ) -> list[dict[str, Any]]:
-    """Each bound of the contract with what was found; pure.
+    """Compares each bound of the contract with the measured value; pure.
 
     Args:
-        thresholds: The contract's.
-        metrics: The candidate's, on the whole test split; None where a metric is undefined.
-        baseline: The serving model's, or None when there is none.
+        thresholds: Bounds that the contract declares.
+        metrics: Metrics of the candidate on the whole test split; None if a metric is undefined.
+        baseline: Metrics of the serving model, or None if no model serves.
 
     Returns:
         One object per bound: ``metric``, ``kind`` (``minimum``, ``maximum``, ``max_drop``),
@@ -135,11 +136,11 @@ def check_thresholds(
 
 
 def read_evaluation(uri: str, spec: EvaluationSpec | None = None) -> dict[str, Any]:
-    """What TFMA wrote; read-only.
+    """Reads what TFMA wrote; read-only.
 
     Args:
-        uri: Of the ModelEvaluation artifact.
-        spec: The bounds that were asked for; without it ``thresholds`` is empty. The number of
+        uri: Location of the ModelEvaluation artifact.
+        spec: The bounds that were evaluated; without it ``thresholds`` is empty. The number of
             rows is a bound as well.
 
     Returns:
@@ -165,7 +166,7 @@ def read_evaluation(uri: str, spec: EvaluationSpec | None = None) -> dict[str, A
 
 
 def _count_bound(config: Any) -> Threshold:
-    """The rows that `eval_config` asked for."""
+    """The number of rows that `eval_config` requires."""
     for metric in config.metrics_specs[0].metrics:
         if json.loads(metric.config)["name"] == COUNT:
             bound = metric.per_slice_thresholds[0].threshold.value_threshold
@@ -184,6 +185,6 @@ def _metrics_by_slice(tfma: Any, uri: str, name: str | None) -> dict[Any, dict[s
 
 
 def _number(value: Mapping[str, Any]) -> float | None:
-    """A metric's JSON form, in which what is not finite is a text."""
+    """A metric as JSON, where a number that is not finite is a text."""
     number = value.get("doubleValue")
     return float(number) if isinstance(number, (int, float)) and math.isfinite(number) else None

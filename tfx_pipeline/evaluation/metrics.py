@@ -30,7 +30,7 @@ class ExactScore(tfma.metrics.Metric):  # type: ignore[misc]
 
 
 def _computations(name: str, model_name: str = "", output_name: str = "") -> list[Any]:
-    """The rows, collected once for all scores of a model, and the score of them."""
+    """Collects the rows once for all scores of a model, and computes one score."""
     rows = tfma.metrics.MetricKey(_ROWS, model_name=model_name, output_name=output_name)
     key = tfma.metrics.MetricKey(name, model_name=model_name, output_name=output_name)
 

@@ -1,4 +1,4 @@
-"""Does the exported model serve? Asked the way TF Serving would ask, before anything is pushed.
+"""Checks that the exported model serves, as TF Serving would load it, before it is pushed.
 
 TFX's InfraValidator starts a TF Serving container, which needs Docker; this check needs nothing.
 The loader that serves restores the model, every signature is run, and rows sent as plain values
@@ -39,7 +39,7 @@ def check_model(folder: str, columns: Sequence[ColumnSpec], rows: Sequence[Row])
     """Runs every signature of a SavedModel on rows and their variants; read-only.
 
     Args:
-        folder: Holds ``saved_model.pb``.
+        folder: Folder that holds ``saved_model.pb``.
         columns: The columns the model reads.
         rows: Raw rows; a missing value is None or absent.
 
@@ -57,7 +57,7 @@ def check_model(folder: str, columns: Sequence[ColumnSpec], rows: Sequence[Row])
     }
     try:
         with closing(load(folder)) as model:
-            # TensorFlow adds signatures of its own, such as __saved_model_init_op.
+            # TensorFlow adds further signatures, such as __saved_model_init_op.
             names = [name for name in model.signatures if not name.startswith("__saved_model")]
             report["signatures"] = names
             report["problems"] += _compare(model, columns, asked, report)
@@ -177,9 +177,9 @@ def sample_rows(
     """Raw rows spread over the first records of TFRecord files; read-only and deterministic.
 
     Args:
-        patterns: File patterns.
+        patterns: File patterns of TFRecord files.
         columns: The columns the model reads.
-        count: Rows wanted; fewer where there are fewer.
+        count: Number of rows; fewer if the files hold fewer.
     """
     import tensorflow as tf
 

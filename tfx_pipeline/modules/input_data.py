@@ -23,8 +23,8 @@ class Arrays:
     """A transformed split in memory.
 
     Attributes:
-        inputs: As `network.pack` orders them, as NumPy arrays.
-        labels: float32 [n].
+        inputs: NumPy arrays in the order of `network.pack`.
+        labels: Labels, float32 [n].
     """
 
     inputs: list[Any]
@@ -35,15 +35,15 @@ def row_bytes(layout: Layout, own: int = 0) -> int:
     """Bytes of one transformed row in memory.
 
     Args:
-        layout: What Transform puts out.
-        own: Number of the use case's own columns.
+        layout: Description of Transform's outputs.
+        own: Number of columns that the use case adds.
     """
     values = len(layout.ids) + len(layout.floats) + MAX_WORDS * len(layout.words) + own
     return 4 * (values + 1)
 
 
 def feature_spec(raw_spec: dict[str, Any], inputs: Sequence[ColumnSpec]) -> dict[str, Any]:
-    """How to parse the columns that the model reads.
+    """Returns the parsing specification of the columns that the model reads.
 
     Args:
         raw_spec: Transform's ``raw_feature_spec()``, which follows the schema.
@@ -68,10 +68,10 @@ def transformed(
         patterns: File patterns of (gzip) TFRecord files with serialized tf.Example.
         parse: Feature spec of the raw columns.
         label: Name of the label, int64 0 or 1.
-        transform: Transform's layer.
-        layout: What it puts out.
+        transform: Keras layer that applies Transform's graph.
+        layout: Description of Transform's outputs.
         shuffle_seed: Shuffles the records within a buffer; None keeps their order.
-        batch_rows: Rows of a batch.
+        batch_rows: Number of rows per batch.
     """
     import tensorflow as tf
 

@@ -1,10 +1,10 @@
-"""What Transform puts out for each feature of a contract, and how the network uses it.
+"""Transform's outputs for each feature of a contract, and how the network uses them.
 
 One declaration that preprocessing, network and trainer share. Pure: no TensorFlow.
 
 Ids keep zero, empty and missing apart. Categorical ids: 0 missing, 1 the empty string, then the
 vocabulary by falling frequency, then the out-of-vocabulary buckets. Bucket, cycle and cell ids: 0
-missing, then the value. A cross hashes "missing" as a value of its own. Word ids: 0 padding, 1
+missing, then the value. A cross hashes "missing" as a separate value. Word ids: 0 padding, 1
 missing, then as above; an empty text has no words, so it is all padding.
 """
 
@@ -35,7 +35,7 @@ class IdOutput:
         fixed_size: Number of ids, when there is no vocabulary.
         vocabulary: Name of the vocabulary that has the remaining ids, or "".
         wide: Whether it has a weight per id in the wide part.
-        embedding: Width in the deep part; 0: none.
+        embedding: Width in the deep part; 0 for none.
         is_one_hot: Whether it enters the deep part one-hot.
     """
 
@@ -47,7 +47,7 @@ class IdOutput:
     is_one_hot: bool = False
 
     def size(self, vocabulary_size: Callable[[str], int]) -> int:
-        """Number of ids, given a function that tells the size of a vocabulary by its name."""
+        """Number of ids, given a function from the name of a vocabulary to its size."""
         return self.fixed_size + (vocabulary_size(self.vocabulary) if self.vocabulary else 0)
 
 
@@ -78,7 +78,7 @@ def layout_of(features: tuple[Feature, ...], *, has_own: bool = False) -> Layout
 
     Args:
         features: The contract's features, in model order.
-        has_own: Whether the contract names a preprocessing function of its own.
+        has_own: Whether the contract names its own preprocessing function.
     """
     ids: list[IdOutput] = []
     words: list[IdOutput] = []

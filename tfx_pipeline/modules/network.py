@@ -1,8 +1,8 @@
 """The wide and deep network (Cheng et al. 2016, arXiv:1606.07792) over Transform's outputs.
 
-All ids of one row stand in one matrix. The wide part is one table with a weight per id of every
+All ids of a batch are in one matrix. The wide part is one table with a weight per id of every
 column, the deep part one table per embedding width: a few large look-ups instead of dozens of small
-ones, which is what makes training and serving quick.
+ones, which makes training and serving fast.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ def pack(outputs: Mapping[str, Any], layout: Layout) -> list[Any]:
 
     Args:
         outputs: Transform's outputs by name.
-        layout: What they are.
+        layout: Description of Transform's outputs.
 
     Returns:
         ``[ids int32 [n, columns], numbers float32 [n, m], words int32 [n, MAX_WORDS] …]``, without
@@ -48,7 +48,7 @@ def build(
     """An uncompiled Keras model from `pack`'s tensors to a probability, float32 [n, 1].
 
     Args:
-        layout: What the inputs are.
+        layout: Description of the inputs.
         training: Hidden units, dropout and the wide part's weight decay.
         vocabulary_size: Entries of a vocabulary by its name.
         numbers: Width of the float input.
@@ -86,7 +86,7 @@ def build(
 
 
 def _columns(tensor: Any, numbers: Sequence[int], sizes: Sequence[int]) -> tuple[Any, int]:
-    """Some columns of the id matrix, shifted so that each has a range of its own in one table."""
+    """Some columns of the id matrix, shifted so that each has its own range in one table."""
     import keras
 
     ends = list(accumulate(sizes[n] for n in numbers))

@@ -19,7 +19,7 @@ QUANTILE_ERROR = 0.001
 """Largest rank error of a quantile, as a share of the rows."""
 
 MAX_VOCABULARY = 200_000
-"""Values of a categorical feature with an id of their own; rarer ones share the buckets."""
+"""Values of a categorical feature that get an id each; rarer ones share the buckets."""
 
 
 class Dense(NamedTuple):
@@ -148,7 +148,7 @@ def _numeric(feature: Feature, columns: Mapping[str, Dense]) -> dict[str, Any]:
     number = _number(column)
     known = tf.boolean_mask(number, column.present)
     deviation = tf.sqrt(tft.var(known))
-    # A constant column has no deviation; it is centred and left at that.
+    # A constant column has no deviation; it is only centered.
     scaled = (number - tft.mean(known)) / tf.where(deviation > 0, deviation, 1.0)
     outputs = {
         f"{feature.name}__z": tf.where(column.present, scaled, tf.zeros_like(scaled)),
@@ -198,6 +198,9 @@ def _cyclic(feature: Feature, columns: Mapping[str, Dense]) -> dict[str, Any]:
 def _position(feature: Feature, columns: Mapping[str, Dense]) -> dict[str, Any]:
     latitude, longitude = (columns[name] for name in feature.columns)
     cells = int(feature.params["cells"])
+    # Quantile cells, not squares of equal size: events crowd in a few places, and squares would put
+    # most rows into a few cells and leave the rest without any. By quantiles each row and column of
+    # cells holds about the same number of train rows, and no bounds of a region are needed.
     cell = _bucket(latitude, cells) * cells + _bucket(longitude, cells)
     return {f"{feature.name}__cell": _or_missing(cell, latitude.present & longitude.present)}
 

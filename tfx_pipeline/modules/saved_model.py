@@ -84,10 +84,10 @@ def save_model(
     """Writes the SavedModel with its three signatures.
 
     Args:
-        folder: Where to write it.
+        folder: Folder to write to.
         model: The trained Keras model.
-        transform: Transform's layer.
-        layout: What it puts out.
+        transform: Keras layer that applies Transform's graph.
+        layout: Description of Transform's outputs.
         columns: The columns the model reads.
         parse: Feature spec of the raw columns.
     """

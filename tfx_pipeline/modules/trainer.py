@@ -58,11 +58,11 @@ def fit(model: Any, train: Any, evaluate: Any, training: Any, log_folder: str | 
     """Trains in place and keeps the weights of the epoch with the best eval AUC.
 
     Args:
-        model: What `network.build` made.
+        model: Model that `network.build` returned.
         train: `data.Arrays`, or a tf.data.Dataset in batches.
-        evaluate: The same, for early stopping.
-        training: The contract's parameters.
-        log_folder: For TensorBoard, or None.
+        evaluate: Rows for early stopping, in the same form as ``train``.
+        training: Training parameters of the contract.
+        log_folder: Folder for TensorBoard logs, or None.
 
     Returns:
         Keras' History; ``val_auc`` and ``val_loss`` per epoch are exact, not binned.

@@ -1,4 +1,4 @@
-"""`goldlake run`: the whole way."""
+"""`goldlake run`: end to end."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from goldlake.cli.common import home_option, json_option, print_json, report_err
     default="embedded",
     show_default=True,
     metavar="embedded|live|URL",
-    help="Where the data comes from. The embedded source has a home of its own, ./var/demo.",
+    help="Where the data comes from. The embedded source has a separate home, ./var/demo.",
 )
 @click.option(
     "--rows",
@@ -26,7 +26,7 @@ from goldlake.cli.common import home_option, json_option, print_json, report_err
     show_default=True,
     help="Rows the embedded source generates.",
 )
-@click.option("--seed", type=int, default=7, show_default=True, help="Of the generated rows.")
+@click.option("--seed", type=int, default=7, show_default=True, help="Seed of the generated rows.")
 @click.option(
     "--model", "models", multiple=True, metavar="NAME", help="Train only this model (repeatable)."
 )
@@ -36,7 +36,7 @@ from goldlake.cli.common import home_option, json_option, print_json, report_err
 @json_option
 @report_errors
 def run(usecase: str, home: str | None, as_json: bool, **options: Any) -> None:
-    """Go the whole way: ingest, refine, export, train, push, promote, and ask the served model.
+    """Run end to end: ingest, refine, export, train, push, promote, and ask the served model.
 
     Nothing that is already done is done again: without new data the second run changes nothing.
     """

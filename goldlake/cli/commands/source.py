@@ -27,7 +27,7 @@ from goldlake.cli.common import json_option, report_errors
     show_default=True,
     help="Rows to generate.",
 )
-@click.option("--seed", type=int, default=7, show_default=True, help="Of the generated rows.")
+@click.option("--seed", type=int, default=7, show_default=True, help="Seed of the generated rows.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8080, show_default=True)
 @click.option("--faults", metavar="SPEC", help="Such as 429:0.1,500:0.05,202:0.05,cut:0.02.")
 @click.option("--speed", type=float, help="Play time forward: seconds of data per second.")
