@@ -24,7 +24,7 @@ ENTRIES = (
     "tfx_pipeline.modules.trainer",
     "tfx_pipeline.evaluation.metrics",
 )
-"""Modules from which all code of a pipeline is reached: TFX is told the last three by name."""
+"""Modules from which all code of a pipeline is reached: TFX finds the last three by name."""
 
 _EXAMPLES, _STATISTICS = "Examples", "ExampleStatistics"
 

@@ -180,7 +180,7 @@ class PipelineSpec(Spec, frozen=True):
         usecase: Use-case name.
         model: Model name.
         export_id: ``usecase/model/EXPORT``, resolved against GOLDLAKE_HOME by the executors.
-        manifest_sha256: Of the export's ``manifest.json``: names the exact rows.
+        manifest_sha256: sha256 of the export's ``manifest.json``, which names the exact rows.
         rows: Rows per split (``train``, ``eval``, ``test``), from the manifest.
         columns: Of the export, in CSV order, with what the contract says about each.
         event_time: Column that split the data.

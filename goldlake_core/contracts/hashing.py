@@ -83,11 +83,11 @@ def model_sections(model: Model, table: GoldTable) -> dict[str, Any]:
 
 
 def functions_hash(usecase: UseCase, dotted: str) -> str:
-    """sha256 of the code behind a dotted function of the use case. Read-only.
+    """sha256 of the code of a dotted function of the use case. Read-only.
 
     It covers the function's module and every other file of the folder that the module names in a
-    text, such as ``Path(__file__).with_name("weights.csv")``. A module that names none has the
-    hash of its own bytes.
+    text, such as ``Path(__file__).with_name("weights.csv")``. The hash of a module that
+    names none is the sha256 of the module.
 
     Args:
         usecase: The use case.

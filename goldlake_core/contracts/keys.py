@@ -159,7 +159,7 @@ def keys_of(section: type[msgspec.Struct], variant: str = "") -> tuple[Declared,
     """The keys of a section in the order of its attributes.
 
     Args:
-        section: A Struct whose attributes are annotated with a `Key`; others are no keys.
+        section: A Struct. Its attributes that are annotated with a `Key` are keys.
         variant: The value of ``kind``, for sections whose keys depend on it.
     """
     hints = get_type_hints(section, include_extras=True)

@@ -189,7 +189,7 @@ def _feature_columns(
         problem = entry.error(
             f"there is no column {name!r} in {table.name}",
             valid=nearest(name, table.columns.names),
-            hint="write columns: [COLUMN] where the feature has a name of its own",
+            hint="write columns: [COLUMN] where the feature has another name than its column",
         )
         errors.found.append(problem)
         return None

@@ -177,7 +177,7 @@ class Entry:
         )
 
     def members(self) -> dict[str, Entry]:
-        """The members of a mapping by key; duplicate keys and keys that are no text are refused."""
+        """The members of a mapping by key; refuses duplicate keys and keys that are not text."""
         if not isinstance(self.node, yaml.MappingNode):
             raise self.error(f"expected a mapping, got {self.shape}", valid="lines with 'key: '")
         found: dict[str, Entry] = {}

@@ -179,7 +179,7 @@ def _module(name: str, path: Path, contract: str, key: str) -> ModuleType:
             return module
         spec = importlib.util.spec_from_file_location(name, path)
         if spec is None or spec.loader is None:
-            raise ContractError(f"{path} is no Python module", file=contract, key=key)
+            raise ContractError(f"{path} is not a Python module", file=contract, key=key)
         module = importlib.util.module_from_spec(spec)
         sys.modules[name] = module
         try:

@@ -128,7 +128,7 @@ def _reserved_text(entry: Entry, column: Column) -> str:
     valid = 'a text that no value has, such as "(none)"'
     if not token:
         raise entry.error(
-            "the reserved text is empty, and an empty text is a value of its own", valid=valid
+            "the reserved text is empty, and an empty text is not a missing one", valid=valid
         )
     can_be_value = column.domain is not None and token in column.domain
     can_be_value = can_be_value or token in column.replace.values()

@@ -109,7 +109,7 @@ class GoldTable(Section, frozen=True):
     """A table that is maintained from silver's change data feed.
 
     In mode ``aggregate``, ``build(silver, changes, gold)`` returns the rows to upsert, and those to
-    remove with a true column ``_deleted``; changes and gold are None when all rows are wanted.
+    remove with a true column ``_deleted``; changes and gold are None when all rows are to be made.
     """
 
     name: str

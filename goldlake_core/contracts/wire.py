@@ -24,7 +24,7 @@ DTYPES: dict[str, Dtype] = {
     "boolean": "bool",
 }
 PLACEHOLDERS: dict[Dtype, Any] = {"string": "", "int64": 0, "float32": 0.0, "bool": False}
-"""What stands in a flagged column when its flag says that the value is missing."""
+"""The value of a flagged column when its flag says that the value is missing."""
 _FLOAT32_MAX = 3.4028235677973366e38
 
 

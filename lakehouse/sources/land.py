@@ -31,7 +31,7 @@ def land(
 ) -> dict[str, Any]:
     """Lands all pages that follow the cursor; starts no JVM. A process may die anywhere in it.
 
-    Each range (since, until) has a cursor of its own. A range that was not asked for before is
+    Each range (since, until) has a separate cursor. A range that was not asked for before is
     landed from its start: its rows then get the fate ``unchanged`` where silver has them already.
 
     Args:
@@ -41,7 +41,7 @@ def land(
         since: First day wanted of the contract's ``time_field`` (ISO 8601), or None.
         until: First day not wanted, or None.
         run_id: Written into the manifest.
-        emit: Told of progress: ``emit("progress", text, done=rows, total=rows or None)``.
+        emit: Called with progress: ``emit("progress", text, done=rows, total=rows or None)``.
 
     Returns:
         ``pages`` and ``rows`` landed; ``adopted`` pages that an interrupted run had written;

@@ -190,7 +190,7 @@ def _explained(status: int, body: bytes) -> str | None:
         401: f"is {TOKEN_VARIABLE} a valid app token?",
         403: f"is {TOKEN_VARIABLE} a valid app token, and the data set public?",
         404: "is the data set's id right?",
-        429: f"an app token in {TOKEN_VARIABLE} gets a pool of its own",
+        429: f"an app token in {TOKEN_VARIABLE} gets a separate quota",
     }.get(status)
     return "; ".join(part for part in (said, advice) if part) or None
 

@@ -81,7 +81,7 @@ class Portal:
     Attributes:
         dataset_id: The data set's 4x4 id.
         dataset: Its rows.
-        identity: What is told of them in the header.
+        identity: What the header says of the data set's rows.
         clock: Which versions are visible.
         faults: What goes wrong on request.
     """

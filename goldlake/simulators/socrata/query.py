@@ -120,7 +120,7 @@ def _known(parameters: Iterable[tuple[str, str]]) -> tuple[dict[str, str], list[
 def _query(translator: Translator, conditions: Sequence[Any], at: str | None) -> _Query:
     paging_order, parts = "n", ["replaced_at IS NULL"]
     if at is not None:
-        # Of each row the newest version till then.
+        # The newest version of each row until then.
         now = translator.bind(at)
         parts = [f"{UPDATED_AT} <= {now}", f"(replaced_at IS NULL OR replaced_at > {now})"]
         paging_order = f"{UPDATED_AT}, {ID}, n"

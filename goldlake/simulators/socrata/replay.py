@@ -49,7 +49,7 @@ def export_rows(file: Path, shape: Shape, warn: Warn) -> Iterator[tuple[str, Row
     Args:
         file: Its suffix says the format.
         shape: Types of the declared fields.
-        warn: Told what was left out.
+        warn: Called with one line for each part of the data that is skipped.
 
     Raises:
         UsageError: The format is unknown or the content is not of this format.

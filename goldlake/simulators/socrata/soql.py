@@ -279,7 +279,7 @@ def _selected(parser: _Parser) -> Selected:
 
 
 class _Parser:
-    """Reads a text from left to right; what does not parse is told before what does not fit.
+    """Reads a text from left to right; a syntax error is reported before a type error.
 
     Attributes:
         problem: The first part that parses but does not fit the data set, or None.

@@ -211,7 +211,7 @@ CASES = {
         "wire_null: {text: ''}",
         "wire_null: {text: ''}",
         "silver.columns.berth.wire_null.text: the reserved text is empty, and an empty "
-        'text is a value of its own. Valid: a text that no value has, such as "(none)".',
+        'text is not a missing one. Valid: a text that no value has, such as "(none)".',
     ),
     "wire_null_text_is_value": (
         'wire_null: {text: "(none)"}',

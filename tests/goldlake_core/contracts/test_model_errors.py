@@ -146,7 +146,7 @@ CASES = {
         "features.lenght_m: there is no column 'lenght_m' in call_features. Valid: "
         "length_m (nearest); all: call_id, arrived, vessel_type, cargo, berth, "
         "length_m, crew, pilot, latitude, longitude, overdue, hour, weekday. Next: "
-        "write columns: [COLUMN] where the feature has a name of its own",
+        "write columns: [COLUMN] where the feature has another name than its column",
     ),
     "feature_columns_unknown": (
         "columns: [vessel_type, berth], buckets",
