@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta, timezone, tzinfo
 
 from goldlake_core.contracts.errors import PermanentError
 from goldlake_core.contracts.model import Split
+from goldlake_core.documents import export as documents
 from lakehouse.gold import Basis, iso
 
 
@@ -28,9 +29,15 @@ class Boundaries:
     until: datetime
     mature_until: datetime
 
-    def document(self) -> dict[str, str | None]:
+    def document(self) -> documents.Boundaries:
         """The instants as ISO 8601 texts in UTC."""
-        return {name: iso(value) if value else None for name, value in asdict(self).items()}
+        return documents.Boundaries(
+            train_from=iso(self.train_from) if self.train_from else None,
+            eval_from=iso(self.eval_from),
+            test_from=iso(self.test_from),
+            until=iso(self.until),
+            mature_until=iso(self.mature_until),
+        )
 
 
 def split_boundaries(split: Split, maturity_days: int, basis: Basis, zone: tzinfo) -> Boundaries:

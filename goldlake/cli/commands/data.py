@@ -46,10 +46,10 @@ def ingest(
 def tables(usecase: str | None, as_of: str | None, home: str | None, as_json: bool) -> None:
     """Show every table with rows, version, size and URI, and what became of all records."""
     from goldlake.cli import account
-    from goldlake.workflows.tables import tables_document
+    from goldlake.workflows import views
     from goldlake_core.storage.home import Home
 
-    document = tables_document(usecase, Home.at(home), as_of)
+    document = views.tables(usecase, Home.at(home), as_of)
     if as_json:
         print_json(document)
     else:

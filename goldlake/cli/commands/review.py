@@ -15,10 +15,10 @@ from goldlake.cli.common import home_option, json_option, print_json, report_err
 def lineage(name: str, home: str | None, as_json: bool) -> None:
     """Which rows made this model, or which models this table version made."""
     from goldlake.cli.lineage_text import lineage_text
+    from goldlake.workflows import views
     from goldlake_core.storage.home import Home
-    from metadata.lineage import lineage as chain
 
-    document = chain(Home.at(home), name)
+    document = views.lineage(Home.at(home), name)
     if as_json:
         print_json(document)
     else:
