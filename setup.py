@@ -16,6 +16,7 @@ PACKAGES = [
     "goldlake.workflows.pages",
     "goldlake_core",
     "goldlake_core.contracts",
+    "goldlake_core.documents",
     "goldlake_core.storage",
     "lakehouse",
     "lakehouse.sources",

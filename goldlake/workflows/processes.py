@@ -122,7 +122,7 @@ class Run:
 
     def stages(
         self, package: str, requests: Sequence[Request], on_event: OnEvent
-    ) -> dict[str, Any]:
+    ) -> dict[Stage, Any]:
         """Runs the stages of one package in one process, in the order of ``requests``.
 
         Args:

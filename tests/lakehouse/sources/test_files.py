@@ -62,11 +62,11 @@ def test_files_land_in_the_order_of_their_names(ledger: UseCase) -> None:
         '{"n":6}',
         '{"n":7}',
     ]
-    assert (result["pages"], result["rows"]) == (4, 9)
-    assert result["identity"]["kind"] == "files"
-    assert ingest(ledger)["rows"] == 0
+    assert (result.pages, result.rows) == (4, 9)
+    assert result.identity["kind"] == "files"
+    assert ingest(ledger).rows == 0
     write(ledger, "d.jsonl", '{"n":8}\n')
-    assert ingest(ledger)["rows"] == 1
+    assert ingest(ledger).rows == 1
     assert lines(ledger)[-1] == '{"n":8}'
 
 
@@ -110,7 +110,7 @@ def test_killed_after_a_page_it_lands_the_same(
                 ingest(ledger)
         folder = ledger.folder / "home" / "landing" / ledger.name / "ledger" / "pages"
         assert len(list(folder.glob("*.gz"))) == 1, calls
-    assert ingest(ledger)["adopted"] == 1
+    assert ingest(ledger).adopted == 1
     assert lines(ledger) == numbers
 
 
