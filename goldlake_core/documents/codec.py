@@ -80,6 +80,6 @@ def _unknown(value: Any, known: Any, path: str) -> Iterator[tuple[str, list[str]
                 yield f"{path}{name}", list(known)
             else:
                 yield from _unknown(item, known[name], f"{path}{name}.")
-    elif isinstance(value, list) and isinstance(known, list):
+    elif isinstance(value, list) and isinstance(known, (list, tuple)):
         for index, (item, kept) in enumerate(zip(value, known, strict=True)):
             yield from _unknown(item, kept, f"{path}{index}.")

@@ -20,7 +20,7 @@ class Anomaly(msgspec.Struct, frozen=True, kw_only=True):
         split: The split it was found in.
         kind: ``drift``, ``skew``, or TFDV's name of the anomaly in lower case.
         severity: ``error`` when it refuses the data, else ``warning``.
-        description: TFDV's text.
+        description: What TFDV says about it.
     """
 
     column: str

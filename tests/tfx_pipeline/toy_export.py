@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from goldlake_core.contracts.registry import load_usecase
+from goldlake_core.contracts.schemas import export_columns
 from goldlake_core.documents import codec
 from goldlake_core.documents.export import Boundaries
 
@@ -91,8 +92,7 @@ def write_export(
     usecase = load_usecase(str(folder))
     model = usecase.models["overdue"]
     table = usecase.gold[model.table]
-    names = (*table.key, model.event_time, *model.feature_columns, model.label)
-    columns = [table.column(column) for column in dict.fromkeys(names)]
+    columns = export_columns(table, model)
     export_id = f"{usecase.name}/{model.name}/{name}"
     target = home / "exports" / export_id
     left = list(rows if rows is not None else toy_rows())

@@ -12,6 +12,7 @@ import pytest
 
 from goldlake_core.contracts.errors import PermanentError, StoreError, UsageError
 from goldlake_core.contracts.usecase import Source, UseCase
+from goldlake_core.documents.lakehouse import Landed
 from goldlake_core.storage.home import Home
 from goldlake_core.storage.landing import LandingZone
 from lakehouse.sources.land import land
@@ -32,7 +33,7 @@ def write(ledger: UseCase, name: str, text: str) -> Path:
     return file
 
 
-def ingest(ledger: UseCase, source: str = "live", **days: str) -> dict[str, Any]:
+def ingest(ledger: UseCase, source: str = "live", **days: str) -> Landed:
     def quiet(kind: str, message: str, **fields: Any) -> None:
         pass
 

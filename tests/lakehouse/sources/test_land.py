@@ -22,7 +22,7 @@ from goldlake_core.contracts.errors import (
 )
 from goldlake_core.contracts.registry import load_usecase
 from goldlake_core.contracts.usecase import UseCase
-from goldlake_core.documents.lakehouse import CursorState
+from goldlake_core.documents.lakehouse import CursorState, Landed
 from goldlake_core.storage.home import Home
 from goldlake_core.storage.landing import LandingZone
 from goldlake_core.storage.locks import StoreLock
@@ -58,7 +58,7 @@ def served_rows(usecase: UseCase, rows: int, seed: int) -> list[bytes]:
 
 def ingest(
     usecase: UseCase, home: Home, url: str, since: str | None = None, until: str | None = None
-) -> dict[str, Any]:
+) -> Landed:
     return land(usecase, home, url, since, until, "run-1", quiet)
 
 
