@@ -38,7 +38,7 @@ class Distance(msgspec.Struct, frozen=True, kw_only=True):
         compare: What was compared with train: ``drift`` with the earlier train split, ``skew``
             with the test split.
         measure: The distance, such as ``l_infty``.
-        value: Measured distance.
+        value: The distance that was measured.
         limit: The largest distance allowed.
     """
 
