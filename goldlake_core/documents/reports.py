@@ -327,3 +327,51 @@ class Lineage(msgspec.Struct, frozen=True, kw_only=True):
     artifacts: tuple[ArtifactRecord, ...]
     executions: tuple[ExecutionRecord, ...]
     steps: tuple[LineageStep, ...]
+
+
+class Predictions(msgspec.Struct, frozen=True, kw_only=True):
+    """The answer of `goldlake predict`.
+
+    Attributes:
+        predictions: One prediction per row, as the server answered it.
+    """
+
+    predictions: tuple[Any, ...]
+
+
+class SourceAddress(msgspec.Struct, frozen=True, kw_only=True):
+    """The first line of `goldlake source`.
+
+    Attributes:
+        url: Address of the running source.
+    """
+
+    url: str
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """One thing that `goldlake doctor` looked at.
+
+    Attributes:
+        name: Name of the check.
+        is_ok: Whether the machine has what is needed.
+        found: What the machine has.
+        wanted: What it should have.
+        fix: Command that fixes it; empty when there is nothing to fix.
+    """
+
+    name: str
+    is_ok: bool
+    found: str
+    wanted: str
+    fix: str = ""
+
+
+class Findings(msgspec.Struct, frozen=True, kw_only=True):
+    """The answer of `goldlake doctor`.
+
+    Attributes:
+        findings: The checks in the order they were made.
+    """
+
+    findings: tuple[Finding, ...]

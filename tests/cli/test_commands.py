@@ -10,11 +10,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
+import click
+import jsonschema
 import msgspec
 import pytest
 from click.testing import CliRunner, Result
 
 from goldlake.cli.main import main
+from goldlake.workflows.pages import json_documents
 from goldlake.workflows.processes import StageEnded, StageFailed
 from goldlake_core.documents import codec
 from goldlake_core.documents.lakehouse import Exported
@@ -73,6 +76,10 @@ def printed(*arguments: str, exit_code: int = 0) -> list[str]:
     return [line.rstrip() for line in lines]
 
 
+def _schema(command: str) -> Any:
+    return json.loads((json_documents.FOLDER / f"{command}.json").read_text(encoding="utf-8"))
+
+
 def _with_model(report: RunReport, **changes: Any) -> RunReport:
     model = msgspec.structs.replace(report.models[MODEL], **changes)
     code = 0 if model.promotion else 3
@@ -95,6 +102,7 @@ def test_json_is_the_document(command, function, name, kind, answer) -> None:
     answer(function, recorded(name, kind))
     text = run(*command, "--json").stdout
     assert text == (RECORDED / f"{name}.json").read_text(encoding="utf-8")
+    jsonschema.validate(json.loads(text), _schema(command[0]))
 
 
 def test_run_prints_the_account_and_what_to_type_next(report: RunReport, answer) -> None:
@@ -158,6 +166,7 @@ def test_ingest_prints_fates_and_tables(report: RunReport, answer) -> None:
     assert any(line.split() == ["chicago_crime.bronze.crimes", "4,000", "@1"] for line in lines)
     text = run("ingest", "chicago_crime", "--source", "live", "--json").stdout
     assert codec.decode(text.encode(), IngestReport, "ingest") == made
+    jsonschema.validate(json.loads(text), _schema("ingest"))
 
 
 def test_export_prints_boundaries_and_place(answer) -> None:
@@ -190,6 +199,7 @@ def test_train_prints_bounds(report: RunReport, answer) -> None:
     assert lines[-1] == "  Anomalies: none"
     text = run("train", MODEL, "--json").stdout
     assert codec.decode(text.encode(), TrainReport, "train") == _training(report)
+    jsonschema.validate(json.loads(text), _schema("train"))
 
 
 def test_train_says_what_is_not_blessed(report: RunReport, answer) -> None:
@@ -255,6 +265,7 @@ def test_predict_prints_one_answer_per_line(answer, monkeypatch: pytest.MonkeyPa
     assert result.output == '0.5\n{"label": "x"}\n'
     result = CliRunner().invoke(main, [*command, "--json"], input=rows)
     assert json.loads(result.output) == {"predictions": [0.5, {"label": "x"}]}
+    jsonschema.validate(json.loads(result.output), _schema("predict"))
 
 
 @pytest.mark.parametrize(
@@ -289,3 +300,36 @@ def test_progress_tells_each_step_once(report: RunReport, monkeypatch: pytest.Mo
     assert "half way" in text
     assert "4,000 records in 1 pages" in text
     assert f"{report.refine.fates.inserted:,} inserted, " in text
+
+
+@pytest.mark.parametrize("command", sorted(json_documents.COMMANDS))
+def test_published_schema_is_not_stale(command: str) -> None:
+    expected = json_documents.json_schemas()[command]
+    published = (json_documents.FOLDER / f"{command}.json").read_text(encoding="utf-8")
+    assert published == expected, "run: python -m goldlake.workflows.pages.json_documents"
+
+
+def test_every_command_with_json_has_a_schema() -> None:
+    context = click.Context(main)
+    found = set()
+    for name in main.list_commands(context):
+        command = main.get_command(context, name)
+        assert command is not None
+        if any("--json" in parameter.opts for parameter in command.params):
+            found.add(name)
+    assert found == set(json_documents.COMMANDS)
+    assert {file.stem for file in json_documents.FOLDER.iterdir()} == found
+
+
+def test_a_schema_refuses_another_document() -> None:
+    document = json.loads((RECORDED / "promote.json").read_text(encoding="utf-8"))
+    jsonschema.validate(document, _schema("promote"))
+    with pytest.raises(jsonschema.ValidationError, match="'1' is not of type 'integer'"):
+        jsonschema.validate({**document, "version": "1"}, _schema("promote"))
+
+
+def test_doctor_json_is_the_document(tmp_path: Path) -> None:
+    result = CliRunner().invoke(main, ["doctor", "--home", str(tmp_path), "--json"])
+    document = json.loads(result.stdout)
+    jsonschema.validate(document, _schema("doctor"))
+    assert [f["name"] for f in document["findings"]][:2] == ["Python", "Java"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import sys
 
 import click
@@ -17,11 +16,12 @@ from goldlake.cli.common import home_option, json_option, print_json, report_err
 def doctor(home: str | None, as_json: bool) -> None:
     """Say what this machine lacks, and the command that fixes it (exit code 3 if anything)."""
     from goldlake.workflows.doctor import findings
+    from goldlake_core.documents.reports import Findings
     from goldlake_core.storage.home import Home
 
     found = findings(Home.at(home))
     if as_json:
-        print_json({"findings": [dataclasses.asdict(finding) for finding in found]})
+        print_json(Findings(findings=tuple(found)))
     else:
         for finding in found:
             mark = click.style("✓", fg="green") if finding.is_ok else click.style("✗", fg="red")
