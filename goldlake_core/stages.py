@@ -1,13 +1,13 @@
-"""Stage documents: how a command, an orchestrator and a stage speak to each other.
+"""Stages: how a command, an orchestrator and a stage speak to each other.
 
 A stage is a process. It reads ``STAGE.request.json`` from its run directory, appends event lines
 to ``STAGE.events.jsonl`` and ends by writing ``STAGE.result.json``. Nothing else is agreed between
-them, so that a shell, Airflow and Kubeflow call the same stages as `goldlake` does.
+them, so that a shell, Airflow and Kubeflow call the same stages as `goldlake` does. The types of
+these files are in `goldlake_core.documents`.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import tempfile
@@ -15,12 +15,57 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeAlias
 
-from goldlake_core.contracts.errors import GoldlakeError, PermanentError
+from goldlake_core.contracts.errors import GateRefused, GoldlakeError, PermanentError, UsageError
+from goldlake_core.contracts.sections import UseCase
+from goldlake_core.documents import codec
+from goldlake_core.documents.lakehouse import Exported, Landed, Refined
+from goldlake_core.documents.stages import (
+    Event,
+    ExportRequest,
+    Failed,
+    Kind,
+    LandRequest,
+    RefineRequest,
+    Request,
+    Stage,
+    StageError,
+    TrainRequest,
+)
+from goldlake_core.documents.training import Anomaly, Trained
 from goldlake_core.instants import now_text
 
-Document = dict[str, Any]
+Result: TypeAlias = Landed | Refined | Exported | Trained
+
+DOCUMENTS: dict[Stage, tuple[type[Request], type[Result]]] = {
+    "land": (LandRequest, Landed),
+    "refine": (RefineRequest, Refined),
+    "export": (ExportRequest, Exported),
+    "train": (TrainRequest, Trained),
+}
+"""Request and result of every stage that is a process."""
+
+
+class DataRefused(GateRefused):
+    """The validation gate refused the data; the verdict is on record in ML Metadata.
+
+    Attributes:
+        anomalies: What the gate found.
+    """
+
+    def __init__(self, problem: str, anomalies: tuple[Anomaly, ...], hint: str) -> None:
+        self.anomalies = anomalies
+        super().__init__(problem, hint=hint)
+
+
+class Emit(Protocol):
+    """Takes the progress of a stage."""
+
+    def __call__(
+        self, kind: Kind, message: str, *, done: int | None = None, total: int | None = None
+    ) -> None:
+        """Takes one line for people, and how much of how much is done."""
 
 
 @dataclass(frozen=True)
@@ -29,60 +74,79 @@ class RunDir:
 
     path: Path
 
-    def request_file(self, stage: str) -> Path:
-        """Where a stage's request stands."""
+    def request_file(self, stage: Stage) -> Path:
+        """File of a stage's request."""
         return self.path / f"{stage}.request.json"
 
-    def result_file(self, stage: str) -> Path:
-        """Where a stage's result stands once it ended."""
+    def result_file(self, stage: Stage) -> Path:
+        """File of a stage's result, which is there once the stage ended."""
         return self.path / f"{stage}.result.json"
 
-    def events_file(self, stage: str) -> Path:
-        """Where a stage appends its events."""
+    def events_file(self, stage: Stage) -> Path:
+        """File that a stage appends its events to."""
         return self.path / f"{stage}.events.jsonl"
 
-    def write_request(self, stage: str, request: Mapping[str, Any]) -> None:
+    def write_request(self, stage: Stage, request: Request) -> None:
         """Writes a request and removes an earlier result of the same stage."""
         self.path.mkdir(parents=True, exist_ok=True)
         self.result_file(stage).unlink(missing_ok=True)
         self.events_file(stage).unlink(missing_ok=True)
-        _write_json(self.request_file(stage), request)
+        _write(self.request_file(stage), codec.encode(request))
 
-    def request(self, stage: str) -> Document:
-        """The request of a stage.
+    def request(self, stage: Stage) -> Any:
+        """The request of a stage, of the type that `DOCUMENTS` names.
 
         Raises:
-            PermanentError: There is none, or it is not a JSON object.
+            PermanentError: There is none.
+            StoreError: It is not a request of this stage.
         """
-        return _read_json(self.request_file(stage), f"request of stage {stage!r}")
+        file = self.request_file(stage)
+        return codec.decode(
+            _read(file, f"request of stage {stage!r}"), DOCUMENTS[stage][0], str(file)
+        )
 
-    def write_result(self, stage: str, result: Mapping[str, Any]) -> None:
+    def write_result(self, stage: Stage, result: Result | Failed) -> None:
         """Writes a stage's result, whole or not at all."""
-        _write_json(self.result_file(stage), result)
+        _write(self.result_file(stage), codec.encode(result))
 
-    def result(self, stage: str) -> Document:
-        """The result of a stage.
+    def result(self, stage: Stage) -> Any:
+        """The result of a stage, of the type that `DOCUMENTS` names, or `Failed`.
 
         Raises:
             PermanentError: The stage wrote none.
+            StoreError: It is not a result of this stage.
         """
-        return _read_json(self.result_file(stage), f"result of stage {stage!r}")
+        file = self.result_file(stage)
+        kind: Any = DOCUMENTS[stage][1] | Failed
+        return codec.decode(_read(file, f"result of stage {stage!r}"), kind, str(file))
 
-    def emit(self, stage: str, kind: str, message: str, **fields: Any) -> None:
+    def emit(
+        self,
+        stage: Stage,
+        kind: Kind,
+        message: str,
+        *,
+        done: int | None = None,
+        total: int | None = None,
+    ) -> None:
         """Appends one event line.
 
         Args:
             stage: The stage that speaks.
-            kind: ``progress``, ``info`` or ``gate``.
+            kind: What the event is about.
             message: One line for people.
-            **fields: JSON values, such as ``done`` and ``total``.
+            done: How much of the stage is done.
+            total: How much there is to do.
         """
-        event = {"time": now_text(), "stage": stage, "kind": kind, "message": message, **fields}
-        with self.events_file(stage).open("a", encoding="utf-8") as file:
-            file.write(json.dumps(event, ensure_ascii=False) + "\n")
+        event = event_now(stage, kind, message, done=done, total=total)
+        with self.events_file(stage).open("ab") as file:
+            file.write(codec.encode_line(event))
 
-    def events(self, stage: str, offset: int = 0) -> Iterator[tuple[Document, int]]:
-        """Complete event lines from a byte offset, each with the offset behind it."""
+    def events(self, stage: Stage, offset: int = 0) -> Iterator[tuple[Event, int]]:
+        """Complete event lines from a byte offset, each with the offset after it.
+
+        A line may say more than an `Event` holds: lines are for people, not for decisions.
+        """
         file = self.events_file(stage)
         if not file.exists():
             return
@@ -92,54 +156,101 @@ class RunDir:
                 if not line.endswith(b"\n"):
                     return
                 offset += len(line)
-                yield json.loads(line), offset
+                yield codec.decode(line, Event, str(file), is_strict=False), offset
 
 
-Emit = Callable[..., None]
-StageFunction = Callable[[Document, Emit], Mapping[str, Any]]
+StageFunction = Callable[[Any, Emit], Result]
+"""From the stage's request to its result; `DOCUMENTS` has their types."""
 
 
-def stage_main(stages: Mapping[str, StageFunction], argv: list[str]) -> int:
+def event_now(
+    stage: Stage,
+    kind: Kind,
+    message: str = "",
+    *,
+    done: int | None = None,
+    total: int | None = None,
+) -> Event:
+    """An event of this moment."""
+    return Event(time=now_text(), stage=stage, kind=kind, message=message, done=done, total=total)
+
+
+def require_same_contract(request: Request, usecase: UseCase, *sections: str) -> None:
+    """Refuses to run a stage under another contract than the one that its run began with.
+
+    Args:
+        request: The request; without hashes nothing is compared.
+        usecase: The use case as it is now.
+        sections: Sections that the stage reads; a trailing ``.`` names all that begin with it.
+
+    Raises:
+        UsageError: The hash of a section differs, or a section came or went.
+    """
+    if not request.contract:
+        return
+    changed = [
+        name
+        for name in sorted({*request.contract, *usecase.hashes})
+        if request.contract.get(name) != usecase.hashes.get(name)
+        and any(name == s or (s.endswith(".") and name.startswith(s)) for s in sections)
+    ]
+    if changed:
+        raise UsageError(
+            f"The contract of {usecase.name} changed since this run began: "
+            f"{', '.join(changed)} in {usecase.folder}",
+            hint="run the command again",
+        )
+
+
+def stage_main(stages: Mapping[Stage, StageFunction], argv: list[str]) -> int:
     """Runs stages of one process one after another: ``python -m PACKAGE RUN_DIR STAGE [STAGE…]``.
 
-    A result document is ``{"status": "ok", …}`` or ``{"status": "error", "error": {"type",
-    "message", "exit_code", "traceback"}}``, where an error's own ``details`` (a dict) stand beside.
-    A failed stage ends the process: later ones do not run.
+    A result document is the stage's own with ``"status": "ok"``, or a `Failed` with
+    ``"status": "error"``. A failed stage ends the process: later ones do not run.
 
     Returns:
         0, or the exit code of the error.
     """
-    if len(argv) < 2 or any(name not in stages for name in argv[1:]):
+    names = {str(name): name for name in stages}
+    if len(argv) < 2 or any(name not in names for name in argv[1:]):
         print(f"usage: RUN_DIR STAGE…, with STAGE one of {', '.join(stages)}", file=sys.stderr)
         return 2
     run = RunDir(Path(argv[0]))
-    for name in argv[1:]:
+    for name in [names[argument] for argument in argv[1:]]:
 
-        def emit(kind: str, message: str, *, _stage: str = name, **fields: Any) -> None:
-            run.emit(_stage, kind, message, **fields)
+        def emit(
+            kind: Kind,
+            message: str,
+            *,
+            done: int | None = None,
+            total: int | None = None,
+            _stage: Stage = name,
+        ) -> None:
+            run.emit(_stage, kind, message, done=done, total=total)
 
         try:
             result = stages[name](run.request(name), emit)
         except Exception as error:  # the result document is where a stage's error belongs
-            code = error.exit_code if isinstance(error, GoldlakeError) else 1
-            text = error.message if isinstance(error, GoldlakeError) else _first_line(error)
-            run.write_result(
-                name,
-                {
-                    "status": "error",
-                    "error": {
-                        "type": type(error).__name__,
-                        "message": text,
-                        "exit_code": code,
-                        "traceback": traceback.format_exc(),
-                        **getattr(error, "details", {}),
-                    },
-                },
-            )
+            failed = _failed(error)
+            run.write_result(name, failed)
             traceback.print_exc()
-            return code
-        run.write_result(name, {"status": "ok", **result})
+            return failed.error.exit_code
+        run.write_result(name, result)
     return 0
+
+
+def _failed(error: Exception) -> Failed:
+    is_refusal = isinstance(error, DataRefused)
+    return Failed(
+        error=StageError(
+            type=type(error).__name__,
+            message=error.message if isinstance(error, GoldlakeError) else _first_line(error),
+            exit_code=error.exit_code if isinstance(error, GoldlakeError) else 1,
+            traceback=traceback.format_exc(),
+            anomalies=error.anomalies if isinstance(error, DataRefused) else (),
+            verdict="refused" if is_refusal else None,
+        )
+    )
 
 
 def _first_line(error: Exception) -> str:
@@ -147,22 +258,17 @@ def _first_line(error: Exception) -> str:
     return f"{type(error).__name__}: {lines[0] if lines else 'no message'}"
 
 
-def _write_json(file: Path, document: Mapping[str, Any]) -> None:
+def _write(file: Path, data: bytes) -> None:
     handle, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
-    with os.fdopen(handle, "w", encoding="utf-8") as out:
-        json.dump(document, out, ensure_ascii=False, indent=1, default=str)
+    with os.fdopen(handle, "wb") as out:
+        out.write(data)
         out.flush()
         os.fsync(out.fileno())
     os.replace(name, file)
 
 
-def _read_json(file: Path, what: str) -> Document:
+def _read(file: Path, what: str) -> bytes:
     try:
-        document = json.loads(file.read_text(encoding="utf-8"))
+        return file.read_bytes()
     except FileNotFoundError as error:
         raise PermanentError(f"There is no {what} at {file}") from error
-    except ValueError as error:
-        raise PermanentError(f"The {what} at {file} is not JSON: {error}") from error
-    if not isinstance(document, dict):
-        raise PermanentError(f"The {what} at {file} is not a JSON object")
-    return document

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta, timezone, tzinfo
 
 from goldlake_core.contracts.errors import PermanentError
 from goldlake_core.contracts.sections import Split
+from goldlake_core.documents import export as documents
 from goldlake_core.instants import utc_text
 from lakehouse.gold import Basis
 
@@ -29,12 +30,15 @@ class Boundaries:
     until: datetime
     mature_until: datetime
 
-    def document(self) -> dict[str, str | None]:
+    def document(self) -> documents.Boundaries:
         """The instants as ISO 8601 texts in UTC."""
-        return {
-            name: utc_text(value, "microseconds") if value else None
-            for name, value in asdict(self).items()
-        }
+        return documents.Boundaries(
+            train_from=utc_text(self.train_from, "microseconds") if self.train_from else None,
+            eval_from=utc_text(self.eval_from, "microseconds"),
+            test_from=utc_text(self.test_from, "microseconds"),
+            until=utc_text(self.until, "microseconds"),
+            mature_until=utc_text(self.mature_until, "microseconds"),
+        )
 
 
 def split_boundaries(split: Split, maturity_days: int, basis: Basis, zone: tzinfo) -> Boundaries:

@@ -37,7 +37,7 @@ def ingest(spark: SparkSession, usecase: UseCase, home: Home, emit: Emit) -> Non
     def handle(batch: DataFrame, batch_id: int) -> None:
         txn = delta.Txn(f"{streams.stream_id(checkpoint)}:bronze", batch_id)
         delta.append(records(batch, batch_id).select(*spec.names), spec.uri, txn=txn)
-        emit("progress", f"bronze: batch {batch_id} of pages appended", batch=batch_id)
+        emit("progress", f"bronze: batch {batch_id} of pages appended")
 
     streams.run_available(pages.select("value", "_metadata"), checkpoint, handle)
 

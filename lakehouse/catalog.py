@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import posixpath
 from datetime import datetime, timezone
-from typing import Any
 
 from goldlake_core.contracts.errors import UsageError
+from goldlake_core.documents.lakehouse import TableEntry, Totals
 from goldlake_core.instants import utc_text
 from goldlake_core.storage.home import Home
 from lakehouse.deltalog import DeltaLog
@@ -17,7 +17,7 @@ LAYERS = ("bronze", "silver", "gold", "audit")
 
 def tables(
     usecase: str | None, home: Home, as_of: str | datetime | None = None
-) -> list[dict[str, Any]]:
+) -> list[TableEntry]:
     """The Delta tables of a home.
 
     Args:
@@ -26,8 +26,7 @@ def tables(
         as_of: A timestamp (ISO 8601; UTC if it has no zone), or None for now.
 
     Returns:
-        Per table id, uri, rows, version, bytes, committed_at (of that version) and as_of (gold:
-        the newest change at the source that it holds; else None). Ordered by layer, then name.
+        One entry per table, ordered by layer, then name.
 
     Raises:
         UsageError: ``as_of`` is not a valid instant.
@@ -44,12 +43,11 @@ def tables(
     return found
 
 
-def fates(usecase: str, home: Home) -> dict[str, int]:
+def fates(usecase: str, home: Home) -> Totals:
     """Landed records by fate over all time, and silver's rows now.
 
     Returns:
-        landed, inserted, amended, unchanged, stale, quarantined, deleted and silver; all 0 where
-        nothing was refined yet.
+        The counts; all 0 where nothing was refined yet.
     """
     counts = dict.fromkeys(("landed", *FATES, "silver"), 0)
     log = DeltaLog(home.table(usecase, "audit", "fates"))
@@ -60,12 +58,12 @@ def fates(usecase: str, home: Home) -> dict[str, int]:
     for table in _folders(home, "tables", usecase, "silver"):
         silver = DeltaLog(home.table(usecase, "silver", table))
         counts["silver"] += silver.snapshot().rows if silver.exists() else 0
-    return counts
+    return Totals(**counts)
 
 
 def _entry(
     home: Home, usecase: str, layer: str, name: str, instant: datetime | None
-) -> dict[str, Any] | None:
+) -> TableEntry | None:
     uri = home.table(usecase, layer, name)
     log = DeltaLog(uri)
     version = log.latest() if instant is None else log.version_at(instant)
@@ -73,15 +71,15 @@ def _entry(
         return None
     snapshot = log.snapshot(version)
     basis = log.last_commit_with("as_of", version) if layer == "gold" else None
-    return {
-        "id": f"{usecase}.{layer}.{name}",
-        "uri": uri,
-        "rows": snapshot.rows,
-        "version": version,
-        "bytes": snapshot.bytes,
-        "committed_at": utc_text(log.commit(version).time),
-        "as_of": basis.metadata["as_of"] if basis else None,
-    }
+    return TableEntry(
+        id=f"{usecase}.{layer}.{name}",
+        uri=uri,
+        rows=snapshot.rows,
+        version=version,
+        bytes=snapshot.bytes,
+        committed_at=utc_text(log.commit(version).time),
+        as_of=basis.metadata["as_of"] if basis else None,
+    )
 
 
 def _folders(home: Home, *parts: str) -> list[str]:

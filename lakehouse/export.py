@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import posixpath
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import fsspec
+import msgspec
 
 from goldlake_core.contracts.errors import PermanentError, StoreError
 from goldlake_core.contracts.schemas import export_columns, quoted
 from goldlake_core.contracts.sections import SPLITS, Column, GoldTable, Model, UseCase
+from goldlake_core.documents import codec
+from goldlake_core.documents.export import ExportedColumn, ExportManifest, Part, SplitParts
+from goldlake_core.documents.lakehouse import Exported
 from goldlake_core.stages import Emit
 from goldlake_core.storage.files import read_bytes, read_json, write_atomic
 from goldlake_core.storage.home import Home
@@ -66,8 +69,8 @@ def export(
     *,
     version: int | None = None,
     out: str | None = None,
-) -> dict[str, Any]:
-    """Writes an export, or returns the existing one. Idempotent.
+) -> Exported:
+    """Writes an export, or finds the one that is there. Idempotent.
 
     Args:
         spark: The Spark session.
@@ -79,8 +82,7 @@ def export(
         out: Folder to copy the export to, or None.
 
     Returns:
-        The export document: export_id, uri, table, version, table_uuid, content_hash, as_of,
-        event_end, boundaries, rows, manifest_sha256, reused.
+        Where the export is, and what its manifest says.
 
     Raises:
         StoreError: The gold table is empty, or has no such version.
@@ -98,22 +100,22 @@ def export(
         raise StoreError(f"The export {target} lost its manifest while it was read")
     if out:
         _copy(target, out)
-    manifest = json.loads(data)
+    manifest = codec.decode(data, ExportManifest, posixpath.join(target, MANIFEST))
     emit("progress", f"export: {name} {'is there already' if is_reused else 'written'}")
-    return {
-        "export_id": f"{usecase.name}/{model.name}/{name}",
-        "uri": target,
-        "table": manifest["table"],
-        "version": manifest["version"],
-        "table_uuid": manifest["table_uuid"],
-        "content_hash": manifest["content_hash"],
-        "as_of": manifest["as_of"],
-        "event_end": manifest["event_end"],
-        "boundaries": manifest["boundaries"],
-        "rows": manifest["rows"],
-        "manifest_sha256": hashlib.sha256(data).hexdigest(),
-        "reused": is_reused,
-    }
+    return Exported(
+        export_id=f"{usecase.name}/{model.name}/{name}",
+        uri=target,
+        table=manifest.table,
+        version=manifest.version,
+        table_uuid=manifest.table_uuid,
+        content_hash=manifest.content_hash,
+        as_of=manifest.as_of,
+        event_end=manifest.event_end,
+        boundaries=manifest.boundaries,
+        rows=manifest.rows,
+        manifest_sha256=hashlib.sha256(data).hexdigest(),
+        reused=is_reused,
+    )
 
 
 def export_name(snapshot: Snapshot, section_hash: str) -> str:
@@ -162,8 +164,7 @@ def _write(spark: SparkSession, source: _Source, home: Home, target: str, emit: 
     _write_csv(_divided(rows, source, boundaries), source, staging)
     parts = _move_parts(fs, path, fsspec.core.url_to_fs(target)[1], counts)
     manifest = _manifest(source, boundaries, counts, digest, parts)
-    text = json.dumps(manifest, ensure_ascii=False, indent=1) + "\n"
-    write_atomic(home.fs, posixpath.join(target, MANIFEST), text.encode())
+    write_atomic(home.fs, posixpath.join(target, MANIFEST), codec.encode(manifest))
 
 
 def _split_column(source: _Source, boundaries: Boundaries) -> SparkColumn:
@@ -230,7 +231,8 @@ def _require_rows(
         if source.model.split.kind == "relative"
         else "split.eval_from, split.test_from, split.until or maturity_days"
     )
-    bounds = ", ".join(f"{k} {v}" for k, v in boundaries.document().items() if v)
+    instants = msgspec.structs.asdict(boundaries.document())
+    bounds = ", ".join(f"{k} {v}" for k, v in instants.items() if v)
     told = ", ".join(f"{rows:,} {split}" for split, rows in totals.items())
     raise PermanentError(
         f"The export of {source.usecase.name}.{source.model.name} would have no rows in "
@@ -276,9 +278,9 @@ def _move_parts(
     staging: str,
     target: str,
     counts: Mapping[tuple[str, str], int],
-) -> dict[str, list[dict[str, Any]]]:
-    """Renames Spark's files to their names in the export; describes them for the manifest."""
-    parts: dict[str, list[dict[str, Any]]] = {split: [] for split in SPLITS}
+) -> dict[str, list[Part]]:
+    """Gives Spark's files their names in the export; describes them for the manifest."""
+    parts: dict[str, list[Part]] = {split: [] for split in SPLITS}
     pattern = re.compile(rf"{_SPLIT}=(\w+)/{_MONTH}=([0-9-]+)/part-[^/]*\.csv$")
     for file in sorted(fs.find(staging)):
         match = pattern.search(file)
@@ -291,15 +293,15 @@ def _move_parts(
         fs.makedirs(posixpath.dirname(final), exist_ok=True)
         fs.mv(file, final)
         parts[split].append(
-            {
-                "path": path,
-                "rows": counts[split, month],
-                "bytes": len(data),
-                "sha256": hashlib.sha256(data).hexdigest(),
-            }
+            Part(
+                path=path,
+                rows=counts[split, month],
+                bytes=len(data),
+                sha256=hashlib.sha256(data).hexdigest(),
+            )
         )
     fs.rm(staging, recursive=True)
-    written = {(split, p["path"][-11:-4]) for split in SPLITS for p in parts[split]}
+    written = {(split, p.path[-11:-4]) for split in SPLITS for p in parts[split]}
     expected = {place for place in counts if place[0] in SPLITS}
     if written != expected or sum(map(len, parts.values())) != len(expected):
         raise StoreError(f"The export {target} has parts {written} instead of {expected}")
@@ -311,34 +313,33 @@ def _manifest(
     boundaries: Boundaries,
     counts: Mapping[tuple[str, str], int],
     digest: str,
-    parts: Mapping[str, list[dict[str, Any]]],
-) -> dict[str, Any]:
+    parts: Mapping[str, list[Part]],
+) -> ExportManifest:
     model, usecase = source.model, source.usecase
     totals = _totals(counts)
     prefix = f"model.{model.name}."
-    return {
-        "format": 1,
-        "usecase": usecase.name,
-        "model": model.name,
-        "table": f"{usecase.name}.gold.{source.table.name}",
-        "table_uuid": source.snapshot.uuid,
-        "version": source.snapshot.version,
-        "content_hash": digest,
-        "as_of": source.basis.as_of,
-        "event_end": source.basis.event_end,
-        "maturity_days": model.maturity_days,
-        "boundaries": boundaries.document(),
-        "columns": [
-            {"name": c.name, "type": c.type, "nullable": c.nullable}
+    return ExportManifest(
+        usecase=usecase.name,
+        model=model.name,
+        table=f"{usecase.name}.gold.{source.table.name}",
+        table_uuid=source.snapshot.uuid,
+        version=source.snapshot.version,
+        content_hash=digest,
+        as_of=source.basis.as_of,
+        event_end=source.basis.event_end,
+        maturity_days=model.maturity_days,
+        boundaries=boundaries.document(),
+        columns=tuple(
+            ExportedColumn(name=c.name, type=c.type, nullable=c.nullable)
             for c in export_columns(source.table, model)
-        ],
-        "label": model.label,
-        "event_time": model.event_time,
-        "key": list(source.table.key),
-        "rows": totals,
-        "splits": {split: {"rows": totals[split], "parts": parts[split]} for split in SPLITS},
-        "sections": {f"{prefix}export": usecase.hashes[f"{prefix}export"]},
-    }
+        ),
+        label=model.label,
+        event_time=model.event_time,
+        key=tuple(source.table.key),
+        rows=totals,
+        splits={s: SplitParts(rows=totals[s], parts=tuple(parts[s])) for s in SPLITS},
+        sections={f"{prefix}export": usecase.hashes[f"{prefix}export"]},
+    )
 
 
 def _copy(target: str, out: str) -> None:

@@ -79,7 +79,7 @@ def refine(
         changed[table.name] = step.increment(last) if last else step.rebuild()
         delta.set_comments(spark, spec)
         rows = DeltaLog(spec.uri).snapshot().rows
-        emit("progress", f"gold: {spec.id}: {rows:,} rows", rows=rows)
+        emit("progress", f"gold: {spec.id}: {rows:,} rows")
     return changed
 
 

@@ -85,7 +85,7 @@ def read_rows(
 def _log(table: TableId, home: Home) -> DeltaLog:
     log = DeltaLog(home.table(table.usecase, table.layer, table.name))
     if not log.exists():
-        known = [str(entry["id"]) for entry in catalog.tables(None, home)]
+        known = [entry.id for entry in catalog.tables(None, home)]
         raise UsageError(
             f"There is no table {str(table.at(None))!r} in the home {home.root}",
             valid=nearest(str(table.at(None)), known),

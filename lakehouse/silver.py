@@ -98,7 +98,7 @@ def _refine_batch(
     finally:
         rows.unpersist()
     told = ", ".join(f"{counts[f]:,} {f}" for f in fates.FATES if counts.get(f))
-    emit("progress", f"silver: batch {batch_id}: {told}", batch=batch_id, fates=counts)
+    emit("progress", f"silver: batch {batch_id}: {told}")
 
 
 def _upsert(

@@ -1,16 +1,20 @@
-"""The stages land, refine and export: from a request document to a result document."""
+"""The stages land, refine and export: from a request to a result."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+import msgspec
 
 from goldlake_core.contracts.errors import UsageError
 from goldlake_core.contracts.registry import load_usecase
 from goldlake_core.contracts.sections import UseCase
-from goldlake_core.stages import Document, Emit
+from goldlake_core.documents.lakehouse import Exported, Fates, Landed, Refined, TableState, Totals
+from goldlake_core.documents.stages import ExportRequest, LandRequest, RefineRequest, Stage
+from goldlake_core.stages import Emit, StageFunction, require_same_contract
 from goldlake_core.storage.home import Home
 from goldlake_core.storage.locks import StoreLock
 from lakehouse import audit, bronze, delta, export, gold, session, silver, specs
@@ -20,64 +24,70 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 
-def land_stage(request: Document, emit: Emit) -> Mapping[str, Any]:
-    """Lands pages of the source; no JVM. Request: usecase, home, source, since, until, run_id."""
+def land_stage(request: LandRequest, emit: Emit) -> Landed:
+    """Lands pages of the source; starts no JVM.
+
+    Raises:
+        UsageError: The contract's section ``source`` changed since the run began.
+    """
     from lakehouse.sources.land import land
 
-    return land(
-        load_usecase(request["usecase"]),
-        Home.at(request["home"]),
-        request["source"],
-        request.get("since"),
-        request.get("until"),
-        request["run_id"],
-        emit,
-    )
+    usecase = load_usecase(request.usecase)
+    require_same_contract(request, usecase, "source")
+    home = Home.at(request.home)
+    return land(usecase, home, request.source, request.since, request.until, request.run_id, emit)
 
 
-def refine_stage(request: Document, emit: Emit) -> Mapping[str, Any]:
-    """Landing zone to gold. Request: usecase, home, run_id."""
-    usecase, home = load_usecase(request["usecase"]), Home.at(request["home"])
+def refine_stage(request: RefineRequest, emit: Emit) -> Refined:
+    """Refines the landing zone into gold.
+
+    Raises:
+        UsageError: The contract's tables changed since the run began.
+    """
+    usecase, home = load_usecase(request.usecase), Home.at(request.home)
+    require_same_contract(request, usecase, "source", "silver", "gold.")
     with StoreLock(home, usecase.name):
         landed = sum(entry.rows for entry in specs.landing(usecase, home).manifest())
         emit("progress", "starting Spark")
         started = time.monotonic()
         spark = session.spark_session(rows=landed)
-        result = refine(spark, usecase, home, request["run_id"], emit)
-    result["seconds"]["session"] = round(
-        time.monotonic() - started - sum(result["seconds"].values()), 3
-    )
-    return result
+        result = refine(spark, usecase, home, request.run_id, emit)
+    session_s = round(time.monotonic() - started - sum(result.seconds.values()), 3)
+    return msgspec.structs.replace(result, seconds={**result.seconds, "session": session_s})
 
 
-def export_stage(request: Document, emit: Emit) -> Mapping[str, Any]:
-    """A gold version as CSV. Request: usecase, model, home, version, out, run_id."""
-    usecase, home = load_usecase(request["usecase"]), Home.at(request["home"])
-    if request["model"] not in usecase.models:
+def export_stage(request: ExportRequest, emit: Emit) -> Exported:
+    """Writes a gold version as CSV.
+
+    Raises:
+        UsageError: There is no such model, or its contract changed since the run began.
+    """
+    usecase, home = load_usecase(request.usecase), Home.at(request.home)
+    model = usecase.models.get(request.model)
+    if model is None:
         raise UsageError(
-            f"{usecase.name} has no model {request['model']!r}", valid=", ".join(usecase.models)
+            f"{usecase.name} has no model {request.model!r}", valid=", ".join(usecase.models)
         )
+    sections = ("source", f"gold.{model.table}", f"model.{model.name}.export")
+    require_same_contract(request, usecase, *sections)
     return export.export(
         session.spark_session(),
         usecase,
-        usecase.models[request["model"]],
+        model,
         home,
         emit,
-        version=request.get("version"),
-        out=request.get("out"),
+        version=request.version,
+        out=request.out,
     )
 
 
-def refine(
-    spark: SparkSession, usecase: UseCase, home: Home, run_id: str, emit: Emit
-) -> dict[str, Any]:
+def refine(spark: SparkSession, usecase: UseCase, home: Home, run_id: str, emit: Emit) -> Refined:
     """Brings bronze, silver and gold up to the landing zone and checks the account. Idempotent.
 
     The caller holds the store's lock.
 
     Returns:
-        run_id, new_records, fates (of the batches of this run), totals (all time), reasons (of
-        this run, by code), tables (rows and version by id), seconds (by step).
+        What became of the records of this run's batches, and what the tables hold now.
 
     Raises:
         StoreError: A record is lost or counted twice, or a contract changed incompatibly.
@@ -113,25 +123,25 @@ def _result(
     counts: Mapping[str, int],
     totals: Mapping[str, int],
     reasons: Mapping[str, int],
-    tables: Mapping[str, Any],
+    tables: dict[str, TableState],
     seconds: dict[str, float],
-) -> dict[str, Any]:
-    return {
-        "run_id": run_id,
-        "new_records": counts["landed"],
-        "fates": dict(counts),
-        "totals": dict(totals),
-        "reasons": dict(reasons),
-        "tables": dict(tables),
-        "seconds": seconds,
-    }
+) -> Refined:
+    return Refined(
+        run_id=run_id,
+        new_records=counts["landed"],
+        fates=Fates(**counts),
+        totals=Totals(**totals),
+        reasons=dict(reasons),
+        tables=tables,
+        seconds=seconds,
+    )
 
 
-def _tables(usecase: UseCase, home: Home) -> dict[str, dict[str, int]]:
+def _tables(usecase: UseCase, home: Home) -> dict[str, TableState]:
     found = {}
     for spec in specs.all_tables(usecase, home):
         snapshot = DeltaLog(spec.uri).snapshot()
-        found[spec.id] = {"rows": snapshot.rows, "version": snapshot.version}
+        found[spec.id] = TableState(rows=snapshot.rows, version=snapshot.version)
     return found
 
 
@@ -142,4 +152,8 @@ def _timed(seconds: dict[str, float], step: str) -> Iterator[None]:
     seconds[step] = round(time.monotonic() - started, 3)
 
 
-STAGES = {"land": land_stage, "refine": refine_stage, "export": export_stage}
+STAGES: dict[Stage, StageFunction] = {
+    "land": land_stage,
+    "refine": refine_stage,
+    "export": export_stage,
+}

@@ -6,10 +6,20 @@ How events are followed is in `metadata.walk`.
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Any
+from typing import Literal
+
+import msgspec
 
 from goldlake_core.contracts.errors import UsageError
 from goldlake_core.contracts.ids import ModelId, TableId, parse
+from goldlake_core.documents.reports import (
+    ArtifactRecord,
+    ExecutionRecord,
+    Lineage,
+    LineageStep,
+    PushedRecord,
+    SnapshotRecord,
+)
 from goldlake_core.storage.home import Home
 from metadata.promotion import promotions_in
 from metadata.pushed import PUSHED_MODEL, pushed_model_id, pushed_models
@@ -28,8 +38,8 @@ _SNAPSHOT_FIELDS = (
 )
 
 
-def lineage(home: Home, name: str) -> dict[str, Any]:
-    """Returns which rows made a model, or which models a table's rows made. Read-only.
+def lineage(home: Home, name: str) -> Lineage:
+    """Which rows made a model, or which models a table's rows made. Read-only.
 
     Args:
         home: The home whose metadata is read.
@@ -37,11 +47,7 @@ def lineage(home: Home, name: str) -> dict[str, Any]:
             ``USECASE.LAYER.TABLE[@V]`` goes forwards, by default from all its versions.
 
     Returns:
-        A JSON document: ``id``; ``direction`` (``backwards`` or ``forwards``); ``roots`` (artifact
-        ids to begin reading at); ``snapshots`` (table versions with ``table_uuid``,
-        ``content_hash``, ``as_of``, ``export_id``, ``manifest_sha256``, ``artifact``); ``models``
-        (``id``, ``artifact``, ``pushed_at``, ``promotions``); ``artifacts``; ``executions``;
-        ``steps`` (per execution its ``inputs``, ``compared_with`` and ``outputs`` by artifact id).
+        The artifacts and executions on the way, and the table versions and models among them.
 
     Raises:
         UsageError: No such model, table or version was recorded; the message lists those that were.
@@ -99,46 +105,51 @@ def _known_models(store: Store) -> str:
 
 
 def _document(
-    store: Store, name: str, direction: str, roots: list[Artifact], graph: Graph
-) -> dict[str, Any]:
+    store: Store,
+    name: str,
+    direction: Literal["backwards", "forwards"],
+    roots: list[Artifact],
+    graph: Graph,
+) -> Lineage:
     # Inputs that are not followed (a schema, a baseline) are named only.
     artifacts = store.artifacts(graph.artifacts | {event.artifact for event in graph.events})
     on_way = [artifacts[number] for number in sorted(graph.artifacts)]
-    return {
-        "id": name,
-        "direction": direction,
-        "roots": sorted(artifact.id for artifact in roots),
-        "snapshots": [
-            {**{f: a.properties.get(f) for f in _SNAPSHOT_FIELDS}, "artifact": a.id}
-            for a in on_way
-            if a.type == SNAPSHOT
-        ],
-        "models": [
-            {
-                "id": str(model),
-                "artifact": artifact.id,
-                "pushed_at": artifact.created_at,
-                "promotions": promotions_in(store, model),
-            }
+    return Lineage(
+        id=name,
+        direction=direction,
+        roots=tuple(sorted(artifact.id for artifact in roots)),
+        snapshots=tuple(_snapshot(a) for a in on_way if a.type == SNAPSHOT),
+        models=tuple(
+            PushedRecord(
+                id=str(model),
+                artifact=artifact.id,
+                pushed_at=artifact.created_at,
+                promotions=tuple(promotions_in(store, model)),
+            )
             for artifact in on_way
             if artifact.type == PUSHED_MODEL and (model := pushed_model_id(artifact)) is not None
-        ],
-        "artifacts": [asdict(artifact) for _, artifact in sorted(artifacts.items())],
-        "executions": [asdict(e) for _, e in sorted(graph.executions.items())],
-        "steps": [_step(number, graph.events) for number in sorted(graph.executions)],
-    }
+        ),
+        artifacts=tuple(ArtifactRecord(**asdict(a)) for _, a in sorted(artifacts.items())),
+        executions=tuple(ExecutionRecord(**asdict(e)) for _, e in sorted(graph.executions.items())),
+        steps=tuple(_step(number, graph.events) for number in sorted(graph.executions)),
+    )
 
 
-def _step(execution: int, events: set[Event]) -> dict[str, Any]:
+def _snapshot(artifact: Artifact) -> SnapshotRecord:
+    fields = {name: artifact.properties.get(name) for name in _SNAPSHOT_FIELDS}
+    return msgspec.convert({**fields, "artifact": artifact.id}, SnapshotRecord)
+
+
+def _step(execution: int, events: set[Event]) -> LineageStep:
     mine = [event for event in events if event.execution == execution]
     inputs = [event for event in mine if not event.is_output]
 
-    def ids(chosen: list[Event]) -> list[int]:
-        return sorted({event.artifact for event in chosen})
+    def ids(chosen: list[Event]) -> tuple[int, ...]:
+        return tuple(sorted({event.artifact for event in chosen}))
 
-    return {
-        "execution": execution,
-        "inputs": ids([e for e in inputs if not is_compared(e)]),
-        "compared_with": ids([e for e in inputs if is_compared(e)]),
-        "outputs": ids([e for e in mine if e.is_output]),
-    }
+    return LineageStep(
+        execution=execution,
+        inputs=ids([e for e in inputs if not is_compared(e)]),
+        compared_with=ids([e for e in inputs if is_compared(e)]),
+        outputs=ids([e for e in mine if e.is_output]),
+    )

@@ -6,15 +6,13 @@ What serves is what ``models.config`` says; this is its history. A promotion is 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from goldlake_core.contracts.errors import UsageError
 from goldlake_core.contracts.ids import ModelId, parse_model
+from goldlake_core.documents.reports import PromotionRecord
 from goldlake_core.instants import now_text
 from goldlake_core.storage.home import Home
 from metadata.pushed import pushed_models
-from metadata.store import Store, Value
+from metadata.store import Execution, Store
 
 PROMOTION = "goldlake.Promotion"
 
@@ -52,7 +50,7 @@ def record_promotion(home: Home, model_id: str, label: str) -> int:
     )
 
 
-def promotions(home: Home, model: str) -> list[dict[str, Any]]:
+def promotions(home: Home, model: str) -> list[PromotionRecord]:
     """Every promotion of a model, oldest first. Read-only.
 
     Args:
@@ -60,7 +58,7 @@ def promotions(home: Home, model: str) -> list[dict[str, Any]]:
         model: A model, such as ``toy.color``; a version in it narrows the answer.
 
     Returns:
-        Documents with ``execution``, ``model``, ``version``, ``label`` and ``time`` (UTC).
+        One record per promotion.
 
     Raises:
         PermanentError: Nothing is recorded yet.
@@ -68,15 +66,22 @@ def promotions(home: Home, model: str) -> list[dict[str, Any]]:
     return promotions_in(Store(home), parse_model(model))
 
 
-def promotions_in(store: Store, model: ModelId) -> list[dict[str, Any]]:
+def promotions_in(store: Store, model: ModelId) -> list[PromotionRecord]:
     """As `promotions`, in an open store."""
     return [
-        {"execution": execution.id, **_fields(execution.properties)}
+        _record(execution)
         for execution in store.executions_of_type(PROMOTION)
         if execution.properties.get("model") == str(model.at(None))
         and model.version in (None, execution.properties.get("version"))
     ]
 
 
-def _fields(properties: Mapping[str, Value]) -> dict[str, Any]:
-    return {name: properties.get(name) for name in ("model", "version", "label", "time")}
+def _record(execution: Execution) -> PromotionRecord:
+    properties = execution.properties
+    return PromotionRecord(
+        execution=execution.id,
+        model=str(properties["model"]),
+        version=int(properties["version"]),
+        label=str(properties["label"]),
+        time=str(properties["time"]),
+    )

@@ -1,8 +1,9 @@
 """Makes the data plane follow ``models.config`` and the version folders it names.
 
-The rules are TF Serving's: what ``models.config`` asks for is loaded first, and another version goes
-only once one of those is available, so that a model never stops answering; a label that is in use
-moves only to a version that is available, and a file that asks for anything else changes nothing.
+The rules are TF Serving's: what ``models.config`` asks for is loaded first, and another version
+goes only once one of those is available, so that a model never stops answering; a label that is
+in use moves only to a version that is available, and a file that asks for anything else changes
+nothing.
 """
 
 from __future__ import annotations

@@ -50,11 +50,10 @@ def baseline_version(home: Home, spec: PipelineSpec, served: int | None) -> int 
     """
     if served is None:
         return None
-    about = pushed_versions(home, spec.usecase, spec.model).get(served, {})
-    if about.get("fingerprint") != fingerprint(spec):
+    about = pushed_versions(home, spec.usecase, spec.model).get(served)
+    if about is None or about.fingerprint != fingerprint(spec):
         return served
-    before = about.get("baseline_version")
-    return before if isinstance(before, int) else None
+    return about.baseline_version
 
 
 def statistics_folder(home: Home, model: ModelId) -> str:

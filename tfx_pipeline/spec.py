@@ -26,6 +26,7 @@ from goldlake_core.contracts.sections import (
     UseCase,
     WireNull,
 )
+from goldlake_core.documents.export import ExportedColumn, ExportManifest
 
 USECASE_PATH = "GOLDLAKE_USECASE_PATH"
 """Environment variable that tells executors the folder (or name) of the use case."""
@@ -215,7 +216,7 @@ class PipelineSpec(Spec, frozen=True):
 def pipeline_spec(
     usecase: UseCase,
     model: Model,
-    manifest: Mapping[str, Any],
+    manifest: ExportManifest,
     *,
     export_id: str,
     manifest_sha256: str,
@@ -237,7 +238,7 @@ def pipeline_spec(
         PermanentError: The export lacks a column the contract names, or has it with another type.
     """
     columns = tuple(
-        _agreed_column(usecase, model, exported, export_id) for exported in manifest["columns"]
+        _agreed_column(usecase, model, exported, export_id) for exported in manifest.columns
     )
     by_name = {column.name: column for column in columns}
     for name in (*model.feature_columns, model.label, model.event_time):
@@ -249,7 +250,7 @@ def pipeline_spec(
                 hint=f"goldlake export {usecase.name}.{model.name}",
             )
     model_id = f"{usecase.name}.{model.name}"
-    rows = {split: int(part["rows"]) for split, part in manifest["splits"].items()}
+    rows = {split: part.rows for split, part in manifest.splits.items()}
     features = FeatureSpec(
         model_id=model_id,
         label=model.label,
@@ -304,10 +305,10 @@ def preprocessing_function(spec: FeatureSpec) -> Callable[..., Any] | None:
 
 
 def _agreed_column(
-    usecase: UseCase, model: Model, exported: Mapping[str, Any], export_id: str
+    usecase: UseCase, model: Model, exported: ExportedColumn, export_id: str
 ) -> ColumnSpec:
     table = usecase.gold[model.table]
-    name = exported["name"]
+    name = exported.name
     if name not in table.names:
         raise PermanentError(
             f"The export {export_id} has a column {name!r}, "
@@ -316,10 +317,10 @@ def _agreed_column(
             hint=f"goldlake export {usecase.name}.{model.name}",
         )
     column = table.column(name)
-    if (column.type, column.nullable) != (exported["type"], exported["nullable"]):
+    if (column.type, column.nullable) != (exported.type, exported.nullable):
         raise PermanentError(
-            f"Column {name!r} of the export {export_id} is {exported['type']}, "
-            f"nullable {exported['nullable']}; the contract says {column.type}, "
+            f"Column {name!r} of the export {export_id} is {exported.type}, "
+            f"nullable {exported.nullable}; the contract says {column.type}, "
             f"nullable {column.nullable}",
             hint=f"goldlake export {usecase.name}.{model.name}",
         )

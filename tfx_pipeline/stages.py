@@ -5,14 +5,19 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from goldlake_core.contracts import functions_hash, registry
-from goldlake_core.contracts.errors import GateRefused, UsageError
+from goldlake_core.contracts.errors import GateRefused, StoreError, UsageError
 from goldlake_core.contracts.ids import ModelId
+from goldlake_core.contracts.schemas import export_columns
 from goldlake_core.contracts.sections import Model, UseCase
+from goldlake_core.documents.export import ExportedColumn, ExportManifest
+from goldlake_core.documents.stages import TrainRequest
+from goldlake_core.documents.training import Anomaly, Bound, Distance, NodeReport, Trained
+from goldlake_core.stages import DataRefused, Emit, require_same_contract
 from goldlake_core.storage.exports import read_manifest
 from goldlake_core.storage.home import Home
 from serving import config
@@ -22,53 +27,47 @@ from tfx_pipeline.spec import USECASE_PATH, PipelineSpec, pipeline_spec
 if TYPE_CHECKING:
     from tfx_pipeline.local_runner import NodeRun
 
-Emit = Callable[..., None]
 
-
-class DataRefused(GateRefused):
-    """The validation gate said no; the verdict is on record in ML Metadata.
-
-    Attributes:
-        details: ``{"anomalies": […], "verdict": "refused"}`` for the stage's error document.
-    """
-
-    def __init__(self, problem: str, anomalies: list[dict[str, Any]], hint: str) -> None:
-        self.details = {"anomalies": anomalies, "verdict": "refused"}
-        super().__init__(problem, hint=hint)
-
-
-def train(request: Mapping[str, Any], emit: Emit) -> dict[str, Any]:
+def train(request: TrainRequest, emit: Emit) -> Trained:
     """Runs the pipeline for one model on one export; promotes nothing.
 
     Args:
-        request: ``{"usecase", "model", "home", "export": <result of the stage export>, "run_id"}``.
+        request: The model and the export to train it on.
         emit: Takes progress events.
 
     Returns:
-        The result document; ``blessed`` false is a result, not an error.
+        The result; ``blessed`` false is a result, not an error.
 
     Raises:
         DataRefused: The validation gate stopped the run.
-        UsageError: The home is not on this machine's disk, or the model does not exist.
-        StoreError: The export was changed, or rows were lost on the way.
+        UsageError: The home is not on this machine's disk, the model does not exist, or its
+            contract changed since the run began.
+        StoreError: The export was changed or made under another contract, or rows were lost.
     """
-    home = Home.at(request["home"])
+    home = Home.at(request.home)
     if not home.is_local:
         raise UsageError(
             f"The pipeline cannot run in the home {home.root}: SQLite needs a file on a disk",
             valid="a home in a folder",
         )
-    usecase = registry.load_usecase(request["usecase"])
-    model = usecase.models[request["model"]]
+    usecase = registry.load_usecase(request.usecase)
+    model = usecase.models.get(request.model)
+    if model is None:
+        raise UsageError(
+            f"{usecase.name} has no model {request.model!r}", valid=", ".join(usecase.models)
+        )
+    require_same_contract(request, usecase, f"gold.{model.table}", f"model.{model.name}.")
     _set_environment(home, usecase)
-    spec = _spec(home, usecase, model, request["export"]["export_id"])
+    manifest, sha256 = read_manifest(request.export_id, request.manifest_sha256, home)
+    require_same_sections(manifest, usecase, model, request.export_id)
+    spec = _spec(home, usecase, model, request.export_id, manifest, sha256)
     emit("progress", "Starting TensorFlow and TFX", done=0, total=1)
 
     def on_start(node_id: str, number: int, total: int) -> None:
         emit("progress", node_id, done=number - 1, total=total)
 
     nodes, error = _run(home, spec, on_start)
-    return _result(home, spec, nodes, error, str(request["run_id"]), emit)
+    return _result(home, spec, nodes, error, request.run_id, emit)
 
 
 def _set_environment(home: Home, usecase: UseCase) -> None:
@@ -79,8 +78,51 @@ def _set_environment(home: Home, usecase: UseCase) -> None:
     os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
 
 
-def _spec(home: Home, usecase: UseCase, model: Model, export_id: str) -> PipelineSpec:
-    manifest, sha256 = read_manifest(export_id, home=home)
+def require_same_sections(
+    manifest: ExportManifest, usecase: UseCase, model: Model, export_id: str
+) -> None:
+    """Refuses an export that was made under other sections of the contract. Pure.
+
+    Raises:
+        StoreError: The hash of a section differs; names the keys that do.
+    """
+    changed = [name for name, made in manifest.sections.items() if usecase.hashes.get(name) != made]
+    if not changed:
+        return
+    keys = ", ".join(_changed_keys(manifest, usecase, model))
+    raise StoreError(
+        f"The export {export_id} was made under another contract: {keys} of "
+        f"{usecase.name}.{model.name} changed since ({', '.join(changed)})",
+        hint=f"goldlake train {usecase.name}.{model.name}",
+    )
+
+
+def _changed_keys(manifest: ExportManifest, usecase: UseCase, model: Model) -> list[str]:
+    table = usecase.gold[model.table]
+    columns = tuple(
+        ExportedColumn(name=c.name, type=c.type, nullable=c.nullable)
+        for c in export_columns(table, model)
+    )
+    pairs = {
+        "table": (manifest.table, f"{usecase.name}.gold.{table.name}"),
+        "key": (manifest.key, tuple(table.key)),
+        "label": (manifest.label, model.label),
+        "event_time": (manifest.event_time, model.event_time),
+        "maturity_days": (manifest.maturity_days, model.maturity_days),
+        "features (columns)": (manifest.columns, columns),
+    }
+    # A manifest holds the instants of its split, not the keys they came from: what is left is it.
+    return [key for key, (made, now) in pairs.items() if made != now] or ["split"]
+
+
+def _spec(
+    home: Home,
+    usecase: UseCase,
+    model: Model,
+    export_id: str,
+    manifest: ExportManifest,
+    sha256: str,
+) -> PipelineSpec:
     model_id = f"{usecase.name}.{model.name}"
     own = model.preprocessing
     spec = pipeline_spec(
@@ -129,16 +171,17 @@ def _result(
     refused: GateRefused | None,
     run_id: str,
     emit: Emit,
-) -> dict[str, Any]:
+) -> Trained:
     from tfx_pipeline.components.validation_verdict import read_verdict
     from tfx_pipeline.evaluation.evaluation import read_evaluation
 
     verdict = read_verdict(nodes["ValidationVerdictGen"].outputs["verdict"][0])
-    emit("gate", f"validation {verdict['verdict']}", anomalies=len(verdict["anomalies"]))
+    anomalies = msgspec.convert(verdict["anomalies"], tuple[Anomaly, ...])
+    emit("gate", f"validation {verdict['verdict']}")
     if refused is not None:
         raise DataRefused(
             refused.problem,
-            verdict["anomalies"],
+            anomalies,
             hint=f"look at {nodes['ExampleValidator'].outputs['anomalies'][0]}, or at the table: "
             f"goldlake tables {spec.usecase}",
         ) from refused
@@ -148,23 +191,24 @@ def _result(
     is_blessed = bool(nodes["Evaluator"].properties["blessing"].get("blessed"))
     is_pushed = bool(pushed.get("pushed"))
     version = int(pushed["version"]) if is_pushed else None
-    emit("gate", "blessed" if is_blessed else "not blessed", metrics=evaluation["metrics"])
-    return {
-        "run_id": run_id,
-        "blessed": is_blessed and bool(check.get("blessed")),
-        "serving_problem": check.get("problem") or None,
-        "pushed": is_pushed,
-        "model_version": version,
-        "model_uri": home.model(spec.usecase, spec.model, str(version)) if is_pushed else None,
-        "verdict": verdict["verdict"],
-        "anomalies": verdict["anomalies"],
-        "distances": verdict["distances"],
-        "metrics": evaluation["metrics"],
-        "thresholds": evaluation["thresholds"],
-        "baseline_version": spec.baseline_version,
-        "cached": [node.id for node in nodes.values() if node.state == "cached"],
-        "nodes": [
-            {"id": node.id, "state": node.state, "seconds": node.seconds} for node in nodes.values()
-        ],
-        "tensorboard": nodes["Trainer"].outputs["model_run"][0],
-    }
+    emit("gate", "blessed" if is_blessed else "not blessed")
+    return Trained(
+        run_id=run_id,
+        blessed=is_blessed and bool(check.get("blessed")),
+        serving_problem=check.get("problem") or None,
+        pushed=is_pushed,
+        model_version=version,
+        model_uri=home.model(spec.usecase, spec.model, str(version)) if is_pushed else None,
+        verdict=verdict["verdict"],
+        anomalies=anomalies,
+        distances=msgspec.convert(verdict["distances"], tuple[Distance, ...]),
+        metrics=evaluation["metrics"],
+        thresholds=msgspec.convert(evaluation["thresholds"], tuple[Bound, ...]),
+        baseline_version=spec.baseline_version,
+        cached=tuple(node.id for node in nodes.values() if node.state == "cached"),
+        nodes=tuple(
+            NodeReport(id=node.id, state=node.state, seconds=node.seconds)
+            for node in nodes.values()
+        ),
+        tensorboard=nodes["Trainer"].outputs["model_run"][0],
+    )

@@ -53,10 +53,9 @@ def report_errors(command: Command) -> Command:
             return command(*args, **kwargs)
         except GoldlakeError as error:
             _print_error(error.message, debug)
-            remote = getattr(error, "error", None)
-            if debug and isinstance(remote, dict) and remote.get("traceback"):
-                click.echo(remote["traceback"], err=True)
-            sys.exit(getattr(error, "code", error.exit_code))
+            if debug and (remote := _remote_traceback(error)):
+                click.echo(remote, err=True)
+            sys.exit(error.exit_code)
         except (KeyboardInterrupt, click.Abort):
             click.echo("interrupted; what was finished is kept", err=True)
             sys.exit(INTERRUPTED)
@@ -74,7 +73,17 @@ def report_errors(command: Command) -> Command:
 
 def print_json(document: Any) -> None:
     """Prints one JSON document on standard output."""
-    click.echo(json.dumps(document, ensure_ascii=False, indent=2, default=str))
+    import msgspec
+
+    plain = msgspec.to_builtins(document)
+    click.echo(json.dumps(plain, ensure_ascii=False, indent=2, default=str))
+
+
+def _remote_traceback(error: GoldlakeError) -> str:
+    """The traceback of the process in which a stage failed, or nothing."""
+    from goldlake.workflows.processes import StageFailed
+
+    return error.error.traceback if isinstance(error, StageFailed) else ""
 
 
 def print_home(chosen: Chosen, *, is_empty: bool = False) -> None:

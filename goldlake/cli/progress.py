@@ -9,9 +9,10 @@ from typing import Any
 from rich.console import Console
 from rich.status import Status
 
-from goldlake_core.stages import Document
+from goldlake.workflows.processes import StageEnded
+from goldlake_core.documents.stages import Event, Stage
 
-Summary = Callable[[Document], str]
+Summary = Callable[[Any], str]
 
 # Between two plain lines of one stage's progress, so that a log stays readable.
 PLAIN_INTERVAL_S = 5.0
@@ -25,7 +26,7 @@ class Progress:
         is_quiet: Print nothing at all.
     """
 
-    def __init__(self, summaries: dict[str, Summary], is_quiet: bool = False) -> None:
+    def __init__(self, summaries: dict[Stage, Summary], is_quiet: bool = False) -> None:
         self._summaries = summaries
         self._console = Console(stderr=True, quiet=is_quiet, highlight=False)
         self._status: Status | None = None
@@ -33,15 +34,14 @@ class Progress:
         self._said = 0.0
         self._stage = ""
 
-    def __call__(self, event: Document) -> None:
+    def __call__(self, event: Event | StageEnded) -> None:
         """Takes one event of `goldlake.workflows.processes`."""
-        kind = event["kind"]
-        if kind == "begin":
-            self._begin(event["stage"])
-        elif kind == "end":
-            self._end(event["stage"], event["result"])
+        if isinstance(event, StageEnded):
+            self._end(event.stage, event.result)
+        elif event.kind == "begin":
+            self._begin(event.stage)
         else:
-            self._show(str(event["message"]), kind)
+            self._show(event.message, event.kind)
 
     def close(self) -> None:
         """Takes the live line away, after an error too."""
@@ -70,7 +70,7 @@ class Progress:
             mark = "[yellow]gate[/yellow]" if kind == "gate" else "[dim]·[/dim]"
             self._console.print(f"    {self._stage:<8} {mark} {message}", soft_wrap=True)
 
-    def _end(self, stage: str, result: Document) -> None:
+    def _end(self, stage: Stage, result: Any) -> None:
         self.close()
         seconds = time.monotonic() - self._started
         text = self._summaries[stage](result) if stage in self._summaries else ""

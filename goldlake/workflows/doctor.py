@@ -10,11 +10,11 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from packaging.specifiers import SpecifierSet
 
+from goldlake_core.documents.reports import Finding
 from goldlake_core.storage.home import Home
 from lakehouse import jars
 
@@ -31,25 +31,6 @@ PACKAGES = (
     "tensorboard",
     "requests",
 )
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing that was looked at.
-
-    Attributes:
-        name: What was looked at.
-        is_ok: Whether it is as it should be.
-        found: What there is.
-        wanted: What there should be.
-        fix: Command that mends it ("" when it is fine).
-    """
-
-    name: str
-    is_ok: bool
-    found: str
-    wanted: str
-    fix: str = ""
 
 
 def findings(home: Home) -> list[Finding]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from goldlake.workflows.processes import OnEvent, Run
 from goldlake_core.contracts.registry import load_model, load_usecase
-from goldlake_core.stages import Document
+from goldlake_core.documents.lakehouse import Exported
+from goldlake_core.documents.reports import IngestReport
+from goldlake_core.documents.stages import ExportRequest, LandRequest, RefineRequest
 from goldlake_core.storage.home import Home
 
 
@@ -15,7 +17,7 @@ def ingest(
     since: str | None,
     until: str | None,
     on_event: OnEvent,
-) -> Document:
+) -> IngestReport:
     """Lands what is new at the source and refines it into bronze, silver and gold.
 
     Args:
@@ -27,27 +29,29 @@ def ingest(
         on_event: Called with the stages' events.
 
     Returns:
-        ``run_id, home, logs, usecase, land, refine``.
+        What was landed and refined.
 
     Raises:
         StageFailed: A stage ended with an error.
     """
-    load_usecase(usecase)
+    contract = load_usecase(usecase)
     run = Run.new(home)
-    land = {"usecase": usecase, "source": source, "since": since, "until": until}
-    results = run.stages("lakehouse", {"land": land, "refine": {"usecase": usecase}}, on_event)
-    return {
-        "run_id": run.run_id,
-        "home": home.root,
-        "logs": str(run.logs),
-        "usecase": usecase,
-        **results,
-    }
+    land = run.request(LandRequest, usecase, contract, source=source, since=since, until=until)
+    refine = run.request(RefineRequest, usecase, contract)
+    results = run.stages("lakehouse", [land, refine], on_event)
+    return IngestReport(
+        run_id=run.run_id,
+        home=home.root,
+        logs=str(run.logs),
+        usecase=usecase,
+        land=results["land"],
+        refine=results["refine"],
+    )
 
 
 def export(
     model: str, home: Home, version: int | None, out: str | None, on_event: OnEvent
-) -> Document:
+) -> Exported:
     """Writes one gold version as the CSV hand-off.
 
     Args:
@@ -58,19 +62,19 @@ def export(
         on_event: Called with the stage's events.
 
     Returns:
-        The stage's result document.
+        Where the export is and what is in it.
 
     Raises:
         StageFailed: The stage ended with an error.
     """
     usecase, contract = load_model(model)
-    request = {
-        "usecase": usecase_reference(model, usecase.name),
-        "model": contract.name,
-        "version": version,
-        "out": out,
-    }
-    return Run.new(home).stages("lakehouse", {"export": request}, on_event)["export"]
+    run = Run.new(home)
+    reference = usecase_reference(model, usecase.name)
+    request = run.request(
+        ExportRequest, reference, usecase, model=contract.name, version=version, out=out
+    )
+    exported: Exported = run.stages("lakehouse", [request], on_event)["export"]
+    return exported
 
 
 def usecase_reference(model: str, name: str) -> str:

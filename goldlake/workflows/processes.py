@@ -17,17 +17,36 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from goldlake.workflows.launch import module_command
 from goldlake_core.contracts.errors import GoldlakeError
-from goldlake_core.stages import Document, RunDir
+from goldlake_core.contracts.sections import UseCase
+from goldlake_core.documents.reports import Promotion, SourceStarted
+from goldlake_core.documents.stages import Event, Failed, Request, Stage, StageError
+from goldlake_core.stages import DOCUMENTS, Result, RunDir, event_now
 from goldlake_core.storage.home import DEFAULT_HOME, Home
 
 POLL_S = 0.1
 STOP_TIMEOUT_S = 20.0
 
-OnEvent = Callable[[Document], None]
+R = TypeVar("R", bound=Request)
+
+
+@dataclass(frozen=True)
+class StageEnded:
+    """A step of a run ended well.
+
+    Attributes:
+        stage: The step.
+        result: Its result.
+    """
+
+    stage: Stage
+    result: Result | SourceStarted | Promotion
+
+
+OnEvent = Callable[[Event | StageEnded], None]
 
 
 class StageFailed(GoldlakeError):
@@ -36,24 +55,21 @@ class StageFailed(GoldlakeError):
     Attributes:
         stage: The stage that failed.
         log: File with its full log.
-        error: The error document it left, or one made up from its exit status.
+        error: The error it left, or one made from its exit status.
+        exit_code: Exit code that the command should end with.
     """
 
-    def __init__(self, stage: str, log: Path, error: Document) -> None:
+    def __init__(self, stage: Stage, log: Path, error: StageError) -> None:
         self.stage = stage
         self.log = log
         self.error = error
-        super().__init__(str(error["message"]))
+        self.exit_code = error.exit_code  # type: ignore[misc]
+        super().__init__(error.message)
 
     @property
     def message(self) -> str:
         """The stage's own message, and where its log is."""
-        return f"{self.stage}: {self.error['message']} (log: {self.log})"
-
-    @property
-    def code(self) -> int:
-        """Exit code the command should end with."""
-        return int(self.error.get("exit_code", 1))
+        return f"{self.stage}: {self.error.message} (log: {self.log})"
 
 
 @dataclass(frozen=True)
@@ -87,65 +103,85 @@ class Run:
         logs.mkdir(parents=True, exist_ok=True)
         return cls(run_id, home, RunDir(directory), logs)
 
+    def request(self, kind: type[R], reference: str, usecase: UseCase, **fields: Any) -> R:
+        """A request of this run, under the contract as it was read.
+
+        Args:
+            kind: Type of the request.
+            reference: Name or path by which another process finds the use case.
+            usecase: The use case as it was read when the run began.
+            **fields: The fields of that type of request.
+        """
+        return kind(
+            usecase=reference,
+            home=self.home.root,
+            run_id=self.run_id,
+            contract=dict(usecase.hashes),
+            **fields,
+        )
+
     def stages(
-        self,
-        package: str,
-        requests: Mapping[str, Mapping[str, Any]],
-        on_event: OnEvent,
-    ) -> dict[str, Document]:
+        self, package: str, requests: Sequence[Request], on_event: OnEvent
+    ) -> dict[Stage, Any]:
         """Runs the stages of one package in one process, in the order of ``requests``.
 
         Args:
             package: ``lakehouse`` or ``tfx_pipeline``.
-            requests: Request document per stage.
+            requests: One request per stage; its type says which.
             on_event: Called with every event line as it comes, and with two of our own: kind
-                ``begin`` when a stage starts, kind ``end`` with its ``result`` when it ended well.
+                ``begin`` when a stage starts, and `StageEnded` when it ended well.
 
         Returns:
-            Result document per stage.
+            Result per stage, of the type that `goldlake_core.stages.DOCUMENTS` names.
 
         Raises:
             StageFailed: A stage ended with an error; later ones did not run.
         """
-        for stage, request in requests.items():
-            self.directory.write_request(
-                stage, {"home": self.home.root, "run_id": self.run_id, **request}
-            )
-        log = self.logs / f"{'-'.join(requests)}.log"
-        command = module_command(package, str(self.directory.path), *requests)
+        stages = [_stage_of(request) for request in requests]
+        for stage, request in zip(stages, requests, strict=True):
+            self.directory.write_request(stage, request)
+        log = self.logs / f"{'-'.join(stages)}.log"
+        command = module_command(package, str(self.directory.path), *stages)
         with child(command, log, env={"GOLDLAKE_HOME": self.home.root}) as process:
-            results = {stage: self._follow(process, stage, log, on_event) for stage in requests}
+            results: dict[Stage, Any] = {
+                stage: self._follow(process, stage, log, on_event) for stage in stages
+            }
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(STOP_TIMEOUT_S)
             return results
 
     def _follow(
-        self, process: subprocess.Popen[str], stage: str, log: Path, on_event: OnEvent
-    ) -> Document:
-        on_event({"stage": stage, "kind": "begin"})
+        self, process: subprocess.Popen[str], stage: Stage, log: Path, on_event: OnEvent
+    ) -> Result:
+        on_event(event_now(stage, "begin"))
         offset, is_over = 0, False
         while not is_over:
             # Asked before the events are read, so that none that came in between is missed.
             is_over = self.directory.result_file(stage).exists() or process.poll() is not None
-            for event, behind in self.directory.events(stage, offset):
-                offset = behind
+            for event, after in self.directory.events(stage, offset):
+                offset = after
                 on_event(event)
             if not is_over:
                 time.sleep(POLL_S)
         result = self._result(process, stage, log)
-        on_event({"stage": stage, "kind": "end", "result": result})
+        on_event(StageEnded(stage, result))
         return result
 
-    def _result(self, process: subprocess.Popen[str], stage: str, log: Path) -> Document:
+    def _result(self, process: subprocess.Popen[str], stage: Stage, log: Path) -> Result:
         if not self.directory.result_file(stage).exists():
             exit_status = process.wait()
             how = f"signal {-exit_status}" if exit_status < 0 else f"exit status {exit_status}"
             message = f"The process of this stage ended early with {how}"
-            raise StageFailed(stage, log, {"message": message, "exit_code": 1})
-        result = self.directory.result(stage)
-        if result["status"] != "ok":
-            raise StageFailed(stage, log, result["error"])
+            error = StageError(type="StageFailed", message=message, exit_code=1)
+            raise StageFailed(stage, log, error)
+        result: Result | Failed = self.directory.result(stage)
+        if isinstance(result, Failed):
+            raise StageFailed(stage, log, result.error)
         return result
+
+
+def _stage_of(request: Request) -> Stage:
+    return next(stage for stage, (kind, _) in DOCUMENTS.items() if type(request) is kind)
 
 
 @contextlib.contextmanager

@@ -6,24 +6,23 @@ refuses to move a label in use to a version that is not loaded, hence the order.
 
 from __future__ import annotations
 
-from typing import Any
-
-from goldlake.workflows.models import pushed_versions
 from goldlake.workflows.processes import OnEvent, Run
 from goldlake.workflows.servers import embedded_server
 from goldlake_core.contracts.errors import UsageError
 from goldlake_core.contracts.ids import parse_model
 from goldlake_core.contracts.sections import Model, UseCase
 from goldlake_core.contracts.wire import fill_nulls, raw_inputs
-from goldlake_core.stages import Document
+from goldlake_core.documents.reports import Answer, Promotion
+from goldlake_core.stages import event_now
 from goldlake_core.storage.home import Home
+from goldlake_core.storage.model_versions import pushed_versions
 from metadata.promotion import record_promotion
 from serving import client, config
 
 AVAILABLE_TIMEOUT_S = 120.0
 
 
-def promote(home: Home, model: str, label: str, url: str | None = None) -> Document:
+def promote(home: Home, model: str, label: str, url: str | None = None) -> Promotion:
     """Makes one pushed version the one that serves under a label.
 
     Args:
@@ -34,7 +33,7 @@ def promote(home: Home, model: str, label: str, url: str | None = None) -> Docum
             AVAILABLE there. None: no server runs, or it waits by itself as the embedded one does.
 
     Returns:
-        ``model, version, label, before`` (the version that had the label, or None).
+        What has the label now and what had it before.
 
     Raises:
         UsageError: No version is named, or it was never pushed.
@@ -43,7 +42,7 @@ def promote(home: Home, model: str, label: str, url: str | None = None) -> Docum
     wanted = parse_model(model)
     name = f"{wanted.usecase}.{wanted.name}"
     version = wanted.version
-    versions = [entry["version"] for entry in pushed_versions(home, name)]
+    versions = list(pushed_versions(home, wanted.usecase, wanted.name))
     if version is None or version not in versions:
         raise UsageError(
             f"There is no version {version} of {name}"
@@ -65,7 +64,7 @@ def promote(home: Home, model: str, label: str, url: str | None = None) -> Docum
 
 def promote_and_ask(
     run: Run, usecase: UseCase, model: Model, version: int, on_event: OnEvent
-) -> tuple[Document, list[Document]]:
+) -> tuple[Promotion, tuple[Answer, ...]]:
     """Promotes a version through the embedded server and asks it the contract's examples.
 
     Args:
@@ -76,7 +75,7 @@ def promote_and_ask(
         on_event: Called with progress.
 
     Returns:
-        The promotion document, and per example ``instance`` and ``answer``.
+        The promotion, and an answer per example.
     """
     name = f"{usecase.name}.{model.name}"
     _load(run.home, name, version)
@@ -85,12 +84,12 @@ def promote_and_ask(
         document = promote(run.home, f"{name}@{version}", config.STABLE, url)
         examples = [dict(example) for example in model.examples]
         if not examples:
-            return document, []
+            return document, ()
         _progress(on_event, f"asking {name}@{version}")
         instances = fill_nulls(raw_inputs(model, usecase.gold[model.table]), examples)
         answers = client.predict(url, name, instances, version=version)
     pairs = zip(examples, answers, strict=True)
-    return document, [{"instance": example, "answer": answer} for example, answer in pairs]
+    return document, tuple(Answer(instance=example, answer=answer) for example, answer in pairs)
 
 
 def _load(home: Home, name: str, version: int) -> dict[str, int]:
@@ -103,16 +102,16 @@ def _load(home: Home, name: str, version: int) -> dict[str, int]:
     return dict(served.labels) if served is not None else {}
 
 
-def _move(home: Home, name: str, version: int, label: str, before: int | None) -> Document:
+def _move(home: Home, name: str, version: int, label: str, before: int | None) -> Promotion:
     def with_label(current: config.ModelsConfig) -> config.ModelsConfig:
         return config.with_label(current, name, version, label)
 
     config.update(home.models_config, with_label)
-    document = {"model": name, "version": version, "label": label, "before": before}
+    document = Promotion(model=name, version=version, label=label, before=before)
     if before != version:
         record_promotion(home, f"{name}@{version}", label)
     return document
 
 
-def _progress(on_event: OnEvent, message: str, **fields: Any) -> None:
-    on_event({"stage": "promote", "kind": "progress", "message": message, **fields})
+def _progress(on_event: OnEvent, message: str) -> None:
+    on_event(event_now("promote", "progress", message))

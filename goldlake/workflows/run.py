@@ -6,15 +6,23 @@ import contextlib
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
-from goldlake.workflows.processes import OnEvent, Run, StageFailed
+from goldlake.workflows.processes import OnEvent, Run, StageEnded, StageFailed
 from goldlake.workflows.promote import promote_and_ask
 from goldlake.workflows.servers import embedded_source
 from goldlake_core.contracts.errors import UsageError
 from goldlake_core.contracts.registry import load_usecase
 from goldlake_core.contracts.sections import Model, UseCase
-from goldlake_core.stages import Document
+from goldlake_core.documents.lakehouse import Exported, Landed, Refined
+from goldlake_core.documents.reports import ModelReport, RunReport, SourceStarted
+from goldlake_core.documents.stages import (
+    ExportRequest,
+    LandRequest,
+    RefineRequest,
+    Request,
+    TrainRequest,
+)
+from goldlake_core.stages import event_now
 from goldlake_core.storage.home import Home
 
 EMBEDDED = "embedded"
@@ -22,7 +30,7 @@ GATE_EXIT_CODE = 3
 
 
 @dataclass(frozen=True)
-class Order:
+class RunRequest:
     """What `goldlake run` was asked to do.
 
     Attributes:
@@ -44,42 +52,45 @@ class Order:
     until: str | None = None
 
 
-def run_whole(order: Order, home: Home, on_event: OnEvent) -> Document:
-    """Runs everything once and returns the account of it.
+def run_whole(request: RunRequest, home: Home, on_event: OnEvent) -> RunReport:
+    """Runs everything once and returns the report of it.
 
     Args:
-        order: What to run.
+        request: What to run.
         home: Where everything is kept.
         on_event: Called with every stage's events.
 
     Returns:
-        ``run_id, home, logs, usecase, source, land, refine, models, seconds, exit_code``; per model
-        ``export, train, promotion, answers``. ``exit_code`` is 3 when a gate said no.
+        What was done; ``exit_code`` is 3 when a gate refused a model.
 
     Raises:
         UsageError: An unknown model.
         StageFailed: A stage failed for another reason than a gate.
     """
     started = time.monotonic()
-    usecase = load_usecase(order.usecase)
-    models = _models(usecase, order.models)
+    usecase = load_usecase(request.usecase)
+    models = _models(usecase, request.models)
     run = Run.new(home)
-    account: Document = {
-        "run_id": run.run_id,
-        "home": home.root,
-        "logs": str(run.logs),
-        "usecase": usecase.name,
-        "source": order.source,
-        "models": {},
-        "exit_code": 0,
+    landed, refined, exports = _lakehouse(run, request, usecase, models, on_event)
+    reports = {
+        f"{usecase.name}.{model.name}": _model(
+            run, request, usecase, model, exports[model.name], on_event
+        )
+        for model in models
     }
-    exports = _lakehouse(run, order, models, account, on_event)
-    for model in models:
-        part = _model(run, order, usecase, model, exports[model.name], on_event)
-        account["models"][f"{usecase.name}.{model.name}"] = part
-        account["exit_code"] = max(account["exit_code"], part.pop("exit_code"))
-    account["seconds"] = round(time.monotonic() - started, 1)
-    return account
+    is_refused = any(report.promotion is None for report in reports.values())
+    return RunReport(
+        run_id=run.run_id,
+        home=home.root,
+        logs=str(run.logs),
+        usecase=usecase.name,
+        source=request.source,
+        models=reports,
+        exit_code=GATE_EXIT_CODE if is_refused else 0,
+        land=landed,
+        refine=refined,
+        seconds=round(time.monotonic() - started, 1),
+    )
 
 
 def _models(usecase: UseCase, names: tuple[str, ...]) -> list[Model]:
@@ -93,60 +104,69 @@ def _models(usecase: UseCase, names: tuple[str, ...]) -> list[Model]:
 
 
 def _lakehouse(
-    run: Run, order: Order, models: list[Model], account: Document, on_event: OnEvent
-) -> dict[str, Document]:
-    with _source(order, run, on_event) as source:
-        land = {
-            "usecase": order.usecase,
-            "source": source,
-            "since": order.since,
-            "until": order.until,
-        }
-        requests: dict[str, dict[str, Any]] = {"land": land, "refine": {"usecase": order.usecase}}
-        if models:
-            requests["export"] = export_request(order.usecase, models[0].name)
+    run: Run, request: RunRequest, usecase: UseCase, models: list[Model], on_event: OnEvent
+) -> tuple[Landed, Refined, dict[str, Exported]]:
+    def export_of(model: Model) -> ExportRequest:
+        return run.request(ExportRequest, request.usecase, usecase, model=model.name)
+
+    with _source(request, run, on_event) as source:
+        land = run.request(
+            LandRequest,
+            request.usecase,
+            usecase,
+            source=source,
+            since=request.since,
+            until=request.until,
+        )
+        requests: list[Request] = [land, run.request(RefineRequest, request.usecase, usecase)]
+        # The first export shares the Spark session of the refinement.
+        requests += [export_of(model) for model in models[:1]]
         results = run.stages("lakehouse", requests, on_event)
-    account["land"], account["refine"] = results["land"], results["refine"]
-    exports = {models[0].name: results["export"]} if models else {}
+    exports = {model.name: results["export"] for model in models[:1]}
     for model in models[1:]:
-        request = {"export": export_request(order.usecase, model.name)}
-        exports[model.name] = run.stages("lakehouse", request, on_event)["export"]
-    return exports
+        exports[model.name] = run.stages("lakehouse", [export_of(model)], on_event)["export"]
+    return results["land"], results["refine"], exports
 
 
 @contextlib.contextmanager
-def _source(order: Order, run: Run, on_event: OnEvent) -> Iterator[str]:
-    if order.source != EMBEDDED:
-        yield order.source
+def _source(request: RunRequest, run: Run, on_event: OnEvent) -> Iterator[str]:
+    if request.source != EMBEDDED:
+        yield request.source
         return
-    on_event({"stage": "source", "kind": "begin"})
+    on_event(event_now("source", "begin"))
     log = run.logs / "source.log"
-    with embedded_source(order.usecase, order.rows, order.seed, log) as url:
-        result = {"url": url, "rows": order.rows, "seed": order.seed}
-        on_event({"stage": "source", "kind": "end", "result": result})
+    with embedded_source(request.usecase, request.rows, request.seed, log) as url:
+        started = SourceStarted(url=url, rows=request.rows, seed=request.seed)
+        on_event(StageEnded("source", started))
         yield url
 
 
-def export_request(usecase: str, model: str, version: int | None = None) -> Document:
-    """The request document of stage ``export``."""
-    return {"usecase": usecase, "model": model, "version": version, "out": None}
-
-
 def _model(
-    run: Run, order: Order, usecase: UseCase, model: Model, export: Document, on_event: OnEvent
-) -> Document:
-    part: Document = {"export": export, "train": None, "promotion": None, "answers": []}
-    request = {"train": {"usecase": order.usecase, "model": model.name, "export": export}}
+    run: Run,
+    request: RunRequest,
+    usecase: UseCase,
+    model: Model,
+    export: Exported,
+    on_event: OnEvent,
+) -> ModelReport:
+    training = run.request(
+        TrainRequest,
+        request.usecase,
+        usecase,
+        model=model.name,
+        export_id=export.export_id,
+        manifest_sha256=export.manifest_sha256,
+    )
     try:
-        part["train"] = run.stages("tfx_pipeline", request, on_event)["train"]
+        trained = run.stages("tfx_pipeline", [training], on_event)["train"]
     except StageFailed as error:
-        if error.code != GATE_EXIT_CODE:
+        if error.exit_code != GATE_EXIT_CODE:
             raise
-        return {**part, "refused": error.error, "exit_code": GATE_EXIT_CODE}
-    if not part["train"]["blessed"]:
-        return {**part, "exit_code": GATE_EXIT_CODE}
-    on_event({"stage": "promote", "kind": "begin"})
-    version = part["train"]["model_version"]
-    part["promotion"], part["answers"] = promote_and_ask(run, usecase, model, version, on_event)
-    on_event({"stage": "promote", "kind": "end", "result": part["promotion"]})
-    return {**part, "exit_code": 0}
+        return ModelReport(export=export, refused=error.error)
+    if not trained.blessed:
+        return ModelReport(export=export, train=trained)
+    on_event(event_now("promote", "begin"))
+    version = trained.model_version
+    promotion, answers = promote_and_ask(run, usecase, model, version, on_event)
+    on_event(StageEnded("promote", promotion))
+    return ModelReport(export=export, train=trained, promotion=promotion, answers=answers)

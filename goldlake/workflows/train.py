@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from goldlake.workflows.ingest import usecase_reference
 from goldlake.workflows.processes import OnEvent, Run
-from goldlake.workflows.run import export_request
 from goldlake_core.contracts.registry import load_model
-from goldlake_core.stages import Document
+from goldlake_core.documents.lakehouse import Exported
+from goldlake_core.documents.reports import TrainReport
+from goldlake_core.documents.stages import ExportRequest, TrainRequest
 from goldlake_core.storage.home import Home
 
 
-def train(model: str, home: Home, version: int | None, on_event: OnEvent) -> Document:
+def train(model: str, home: Home, version: int | None, on_event: OnEvent) -> TrainReport:
     """Exports a gold version (or finds its export) and trains a model on it. Promotes nothing.
 
     Args:
@@ -20,7 +21,7 @@ def train(model: str, home: Home, version: int | None, on_event: OnEvent) -> Doc
         on_event: Called with the stages' events.
 
     Returns:
-        ``run_id, logs, model, export, train``.
+        What the model was trained on, and what came of it.
 
     Raises:
         StageFailed: A stage ended with an error; exit code 3 when the validation gate said no.
@@ -28,14 +29,21 @@ def train(model: str, home: Home, version: int | None, on_event: OnEvent) -> Doc
     usecase, contract = load_model(model)
     reference = usecase_reference(model, usecase.name)
     run = Run.new(home)
-    request = export_request(reference, contract.name, version)
-    exported = run.stages("lakehouse", {"export": request}, on_event)["export"]
-    wish = {"usecase": reference, "model": contract.name, "export": exported}
-    trained = run.stages("tfx_pipeline", {"train": wish}, on_event)["train"]
-    return {
-        "run_id": run.run_id,
-        "logs": str(run.logs),
-        "model": f"{usecase.name}.{contract.name}",
-        "export": exported,
-        "train": trained,
-    }
+    name = contract.name
+    request = run.request(ExportRequest, reference, usecase, model=name, version=version)
+    exported: Exported = run.stages("lakehouse", [request], on_event)["export"]
+    training = run.request(
+        TrainRequest,
+        reference,
+        usecase,
+        model=name,
+        export_id=exported.export_id,
+        manifest_sha256=exported.manifest_sha256,
+    )
+    return TrainReport(
+        run_id=run.run_id,
+        logs=str(run.logs),
+        model=f"{usecase.name}.{name}",
+        export=exported,
+        train=run.stages("tfx_pipeline", [training], on_event)["train"],
+    )

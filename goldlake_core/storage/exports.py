@@ -7,11 +7,11 @@ holds the id and the manifest's sha256, and no path.
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Mapping
-from typing import IO, Any
+from typing import IO
 
 from goldlake_core.contracts.errors import StoreError
+from goldlake_core.documents import codec
+from goldlake_core.documents.export import ExportManifest, Part
 from goldlake_core.storage.home import Home
 
 SPLITS = ("train", "eval", "test")
@@ -29,7 +29,7 @@ def export_uri(export_id: str, home: Home | None = None) -> str:
 
 def read_manifest(
     export_id: str, manifest_sha256: str | None = None, home: Home | None = None
-) -> tuple[dict[str, Any], str]:
+) -> tuple[ExportManifest, str]:
     """The manifest of an export and its sha256.
 
     Args:
@@ -55,10 +55,10 @@ def read_manifest(
             "it was changed after the export was made",
             hint=_again(export_id),
         )
-    return json.loads(data), found
+    return codec.decode(data, ExportManifest, file), found
 
 
-def verify_parts(export_id: str, manifest: Mapping[str, Any], home: Home | None = None) -> int:
+def verify_parts(export_id: str, manifest: ExportManifest, home: Home | None = None) -> int:
     """Compares every part's bytes with the manifest; returns the number of bytes read.
 
     Raises:
@@ -67,30 +67,30 @@ def verify_parts(export_id: str, manifest: Mapping[str, Any], home: Home | None 
     home = home or Home.at()
     total = 0
     for split in SPLITS:
-        for part in manifest["splits"][split]["parts"]:
+        for part in manifest.splits[split].parts:
             digest = hashlib.sha256()
             try:
-                with home.fs.open(home.path("exports", export_id, part["path"]), "rb") as file:
+                with home.fs.open(home.path("exports", export_id, part.path), "rb") as file:
                     while chunk := file.read(_CHUNK_BYTES):
                         digest.update(chunk)
                         total += len(chunk)
             except FileNotFoundError as error:
                 raise StoreError(
-                    f"Export {export_id!r} lacks its part {part['path']!r}", hint=_again(export_id)
+                    f"Export {export_id!r} lacks its part {part.path!r}", hint=_again(export_id)
                 ) from error
-            if digest.hexdigest() != part["sha256"]:
+            if digest.hexdigest() != part.sha256:
                 raise StoreError(
-                    f"Part {part['path']!r} of export {export_id!r} has sha256 "
-                    f"{digest.hexdigest()}, not the manifest's {part['sha256']}",
+                    f"Part {part.path!r} of export {export_id!r} has sha256 "
+                    f"{digest.hexdigest()}, not the manifest's {part.sha256}",
                     hint=_again(export_id),
                 )
     return total
 
 
-def open_part(export_id: str, part: Mapping[str, Any], home: Home | None = None) -> IO[bytes]:
+def open_part(export_id: str, part: Part, home: Home | None = None) -> IO[bytes]:
     """One part as a binary file; the caller closes it."""
     home = home or Home.at()
-    return home.fs.open(home.path("exports", export_id, part["path"]), "rb")
+    return home.fs.open(home.path("exports", export_id, part.path), "rb")
 
 
 def _again(export_id: str) -> str:

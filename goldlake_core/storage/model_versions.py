@@ -8,7 +8,6 @@ came from. Plain files on any home; no TensorFlow.
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import posixpath
 import uuid
@@ -18,6 +17,8 @@ from typing import Any
 from fsspec.core import url_to_fs
 
 from goldlake_core.contracts.errors import PermanentError
+from goldlake_core.documents import codec
+from goldlake_core.documents.training import PushedVersion
 from goldlake_core.instants import now_text
 from goldlake_core.storage.home import Home
 
@@ -29,7 +30,7 @@ _ATTEMPTS = 20
 
 def push_model(
     home: Home, usecase: str, model: str, folder: str, about: Mapping[str, Any]
-) -> dict[str, Any]:
+) -> PushedVersion:
     """Copies a SavedModel to the next version, unless it was pushed before; idempotent.
 
     Args:
@@ -37,11 +38,10 @@ def push_model(
         usecase: Use-case name.
         model: Model name.
         folder: The SavedModel: a path or fsspec URL that holds ``saved_model.pb``.
-        about: JSON values for ``goldlake.json``.
+        about: Further fields of the `PushedVersion`.
 
     Returns:
-        The document of the version that holds this model: ``about`` and ``format``, ``usecase``,
-        ``model``, ``version`` (a number), ``model_sha256``, ``pushed_at`` (UTC).
+        The document of the version that holds this model.
 
     Raises:
         PermanentError: The folder holds no SavedModel.
@@ -53,37 +53,41 @@ def push_model(
     for _ in range(_ATTEMPTS):
         versions = pushed_versions(home, usecase, model)
         for document in versions.values():
-            if document.get("model_sha256") == sha256:
+            if document is not None and document.model_sha256 == sha256:
                 return document
         version = max(versions, default=0) + 1
-        document = {
-            "format": 1,
-            "usecase": usecase,
-            "model": model,
-            "version": version,
+        document = PushedVersion(
+            usecase=usecase,
+            model=model,
+            version=version,
             **about,
-            "model_sha256": sha256,
-            "pushed_at": now_text("seconds"),
-        }
+            model_sha256=sha256,
+            pushed_at=now_text("seconds"),
+        )
         target = home.model(usecase, model, str(version))
-        if _copy(home, folder, files, target, json.dumps(document, indent=1)):
+        if _copy(home, folder, files, target, codec.encode(document)):
             return document
     raise PermanentError(f"{usecase}.{model} was pushed {_ATTEMPTS} times by others in between")
 
 
-def pushed_versions(home: Home, usecase: str, model: str) -> dict[int, dict[str, Any]]:
-    """What each pushed version says about itself; {} for one that was put there by hand."""
+def pushed_versions(home: Home, usecase: str, model: str) -> dict[int, PushedVersion | None]:
+    """What each pushed version says about itself; None for one that was put there by hand.
+
+    Raises:
+        StoreError: The document of a version does not hold what it should.
+    """
     base = home.model(usecase, model)
     fs = home.fs
     if not fs.exists(base):
         return {}
     names = [posixpath.basename(name.rstrip("/")) for name in fs.ls(base, detail=False)]
-    found: dict[int, dict[str, Any]] = {}
+    found: dict[int, PushedVersion | None] = {}
     for version in sorted(int(name) for name in names if name.isdecimal()):
+        file = posixpath.join(base, str(version), ABOUT_FILE)
         try:
-            found[version] = json.loads(fs.cat_file(posixpath.join(base, str(version), ABOUT_FILE)))
+            found[version] = codec.decode(fs.cat_file(file), PushedVersion, file)
         except FileNotFoundError:
-            found[version] = {}
+            found[version] = None
     return found
 
 
@@ -136,7 +140,7 @@ def _put(folder: str, files: list[str], target: str) -> None:
                 out.write(chunk)
 
 
-def _copy(home: Home, folder: str, files: list[str], target: str, about: str) -> bool:
+def _copy(home: Home, folder: str, files: list[str], target: str, about: bytes) -> bool:
     """Copies under another name and renames; False when another process took the version.
 
     A store without a rename gets the files in place, ``saved_model.pb`` last.
@@ -145,7 +149,7 @@ def _copy(home: Home, folder: str, files: list[str], target: str, about: str) ->
     place = hidden if home.is_local else target
     about_file = posixpath.join(place, ABOUT_FILE)
     home.fs.makedirs(posixpath.dirname(about_file), exist_ok=True)
-    home.fs.pipe_file(about_file, about.encode())
+    home.fs.pipe_file(about_file, about)
     try:
         _put(folder, files, place)
         if home.is_local:

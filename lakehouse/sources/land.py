@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import asdict
 from datetime import date
-from typing import Any
 
 from goldlake_core.contracts.errors import GoldlakeError, StoreError, UsageError
 from goldlake_core.contracts.sections import UseCase
+from goldlake_core.documents.lakehouse import CursorState, Landed
+from goldlake_core.stages import Emit
 from goldlake_core.storage.home import Home
 from goldlake_core.storage.landing import Cursor, LandingZone, PageEntry
 from goldlake_core.storage.locks import StoreLock
@@ -16,8 +16,6 @@ from lakehouse.sources.base import Connector
 from lakehouse.sources.plugins import connector
 
 LIVE = "live"
-
-Emit = Callable[..., None]
 
 
 def land(
@@ -28,8 +26,8 @@ def land(
     until: str | None,
     run_id: str,
     emit: Emit,
-) -> dict[str, Any]:
-    """Lands all pages that follow the cursor; starts no JVM. A process may die anywhere in it.
+) -> Landed:
+    """Lands all pages behind the cursor; starts no JVM. A process may die anywhere in it.
 
     Each range (since, until) has a separate cursor. A range that was not asked for before is
     landed from its start: its rows then get the fate ``unchanged`` where silver has them already.
@@ -44,9 +42,7 @@ def land(
         emit: Called with progress: ``emit("progress", text, done=rows, total=rows or None)``.
 
     Returns:
-        ``pages`` and ``rows`` landed; ``adopted`` pages that an interrupted run had written;
-        ``requests``, ``retries`` and ``bytes`` of the connector; ``cursor`` ({"value", "tiebreak"}
-        or None) and ``identity``.
+        What was landed, up to which cursor, and the connector's traffic.
 
     Raises:
         UsageError: A day that is none, or the source has no time field for days.
@@ -65,12 +61,12 @@ def land(
             cursor = zone.cursor(since, until)
     finally:
         reader.close()
-    return {
+    return Landed(
         **counts,
         **asdict(reader.traffic),
-        "cursor": asdict(cursor) if cursor else None,
-        "identity": identity,
-    }
+        cursor=CursorState(**asdict(cursor)) if cursor else None,
+        identity=identity,
+    )
 
 
 def check_range(usecase: UseCase, since: str | None, until: str | None) -> None:

@@ -22,14 +22,14 @@ DIRTY: list[dict[str, Any] | bytes] = [b"junk", crime(6, community_area="99", wa
 
 @pytest.fixture(scope="module")
 def pages(spark: Any, usecase: UseCase, module_home: Home) -> list[str]:
-    """Names of two pages, processed end to end: five clean records; one clean, two dirty ones."""
-    assert stages.refine(spark, usecase, module_home, "none", silent)["new_records"] == 0
+    """Names of two pages that went the whole way: five clean records; one clean, two dirty ones."""
+    assert stages.refine(spark, usecase, module_home, "none", silent).new_records == 0
     clean = land(module_home, usecase, "clean", [crime(key) for key in range(1, 6)])
     mixed = land(module_home, usecase, "mixed", [*DIRTY, crime(7)])
     result = stages.refine(spark, usecase, module_home, "first", silent)
-    assert (result["new_records"], result["totals"]["silver"]) == (8, 6)
-    assert result["fates"]["quarantined"] == 2
-    assert result["reasons"] == {"community_area.range": 1, "json.invalid": 1, "ward.range": 1}
+    assert (result.new_records, result.totals.silver) == (8, 6)
+    assert result.fates.quarantined == 2
+    assert result.reasons == {"community_area.range": 1, "json.invalid": 1, "ward.range": 1}
     return [clean, mixed]
 
 
@@ -115,8 +115,8 @@ def test_the_second_run_does_nothing_and_says_so(spark: Any, usecase: UseCase, h
     second = stages.refine(
         spark, usecase, home, "again", lambda kind, message, **_: said.append(message)
     )
-    assert (second["new_records"], second["fates"]["landed"]) == (0, 0)
-    assert second["totals"] == first["totals"]
+    assert (second.new_records, second.fates["landed"]) == (0, 0)
+    assert second.totals == first.totals
     assert [DeltaLog(uri).latest() for uri in uris] == before
     assert said == ["chicago_crime: nothing new; 1 rows in silver"]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date, timezone
 from zoneinfo import ZoneInfo
 
+import msgspec
 import pytest
 
 from goldlake_core.contracts.sections import Split
@@ -19,7 +20,7 @@ FRESH = Basis(1, "u", "2017-01-10T12:00:00.250000Z", "2017-01-02T00:00:00.000000
 def test_relative_windows_are_days_of_the_publisher_and_end_with_the_data():
     split = Split("relative", eval_days=30, test_days=92)
     found = split_boundaries(split, 30, OLD, CHICAGO).document()
-    assert found == {
+    assert msgspec.structs.asdict(found) == {
         "train_from": None,
         "eval_from": "2016-09-01T05:00:00.000000Z",
         "test_from": "2016-10-01T05:00:00.000000Z",
@@ -31,19 +32,19 @@ def test_relative_windows_are_days_of_the_publisher_and_end_with_the_data():
 def test_relative_windows_end_where_labels_are_mature():
     split = Split("relative", eval_days=5, test_days=10, train_days=100)
     found = split_boundaries(split, 30, FRESH, timezone.utc).document()
-    assert found["until"] == found["mature_until"] == "2016-12-11T12:00:00.250000Z"
-    assert found["test_from"] == "2016-12-01T12:00:00.250000Z"
-    assert found["eval_from"] == "2016-11-26T12:00:00.250000Z"
-    assert found["train_from"] == "2016-08-18T12:00:00.250000Z"
+    assert found.until == found.mature_until == "2016-12-11T12:00:00.250000Z"
+    assert found.test_from == "2016-12-01T12:00:00.250000Z"
+    assert found.eval_from == "2016-11-26T12:00:00.250000Z"
+    assert found.train_from == "2016-08-18T12:00:00.250000Z"
 
 
 @pytest.mark.parametrize("until", [date(2016, 12, 1), None])
 def test_fixed_days_stay(until: date | None):
     split = Split("fixed", eval_from=date(2016, 9, 1), test_from=date(2016, 10, 1), until=until)
     found = split_boundaries(split, 30, OLD, CHICAGO).document()
-    assert found["eval_from"] == "2016-09-01T05:00:00.000000Z"
-    assert found["test_from"] == "2016-10-01T05:00:00.000000Z"
-    assert found["until"] == f"{until or '2017-01-01'}T06:00:00.000000Z"
+    assert found.eval_from == "2016-09-01T05:00:00.000000Z"
+    assert found.test_from == "2016-10-01T05:00:00.000000Z"
+    assert found.until == f"{until or '2017-01-01'}T06:00:00.000000Z"
 
 
 def test_instants_keep_their_microseconds():

@@ -9,6 +9,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 
@@ -64,10 +65,10 @@ def test_an_export_is_its_version_and_stays_it(
     land(home, usecase, "one", rows)
     stages.refine(spark, usecase, home, "first", silent)
     first = export.export(spark, usecase, model, home, silent)
-    assert first["rows"] == {"train": 20, "eval": 10, "test": 20, "immature": 30, "outside": 0}
-    assert first["boundaries"]["until"] == "2016-02-20T05:00:00.000000Z"
-    assert (first["version"], first["reused"]) == (1, False)
-    files = _files(first["uri"])
+    assert first.rows == {"train": 20, "eval": 10, "test": 20, "immature": 30, "outside": 0}
+    assert first.boundaries.until == "2016-02-20T05:00:00.000000Z"
+    assert (first.version, first.reused) == (1, False)
+    files = _files(first.uri)
     assert sorted(files) == [
         "eval/part-2016-01.csv",
         "manifest.json",
@@ -76,7 +77,7 @@ def test_an_export_is_its_version_and_stays_it(
         "train/part-2016-01.csv",
     ]
     manifest = json.loads(files["manifest.json"])
-    assert hashlib.sha256(files["manifest.json"]).hexdigest() == first["manifest_sha256"]
+    assert hashlib.sha256(files["manifest.json"]).hexdigest() == first.manifest_sha256
     for split in manifest["splits"].values():
         for part in split["parts"]:
             data = files[part["path"]]
@@ -91,7 +92,7 @@ def test_an_export_is_its_version_and_stays_it(
     assert lines[2] == 'of two ","",41.5,-87.5,false,12'
     assert lines[3] == "2,2016-01-02T18:00:00.000000Z,THEFT,$500 AND UNDER,,,,false,12"
     again = export.export(spark, usecase, model, home, silent, out=str(tmp_path / "copy"))
-    assert again == {**first, "reused": True}
+    assert again == msgspec.structs.replace(first, reused=True)
     assert _files(str(tmp_path / "copy")) == files
 
     # Later rows make a new version; the old one still gives the same bytes, made anew.
@@ -100,14 +101,14 @@ def test_an_export_is_its_version_and_stays_it(
     )
     stages.refine(spark, usecase, home, "second", silent)
     newer = export.export(spark, usecase, model, home, silent)
-    assert newer["version"] > first["version"]
-    assert newer["content_hash"] != first["content_hash"]
-    assert newer["rows"]["immature"] == 0
-    shutil.rmtree(first["uri"])
-    (Path(f"{first['uri']}.staging") / "left").mkdir(parents=True)
+    assert newer.version > first.version
+    assert newer.content_hash != first.content_hash
+    assert newer.rows["immature"] == 0
+    shutil.rmtree(first.uri)
+    (Path(f"{first.uri}.staging") / "left").mkdir(parents=True)
     assert export.export(spark, usecase, model, home, silent, version=1) == first
-    assert _files(first["uri"]) == files
-    assert not Path(f"{first['uri']}.staging").exists()
+    assert _files(first.uri) == files
+    assert not Path(f"{first.uri}.staging").exists()
 
     with pytest.raises(StoreError, match=r"has no version 99\. Valid: at most"):
         export.export(spark, usecase, model, home, silent, version=99)
@@ -115,22 +116,22 @@ def test_an_export_is_its_version_and_stays_it(
 
 
 def _check_catalog(usecase: UseCase, home: Home) -> None:
-    tables = {t["id"]: t for t in catalog.tables(usecase.name, home)}
+    tables = {t.id: t for t in catalog.tables(usecase.name, home)}
     assert [t.split(".", 1)[1] for t in tables] == [
         *("bronze.crimes", "silver.crimes", "gold.area_day", "gold.arrest_features"),
         *("audit.fates", "audit.quarantine"),
     ]
-    assert tables["chicago_crime.silver.crimes"]["rows"] == 80
-    assert tables["chicago_crime.bronze.crimes"]["rows"] == 81
+    assert tables["chicago_crime.silver.crimes"].rows == 80
+    assert tables["chicago_crime.bronze.crimes"].rows == 81
     features = tables["chicago_crime.gold.arrest_features"]
-    assert features["as_of"] == "2016-04-20T05:00:00.000000Z"
-    assert features["bytes"] > 1000
-    log = DeltaLog(features["uri"])
-    then = {t["id"]: t for t in catalog.tables(None, home, log.commit(1).time)}
-    assert then[features["id"]]["version"] == 1
-    assert then[features["id"]]["as_of"] == "2016-03-21T05:00:00.000000Z"
+    assert features.as_of == "2016-04-20T05:00:00.000000Z"
+    assert features.bytes > 1000
+    log = DeltaLog(features.uri)
+    then = {t.id: t for t in catalog.tables(None, home, log.commit(1).time)}
+    assert then[features.id].version == 1
+    assert then[features.id].as_of == "2016-03-21T05:00:00.000000Z"
     assert log.read(["id"], 1)["id"].to_pylist() == list(range(1, 81))
-    assert catalog.fates(usecase.name, home) == {
+    assert msgspec.structs.asdict(catalog.fates(usecase.name, home)) == {
         "landed": 81,
         "inserted": 80,
         "amended": 1,

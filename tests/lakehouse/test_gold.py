@@ -143,7 +143,7 @@ def test_gold_follows_amendments_and_stores_what_it_stands_for(
         with pytest.raises(InterruptedError):
             stages.refine(spark, usecase, home, "died", silent)
     result = stages.refine(spark, usecase, home, "second", silent)
-    assert result["new_records"] == 0
+    assert result.new_records == 0
     rows = _gold(spark, usecase, home, "arrest_features").orderBy("id").collect()
     assert [(r["id"], r["arrest"], r["community_area"], r["month"]) for r in rows] == [
         (1, True, 29, 1),

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
 
 from goldlake.cli.lineage_text import lineage_text
 from goldlake_core.contracts.errors import PermanentError, UsageError
+from goldlake_core.documents import codec
+from goldlake_core.documents.reports import Lineage, SnapshotRecord
 from goldlake_core.storage.home import Home
 from metadata.lineage import lineage
 from metadata.promotion import record_promotion
@@ -25,23 +26,23 @@ def test_backwards_from_a_model_to_its_table_version(home: Home) -> None:
 
     document = lineage(home, "toy.color@2")
 
-    assert document["id"] == "toy.color@2"
-    assert document["direction"] == "backwards"
-    assert document["roots"] == [second["pushed"]]
-    assert document["snapshots"] == [
-        {
-            "table": TABLE,
-            "version": 12,
-            "table_uuid": "uuid-1",
-            "content_hash": "hash-of-12",
-            "as_of": "2016-12-01T00:00:00.000000Z",
-            "export_id": "toy/color/12",
-            "manifest_sha256": "sha-of-12",
-            "artifact": second["snapshot"],
-        }
-    ]
-    assert {a["id"] for a in document["artifacts"]} == set(second.values())
-    by_type = {e["type"].rpartition(".")[2]: e["id"] for e in document["executions"]}
+    assert document.id == "toy.color@2"
+    assert document.direction == "backwards"
+    assert document.roots == (second["pushed"],)
+    assert document.snapshots == (
+        SnapshotRecord(
+            table=TABLE,
+            version=12,
+            table_uuid="uuid-1",
+            content_hash="hash-of-12",
+            as_of="2016-12-01T00:00:00.000000Z",
+            export_id="toy/color/12",
+            manifest_sha256="sha-of-12",
+            artifact=second["snapshot"],
+        ),
+    )
+    assert {a.id for a in document.artifacts} == set(second.values())
+    by_type = {e.type.rpartition(".")[2]: e.id for e in document.executions}
     assert by_type.keys() == {
         "DataSnapshotGen",
         "SnapshotExampleGen",
@@ -49,10 +50,10 @@ def test_backwards_from_a_model_to_its_table_version(home: Home) -> None:
         "Evaluator",
         "Pusher",
     }
-    steps = {step["execution"]: step for step in document["steps"]}
-    assert steps[by_type["Trainer"]]["inputs"] == [second["examples"]]
-    assert steps[by_type["Trainer"]]["outputs"] == [second["model"]]
-    assert json.loads(json.dumps(document)) == document
+    steps = {step.execution: step for step in document.steps}
+    assert steps[by_type["Trainer"]].inputs == (second["examples"],)
+    assert steps[by_type["Trainer"]].outputs == (second["model"],)
+    assert codec.decode(codec.encode(document), Lineage, "lineage") == document
 
 
 def test_a_baseline_is_named_and_its_rows_are_not_called_ours(home: Home) -> None:
@@ -62,15 +63,15 @@ def test_a_baseline_is_named_and_its_rows_are_not_called_ours(home: Home) -> Non
 
     document = lineage(home, "toy.color@2")
 
-    assert [s["version"] for s in document["snapshots"]] == [12]
-    compared = [step["compared_with"] for step in document["steps"] if step["compared_with"]]
-    assert compared == [[first["model"]]]
-    assert first["pushed"] not in {a["id"] for a in document["artifacts"]}
+    assert [s.version for s in document.snapshots] == [12]
+    compared = [step.compared_with for step in document.steps if step.compared_with]
+    assert compared == [(first["model"],)]
+    assert first["pushed"] not in {a.id for a in document.artifacts}
     assert f"compared with Model {first['model']}" in lineage_text(document)
     # And a table version is not blamed for a model that was only measured against its model.
     forwards = lineage(home, f"{TABLE}@3")
-    assert [m["id"] for m in forwards["models"]] == ["toy.color@1"]
-    assert second["pushed"] not in {a["id"] for a in forwards["artifacts"]}
+    assert [m.id for m in forwards.models] == ["toy.color@1"]
+    assert second["pushed"] not in {a.id for a in forwards.artifacts}
 
 
 def test_forwards_from_a_table_version_to_every_model(home: Home) -> None:
@@ -92,12 +93,12 @@ def test_forwards_from_a_table_version_to_every_model(home: Home) -> None:
 
     document = lineage(home, f"{TABLE}@12")
 
-    assert document["direction"] == "forwards"
-    assert [m["id"] for m in document["models"]] == ["toy.color@1", "toy.shade@4"]
-    [promotion] = document["models"][0]["promotions"]
-    assert (promotion["version"], promotion["label"]) == (1, "stable")
-    assert {e["state"] for e in document["executions"]} == {"COMPLETE"}
-    assert [m["id"] for m in lineage(home, TABLE)["models"]] == [
+    assert document.direction == "forwards"
+    assert [m.id for m in document.models] == ["toy.color@1", "toy.shade@4"]
+    [promotion] = document.models[0].promotions
+    assert (promotion.version, promotion.label) == (1, "stable")
+    assert {e.state for e in document.executions} == {"COMPLETE"}
+    assert [m.id for m in lineage(home, TABLE).models] == [
         "toy.color@1",
         "toy.shade@4",
         "toy.color@2",
@@ -111,9 +112,9 @@ def test_the_work_stands_for_what_the_cache_answered(home: Home) -> None:
         "SnapshotExampleGen", {"snapshot": made["snapshot"]}, {"examples": made["examples"]}
     )
 
-    executions = lineage(home, "toy.color@1")["executions"]
+    executions = lineage(home, "toy.color@1").executions
 
-    states = [e["state"] for e in executions if e["type"] == "SnapshotExampleGen"]
+    states = [e.state for e in executions if e.type == "SnapshotExampleGen"]
     assert states == ["COMPLETE"]
 
 
@@ -122,7 +123,7 @@ def test_a_run_that_did_not_push_is_no_version(home: Home) -> None:
     record_training(recorder, table_version=12, model_version=1)
     recorder.run("Pusher", {}, {"pushed": ("PushedModel", {"pushed": 0})})
 
-    assert lineage(home, "toy.color")["id"] == "toy.color@1"
+    assert lineage(home, "toy.color").id == "toy.color@1"
 
 
 def test_text_is_a_tree_that_draws_each_branch_once(home: Home) -> None:

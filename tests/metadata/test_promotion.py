@@ -19,12 +19,12 @@ def test_promotions_are_kept_in_order_with_the_model_as_input(tmp_path: Path) ->
     second = record_promotion(home, "toy.color@2", "stable")
 
     found = promotions(home, "toy.color")
-    assert [(p["execution"], p["version"], p["label"]) for p in found] == [
+    assert [(p.execution, p.version, p.label) for p in found] == [
         (first, 2, "canary"),
         (second, 2, "stable"),
     ]
-    assert found[0]["time"] <= found[1]["time"]
-    assert found[0]["time"].endswith("Z")
+    assert found[0].time <= found[1].time
+    assert found[0].time.endswith("Z")
     [event] = Store(home).events_of_executions([second])
     assert (event.artifact, event.is_output) == (made["pushed"], False)
     assert promotions(home, "toy.color@1") == []
@@ -38,7 +38,7 @@ def test_a_version_without_a_pipeline_is_recorded_too(tmp_path: Path) -> None:
 
     assert [e.id for e in Store(home).executions_of_type(PROMOTION)] == [number]
     assert Store(home).events_of_executions([number]) == []
-    assert promotions(home, "toy.color@7")[0]["model"] == "toy.color"
+    assert promotions(home, "toy.color@7")[0].model == "toy.color"
 
 
 def test_a_promotion_needs_a_version(tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,9 @@ import pytest
 from goldlake_core.contracts.errors import StoreError, UsageError
 from goldlake_core.contracts.registry import load_usecase
 from goldlake_core.contracts.sections import DriftLimit
+from goldlake_core.documents.export import ExportManifest
+from goldlake_core.storage.exports import read_manifest
+from goldlake_core.storage.home import Home
 from tests.tfx_pipeline.toy_export import ROWS, TOY, toy_rows, write_export
 from tfx_pipeline.spec import ColumnSpec, PipelineSpec, ValidationSpec, pipeline_spec
 
@@ -24,8 +26,8 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def _manifest(home: Path) -> dict[str, Any]:
-    return json.loads((home / "exports" / EXPORT / "manifest.json").read_text())
+def _manifest(home: Path) -> ExportManifest:
+    return read_manifest(EXPORT, home=Home.at(home))[0]
 
 
 def _spec(home: Path) -> PipelineSpec:
@@ -152,7 +154,7 @@ def test_curated_schema_says_what_the_contract_says(home: Path) -> None:
     write_export(home)
     schema = curated_schema(_spec(home).validation)
     by_name = {feature.name: feature for feature in schema.feature}
-    assert list(by_name) == [c["name"] for c in _manifest(home)["columns"]]
+    assert list(by_name) == [c.name for c in _manifest(home).columns]
     assert list(schema.default_environment) == ["TRAINING", "SERVING"]
     kinds = {name: schema_pb2.FeatureType.Name(f.type) for name, f in by_name.items()}
     assert kinds["vessel_type"] == kinds["arrived"] == "BYTES"

@@ -13,13 +13,16 @@ from msgspec.structs import replace
 
 from goldlake_core.contracts.ids import parse_model
 from goldlake_core.contracts.registry import load_usecase
+from goldlake_core.documents import training
+from goldlake_core.documents.stages import TrainRequest
+from goldlake_core.storage.exports import read_manifest
 from goldlake_core.storage.home import Home
 from metadata.pushed import pushed_models
 from metadata.store import Store
 from metadata.walk import backwards
 from serving import config
 from tests.tfx_pipeline.examples import example_records, parsed
-from tests.tfx_pipeline.toy_export import ROWS, TOY, toy_rows, write_export
+from tests.tfx_pipeline.toy_export import ROWS, TOY, Written, toy_rows, write_export
 from tfx_pipeline import stages as runner
 from tfx_pipeline.spec import PipelineSpec
 
@@ -44,10 +47,10 @@ class Trained:
 
     home: Path
     folder: Path
-    result: dict[str, Any]
+    result: training.Trained
     events: list[tuple[str, str]]
 
-    def train(self, export: dict[str, Any], folder: Path | None = None) -> dict[str, Any]:
+    def train(self, export: Written, folder: Path | None = None) -> training.Trained:
         return _train(self.home, folder or self.folder, export, [])
 
     def edited(self, target: Path, file: str, old: str, new: str) -> Path:
@@ -61,15 +64,17 @@ class Trained:
 
 
 def _train(
-    home: Path, folder: Path, export: dict[str, Any], events: list[tuple[str, str]]
-) -> dict[str, Any]:
-    request = {
-        "usecase": str(folder),
-        "model": "overdue",
-        "home": str(home),
-        "export": export,
-        "run_id": "test",
-    }
+    home: Path, folder: Path, export: Written, events: list[tuple[str, str]]
+) -> training.Trained:
+    request = TrainRequest(
+        usecase=str(folder),
+        home=str(home),
+        run_id="test",
+        contract=dict(load_usecase(str(folder)).hashes),
+        model="overdue",
+        export_id=export.export_id,
+        manifest_sha256=export.manifest_sha256,
+    )
     return runner.train(request, lambda kind, message, **_: events.append((kind, message)))
 
 
@@ -90,30 +95,33 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trained]:
 def _spec(trained: Trained, **changes: Any) -> PipelineSpec:
     usecase = load_usecase(str(trained.folder))
     model = replace(usecase.models["overdue"], **changes)
-    return runner._spec(Home.at(trained.home), usecase, model, "toy_harbour/overdue/v3")
+    export_id = "toy_harbour/overdue/v3"
+    home = Home.at(trained.home)
+    manifest, sha256 = read_manifest(export_id, home=home)
+    return runner._spec(home, usecase, model, export_id, manifest, sha256)
 
 
-def _computed(result: dict[str, Any]) -> list[str]:
-    assert {node["state"] for node in result["nodes"]} <= {"cached", "complete"}
-    return [node["id"] for node in result["nodes"] if node["state"] == "complete"]
+def _computed(result: training.Trained) -> list[str]:
+    assert {node.state for node in result.nodes} <= {"cached", "complete"}
+    return [node.id for node in result.nodes if node.state == "complete"]
 
 
 def test_result_says_what_happened(trained: Trained) -> None:
     result = trained.result
-    assert (result["blessed"], result["pushed"], result["model_version"]) == (True, True, 1)
-    assert (result["verdict"], result["anomalies"]) == ("passed", [])
-    assert result["cached"] == []
-    assert result["baseline_version"] is None
-    assert result["metrics"]["example_count"] == ROWS["test"]
-    assert result["metrics"]["auc"] > 0.6
-    assert {bound["metric"] for bound in result["thresholds"]} >= {"auc", "binary_accuracy"}
-    assert all(bound["ok"] for bound in result["thresholds"])
-    assert (Path(result["model_uri"]) / "saved_model.pb").is_file()
-    assert list(Path(result["tensorboard"]).rglob("events.out.tfevents*"))
+    assert (result.blessed, result.pushed, result.model_version) == (True, True, 1)
+    assert (result.verdict, result.anomalies) == ("passed", ())
+    assert result.cached == ()
+    assert result.baseline_version is None
+    assert result.metrics["example_count"] == ROWS["test"]
+    assert result.metrics["auc"] > 0.6
+    assert {bound.metric for bound in result.thresholds} >= {"auc", "binary_accuracy"}
+    assert all(bound.ok for bound in result.thresholds)
+    assert (Path(result.model_uri) / "saved_model.pb").is_file()
+    assert list(Path(result.tensorboard).rglob("events.out.tfevents*"))
 
 
 def test_nodes_run_in_the_order_of_the_design(trained: Trained) -> None:
-    ran = [node["id"] for node in trained.result["nodes"]]
+    ran = [node.id for node in trained.result.nodes]
     assert [node for node in ran if node in ORDER] == ORDER
     assert ran.index("CuratedSchema") < ran.index("ExampleValidator") < ran.index("ValidationStop")
     assert ran.index("SchemaGen") < ran.index("ValidationStop")
@@ -137,8 +145,8 @@ def test_lineage_leads_from_the_table_to_the_model(trained: Trained) -> None:
 def test_second_run_is_cached(trained: Trained) -> None:
     result = trained.train(write_export(trained.home))
     assert _computed(result) == []
-    assert len(result["cached"]) == len(result["nodes"]) == len(trained.result["nodes"])
-    assert (result["model_version"], result["metrics"]) == (1, trained.result["metrics"])
+    assert len(result.cached) == len(result.nodes) == len(trained.result.nodes)
+    assert (result.model_version, result.metrics) == (1, trained.result.metrics)
 
 
 def test_edited_comment_is_cached(trained: Trained, tmp_path: Path) -> None:
@@ -150,9 +158,9 @@ def test_edited_threshold_evaluates_again_and_no_more(trained: Trained, tmp_path
     folder = trained.edited(tmp_path, "models/overdue.yaml", "{min: 0.6,", "{min: 0.999,")
     result = trained.train(write_export(trained.home), folder)
     assert _computed(result) == ["Evaluator", "Pusher"]
-    assert (result["blessed"], result["pushed"], result["model_version"]) == (False, False, None)
-    [auc] = [b for b in result["thresholds"] if b["metric"] == "auc"]
-    assert (auc["bound"], auc["ok"]) == (0.999, False)
+    assert (result.blessed, result.pushed, result.model_version) == (False, False, None)
+    [auc] = [b for b in result.thresholds if b.metric == "auc"]
+    assert (auc.bound, auc.ok) == (0.999, False)
 
 
 def test_promoted_version_is_what_another_candidate_is_compared_with(
@@ -160,15 +168,15 @@ def test_promoted_version_is_what_another_candidate_is_compared_with(
 ) -> None:
     _promote(trained)
     unchanged = trained.train(write_export(trained.home))
-    assert (unchanged["baseline_version"], _computed(unchanged)) == (None, [])
+    assert (unchanged.baseline_version, _computed(unchanged)) == (None, [])
     folder = trained.edited(tmp_path, "models/overdue.yaml", "{min: 0.5}", "{min: 0.51}")
     result = trained.train(write_export(trained.home), folder)
-    assert result["baseline_version"] == 1
+    assert result.baseline_version == 1
     again = {"ValidationVerdictGen", "ValidationStop", "ServingModel", "Evaluator", "Pusher"}
     assert set(_computed(result)) == again
-    assert {d["compare"]: d["value"] for d in result["distances"]}["drift"] == 0.0
-    assert "max_drop" in {bound["kind"] for bound in result["thresholds"]}
-    assert (result["blessed"], result["model_version"]) == (True, 1)
+    assert {d.compare: d.value for d in result.distances}["drift"] == 0.0
+    assert "max_drop" in {bound.kind for bound in result.thresholds}
+    assert (result.blessed, result.model_version) == (True, 1)
 
 
 def test_drifted_data_stop_the_run_with_a_verdict_on_record(trained: Trained) -> None:
@@ -178,8 +186,8 @@ def test_drifted_data_stop_the_run_with_a_verdict_on_record(trained: Trained) ->
     with pytest.raises(runner.DataRefused) as caught:
         trained.train(export)
     assert caught.value.exit_code == 3
-    [anomaly] = caught.value.details["anomalies"]
-    assert (anomaly["column"], anomaly["kind"]) == ("vessel_type", "drift")
+    [anomaly] = caught.value.anomalies
+    assert (anomaly.column, anomaly.kind) == ("vessel_type", "drift")
     assert "refused for 1 anomalies: vessel_type (train, drift)" in caught.value.message
     store = _store(trained)
     verdict = max(store.get_artifacts_by_type("ValidationVerdict"), key=lambda a: a.id)

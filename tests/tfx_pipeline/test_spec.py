@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 
 from goldlake_core.contracts.errors import PermanentError
 from goldlake_core.contracts.registry import load_usecase
 from goldlake_core.contracts.sections import UseCase
-from tests.tfx_pipeline.toy_export import TOY
+from goldlake_core.documents.export import ExportedColumn, ExportManifest, SplitParts
+from tests.tfx_pipeline.toy_export import BOUNDARIES, TOY
 from tfx_pipeline.spec import (
     EvaluationSpec,
     FeatureSpec,
@@ -27,16 +29,36 @@ def usecase() -> UseCase:
     return load_usecase(str(TOY))
 
 
-def _manifest(usecase: UseCase, **changes: Any) -> dict[str, Any]:
+def _manifest(usecase: UseCase, **changes: Any) -> ExportManifest:
     model = usecase.models["overdue"]
     table = usecase.gold[model.table]
     names = ("call_id", "arrived", *model.feature_columns, "overdue")
     columns = [table.column(name) for name in names]
-    return {
-        "columns": [{"name": c.name, "type": c.type, "nullable": c.nullable} for c in columns],
-        "splits": {"train": {"rows": 4}, "eval": {"rows": 2}, "test": {"rows": 1}},
-        **changes,
-    }
+    made = ExportManifest(
+        usecase=usecase.name,
+        model=model.name,
+        table=f"{usecase.name}.gold.{table.name}",
+        table_uuid="9d9e8a58-0000-4000-8000-000000000001",
+        version=3,
+        content_hash="00",
+        as_of="2025-01-01T00:00:00.000000Z",
+        event_end="2024-12-01T00:00:00.000000Z",
+        maturity_days=model.maturity_days,
+        boundaries=BOUNDARIES,
+        columns=tuple(
+            ExportedColumn(name=c.name, type=c.type, nullable=c.nullable) for c in columns
+        ),
+        label=model.label,
+        event_time=model.event_time,
+        key=table.key,
+        rows={},
+        splits={
+            split: SplitParts(rows=rows, parts=())
+            for split, rows in {"train": 4, "eval": 2, "test": 1}.items()
+        },
+        sections={},
+    )
+    return msgspec.structs.replace(made, **changes)
 
 
 def _spec(usecase: UseCase, **changes: Any) -> PipelineSpec:
@@ -97,7 +119,7 @@ def test_edited_comment_changes_nothing(usecase: UseCase) -> None:
 
 
 def test_export_without_a_needed_column_is_refused(usecase: UseCase) -> None:
-    columns = [c for c in _manifest(usecase)["columns"] if c["name"] != "crew"]
+    columns = tuple(c for c in _manifest(usecase).columns if c.name != "crew")
     with pytest.raises(PermanentError) as caught:
         _spec(usecase, columns=columns)
     assert "has no column 'crew', which toy_harbour.overdue needs" in caught.value.message
@@ -105,8 +127,9 @@ def test_export_without_a_needed_column_is_refused(usecase: UseCase) -> None:
 
 
 def test_export_with_another_type_is_refused(usecase: UseCase) -> None:
-    columns = [
-        {**c, "type": "double"} if c["name"] == "crew" else c for c in _manifest(usecase)["columns"]
-    ]
+    columns = tuple(
+        msgspec.structs.replace(c, type="double") if c.name == "crew" else c
+        for c in _manifest(usecase).columns
+    )
     with pytest.raises(PermanentError, match=r"'crew' .* is double, .* the contract says long"):
         _spec(usecase, columns=columns)

@@ -6,11 +6,15 @@ import hashlib
 import json
 import random
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from goldlake_core.contracts.registry import load_usecase
+from goldlake_core.contracts.schemas import export_columns
+from goldlake_core.documents import codec
+from goldlake_core.documents.export import Boundaries
 
 TOY = Path(__file__).parent.parent / "usecases" / "toy_harbour"
 FIRST = datetime(2024, 1, 1, 6)
@@ -19,6 +23,20 @@ _CARGO = {"CARGO": "timber", "FERRY": "", "FISHING": "cod on ice", "TANKER": "cr
 _LENGTH = {"CARGO": 120.0, "FERRY": 90.0, "FISHING": 24.0, "TANKER": 200.0}
 
 Row = dict[str, Any]
+BOUNDARIES = Boundaries(
+    eval_from="2024-07-19T00:00:00.000000Z",
+    test_from="2024-09-02T00:00:00.000000Z",
+    until="2024-12-01T00:00:00.000000Z",
+    mature_until="2024-12-02T00:00:00.000000Z",
+)
+
+
+@dataclass(frozen=True)
+class Written:
+    """An export that was written: its id, and the sha256 of its manifest."""
+
+    export_id: str
+    manifest_sha256: str
 
 
 def toy_rows(count: int = sum(ROWS.values()), seed: int = 1) -> list[Row]:
@@ -59,8 +77,8 @@ def write_export(
     change: Callable[[str, Row], Row] | None = None,
     folder: Path = TOY,
     version: int = 3,
-) -> dict[str, Any]:
-    """Writes parts and manifest below ``home``; returns what the stage ``export`` would.
+) -> Written:
+    """Writes parts and manifest below ``home``, in the layout of the stage ``export``.
 
     Args:
         home: The home.
@@ -74,8 +92,7 @@ def write_export(
     usecase = load_usecase(str(folder))
     model = usecase.models["overdue"]
     table = usecase.gold[model.table]
-    names = (*table.key, model.event_time, *model.feature_columns, model.label)
-    columns = [table.column(column) for column in dict.fromkeys(names)]
+    columns = export_columns(table, model)
     export_id = f"{usecase.name}/{model.name}/{name}"
     target = home / "exports" / export_id
     left = list(rows if rows is not None else toy_rows())
@@ -101,16 +118,18 @@ def write_export(
         "as_of": "2025-01-01T00:00:00.000000Z",
         "event_end": "2024-12-01T00:00:00.000000Z",
         "maturity_days": model.maturity_days,
-        "boundaries": {},
+        "boundaries": codec.plain(BOUNDARIES),
         "columns": [{"name": c.name, "type": c.type, "nullable": c.nullable} for c in columns],
         "label": model.label,
         "event_time": model.event_time,
         "key": list(table.key),
+        "rows": {split: part["rows"] for split, part in splits.items()},
         "splits": splits,
+        "sections": {name: usecase.hashes[name] for name in ["model.overdue.export"]},
     }
     text = json.dumps(manifest).encode()
     (target / "manifest.json").write_bytes(text)
-    return {"export_id": export_id, "manifest_sha256": hashlib.sha256(text).hexdigest()}
+    return Written(export_id, hashlib.sha256(text).hexdigest())
 
 
 def csv_cell(value: Any) -> str:

@@ -8,7 +8,7 @@ undone: in a nullable text column nobody can know any more which empty cells wer
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 import pyarrow as pa
@@ -20,6 +20,7 @@ from tfx.types import artifact_utils, standard_artifacts
 from tfx_bsl.coders.example_coder import ExamplesToRecordBatchDecoder
 
 from goldlake_core.contracts.errors import PermanentError, StoreError
+from goldlake_core.documents.export import ExportManifest
 from goldlake_core.storage.exports import SPLITS
 from tfx_pipeline.components.base import component_class
 from tfx_pipeline.components.data_snapshot import DataSnapshot, manifest_of
@@ -56,7 +57,7 @@ class Executor(BaseExecutor):
         manifest = manifest_of(snapshot)
         describe_examples(typed)
         for split in SPLITS:
-            listed = manifest["splits"][split]["rows"]
+            listed = manifest.splits[split].rows
             restorer = _Restorer(snapshot.export_id, manifest, split)
             source = artifact_utils.get_split_uri([guessed], split)
             target = artifact_utils.get_split_uri([typed], split)
@@ -82,7 +83,7 @@ ContractTypes = component_class(
 class _Restorer:
     """Undoes CsvExampleGen's guesses for one split; remembers which columns it has checked."""
 
-    def __init__(self, export_id: str, manifest: Mapping[str, Any], split: str) -> None:
+    def __init__(self, export_id: str, manifest: ExportManifest, split: str) -> None:
         self._export_id = export_id
         self._manifest = manifest
         self._split = split

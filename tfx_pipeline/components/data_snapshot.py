@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from typing import Any
 
@@ -13,6 +12,8 @@ from tfx.types import artifact_utils, standard_artifacts
 from tfx.types.artifact import Property, PropertyType
 
 from goldlake_core.contracts.errors import StoreError
+from goldlake_core.documents import codec
+from goldlake_core.documents.export import ExportManifest
 from goldlake_core.storage.exports import SPLITS, export_uri, read_manifest, verify_parts
 from tfx_pipeline.components.base import component_class
 
@@ -62,22 +63,22 @@ class Executor(BaseExecutor):
         manifest, _ = read_manifest(export_id, sha256)
         verify_parts(export_id, manifest)
         for split in SPLITS:
-            part = manifest["splits"][split]
-            listed = sum(p["rows"] for p in part["parts"])
-            if listed != part["rows"]:
+            part = manifest.splits[split]
+            listed = sum(p.rows for p in part.parts)
+            if listed != part.rows:
                 raise StoreError(
-                    f"The manifest of export {export_id!r} says {part['rows']} rows in split "
+                    f"The manifest of export {export_id!r} says {part.rows} rows in split "
                     f"{split!r}, and {listed} in its parts"
                 )
         snapshot = artifact_utils.get_single_instance(output_dict["snapshot"])
         for name in ("table", "table_uuid", "version", "content_hash", "as_of"):
-            setattr(snapshot, name, manifest[name])
+            setattr(snapshot, name, getattr(manifest, name))
         snapshot.export_id = export_id
         snapshot.manifest_sha256 = sha256
         for split in SPLITS:
-            setattr(snapshot, f"{split}_rows", manifest["splits"][split]["rows"])
+            setattr(snapshot, f"{split}_rows", manifest.splits[split].rows)
         with fileio.open(os.path.join(snapshot.uri, MANIFEST_FILE), "w") as file:
-            file.write(json.dumps(manifest))
+            file.write(codec.encode(manifest).decode())
         artifact_utils.get_single_instance(output_dict["export_uri"]).value = export_uri(export_id)
 
 
@@ -91,7 +92,8 @@ DataSnapshotGen = component_class(
 )
 
 
-def manifest_of(snapshot: types.Artifact) -> dict[str, Any]:
+def manifest_of(snapshot: types.Artifact) -> ExportManifest:
     """The manifest a snapshot was verified against."""
-    with fileio.open(os.path.join(snapshot.uri, MANIFEST_FILE), "r") as file:
-        return json.loads(file.read())
+    name = os.path.join(snapshot.uri, MANIFEST_FILE)
+    with fileio.open(name, "rb") as file:
+        return codec.decode(file.read(), ExportManifest, name)

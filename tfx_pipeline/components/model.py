@@ -15,6 +15,7 @@ from tfx.dsl.io import fileio
 from tfx.types import artifact_utils, standard_artifacts
 from tfx.utils import io_utils, path_utils
 
+from goldlake_core.documents import codec
 from goldlake_core.storage.exports import read_manifest
 from goldlake_core.storage.home import Home
 from goldlake_core.storage.model_versions import copy_version, push_model
@@ -93,25 +94,25 @@ class PusherExecutor(BaseExecutor):
             "model_artifact_id": model.id,
             "export_id": export_id,
             "manifest_sha256": sha256,
-            "table": manifest["table"],
-            "table_uuid": manifest["table_uuid"],
-            "table_version": manifest["version"],
-            "content_hash": manifest["content_hash"],
-            "as_of": manifest["as_of"],
+            "table": manifest.table,
+            "table_uuid": manifest.table_uuid,
+            "table_version": manifest.version,
+            "content_hash": manifest.content_hash,
+            "as_of": manifest.as_of,
             "metrics": read_evaluation(evaluation.uri)["metrics"],
             "fingerprint": exec_properties["fingerprint"],
             "baseline_version": exec_properties["baseline_version"] or None,
         }
         home = Home.at()
         document = push_model(home, usecase, name, _saved_model(model), about)
-        version = document["version"]
+        version = document.version
         pushed.set_int_custom_property("pushed", 1)
         pushed.set_int_custom_property("version", version)
         pushed.set_string_custom_property("pushed_version", str(version))
         destination = home.model(usecase, name, str(version))
         pushed.set_string_custom_property("pushed_destination", destination)
         with fileio.open(os.path.join(pushed.uri, "goldlake.json"), "w") as file:
-            file.write(json.dumps(document, indent=1))
+            file.write(codec.encode(document).decode())
 
 
 def _saved_model(model: types.Artifact) -> str:

@@ -8,7 +8,7 @@ Batches are streamed, so memory does not grow with the data.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import pyarrow as pa
@@ -24,6 +24,7 @@ from tfx.types import artifact_utils, standard_artifacts
 from tfx_bsl.coders.example_coder import RecordBatchToExamplesEncoder
 
 from goldlake_core.contracts.errors import StoreError
+from goldlake_core.documents.export import ExportManifest
 from goldlake_core.storage.exports import SPLITS, open_part
 from tfx_pipeline.components.base import component_class
 from tfx_pipeline.components.data_snapshot import DataSnapshot, manifest_of
@@ -65,7 +66,7 @@ class Executor(BaseExecutor):
         manifest = manifest_of(snapshot)
         describe_examples(examples)
         for split in SPLITS:
-            listed = manifest["splits"][split]["rows"]
+            listed = manifest.splits[split].rows
             batches = csv_batches(snapshot.export_id, manifest, split)
             folder = artifact_utils.get_split_uri([examples], split)
             written = write_examples(map(encodable, batches), folder, listed)
@@ -97,7 +98,7 @@ def describe_examples(examples: types.Artifact) -> None:
 
 def csv_batches(
     export_id: str,
-    manifest: Mapping[str, Any],
+    manifest: ExportManifest,
     split: str,
     columns: Iterable[str] | None = None,
 ) -> Iterator[pa.RecordBatch]:
@@ -115,7 +116,7 @@ def csv_batches(
     Raises:
         StoreError: A part is not a CSV file with these columns; the error names the part.
     """
-    column_types = {c["name"]: _READ_TYPES[c["type"]] for c in manifest["columns"]}
+    column_types = {c.name: _READ_TYPES[c.type] for c in manifest.columns}
     convert = csv.ConvertOptions(
         column_types=column_types,
         include_columns=list(columns if columns is not None else column_types),
@@ -125,7 +126,7 @@ def csv_batches(
         true_values=["true"],
         false_values=["false"],
     )
-    for part in manifest["splits"][split]["parts"]:
+    for part in manifest.splits[split].parts:
         with open_part(export_id, part) as file:
             try:
                 yield from csv.open_csv(
@@ -136,8 +137,8 @@ def csv_batches(
                 )
             except (pa.ArrowInvalid, pa.ArrowKeyError) as error:
                 raise StoreError(
-                    f"Part {part['path']!r} of export {export_id!r} is not a CSV file with the "
-                    f"manifest's columns: {error}"
+                    f"Part {part.path!r} of export {export_id!r} is no CSV with the manifest's "
+                    f"columns: {error}"
                 ) from error
 
 

@@ -48,11 +48,10 @@ def ingest(
 def tables(usecase: str | None, as_of: str | None, home: str | None, as_json: bool) -> None:
     """Show every table with rows, version, size and URI, and what became of all records."""
     from goldlake.cli import account
-    from goldlake.workflows import homes
-    from goldlake.workflows.tables import tables_document
+    from goldlake.workflows import homes, views
 
     chosen = homes.choose(home)
-    document = tables_document(usecase, chosen.home, as_of)
+    document = views.tables(usecase, chosen.home, as_of)
     if as_json:
         print_json(document)
     else:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import sys
 
 import click
@@ -18,10 +17,11 @@ def doctor(home: str | None, as_json: bool) -> None:
     """Say what this machine lacks, and the command that fixes it (exit code 3 if anything)."""
     from goldlake.workflows import homes
     from goldlake.workflows.doctor import findings
+    from goldlake_core.documents.reports import Findings
 
     found = findings(homes.choose(home).home)
     if as_json:
-        print_json({"findings": [dataclasses.asdict(finding) for finding in found]})
+        print_json(Findings(findings=tuple(found)))
     else:
         for finding in found:
             mark = click.style("✓", fg="green") if finding.is_ok else click.style("✗", fg="red")

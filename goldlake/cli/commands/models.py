@@ -30,7 +30,7 @@ def train(model: str, version: int | None, home: str | None, as_json: bool) -> N
         print_json(document)
     else:
         account.print_training(document)
-    sys.exit(0 if document["train"]["blessed"] else 3)
+    sys.exit(0 if document.train.blessed else 3)
 
 
 @click.command()
@@ -40,15 +40,14 @@ def train(model: str, version: int | None, home: str | None, as_json: bool) -> N
 def models(home: str | None, as_json: bool) -> None:
     """Show every pushed version, its data and figures, and which one serves now."""
     from goldlake.cli import account
-    from goldlake.workflows import homes
-    from goldlake.workflows.models import models_document
+    from goldlake.workflows import homes, views
 
     chosen = homes.choose(home)
-    document = models_document(chosen.home)
+    document = views.models(chosen.home)
     if as_json:
         print_json(document)
     else:
-        print_home(chosen, is_empty=not document["models"])
+        print_home(chosen, is_empty=not document.models)
         account.print_models(document)
 
 
@@ -73,6 +72,6 @@ def promote(model: str, label: str, url: str | None, home: str | None, as_json: 
         print_json(document)
     else:
         click.echo(
-            f"{document['model']}@{document['version']} serves as {document['label']!r}"
-            + (f" (before: @{document['before']})" if document["before"] else "")
+            f"{document.model}@{document.version} serves as {document.label!r}"
+            + (f" (before: @{document.before})" if document.before else "")
         )

@@ -15,11 +15,10 @@ from goldlake.cli.common import home_option, json_option, print_home, print_json
 def lineage(name: str, home: str | None, as_json: bool) -> None:
     """Which rows made this model, or which models this table version made."""
     from goldlake.cli.lineage_text import lineage_text
-    from goldlake.workflows import homes
-    from metadata.lineage import lineage as chain
+    from goldlake.workflows import homes, views
 
     chosen = homes.choose(home)
-    document = chain(chosen.home, name)
+    document = views.lineage(chosen.home, name)
     if as_json:
         print_json(document)
     else:

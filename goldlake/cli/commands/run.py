@@ -43,16 +43,16 @@ def run(usecase: str, home: str | None, as_json: bool, **options: Any) -> None:
     from goldlake.cli import account
     from goldlake.cli.progress import Progress
     from goldlake.workflows import homes
-    from goldlake.workflows.run import EMBEDDED, Order, run_whole
+    from goldlake.workflows.run import EMBEDDED, RunRequest, run_whole
     from goldlake_core.storage.home import DEMO_HOME
 
-    order = Order(usecase=usecase, **options)
-    default = DEMO_HOME if order.source == EMBEDDED else None
+    request = RunRequest(usecase=usecase, **options)
+    default = DEMO_HOME if request.source == EMBEDDED else None
     place = homes.choose(home, default).home
     homes.remember(place)
     with Progress(account.SUMMARIES) as progress:
-        document = run_whole(order, place, progress)
-    exit_code = document["exit_code"]
+        document = run_whole(request, place, progress)
+    exit_code = document.exit_code
     if as_json:
         print_json(document)
     else:

@@ -46,10 +46,11 @@ def serve(rest_port: int, host: str, model_config_file: str | None, home: str | 
 def predict(model: str, source: TextIO, url: str, label: str | None, as_json: bool) -> None:
     """Ask a served model; a missing key of a row travels as its contract says."""
     from goldlake.workflows.serve import predictions
+    from goldlake_core.documents.reports import Predictions
 
     answers = predictions(model, _instances(source.read()), url, label)
     if as_json:
-        print_json({"predictions": answers})
+        print_json(Predictions(predictions=tuple(answers)))
     else:
         for answer in answers:
             click.echo(json.dumps(answer))

@@ -17,8 +17,8 @@ EXPORT = "toy_harbour/overdue/v3"
 def test_untouched_export_is_verified(tmp_path: Path) -> None:
     made = write_export(tmp_path)
     home = Home.at(tmp_path)
-    manifest, sha256 = read_manifest(EXPORT, made["manifest_sha256"], home)
-    assert sha256 == made["manifest_sha256"]
+    manifest, sha256 = read_manifest(EXPORT, made.manifest_sha256, home)
+    assert sha256 == made.manifest_sha256
     size = sum(p.stat().st_size for p in (tmp_path / "exports").rglob("*.csv"))
     assert verify_parts(EXPORT, manifest, home) == size
 
@@ -28,7 +28,7 @@ def test_changed_manifest_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "exports" / EXPORT / "manifest.json"
     file.write_text(file.read_text().replace('"version": 3', '"version": 4'))
     with pytest.raises(StoreError, match="changed after the export was made"):
-        read_manifest(EXPORT, made["manifest_sha256"], Home.at(tmp_path))
+        read_manifest(EXPORT, made.manifest_sha256, Home.at(tmp_path))
 
 
 def test_changed_part_is_named(tmp_path: Path) -> None:

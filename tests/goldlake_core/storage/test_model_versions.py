@@ -8,6 +8,7 @@ import fsspec
 import pytest
 
 from goldlake_core.contracts.errors import PermanentError
+from goldlake_core.documents.codec import plain
 from goldlake_core.storage import model_versions as pusher
 from goldlake_core.storage.home import Home
 from goldlake_core.storage.model_versions import copy_version, push_model, pushed_versions
@@ -31,13 +32,13 @@ def test_versions_count_from_one(home: Home, tmp_path: Path) -> None:
     for number in (1, 2, 3):
         folder = saved_model(tmp_path / str(number), f"model {number}")
         document = push_model(home, "parcels", "late", folder, ABOUT)
-        assert document["version"] == number
+        assert document.version == number
     base = Path(home.model("parcels", "late"))
     assert sorted(os.listdir(base)) == ["1", "2", "3"]
     assert (base / "2" / "saved_model.pb").read_text() == "model 2"
     assert (base / "2" / "variables" / "variables.index").read_text() == "index"
     about = json.loads((base / "2" / "assets.extra" / "goldlake.json").read_text())
-    assert about == pushed_versions(home, "parcels", "late")[2]
+    assert about == plain(pushed_versions(home, "parcels", "late")[2])
     assert about["export_id"] == "parcels/late/one"
     assert about["table_version"] == 4
     assert (about["usecase"], about["model"], about["version"]) == ("parcels", "late", 2)
@@ -46,23 +47,25 @@ def test_versions_count_from_one(home: Home, tmp_path: Path) -> None:
 def test_the_same_model_is_pushed_once(home: Home, tmp_path: Path) -> None:
     first = push_model(home, "parcels", "late", saved_model(tmp_path / "a", "one"), ABOUT)
     push_model(home, "parcels", "late", saved_model(tmp_path / "b", "two"), ABOUT)
-    again = push_model(home, "parcels", "late", saved_model(tmp_path / "c", "one"), {"x": 1})
+    again = push_model(
+        home, "parcels", "late", saved_model(tmp_path / "c", "one"), {"as_of": "later"}
+    )
     assert again == first
     assert list(pushed_versions(home, "parcels", "late")) == [1, 2]
 
 
 def test_models_do_not_share_versions(home: Home, tmp_path: Path) -> None:
     folder = saved_model(tmp_path / "a", "one")
-    assert push_model(home, "parcels", "late", folder, ABOUT)["version"] == 1
-    assert push_model(home, "parcels", "lost", folder, ABOUT)["version"] == 1
+    assert push_model(home, "parcels", "late", folder, ABOUT).version == 1
+    assert push_model(home, "parcels", "lost", folder, ABOUT).version == 1
 
 
 def test_a_version_of_another_hand_is_left_alone(home: Home, tmp_path: Path) -> None:
     Path(home.model("parcels", "late", "7")).mkdir(parents=True)
     Path(home.model("parcels", "late", "notes")).mkdir()
     document = push_model(home, "parcels", "late", saved_model(tmp_path / "a", "one"), ABOUT)
-    assert document["version"] == 8
-    assert pushed_versions(home, "parcels", "late")[7] == {}
+    assert document.version == 8
+    assert pushed_versions(home, "parcels", "late")[7] is None
 
 
 def test_nothing_half_written_is_seen(
@@ -90,7 +93,7 @@ def test_a_version_taken_in_between_is_skipped(
 
     monkeypatch.setattr(pusher.os, "rename", race)
     document = push_model(home, "parcels", "late", saved_model(tmp_path / "a", "one"), ABOUT)
-    assert document["version"] == 2
+    assert document.version == 2
     first = Path(home.model("parcels", "late", "1"))
     assert (first / "saved_model.pb").read_text() == "somebody else's"
 
@@ -98,7 +101,7 @@ def test_a_version_taken_in_between_is_skipped(
 def test_a_home_that_is_not_this_disk(tmp_path: Path) -> None:
     home = Home.at("memory://pushed")
     document = push_model(home, "parcels", "late", saved_model(tmp_path / "a", "one"), ABOUT)
-    assert document["version"] == 1
+    assert document.version == 1
     fs = fsspec.filesystem("memory")
     assert fs.cat_file("/pushed/models/parcels.late/1/saved_model.pb") == b"one"
     assert pushed_versions(home, "parcels", "late") == {1: document}

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from goldlake_core.contracts.errors import PermanentError, StoreError, UsageError
 from goldlake_core.contracts.sections import Source, UseCase
+from goldlake_core.documents.lakehouse import Landed
 from goldlake_core.storage.home import Home
 from goldlake_core.storage.landing import LandingZone
 from lakehouse.sources.land import land
@@ -32,7 +33,7 @@ def write(ledger: UseCase, name: str, text: str) -> Path:
     return file
 
 
-def ingest(ledger: UseCase, source: str = "live", **days: str) -> dict[str, Any]:
+def ingest(ledger: UseCase, source: str = "live", **days: str) -> Landed:
     def quiet(kind: str, message: str, **fields: Any) -> None:
         pass
 
@@ -62,11 +63,11 @@ def test_files_land_in_the_order_of_their_names(ledger: UseCase) -> None:
         '{"n":6}',
         '{"n":7}',
     ]
-    assert (result["pages"], result["rows"]) == (4, 9)
-    assert result["identity"]["kind"] == "files"
-    assert ingest(ledger)["rows"] == 0
+    assert (result.pages, result.rows) == (4, 9)
+    assert result.identity["kind"] == "files"
+    assert ingest(ledger).rows == 0
     write(ledger, "d.jsonl", '{"n":8}\n')
-    assert ingest(ledger)["rows"] == 1
+    assert ingest(ledger).rows == 1
     assert lines(ledger)[-1] == '{"n":8}'
 
 
@@ -110,7 +111,7 @@ def test_killed_after_a_page_it_lands_the_same(
                 ingest(ledger)
         folder = ledger.folder / "home" / "landing" / ledger.name / "ledger" / "pages"
         assert len(list(folder.glob("*.gz"))) == 1, calls
-    assert ingest(ledger)["adopted"] == 1
+    assert ingest(ledger).adopted == 1
     assert lines(ledger) == numbers
 
 

@@ -23,6 +23,7 @@ from goldlake_core.contracts.errors import (
 )
 from goldlake_core.contracts.registry import load_usecase
 from goldlake_core.contracts.sections import UseCase
+from goldlake_core.documents.lakehouse import CursorState, Landed
 from goldlake_core.storage.home import Home
 from goldlake_core.storage.landing import LandingZone
 from goldlake_core.storage.locks import StoreLock
@@ -61,7 +62,7 @@ def served_rows(usecase: UseCase, rows: int, seed: int) -> list[bytes]:
 
 def ingest(
     usecase: UseCase, home: Home, url: str, since: str | None = None, until: str | None = None
-) -> dict[str, Any]:
+) -> Landed:
     return land(usecase, home, url, since, until, "run-1", quiet)
 
 
@@ -73,15 +74,15 @@ def test_everything_lands_once_and_again_nothing(
     url = serve(toy, rows=1_100, seed=1)
     events: list[dict[str, Any]] = []
     result = land(toy, home, url, None, None, "r", lambda k, m, **f: events.append({"m": m, **f}))
-    assert (result["pages"], result["rows"], result["retries"]) == (6, 1_100, 0)
-    assert result["identity"]["kind"] == "generated"
+    assert (result.pages, result.rows, result.retries) == (6, 1_100, 0)
+    assert result.identity["kind"] == "generated"
     assert events[-1] == {"m": "landed 1,100 rows", "done": 1_100, "total": 1_100}
     assert landed_lines(home, toy) == served_rows(toy, 1_100, 1)
     last = orjson.loads(landed_lines(home, toy)[-1])
-    assert result["cursor"] == {"value": last[":updated_at"], "tiebreak": last[":id"]}
+    assert result.cursor == CursorState(value=last[":updated_at"], tiebreak=last[":id"])
     before = zone_of(home, toy).manifest()
     again = ingest(toy, home, url)
-    assert (again["pages"], again["rows"], again["cursor"]) == (0, 0, result["cursor"])
+    assert (again.pages, again.rows, again.cursor) == (0, 0, result.cursor)
     assert zone_of(home, toy).manifest() == before
 
 
@@ -109,8 +110,8 @@ def test_faults_lose_and_double_nothing(
 ) -> None:
     small = with_source(toy, page_rows=20, options={"backoff_s": 0.0001, "attempts": 20})
     result = ingest(small, Home.at(tmp_path), serve(toy, rows=600, seed=1, faults=faults))
-    assert result["retries"] > 5
-    assert result["requests"] == 30 + 1 + 2 + result["retries"]  # an empty page; identity, count
+    assert result.retries > 5
+    assert result.requests == 30 + 1 + 2 + result.retries  # an empty page; identity, count
     assert landed_lines(Home.at(tmp_path), toy) == served_rows(toy, 600, 1)
 
 
@@ -126,7 +127,7 @@ def test_a_time_that_many_pages_share_is_got_past(
     file.write_bytes(b"\n".join(map(orjson.dumps, rows)))
     home = Home.at(tmp_path / "home")
     result = ingest(with_source(toy, page_rows=70), home, serve(toy, data=(file,)))
-    assert (result["rows"], result["pages"]) == (1_000, 15)
+    assert (result.rows, result.pages) == (1_000, 15)
     landed = Counter(json.loads(line)["call_id"] for line in landed_lines(home, toy))
     assert landed == Counter(f"C{i:05}" for i in range(1_000))
 
@@ -180,10 +181,10 @@ def test_killed_at_any_step_it_lands_the_same_rows(
         ("write_manifest", True),
         ("move_cursor", False),
     }
-    assert result["adopted"] == int(has_orphan)
+    assert result.adopted == int(has_orphan)
     folder = Path(zone_of(home, toy).pages_uri)
     assert {name: (folder / name).read_bytes() for name in pages} == pages, "a page was rewritten"
-    assert ingest(small, home, url)["rows"] == 0
+    assert ingest(small, home, url).rows == 0
 
 
 def test_a_page_that_was_written_stays_though_the_source_moved_on(
@@ -205,7 +206,7 @@ def test_a_page_that_was_written_stays_though_the_source_moved_on(
         with pytest.raises(Killed):
             ingest(small, home, serve(toy, data=(files[0],)))
     result = ingest(small, home, serve(toy, data=(files[1],)))
-    assert (result["adopted"], result["rows"]) == (1, 5)
+    assert (result.adopted, result.rows) == (1, 5)
     assert [e.rows for e in zone_of(home, toy).manifest()] == [4, 2, 3]
     ids = [json.loads(line)["call_id"] for line in landed_lines(home, toy)]
     assert ids == [row["call_id"] for row in rows]
@@ -221,7 +222,7 @@ def test_a_source_that_fails_for_good_keeps_what_landed(
     kept = len(landed_lines(home, toy))
     assert kept < 1_100
     result = ingest(small, home, serve(toy, rows=1_100, seed=1))
-    assert result["rows"] == 1_100 - kept
+    assert result.rows == 1_100 - kept
     assert landed_lines(home, toy) == served_rows(toy, 1_100, 1)
 
 
@@ -239,7 +240,7 @@ def test_another_source_is_refused_and_nothing_lands(
     assert "Rows of two sources are never mixed" in caught.value.message
     assert f"--home {tmp_path}-2" in caught.value.message
     assert landed_lines(home, toy) == before
-    assert ingest(toy, home, serve(toy, rows=300, seed=1))["rows"] == 0, "another port is the same"
+    assert ingest(toy, home, serve(toy, rows=300, seed=1)).rows == 0, "another port is the same"
 
 
 def test_a_range_has_its_own_cursor(toy: UseCase, serve: Serve, tmp_path: Path) -> None:
@@ -252,9 +253,9 @@ def test_a_range_has_its_own_cursor(toy: UseCase, serve: Serve, tmp_path: Path) 
         if "2024-02-01" <= row["arrived"] < "2024-03-01"
     ]
     assert lines == expected
-    assert february["rows"] == len(expected) > 50
-    assert ingest(toy, home, url, "2024-02-01", "2024-03-01")["rows"] == 0
-    assert ingest(toy, home, url)["rows"] == 600
+    assert february.rows == len(expected) > 50
+    assert ingest(toy, home, url, "2024-02-01", "2024-03-01").rows == 0
+    assert ingest(toy, home, url).rows == 600
     assert {e.since for e in zone_of(home, toy).manifest()} == {None, "2024-02-01"}
 
 
@@ -286,7 +287,7 @@ def test_two_landings_at_once_are_refused(toy: UseCase, serve: Serve, tmp_path: 
         with pytest.raises(LockedError):
             simulate_other(home, toy.name)
 
-    assert land(toy, home, url, None, None, "r", inside)["rows"] == 100
+    assert land(toy, home, url, None, None, "r", inside).rows == 100
 
 
 def simulate_other(home: Home, usecase: str) -> None:
@@ -351,7 +352,7 @@ def test_time_played_forward_makes_a_stream(toy: UseCase, serve: Serve, tmp_path
     home, polls = Home.at(tmp_path), list[int]()
     for _ in range(60):
         time.sleep(0.04)  # an answer takes less than the time that rows need to appear
-        polls.append(ingest(chicago, home, url)["rows"])
+        polls.append(ingest(chicago, home, url).rows)
         if polls[-1] == 0 and len(polls) > 5:
             break
     assert sum(1 for rows in polls if rows) > 3
@@ -372,6 +373,6 @@ def test_the_real_year_lands_whole(serve: Serve, tmp_path: Path, test_data: Path
     url = serve(chicago, data=(test_data / "chicago" / "crimes_2016.csv.gz",))
     home = Home.at(tmp_path)
     result = ingest(chicago, home, url)
-    assert (result["rows"], result["pages"], result["retries"]) == (268_813, 27, 0)
+    assert (result.rows, result.pages, result.retries) == (268_813, 27, 0)
     ids = {orjson.loads(line)["id"] for line in landed_lines(home, chicago)}
     assert len(ids) == 268_813

@@ -1,0 +1,46 @@
+"""JSON Schemas of what commands print with ``--json``, from the types of the documents.
+
+``python -m goldlake.workflows.pages.json_documents`` writes them to ``docs/reference/json/``.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from goldlake_core.documents import lakehouse, reports
+
+COMMANDS: dict[str, Any] = {
+    "doctor": reports.Findings,
+    "export": lakehouse.Exported,
+    "ingest": reports.IngestReport,
+    "lineage": reports.Lineage,
+    "models": reports.ModelsView,
+    "predict": reports.Predictions,
+    "promote": reports.Promotion,
+    "run": reports.RunReport,
+    "source": reports.SourceAddress,
+    "tables": reports.TablesView,
+    "train": reports.TrainReport,
+}
+"""Type of the document by command."""
+
+FOLDER = Path(__file__).resolve().parents[3] / "docs" / "reference" / "json"
+_DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+
+def json_schemas() -> dict[str, str]:
+    """The JSON Schema of every command's document by command."""
+    return {
+        name: json.dumps({"$schema": _DIALECT, **msgspec.json.schema(kind)}, indent=1) + "\n"
+        for name, kind in COMMANDS.items()
+    }
+
+
+if __name__ == "__main__":
+    FOLDER.mkdir(exist_ok=True)
+    for command, text in json_schemas().items():
+        (FOLDER / f"{command}.json").write_text(text, encoding="utf-8")

@@ -1,0 +1,111 @@
+"""The manifest of an export: what the rows are, and under which contract they were written."""
+
+from __future__ import annotations
+
+import msgspec
+
+from goldlake_core.documents.codec import FORMAT
+
+
+class ExportedColumn(msgspec.Struct, frozen=True, kw_only=True):
+    """One column of an export's CSV parts.
+
+    Attributes:
+        name: Name of the column, as in the header of each part.
+        type: Type of the contract, such as ``double``.
+        nullable: Whether a value may be missing.
+    """
+
+    name: str
+    type: str
+    nullable: bool
+
+
+class Part(msgspec.Struct, frozen=True, kw_only=True):
+    """One CSV file of a split.
+
+    Attributes:
+        path: Path inside the export's folder.
+        rows: Number of rows, without the header.
+        bytes: Size of the file.
+        sha256: Digest of the file's bytes, in hexadecimal.
+    """
+
+    path: str
+    rows: int
+    bytes: int
+    sha256: str
+
+
+class SplitParts(msgspec.Struct, frozen=True, kw_only=True):
+    """The files of one split.
+
+    Attributes:
+        rows: Number of rows in all parts.
+        parts: The files in the order of their rows.
+    """
+
+    rows: int
+    parts: tuple[Part, ...]
+
+
+class Boundaries(msgspec.Struct, frozen=True, kw_only=True):
+    """The instants that divide the rows by event time, ISO 8601 in UTC.
+
+    Attributes:
+        train_from: First instant of train; null when train takes all earlier rows.
+        eval_from: First instant of eval.
+        test_from: First instant of test.
+        until: First instant after test.
+        mature_until: First instant whose rows are younger than the label's maturity.
+    """
+
+    train_from: str | None = None
+    eval_from: str
+    test_from: str
+    until: str
+    mature_until: str
+
+
+class ExportManifest(msgspec.Struct, frozen=True, kw_only=True):
+    """The file ``manifest.json`` of an export.
+
+    Attributes:
+        format: Format version of the file.
+        usecase: Name of the use case.
+        model: Name of the model, without its use case.
+        table: Id of the gold table, such as ``bikes.gold.trips``.
+        table_uuid: Id that Delta gave the table when it was made.
+        version: Version of the gold table.
+        content_hash: Digest of all rows of that version, independent of their order.
+        as_of: Newest change at the source that the version holds, ISO 8601 in UTC.
+        event_end: End of the events in the version, ISO 8601 in UTC.
+        maturity_days: Age in days from which a label is trusted.
+        boundaries: The instants that divide the rows.
+        columns: The columns in the order of the header.
+        label: Name of the label's column.
+        event_time: Name of the column that rows are divided by.
+        key: Names of the key's columns.
+        rows: Rows by split, and those left out (``immature``, ``outside``).
+        splits: The files by split.
+        sections: Hashes of the contract's sections that shaped the export, by section.
+    """
+
+    format: int = FORMAT
+    usecase: str
+    model: str
+    table: str
+    table_uuid: str
+    version: int
+    content_hash: str
+    as_of: str
+    event_end: str
+    maturity_days: int
+    boundaries: Boundaries
+    columns: tuple[ExportedColumn, ...]
+    label: str
+    event_time: str
+    key: tuple[str, ...]
+    rows: dict[str, int]
+    splits: dict[str, SplitParts]
+    sections: dict[str, str]

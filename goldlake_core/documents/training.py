@@ -1,0 +1,163 @@
+"""What the pipeline found and pushed."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from goldlake_core.documents.codec import FORMAT
+
+Metrics = dict[str, float | None]
+"""Metrics by name; null where a metric is undefined, such as the AUC of one class."""
+
+
+class Anomaly(msgspec.Struct, frozen=True, kw_only=True):
+    """Something in the data that the schema does not allow.
+
+    Attributes:
+        column: Name of the column; empty when it concerns the whole data set.
+        split: The split it was found in.
+        kind: ``drift``, ``skew``, or TFDV's name of the anomaly in lower case.
+        severity: ``error`` when it refuses the data, else ``warning``.
+        description: What TFDV says about it.
+    """
+
+    column: str
+    split: str
+    kind: str
+    severity: str
+    description: str
+
+
+class Distance(msgspec.Struct, frozen=True, kw_only=True):
+    """A measured distance between two distributions of a column.
+
+    Attributes:
+        column: Name of the column.
+        compare: What was compared with train: ``drift`` with the earlier train split, ``skew``
+            with the test split.
+        measure: The distance, such as ``l_infty``.
+        value: The distance that was measured.
+        limit: The largest distance allowed.
+    """
+
+    column: str
+    compare: str
+    measure: str
+    value: float
+    limit: float
+
+
+class Bound(msgspec.Struct, frozen=True, kw_only=True):
+    """A bound of the contract, and what was found.
+
+    Attributes:
+        metric: Name of the metric.
+        kind: ``max_drop`` compares with the model that serves now.
+        value: The candidate's metric, or null where it is undefined.
+        bound: What the value had to reach or stay under, or null where it is undefined.
+        ok: Whether the bound is met.
+    """
+
+    metric: str
+    kind: Literal["minimum", "maximum", "max_drop"]
+    value: float | None
+    bound: float | None
+    ok: bool
+
+
+class NodeReport(msgspec.Struct, frozen=True, kw_only=True):
+    """One node of a pipeline run.
+
+    Attributes:
+        id: Name of the node.
+        state: ``complete``, or ``cached`` when its results were there already.
+        seconds: Duration in seconds.
+    """
+
+    id: str
+    state: str
+    seconds: float
+
+
+class Trained(msgspec.Struct, frozen=True, kw_only=True, tag_field="status", tag="ok"):
+    """The result of the stage ``train``.
+
+    Attributes:
+        format: Format version of the file.
+        run_id: The run that trained.
+        blessed: Whether the candidate meets all bounds and can be served.
+        serving_problem: Why the candidate cannot be served, or null.
+        pushed: Whether the candidate is in the home's ``models/`` folder.
+        model_version: Version that it was pushed as, or null.
+        model_uri: Folder of that version, or null.
+        verdict: The validation gate's decision, ``passed``.
+        anomalies: What the validation gate found.
+        distances: Distances that it measured.
+        metrics: The candidate's metrics on the test split.
+        thresholds: The contract's bounds with what was found.
+        baseline_version: Version that the candidate was compared with, or null.
+        cached: Names of the nodes whose results were there already.
+        nodes: All nodes in the order they ran.
+        tensorboard: Folder with the training's event files.
+    """
+
+    format: int = FORMAT
+    run_id: str
+    blessed: bool
+    serving_problem: str | None
+    pushed: bool
+    model_version: int | None
+    model_uri: str | None
+    verdict: str
+    anomalies: tuple[Anomaly, ...]
+    distances: tuple[Distance, ...]
+    metrics: Metrics
+    thresholds: tuple[Bound, ...]
+    baseline_version: int | None
+    cached: tuple[str, ...]
+    nodes: tuple[NodeReport, ...]
+    tensorboard: str
+
+
+class PushedVersion(msgspec.Struct, frozen=True, kw_only=True):
+    """The file ``goldlake.json`` of a pushed model version.
+
+    Attributes:
+        format: Format version of the file.
+        usecase: Name of the use case.
+        model: Name of the model, without its use case.
+        version: Number of the version.
+        model_artifact_id: Id of the Model artifact in ML Metadata.
+        export_id: The export that the model learned from.
+        manifest_sha256: Digest of that export's manifest.
+        table: Id of the gold table.
+        table_uuid: Id that Delta gave the table when it was made.
+        table_version: Version of the gold table.
+        content_hash: Digest of the rows of that version.
+        as_of: Newest change at the source that the version holds, ISO 8601 in UTC.
+        metrics: The model's metrics on the test split.
+        fingerprint: Digest of everything that the model was made from.
+        baseline_version: Version that the model was compared with, or null.
+        model_sha256: Digest of the SavedModel's files.
+        pushed_at: Instant of the push, ISO 8601 in UTC.
+    """
+
+    format: int = FORMAT
+    usecase: str
+    model: str
+    version: int
+    model_artifact_id: int | None = None
+    export_id: str | None = None
+    manifest_sha256: str | None = None
+    table: str | None = None
+    table_uuid: str | None = None
+    table_version: int | None = None
+    content_hash: str | None = None
+    as_of: str | None = None
+    metrics: Metrics = {}
+    fingerprint: str | None = None
+    baseline_version: int | None = None
+    model_sha256: str
+    pushed_at: str

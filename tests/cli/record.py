@@ -1,0 +1,46 @@
+"""Records what commands print with ``--json``: ``python -m tests.cli.record``; takes minutes.
+
+The documents in ``recorded/`` were written by a real run. Tests of the command line read them, so
+that they need neither Spark nor TensorFlow.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+RECORDED = Path(__file__).parent / "recorded"
+PLACE = "/home/you"
+MODEL = "chicago_crime.arrest"
+COMMANDS = {
+    "run": ("run", "chicago_crime", "--rows", "4000"),
+    "tables": ("tables", "chicago_crime"),
+    "models": ("models",),
+    "lineage": ("lineage", f"{MODEL}@1"),
+    "lineage_forwards": ("lineage", "chicago_crime.gold.arrest_features"),
+    "promote": ("promote", f"{MODEL}@1", "--label", "canary"),
+    "export": ("export", MODEL),
+}
+
+
+def record(folder: Path, target: Path) -> None:
+    """Runs every command on one home in ``folder``; writes its document to ``target``."""
+    for name, arguments in COMMANDS.items():
+        command = [sys.executable, "-m", "goldlake.cli.main", *arguments]
+        answer = subprocess.run(
+            [*command, "--home", str(folder / "lake"), "--json"],
+            capture_output=True,
+            text=True,
+            check=True,
+            env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+        )
+        text = answer.stdout.replace(str(folder), PLACE)
+        (target / f"{name}.json").write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as place:
+        record(Path(place).resolve(), RECORDED)

@@ -1,0 +1,335 @@
+"""What every command prints, and its JSON document, from documents that a real run wrote.
+
+`tests.cli.record` writes ``recorded/`` again.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+import jsonschema
+import msgspec
+import pytest
+from click.testing import CliRunner, Result
+
+from goldlake.cli.main import main
+from goldlake.workflows.pages import json_documents
+from goldlake.workflows.processes import StageEnded, StageFailed
+from goldlake_core.documents import codec
+from goldlake_core.documents.lakehouse import Exported
+from goldlake_core.documents.reports import (
+    Answer,
+    IngestReport,
+    Lineage,
+    ModelReport,
+    ModelsView,
+    Promotion,
+    RunReport,
+    TablesView,
+    TrainReport,
+)
+from goldlake_core.documents.stages import StageError
+from goldlake_core.documents.training import Anomaly
+from goldlake_core.stages import event_now
+
+RECORDED = Path(__file__).parent / "recorded"
+MODEL = "chicago_crime.arrest"
+T = TypeVar("T")
+
+
+def recorded(name: str, kind: type[T]) -> T:
+    return codec.decode((RECORDED / f"{name}.json").read_bytes(), kind, name)
+
+
+@pytest.fixture
+def report() -> RunReport:
+    return recorded("run", RunReport)
+
+
+@pytest.fixture
+def answer(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, Any], None]:
+    """Lets a workflow's function answer with a document, or raise an error."""
+
+    def replaced(function: str, document: Any) -> None:
+        def answering(*arguments: Any, **options: Any) -> Any:
+            if isinstance(document, Exception):
+                raise document
+            return document
+
+        monkeypatch.setattr(f"goldlake.workflows.{function}", answering)
+
+    return replaced
+
+
+def run(*arguments: str, exit_code: int = 0) -> Result:
+    result = CliRunner().invoke(main, [*arguments, "--home", "lake"])
+    assert result.exit_code == exit_code, result.output
+    return result
+
+
+def printed(*arguments: str, exit_code: int = 0) -> list[str]:
+    lines = run(*arguments, exit_code=exit_code).output.splitlines()
+    return [line.rstrip() for line in lines]
+
+
+def _schema(command: str) -> Any:
+    return json.loads((json_documents.FOLDER / f"{command}.json").read_text(encoding="utf-8"))
+
+
+def _with_model(report: RunReport, **changes: Any) -> RunReport:
+    model = msgspec.structs.replace(report.models[MODEL], **changes)
+    code = 0 if model.promotion else 3
+    return msgspec.structs.replace(report, models={MODEL: model}, exit_code=code)
+
+
+JSON = [
+    (("run", "chicago_crime"), "run.run_whole", "run", RunReport),
+    (("tables",), "views.tables", "tables", TablesView),
+    (("models",), "views.models", "models", ModelsView),
+    (("lineage", MODEL), "views.lineage", "lineage", Lineage),
+    (("lineage", f"{MODEL}_features"), "views.lineage", "lineage_forwards", Lineage),
+    (("promote", f"{MODEL}@1"), "promote.promote", "promote", Promotion),
+    (("export", MODEL), "ingest.export", "export", Exported),
+]
+
+
+@pytest.mark.parametrize(("command", "function", "name", "kind"), JSON, ids=lambda v: str(v)[:12])
+def test_json_is_the_document(command, function, name, kind, answer) -> None:
+    answer(function, recorded(name, kind))
+    text = run(*command, "--json").stdout
+    assert text == (RECORDED / f"{name}.json").read_text(encoding="utf-8")
+    jsonschema.validate(json.loads(text), _schema(command[0]))
+
+
+def test_run_prints_the_account_and_what_to_type_next(report: RunReport, answer) -> None:
+    instance = {"primary_type": "THEFT", "ward": 3, "hour": 4, "beat": "0111", "iucr": "0820"}
+    given = (Answer(instance=instance, answer=0.125),)
+    answer("run.run_whole", _with_model(report, answers=given))
+    lines = printed("run", "chicago_crime")
+    assert "What became of 4,000 landed records" in lines
+    totals = report.refine.totals
+    assert f" inserted     {totals.inserted:,}  new key" in lines
+    assert not any("stale" in line for line in lines), "a fate without records is not told"
+    reasons = ", ".join(f"{k} {v}" for k, v in sorted(report.refine.reasons.items()))
+    assert f"    reasons in this run: {reasons}" in lines
+    assert f"{MODEL}, evaluated on the test split: blessed" in lines
+    trained = report.models[MODEL].train
+    assert trained is not None
+    auc = f"{trained.metrics['auc']:.4f}"
+    assert any(line.split() == ["✓", "auc", auc, "at", "least", "0.75"] for line in lines)
+    assert not any("example_count" in line for line in lines), "a met row count is not told"
+    assert f"What {MODEL}@1 answers" in lines
+    assert "  0.125  THEFT, 3, 4, 0111, …" in lines
+    assert any(line.endswith(f"lineage {MODEL}@1 --home /home/you/lake") for line in lines)
+    assert lines[-1] == f"{report.seconds:.0f} s in all. Logs: {report.logs}"
+
+
+def test_run_says_that_the_gate_refused(report: RunReport, answer) -> None:
+    anomaly = Anomaly(
+        column="ward", split="train", kind="drift", severity="error", description="It moved."
+    )
+    error = StageError(
+        type="DataRefused",
+        message="The data was refused for 1 anomalies: ward",
+        exit_code=3,
+        anomalies=(anomaly,),
+        verdict="refused",
+    )
+    refused = _with_model(report, train=None, promotion=None, refused=error)
+    answer("run.run_whole", refused)
+    lines = printed("run", "chicago_crime", exit_code=3)
+    assert f"{MODEL}: stopped by the validation gate" in lines
+    assert "  The data was refused for 1 anomalies: ward" in lines
+    assert not any(f"{MODEL}@" in line for line in lines), "nothing was promoted"
+    document = json.loads(run("run", "chicago_crime", "--json", exit_code=3).stdout)
+    assert document["exit_code"] == 3
+    assert document["models"][MODEL]["refused"]["verdict"] == "refused"
+    assert document["models"][MODEL]["refused"]["anomalies"][0]["column"] == "ward"
+
+
+def test_ingest_prints_fates_and_tables(report: RunReport, answer) -> None:
+    made = IngestReport(
+        run_id=report.run_id,
+        home=report.home,
+        logs=report.logs,
+        usecase=report.usecase,
+        land=report.land,
+        refine=report.refine,
+    )
+    answer("ingest.ingest", made)
+    lines = printed("ingest", "chicago_crime", "--source", "live")
+    assert "What became of 4,000 landed records" in lines
+    assert any(line.split() == ["chicago_crime.bronze.crimes", "4,000", "@1"] for line in lines)
+    text = run("ingest", "chicago_crime", "--source", "live", "--json").stdout
+    assert codec.decode(text.encode(), IngestReport, "ingest") == made
+    jsonschema.validate(json.loads(text), _schema("ingest"))
+
+
+def test_export_prints_boundaries_and_place(answer) -> None:
+    exported = recorded("export", Exported)
+    answer("ingest.export", exported)
+    lines = printed("export", MODEL)
+    assert f"Export {exported.export_id}" in lines
+    day = exported.boundaries.eval_from[:10]
+    [train] = [line for line in lines if line.startswith(" train")]
+    assert train.split() == ["train", f"{exported.rows['train']:,}", "before", day]
+    assert lines[-1] == f"  {exported.uri}"
+
+
+def _training(report: RunReport, **changes: Any) -> TrainReport:
+    model: ModelReport = report.models[MODEL]
+    assert model.train is not None
+    return TrainReport(
+        run_id=report.run_id,
+        logs=report.logs,
+        model=MODEL,
+        export=model.export,
+        train=msgspec.structs.replace(model.train, **changes),
+    )
+
+
+def test_train_prints_bounds(report: RunReport, answer) -> None:
+    answer("train.train", _training(report))
+    lines = printed("train", MODEL)
+    assert f"{MODEL}, evaluated on the test split: blessed" in lines
+    assert lines[-1] == "  Anomalies: none"
+    text = run("train", MODEL, "--json").stdout
+    assert codec.decode(text.encode(), TrainReport, "train") == _training(report)
+    jsonschema.validate(json.loads(text), _schema("train"))
+
+
+def test_train_says_what_is_not_blessed(report: RunReport, answer) -> None:
+    answer("train.train", _training(report, blessed=False, serving_problem="no signature"))
+    lines = printed("train", MODEL, exit_code=3)
+    assert f"{MODEL}, evaluated on the test split: not blessed" in lines
+    assert "  It cannot be served: no signature" in lines
+
+
+def test_tables_prints_every_table(answer) -> None:
+    view = recorded("tables", TablesView)
+    answer("views.tables", view)
+    lines = printed("tables")
+    for entry in view["chicago_crime"].tables:
+        size = f"{entry.bytes / 2**20:,.1f}"
+        expected = [entry.id, f"{entry.rows:,}", f"@{entry.version}", size, "MiB"]
+        assert expected in [line.split() for line in lines]
+    assert "What became of 4,000 landed records" in lines
+
+
+@pytest.mark.parametrize(
+    ("command", "function", "empty", "text"),
+    [
+        ("tables", "views.tables", {}, "No tables yet."),
+        ("models", "views.models", ModelsView(models={}), "No models yet."),
+    ],
+)
+def test_an_empty_home_says_so(command, function, empty, text, answer) -> None:
+    answer(function, empty)
+    assert printed(command)[0].startswith(text)
+
+
+def test_models_prints_versions_and_labels(answer) -> None:
+    answer("views.models", recorded("models", ModelsView))
+    lines = printed("models")
+    assert MODEL in lines
+    assert any(line.startswith(" @1  ") and "auc 0." in line for line in lines)
+
+
+def test_lineage_prints_the_tree_in_both_directions(answer) -> None:
+    answer("views.lineage", recorded("lineage", Lineage))
+    lines = printed("lineage", MODEL)
+    assert lines[0] == f"{MODEL}@1"
+    assert lines[1].startswith("  learned from chicago_crime.gold.arrest_features@1 (table ")
+    assert any("DataSnapshotGen" in line for line in lines)
+    answer("views.lineage", recorded("lineage_forwards", Lineage))
+    lines = printed("lineage", "chicago_crime.gold.arrest_features")
+    assert lines[1].startswith(f"  made {MODEL}@1, pushed ")
+
+
+@pytest.mark.parametrize(("before", "tail"), [(None, ""), (1, " (before: @1)")])
+def test_promote_prints_what_serves(before: int | None, tail: str, answer) -> None:
+    made = Promotion(model=MODEL, version=2, label="stable", before=before)
+    answer("promote.promote", made)
+    assert printed("promote", f"{MODEL}@2") == [f"{MODEL}@2 serves as 'stable'{tail}"]
+
+
+def test_predict_prints_one_answer_per_line(answer, monkeypatch: pytest.MonkeyPatch) -> None:
+    answer("serve.predictions", [0.5, {"label": "x"}])
+    command = ["predict", MODEL, "--input", "-"]
+    rows = '{"instances": [{"a": 1}, {"a": 2}]}'
+    result = CliRunner().invoke(main, command, input=rows)
+    assert result.output == '0.5\n{"label": "x"}\n'
+    result = CliRunner().invoke(main, [*command, "--json"], input=rows)
+    assert json.loads(result.output) == {"predictions": [0.5, {"label": "x"}]}
+    jsonschema.validate(json.loads(result.output), _schema("predict"))
+
+
+@pytest.mark.parametrize(
+    ("rows", "text"),
+    [("{", "The input is not JSON: "), ("[1]", "The input is not a list of JSON objects.")],
+)
+def test_predict_refuses_what_are_not_rows(rows: str, text: str) -> None:
+    result = CliRunner().invoke(main, ["predict", MODEL, "--input", "-"], input=rows)
+    assert result.exit_code == 2
+    assert text in result.output
+
+
+def test_a_failed_stage_ends_with_its_exit_code_and_log(answer, tmp_path: Path) -> None:
+    error = StageError(type="StoreError", message="A row is lost.", exit_code=1, traceback="Far")
+    answer("run.run_whole", StageFailed("refine", tmp_path / "refine.log", error))
+    result = run("run", "chicago_crime", exit_code=1)
+    assert result.output == f"error: refine: A row is lost. (log: {tmp_path / 'refine.log'})\n"
+    assert "Far" in run("run", "chicago_crime", "--debug", exit_code=1).output
+
+
+def test_progress_tells_each_step_once(report: RunReport, monkeypatch: pytest.MonkeyPatch) -> None:
+    def working(request: Any, home: Any, on_event: Callable[[Any], None]) -> RunReport:
+        on_event(event_now("land", "begin"))
+        on_event(event_now("land", "info", "half way"))
+        on_event(StageEnded("land", report.land))
+        on_event(event_now("refine", "begin"))
+        on_event(StageEnded("refine", report.refine))
+        return report
+
+    monkeypatch.setattr("goldlake.workflows.run.run_whole", working)
+    text = run("run", "chicago_crime").stderr
+    assert "half way" in text
+    assert "4,000 records in 1 pages" in text
+    assert f"{report.refine.fates.inserted:,} inserted, " in text
+
+
+@pytest.mark.parametrize("command", sorted(json_documents.COMMANDS))
+def test_published_schema_is_not_stale(command: str) -> None:
+    expected = json_documents.json_schemas()[command]
+    published = (json_documents.FOLDER / f"{command}.json").read_text(encoding="utf-8")
+    assert published == expected, "run: python -m goldlake.workflows.pages.json_documents"
+
+
+def test_every_command_with_json_has_a_schema() -> None:
+    context = click.Context(main)
+    found = set()
+    for name in main.list_commands(context):
+        command = main.get_command(context, name)
+        assert command is not None
+        if any("--json" in parameter.opts for parameter in command.params):
+            found.add(name)
+    assert found == set(json_documents.COMMANDS)
+    assert {file.stem for file in json_documents.FOLDER.iterdir()} == found
+
+
+def test_a_schema_refuses_another_document() -> None:
+    document = json.loads((RECORDED / "promote.json").read_text(encoding="utf-8"))
+    jsonschema.validate(document, _schema("promote"))
+    with pytest.raises(jsonschema.ValidationError, match="'1' is not of type 'integer'"):
+        jsonschema.validate({**document, "version": "1"}, _schema("promote"))
+
+
+def test_doctor_json_is_the_document(tmp_path: Path) -> None:
+    result = CliRunner().invoke(main, ["doctor", "--home", str(tmp_path), "--json"])
+    document = json.loads(result.stdout)
+    jsonschema.validate(document, _schema("doctor"))
+    assert [f["name"] for f in document["findings"]][:2] == ["Python", "Java"]
