@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from goldlake.simulators.socrata.dataset import ID, UPDATED_AT, Dataset
+from goldlake.simulators.socrata.dataset import ID, PAGING_ORDER, UPDATED_AT, Dataset
 from goldlake.simulators.socrata.soql import (
     Expression,
     OrderBy,
@@ -24,7 +24,7 @@ from lakehouse.sources.socrata import MAX_LIMIT
 DEFAULT_LIMIT = 1_000
 
 _PARAMETERS = ("$select", "$where", "$order", "$limit", "$offset")
-_PAGING_ORDER = [OrderBy(":updated_at", False), OrderBy(":id", False)]
+_BY_KEY = [OrderBy(":updated_at", False), OrderBy(":id", False)]
 _AGGREGATES = ("count", "min", "max", "sum", "avg")
 _ORDERED_TYPES = ("number", "text", "checkbox", "floating_timestamp", *SYSTEM_TYPES.values())
 
@@ -47,13 +47,11 @@ class _Query:
         dataset: Where from.
         where: Condition on the table of versions.
         parameters: Values of its parameters.
-        paging_order: Columns that sort the rows by (:updated_at, :id).
     """
 
     dataset: Dataset
     where: str
     parameters: Sequence[Any]
-    paging_order: str
 
     def select(self, what: str, rest: str = "") -> list[Any]:
         return self.dataset.query(
@@ -118,31 +116,29 @@ def _known(parameters: Iterable[tuple[str, str]]) -> tuple[dict[str, str], list[
 
 
 def _query(translator: Translator, conditions: Sequence[Any], at: str | None) -> _Query:
-    paging_order, parts = "n", ["replaced_at IS NULL"]
+    parts = ["replaced_at IS NULL"]
     if at is not None:
         # Of each row the newest version till then.
         now = translator.bind(at)
         parts = [f"{UPDATED_AT} <= {now}", f"(replaced_at IS NULL OR replaced_at > {now})"]
-        paging_order = f"{UPDATED_AT}, {ID}, n"
     if conditions:
         whole = translator.all_of(conditions)
         parts.append(whole.sql)
         if whole.bound is not None:
             # Spares paging by key the rows before the page: SQLite finds no such bound in an OR.
             time, row_id = map(translator.bind, whole.bound)
-            parts.append(f"({UPDATED_AT}, {ID}) > ({time}, {row_id})")
-            paging_order = f"{UPDATED_AT}, {ID}, n"
-    return _Query(translator.dataset, " AND ".join(parts), translator.parameters, paging_order)
+            parts.append(f"({PAGING_ORDER}) > ({time}, {row_id})")
+    return _Query(translator.dataset, " AND ".join(parts), translator.parameters)
 
 
 def _page(query: _Query, order: Sequence[OrderBy], offset: int, limit: int) -> list[Row]:
-    if list(order) == _PAGING_ORDER:
-        return query.rows(query.paging_order, offset, limit)
+    if list(order) == _BY_KEY:
+        return query.rows(PAGING_ORDER, offset, limit)
     if order:
         # Nulls come last ascending and first descending, as in PostgreSQL.
         directions = ("ASC NULLS LAST", "DESC NULLS FIRST")
         columns = [f"{query.dataset.column(o.field)} {directions[o.is_descending]}" for o in order]
-        return query.rows(", ".join([*columns, "n"]), offset, limit)
+        return query.rows(", ".join([*columns, PAGING_ORDER]), offset, limit)
     # The API promises no order between pages, and so gives none: callers that page by offset
     # without $order notice here and not in production. The rows are rotated.
     total: int = query.select("count(*)")[0][0]
@@ -151,7 +147,7 @@ def _page(query: _Query, order: Sequence[OrderBy], offset: int, limit: int) -> l
     rows: list[Row] = []
     for low, high in ((begin, min(end, total)), (max(begin - total, 0), end - total)):
         if low < high:
-            rows += query.rows(query.paging_order, low, high - low)
+            rows += query.rows(PAGING_ORDER, low, high - low)
     return rows
 
 
