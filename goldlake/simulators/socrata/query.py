@@ -9,15 +9,7 @@ from typing import Any
 import orjson
 
 from goldlake.simulators.socrata.dataset import ID, PAGING_ORDER, UPDATED_AT, Dataset
-from goldlake.simulators.socrata.soql import (
-    Expression,
-    OrderBy,
-    Selected,
-    Translator,
-    parse_order,
-    parse_select,
-    parse_where,
-)
+from goldlake.simulators.socrata.soql import Expression, OrderBy, Parser, Selected, literal
 from goldlake.simulators.socrata.values import SYSTEM_TYPES, SoqlError, mismatch
 from lakehouse.sources.socrata import MAX_LIMIT
 
@@ -75,10 +67,11 @@ def answer(parameters: Iterable[tuple[str, str]], dataset: Dataset, at: str | No
         SoqlError: A parameter is unknown, does not parse or names what the data set does not have.
     """
     known, filters = _known(parameters)
-    translator = Translator(dataset)
-    where = parse_where(known["$where"], translator) if known["$where"] else None
-    select = parse_select(known["$select"] or "*")
-    order = parse_order(known["$order"]) if known["$order"] else []
+    values: list[Any] = []
+    parser = Parser(known["$where"], dataset, values)
+    where = [parser.where()] if known["$where"] else []
+    select = Parser(known["$select"] or "*", dataset, values).select()
+    order = Parser(known["$order"], dataset, values).order() if known["$order"] else []
     limit = _count("$limit", known["$limit"], DEFAULT_LIMIT, MAX_LIMIT)
     offset = _count("$offset", known["$offset"], 0, None)
     types = _selected_types(select, dataset)
@@ -89,12 +82,13 @@ def answer(parameters: Iterable[tuple[str, str]], dataset: Dataset, at: str | No
         )
     for part in order:
         dataset.type_of(part.field)
-    conditions = [
-        translator.compare("=", translator.column(field), Expression("", "text", value))
-        for field, value in filters
-    ]
-    conditions += [where()] if where else []
-    query = _query(translator, conditions, at)
+    filtering = Parser("", dataset, values)
+    equal = [filtering.compare("=", filtering.column(f), literal(text)) for f, text in filters]
+    problem = filtering.problem or parser.problem
+    if problem:
+        raise problem
+    condition = parser.all_of([*equal, *where]) if filters or where else None
+    query = _query(dataset, condition, values, at)
     if aggregates:
         return Answer(orjson.dumps([_aggregated(query, aggregates, types)]) + b"\n", types)
     return Answer(_json(_page(query, order, offset, limit), select, dataset, types), types)
@@ -115,20 +109,27 @@ def _known(parameters: Iterable[tuple[str, str]]) -> tuple[dict[str, str], list[
     return known, filters
 
 
-def _query(translator: Translator, conditions: Sequence[Any], at: str | None) -> _Query:
+def _query(
+    dataset: Dataset, condition: Expression | None, values: Sequence[Any], at: str | None
+) -> _Query:
+    parameters = list(values)
+
+    def bind(value: str) -> str:
+        parameters.append(value)
+        return f"?{len(parameters)}"
+
     parts = ["replaced_at IS NULL"]
     if at is not None:
         # Of each row the newest version till then.
-        now = translator.bind(at)
+        now = bind(at)
         parts = [f"{UPDATED_AT} <= {now}", f"(replaced_at IS NULL OR replaced_at > {now})"]
-    if conditions:
-        whole = translator.all_of(conditions)
-        parts.append(whole.sql)
-        if whole.bound is not None:
+    if condition is not None:
+        parts.append(condition.sql)
+        if condition.bound is not None:
             # Spares paging by key the rows before the page: SQLite finds no such bound in an OR.
-            time, row_id = map(translator.bind, whole.bound)
+            time, row_id = map(bind, condition.bound)
             parts.append(f"({PAGING_ORDER}) > ({time}, {row_id})")
-    return _Query(translator.dataset, " AND ".join(parts), translator.parameters)
+    return _Query(dataset, " AND ".join(parts), parameters)
 
 
 def _page(query: _Query, order: Sequence[OrderBy], offset: int, limit: int) -> list[Row]:
