@@ -7,19 +7,19 @@ from pathlib import Path
 
 import msgspec
 
-from goldlake_core.contracts.checks import findings
-from goldlake_core.contracts.checks.columns import column_remarks
-from goldlake_core.contracts.checks.findings import Finding
-from goldlake_core.contracts.checks.functions import Use, function_findings
-from goldlake_core.contracts.checks.models import model_remarks
-from goldlake_core.contracts.checks.places import Places
 from goldlake_core.contracts.errors import ContractError
 from goldlake_core.contracts.loader import CONTRACT, MODELS, load_contract
 from goldlake_core.contracts.names import nearest
 from goldlake_core.contracts.registry import find_usecase
 from goldlake_core.contracts.sections import UseCase
+from lakehouse.checks import findings
+from lakehouse.checks.columns import column_remarks
 from lakehouse.checks.expressions import expression_remarks
+from lakehouse.checks.findings import Finding
 from lakehouse.checks.formats import format_remarks
+from lakehouse.checks.functions import Use, function_findings
+from lakehouse.checks.models import model_remarks
+from lakehouse.checks.places import Places
 
 
 class CheckReport(msgspec.Struct, frozen=True):

@@ -94,11 +94,6 @@ class ModelId:
         return _join((self.usecase, self.name), self.version)
 
 
-def parse_table(text: str) -> TableId:
-    """See `TableId.parse`."""
-    return TableId.parse(text)
-
-
 def parse_model(text: str) -> ModelId:
     """See `ModelId.parse`."""
     return ModelId.parse(text)

@@ -14,7 +14,7 @@ import unicodedata
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import yaml
 
@@ -31,18 +31,6 @@ _NUMBER = re.compile(r"[-+]?(0|[1-9][0-9]*)?(\.[0-9]+|(?<=[0-9])\.)?([eE][-+]?[0
 _NUMBER_SOMEWHERE = re.compile(
     r"[-+]?\.?[0-9][0-9_.]*([eE][-+]?[0-9]+)?|0[xob][0-9a-fA-F_]+|[-+]?[0-9][0-9_]*(:[0-9.]+)+"
 )
-
-
-class KeyTable(Protocol):
-    """A mapping's keys, as `goldlake_core.contracts.keys` lists them."""
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """All keys."""
-
-    @property
-    def required(self) -> tuple[str, ...]:
-        """Keys that must be there."""
 
 
 @dataclass(frozen=True)
@@ -192,26 +180,6 @@ class Entry:
                 )
             found[key] = entry
         return found
-
-    def section(self, table: KeyTable) -> dict[str, Entry]:
-        """The members of a mapping whose keys are known.
-
-        Raises:
-            ContractError: A key is unknown (the nearest known one is named) or missing.
-        """
-        found = self.members()
-        for key, entry in found.items():
-            if key not in table.names:
-                raise entry.error(f"unknown key {key!r}", valid=nearest(key, table.names))
-        for key in table.required:
-            if key not in found:
-                raise self.error(
-                    f"the key {key!r} is missing",
-                    valid=f"required here: {', '.join(table.required)}",
-                )
-            if found[key].is_null:
-                raise found[key].error("the key has no value", valid=f"a value for {key!r}")
-        return {key: entry for key, entry in found.items() if not entry.is_null}
 
     def free(self) -> Any:
         """The value as plain Python: None, bool, int, float, str, list or dict."""

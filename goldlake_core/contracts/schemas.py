@@ -71,15 +71,6 @@ def comment_text(column: Column) -> str:
     return f"{column.comment} Unit: {column.unit}." if column.unit else column.comment
 
 
-def ddl(columns: Iterable[Column]) -> str:
-    """The columns as Spark SQL DDL, as CREATE TABLE takes it."""
-    return ", ".join(
-        f"{quoted(c.name)} {SPARK_TYPES[c.type]}{'' if c.nullable else ' NOT NULL'}"
-        f" COMMENT {literal(comment_text(c))}"
-        for c in columns
-    )
-
-
 def column_rules(column: Column) -> tuple[Rule, ...]:
     """The rules of one column: domain, range and pattern. Missing and unparsable are parsing's."""
     name = quoted(column.name)
@@ -148,11 +139,6 @@ def export_columns(table: GoldTable, model: Model) -> tuple[Column, ...]:
     """The columns of the CSV hand-off: key, event time, label and features, in table order."""
     wanted = {*table.key, model.event_time, model.label, *model.feature_columns}
     return tuple(c for c in table.columns if c.name in wanted)
-
-
-def csv_header(columns: Iterable[Column]) -> str:
-    """First line of a CSV part, without its line break. Names need no quotes."""
-    return ",".join(c.name for c in columns)
 
 
 def _values(values: tuple[str, ...]) -> str:

@@ -375,3 +375,17 @@ class Findings(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     findings: tuple[Finding, ...]
+
+
+class RowsView(msgspec.Struct, frozen=True, kw_only=True):
+    """The answer of `goldlake show`.
+
+    Attributes:
+        table: The table and its version, such as ``bikes.silver.rentals@3``.
+        total: Number of rows that match in all.
+        rows: The rows by column; instants are ISO 8601 texts in UTC, a missing value is null.
+    """
+
+    table: str
+    total: int
+    rows: tuple[dict[str, Any], ...]

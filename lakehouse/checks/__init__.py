@@ -1,1 +1,1 @@
-"""What Spark would make of a contract's datetime patterns and SQL, known without starting it."""
+"""What can be known of a contract without Spark: patterns, SQL, functions, odd values; pure."""

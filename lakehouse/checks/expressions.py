@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from goldlake_core.contracts.checks.findings import Remark, error, warning
 from goldlake_core.contracts.names import nearest
+from lakehouse.checks.findings import Remark, error, warning
 from lakehouse.checks.spark_functions import (
     AGGREGATES,
     FUNCTIONS,

@@ -229,7 +229,9 @@ def test_tables_prints_every_table(answer) -> None:
 )
 def test_an_empty_home_says_so(command, function, empty, text, answer) -> None:
     answer(function, empty)
-    assert printed(command)[0].startswith(text)
+    home, said = printed(command)[:2]
+    assert home == "home: lake (--home)"
+    assert said.startswith(text)
 
 
 def test_models_prints_versions_and_labels(answer) -> None:
@@ -242,12 +244,13 @@ def test_models_prints_versions_and_labels(answer) -> None:
 def test_lineage_prints_the_tree_in_both_directions(answer) -> None:
     answer("views.lineage", recorded("lineage", Lineage))
     lines = printed("lineage", MODEL)
-    assert lines[0] == f"{MODEL}@1"
-    assert lines[1].startswith("  learned from chicago_crime.gold.arrest_features@1 (table ")
+    assert lines[0] == "home: lake (--home)"
+    assert lines[1] == f"{MODEL}@1"
+    assert lines[2].startswith("  learned from chicago_crime.gold.arrest_features@1 (table ")
     assert any("DataSnapshotGen" in line for line in lines)
     answer("views.lineage", recorded("lineage_forwards", Lineage))
     lines = printed("lineage", "chicago_crime.gold.arrest_features")
-    assert lines[1].startswith(f"  made {MODEL}@1, pushed ")
+    assert lines[2].startswith(f"  made {MODEL}@1, pushed ")
 
 
 @pytest.mark.parametrize(("before", "tail"), [(None, ""), (1, " (before: @1)")])

@@ -10,10 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from goldlake.workflows import launch
-from goldlake.workflows.processes import Run
+from goldlake.workflows.launch import module_command
 from goldlake.workflows.servers import ServerDied, embedded_source
-from goldlake_core.storage.home import Home
 from tests.goldlake_core.contracts.conftest import TOY
 
 ROOT = Path(__file__).parents[2]
@@ -43,7 +41,7 @@ def test_the_trap_catches_what_python_m_would_do(trap: Path) -> None:
 
 @pytest.mark.parametrize("module", ["goldlake.simulators", "serving"])
 def test_modules_start_in_such_a_directory(module: str, trap: Path) -> None:
-    command = launch.module_command(module, "--help")
+    command = module_command(module, "--help")
     result = subprocess.run(command, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
     assert result.stdout.startswith(f"usage: python -m {module} ")
@@ -53,18 +51,19 @@ def test_stages_run_in_such_a_directory(trap: Path, monkeypatch: pytest.MonkeyPa
     package = trap.parent / "code" / "stagetoy"
     package.mkdir(parents=True)
     (package / "__main__.py").write_text(
-        "import gzip, os, sys\n"
+        "import gzip, json, os, sys\n"
         "from goldlake_core.stages import stage_main\n"
-        "def look(request, emit):\n"
-        "    return {'gzip': gzip.__file__, 'folder': os.getcwd(), 'path': sys.path}\n"
-        "sys.exit(stage_main({'look': look}, sys.argv[1:]))\n"
+        "found = {'gzip': gzip.__file__, 'folder': os.getcwd(), 'path': sys.path}\n"
+        "print(json.dumps({**found, 'arguments': sys.argv[1:]}))\n"
     )
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(package.parent), str(ROOT)]))
-    run = Run.new(Home.at(trap.parent / "home"))
-    result = run.stages("stagetoy", {"look": {}}, lambda event: None)["look"]
-    assert result["folder"] == str(trap)
-    assert str(trap) not in result["path"]
-    assert Path(result["gzip"]).parent == Path(os.__file__).parent
+    command = module_command("stagetoy", "RUN", "land")
+    answer = subprocess.run(command, capture_output=True, text=True, check=True)
+    found = json.loads(answer.stdout)
+    assert found["folder"] == str(trap)
+    assert str(trap) not in found["path"]
+    assert Path(found["gzip"]).parent == Path(os.__file__).parent
+    assert found["arguments"] == ["RUN", "land"]
 
 
 def test_the_embedded_source_serves_a_use_case_of_such_a_directory(trap: Path) -> None:
@@ -91,7 +90,7 @@ def _started(tmp_path: Path, **variables: str) -> tuple[list[str], list[str], st
     (code / "lookout.py").write_text(PATHS)
     env = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     env["PYTHONPATH"] = os.pathsep.join([str(code), *variables.values()])
-    command = launch.module_command("lookout", "--flag", "value")
+    command = module_command("lookout", "--flag", "value")
     result = subprocess.run(command, capture_output=True, text=True, env=env, cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     path, arguments, name = json.loads(result.stdout)

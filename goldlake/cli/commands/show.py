@@ -39,6 +39,7 @@ def show(
     from goldlake.workflows import homes
     from goldlake_core.contracts.errors import UsageError
     from goldlake_core.contracts.ids import TableId
+    from goldlake_core.documents.reports import RowsView
     from lakehouse.rows import read_rows
 
     if as_csv and as_json:
@@ -47,8 +48,8 @@ def show(
     wanted = tuple(name.strip() for name in (columns or "").split(",") if name.strip())
     found = read_rows(TableId.parse(table), chosen.home, where=where, columns=wanted, limit=limit)
     if as_json:
-        rows = [dict(zip(found.columns, map(plain, row), strict=True)) for row in found.rows]
-        print_json({"table": found.table, "total": found.total, "rows": rows})
+        rows = (dict(zip(found.columns, map(plain, row), strict=True)) for row in found.rows)
+        print_json(RowsView(table=found.table, total=found.total, rows=tuple(rows)))
     elif as_csv:
         writer = csv.writer(sys.stdout, lineterminator="\r\n")
         writer.writerow(found.columns)

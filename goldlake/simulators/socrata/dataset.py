@@ -17,6 +17,7 @@ import orjson
 from goldlake.simulators.socrata.values import SYSTEM_TYPES, SoqlError, stored
 
 ID, UPDATED_AT = "row_id", "updated_at"
+PAGING_ORDER = f"{UPDATED_AT}, {ID}"
 
 _SYSTEM = {":id": ID, ":created_at": "created_at", ":updated_at": UPDATED_AT}
 _READING = (sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION)
@@ -44,8 +45,6 @@ class Record:
 class Dataset:
     """All versions of all rows, read-only once made.
 
-    Rows are numbered (column ``n``) in the order of paging, which is (:updated_at, :id).
-
     Attributes:
         types: SODA type by field, in the order of the columns, without system fields.
         versions: Number of versions of all rows.
@@ -54,21 +53,24 @@ class Dataset:
     """
 
     def __init__(self, types: Mapping[str, str], records: Iterable[Record]) -> None:
-        # The sort is stable: of two versions with one time, the one that came last is the newer.
-        ordered = sorted(records, key=lambda r: (r.updated_at, r.id))
-        self.types = dict(types)
-        self.versions = len(ordered)
-        self.earliest = ordered[0].updated_at if ordered else None
-        self.latest = ordered[-1].updated_at if ordered else None
+        """Takes the records in.
+
+        Args:
+            types: SODA type by field; read after the last record.
+            records: In any order; of two versions with one time, the later one is the newer.
+        """
         self._columns = dict(_SYSTEM)
         self._is_writing = True
         self._database = sqlite3.connect(":memory:", check_same_thread=False, isolation_level=None)
         self._database.set_authorizer(self._authorized)
         self._database.create_function("upper_", 1, lambda v: v and v.upper(), deterministic=True)
         self._database.create_function("lower_", 1, lambda v: v and v.lower(), deterministic=True)
-        self._fill(ordered)
+        self._fill(records)
         self._is_writing = False
-        self._rows = int(self.query("SELECT count(*) FROM version WHERE replaced_at IS NULL")[0][0])
+        self.types = dict(types)
+        span = f"count(*), min({UPDATED_AT}), max({UPDATED_AT})"
+        self.versions, self.earliest, self.latest = self.query(f"SELECT {span} FROM version")[0]
+        self._rows: int = self.query("SELECT count(*) FROM version WHERE replaced_at IS NULL")[0][0]
 
     def __len__(self) -> int:
         """Rows, each once."""
@@ -123,29 +125,24 @@ class Dataset:
         is_allowed = self._is_writing or action in _READING
         return sqlite3.SQLITE_OK if is_allowed else sqlite3.SQLITE_DENY
 
-    def _fill(self, ordered: Sequence[Record]) -> None:
-        replaced_at = _replaced_at(ordered)
-        rows = (
-            (n, replaced_at.get(n), r.id, r.created_at, r.updated_at, r.body)
-            for n, r in enumerate(ordered)
+    def _fill(self, records: Iterable[Record]) -> None:
+        columns = ["n INTEGER PRIMARY KEY", *_SYSTEM.values(), "replaced_at", "body"]
+        rows = ((r.id, r.created_at, r.updated_at, r.body) for r in records)
+        for statement in (
+            "PRAGMA journal_mode = OFF",
+            "PRAGMA temp_store = MEMORY",
+            "PRAGMA case_sensitive_like = ON",
+            f"CREATE TABLE version ({', '.join(columns)})",
+            "BEGIN",
+        ):
+            self._database.execute(statement)
+        self._database.executemany("INSERT INTO version VALUES (NULL, ?, ?, ?, NULL, ?)", rows)
+        # Of two versions with one time, the one that came last is the newer.
+        later = f"lead({UPDATED_AT}) OVER (PARTITION BY {ID} ORDER BY {UPDATED_AT}, n)"
+        self._database.execute(
+            f"UPDATE version SET replaced_at = later"
+            f" FROM (SELECT n AS this, {later} AS later FROM version)"
+            f" WHERE n = this AND later IS NOT NULL"
         )
-        columns = ["n INTEGER PRIMARY KEY", "replaced_at", *_SYSTEM.values(), "body"]
-        for pragma in ("journal_mode = OFF", "case_sensitive_like = ON"):
-            self._database.execute(f"PRAGMA {pragma}")
-        self._database.execute(f"CREATE TABLE version ({', '.join(columns)})")
-        self._database.execute("BEGIN")
-        self._database.executemany("INSERT INTO version VALUES (?, ?, ?, ?, ?, ?)", rows)
+        self._database.execute(f"CREATE INDEX paging ON version ({PAGING_ORDER}, replaced_at)")
         self._database.execute("COMMIT")
-        self._database.execute(f"CREATE INDEX paging ON version ({UPDATED_AT}, {ID}, replaced_at)")
-
-
-def _replaced_at(ordered: Sequence[Record]) -> dict[int, str]:
-    """For each version that another replaces: when."""
-    latest: dict[str, int] = {}
-    replaced_at: dict[int, str] = {}
-    for n, record in enumerate(ordered):
-        earlier = latest.get(record.id)
-        if earlier is not None:
-            replaced_at[earlier] = record.updated_at
-        latest[record.id] = n
-    return replaced_at

@@ -8,23 +8,15 @@ from typing import Any
 
 import orjson
 
-from goldlake.simulators.socrata.dataset import ID, UPDATED_AT, Dataset
-from goldlake.simulators.socrata.soql import (
-    Expression,
-    OrderBy,
-    Selected,
-    Translator,
-    parse_order,
-    parse_select,
-    parse_where,
-)
+from goldlake.simulators.socrata.dataset import ID, PAGING_ORDER, UPDATED_AT, Dataset
+from goldlake.simulators.socrata.soql import Expression, OrderBy, Parser, Selected, literal
 from goldlake.simulators.socrata.values import SYSTEM_TYPES, SoqlError, mismatch
 from lakehouse.sources.socrata import MAX_LIMIT
 
 DEFAULT_LIMIT = 1_000
 
 _PARAMETERS = ("$select", "$where", "$order", "$limit", "$offset")
-_PAGING_ORDER = [OrderBy(":updated_at", False), OrderBy(":id", False)]
+_BY_KEY = [OrderBy(":updated_at", False), OrderBy(":id", False)]
 _AGGREGATES = ("count", "min", "max", "sum", "avg")
 _ORDERED_TYPES = ("number", "text", "checkbox", "floating_timestamp", *SYSTEM_TYPES.values())
 
@@ -47,13 +39,11 @@ class _Query:
         dataset: Where from.
         where: Condition on the table of versions.
         parameters: Values of its parameters.
-        paging_order: Columns that sort the rows by (:updated_at, :id).
     """
 
     dataset: Dataset
     where: str
     parameters: Sequence[Any]
-    paging_order: str
 
     def select(self, what: str, rest: str = "") -> list[Any]:
         return self.dataset.query(
@@ -77,10 +67,11 @@ def answer(parameters: Iterable[tuple[str, str]], dataset: Dataset, at: str | No
         SoqlError: A parameter is unknown, does not parse or names what the data set does not have.
     """
     known, filters = _known(parameters)
-    translator = Translator(dataset)
-    where = parse_where(known["$where"], translator) if known["$where"] else None
-    select = parse_select(known["$select"] or "*")
-    order = parse_order(known["$order"]) if known["$order"] else []
+    values: list[Any] = []
+    parser = Parser(known["$where"], dataset, values)
+    where = [parser.where()] if known["$where"] else []
+    select = Parser(known["$select"] or "*", dataset, values).select()
+    order = Parser(known["$order"], dataset, values).order() if known["$order"] else []
     limit = _count("$limit", known["$limit"], DEFAULT_LIMIT, MAX_LIMIT)
     offset = _count("$offset", known["$offset"], 0, None)
     types = _selected_types(select, dataset)
@@ -91,12 +82,13 @@ def answer(parameters: Iterable[tuple[str, str]], dataset: Dataset, at: str | No
         )
     for part in order:
         dataset.type_of(part.field)
-    conditions = [
-        translator.compare("=", translator.column(field), Expression("", "text", value))
-        for field, value in filters
-    ]
-    conditions += [where()] if where else []
-    query = _query(translator, conditions, at)
+    filtering = Parser("", dataset, values)
+    equal = [filtering.compare("=", filtering.column(f), literal(text)) for f, text in filters]
+    problem = filtering.problem or parser.problem
+    if problem:
+        raise problem
+    condition = parser.all_of([*equal, *where]) if filters or where else None
+    query = _query(dataset, condition, values, at)
     if aggregates:
         return Answer(orjson.dumps([_aggregated(query, aggregates, types)]) + b"\n", types)
     return Answer(_json(_page(query, order, offset, limit), select, dataset, types), types)
@@ -117,32 +109,37 @@ def _known(parameters: Iterable[tuple[str, str]]) -> tuple[dict[str, str], list[
     return known, filters
 
 
-def _query(translator: Translator, conditions: Sequence[Any], at: str | None) -> _Query:
-    paging_order, parts = "n", ["replaced_at IS NULL"]
+def _query(
+    dataset: Dataset, condition: Expression | None, values: Sequence[Any], at: str | None
+) -> _Query:
+    parameters = list(values)
+
+    def bind(value: str) -> str:
+        parameters.append(value)
+        return f"?{len(parameters)}"
+
+    parts = ["replaced_at IS NULL"]
     if at is not None:
         # The newest version of each row until then.
-        now = translator.bind(at)
+        now = bind(at)
         parts = [f"{UPDATED_AT} <= {now}", f"(replaced_at IS NULL OR replaced_at > {now})"]
-        paging_order = f"{UPDATED_AT}, {ID}, n"
-    if conditions:
-        whole = translator.all_of(conditions)
-        parts.append(whole.sql)
-        if whole.bound is not None:
+    if condition is not None:
+        parts.append(condition.sql)
+        if condition.bound is not None:
             # Spares paging by key the rows before the page: SQLite finds no such bound in an OR.
-            time, row_id = map(translator.bind, whole.bound)
-            parts.append(f"({UPDATED_AT}, {ID}) > ({time}, {row_id})")
-            paging_order = f"{UPDATED_AT}, {ID}, n"
-    return _Query(translator.dataset, " AND ".join(parts), translator.parameters, paging_order)
+            time, row_id = map(bind, condition.bound)
+            parts.append(f"({PAGING_ORDER}) > ({time}, {row_id})")
+    return _Query(dataset, " AND ".join(parts), parameters)
 
 
 def _page(query: _Query, order: Sequence[OrderBy], offset: int, limit: int) -> list[Row]:
-    if list(order) == _PAGING_ORDER:
-        return query.rows(query.paging_order, offset, limit)
+    if list(order) == _BY_KEY:
+        return query.rows(PAGING_ORDER, offset, limit)
     if order:
         # Nulls come last ascending and first descending, as in PostgreSQL.
         directions = ("ASC NULLS LAST", "DESC NULLS FIRST")
         columns = [f"{query.dataset.column(o.field)} {directions[o.is_descending]}" for o in order]
-        return query.rows(", ".join([*columns, "n"]), offset, limit)
+        return query.rows(", ".join([*columns, PAGING_ORDER]), offset, limit)
     # The API promises no order between pages, and so gives none: callers that page by offset
     # without $order notice here and not in production. The rows are rotated.
     total: int = query.select("count(*)")[0][0]
@@ -151,7 +148,7 @@ def _page(query: _Query, order: Sequence[OrderBy], offset: int, limit: int) -> l
     rows: list[Row] = []
     for low, high in ((begin, min(end, total)), (max(begin - total, 0), end - total)):
         if low < high:
-            rows += query.rows(query.paging_order, low, high - low)
+            rows += query.rows(PAGING_ORDER, low, high - low)
     return rows
 
 

@@ -155,10 +155,17 @@ def published(rows: Iterable[tuple[str, Row]], shape: Shape, dataset_id: str) ->
     Returns:
         The data set. A row without a time of change counts as published with the newest of all.
     """
+    types: dict[str, str] = {}
+    return Dataset(types, _records(rows, shape, dataset_id, types))
+
+
+def _records(
+    rows: Iterable[tuple[str, Row]], shape: Shape, dataset_id: str, types: dict[str, str]
+) -> Iterator[Record]:
+    """The records one by one; fills ``types``, which are known after the last one."""
     times = LocalTimes(shape.zone)
     guess = TypeGuess(shape.types)
     seen: set[str] = set()
-    records: list[Record] = []
     undated: list[tuple[str, Row]] = []
     newest = newest_event = ""
     for place, row in rows:
@@ -173,11 +180,11 @@ def published(rows: Iterable[tuple[str, Row]], shape: Shape, dataset_id: str) ->
             continue
         newest = max(newest, updated)
         created = system.get(":created_at") or updated
-        records.append(Record(row_id, created, updated, json_line(row)))
+        yield Record(row_id, created, updated, json_line(row))
     when = newest or newest_event or EPOCH
-    records += [Record(row_id, when, when, json_line(row)) for row_id, row in undated]
-    types = {f: kind for f, kind in guess.types.items() if f in seen or f in shape.types}
-    return Dataset(types, records)
+    for row_id, row in undated:
+        yield Record(row_id, when, when, json_line(row))
+    types.update({f: kind for f, kind in guess.types.items() if f in seen or f in shape.types})
 
 
 def api_rows(rows: Iterable[Any], shape: Shape, where: str) -> Iterator[Row]:

@@ -11,9 +11,11 @@ from typing import Any
 
 import msgspec
 
+from goldlake.workflows.check import CheckReport
 from goldlake_core.documents import lakehouse, reports
 
 COMMANDS: dict[str, Any] = {
+    "check": CheckReport,
     "doctor": reports.Findings,
     "export": lakehouse.Exported,
     "ingest": reports.IngestReport,
@@ -22,6 +24,7 @@ COMMANDS: dict[str, Any] = {
     "predict": reports.Predictions,
     "promote": reports.Promotion,
     "run": reports.RunReport,
+    "show": reports.RowsView,
     "source": reports.SourceAddress,
     "tables": reports.TablesView,
     "train": reports.TrainReport,

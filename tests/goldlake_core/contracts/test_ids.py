@@ -20,7 +20,7 @@ def test_a_table_survives_its_text(
     usecase: str, layer: str, name: str, version: int | None
 ) -> None:
     table = TableId(usecase, layer, name, version)
-    assert ids.parse_table(str(table)) == table
+    assert ids.TableId.parse(str(table)) == table
     assert ids.parse(str(table)) == table
 
 
@@ -72,7 +72,7 @@ def test_texts() -> None:
 )  # fmt: skip
 def test_what_is_no_table(text: str, expected: str) -> None:
     with pytest.raises(UsageError, match=f"^{re.escape(expected)}$"):
-        ids.parse_table(text)
+        ids.TableId.parse(text)
 
 
 @pytest.mark.parametrize(

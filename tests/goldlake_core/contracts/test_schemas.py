@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
 from goldlake_core.contracts import schemas
 from goldlake_core.contracts.schemas import Rule
 from goldlake_core.contracts.sections import Column, UseCase
@@ -65,19 +63,6 @@ def test_reasons_name_every_code_with_a_sentence(harbour: UseCase) -> None:
     assert "crew.missing" not in reasons
 
 
-def test_ddl() -> None:
-    columns = [
-        Column("id", "long", "Its number.", nullable=False),
-        Column("length_m", "double", "The ship's length.", unit="metre"),
-        Column("at", "timestamp", "When."),
-    ]
-    assert schemas.ddl(columns) == (
-        "`id` bigint NOT NULL COMMENT 'Its number.', "
-        r"`length_m` double COMMENT 'The ship\'s length. Unit: metre.', "
-        "`at` timestamp COMMENT 'When.'"
-    )
-
-
 @pytest.mark.parametrize(
     ("bounds", "text"),
     [((0, None), "0 or more"), ((None, 2.5), "2.5 or less"), ((54, 1e6), "54 to 1000000")],
@@ -86,9 +71,9 @@ def test_range_text(bounds: tuple[float | None, float | None], text: str) -> Non
     assert schemas.range_text(Column("c", "double", "C.", range=bounds)) == text
 
 
-def test_csv_header_is_key_event_time_label_and_features_in_table_order(harbour: UseCase) -> None:
+def test_export_has_key_event_time_label_and_features_in_table_order(harbour: UseCase) -> None:
     table, model = harbour.gold["call_features"], harbour.models["overdue"]
-    assert schemas.csv_header(schemas.export_columns(table, model)) == (
+    assert ",".join(c.name for c in schemas.export_columns(table, model)) == (
         "call_id,arrived,vessel_type,cargo,berth,length_m,crew,pilot,latitude,longitude,overdue,"
         "hour,weekday"
     )

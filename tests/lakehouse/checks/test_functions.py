@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from goldlake_core.contracts.checks.findings import Finding
-from goldlake_core.contracts.checks.functions import Use, function_findings, function_remarks
-from goldlake_core.contracts.checks.places import Places
+from lakehouse.checks.findings import Finding
+from lakehouse.checks.functions import Use, function_findings, function_remarks
+from lakehouse.checks.places import Places
 from tests.goldlake_core.contracts.conftest import Copy
 
 ONE, THREE = ("silver",), ("silver", "changes", "gold")

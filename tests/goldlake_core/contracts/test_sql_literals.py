@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from goldlake_core.contracts.checks.literals import without_literals
+from goldlake_core.contracts.sql_literals import without_literals
 
 
 @pytest.mark.parametrize(

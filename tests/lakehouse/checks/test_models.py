@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from goldlake_core.contracts.checks.columns import column_remarks
-from goldlake_core.contracts.checks.models import model_remarks
 from goldlake_core.contracts.sections import Column, DriftLimit, Feature, Model, Threshold, UseCase
+from lakehouse.checks.columns import column_remarks
+from lakehouse.checks.models import model_remarks
 
 
 def column_said(**fields: Any) -> list[str]:

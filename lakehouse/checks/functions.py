@@ -12,9 +12,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from goldlake_core.contracts.checks.findings import Finding, Remark, error, warning
-from goldlake_core.contracts.checks.places import Places, Step
 from goldlake_core.contracts.names import nearest
+from lakehouse.checks.findings import Finding, Remark, error, warning
+from lakehouse.checks.places import Places, Step
 
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
 _BLOCKS = (ast.If, ast.Try, ast.With, ast.For, ast.While)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from goldlake_core.contracts.checks.findings import Finding, Remark
 from goldlake_core.contracts.nodes import Entry, read
+from lakehouse.checks.findings import Finding, Remark
 
 Step = str | int
 

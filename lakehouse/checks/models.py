@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from goldlake_core.contracts.checks.findings import Remark, warning
-from goldlake_core.contracts.checks.places import Step
 from goldlake_core.contracts.sections import GoldTable, Model, Silver, Threshold
+from lakehouse.checks.findings import Remark, warning
+from lakehouse.checks.places import Step
 
 GUESSED_AUC = 0.5
 GUESSED_CROSSENTROPY = math.log(2)

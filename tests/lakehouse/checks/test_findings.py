@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from goldlake_core.contracts.checks.findings import Finding, loading_findings
-from goldlake_core.contracts.checks.findings import error as error_remark
-from goldlake_core.contracts.checks.places import Places
 from goldlake_core.contracts.errors import ContractError
+from lakehouse.checks.findings import Finding, loading_findings
+from lakehouse.checks.findings import error as error_remark
+from lakehouse.checks.places import Places
 from tests.goldlake_core.contracts.conftest import Copy
 
 
