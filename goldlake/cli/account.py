@@ -68,7 +68,7 @@ def _promote(result: Promotion) -> str:
 
 
 SUMMARIES: dict[Stage, Summary] = {
-    "source": lambda r: f"embedded: {r['rows']:,} generated rows, seed {r['seed']}",
+    "source": lambda r: f"embedded: {r.rows:,} generated rows, seed {r.seed}",
     "land": _land,
     "refine": _refine,
     "export": _export,

@@ -1,4 +1,4 @@
-"""Progress of stages: a live line on a terminal, plain lines elsewhere; always standard error."""
+"""Progress of stages on standard error: a live bar on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -7,8 +7,11 @@ from collections.abc import Callable
 from typing import Any
 
 from rich.console import Console
-from rich.status import Status
+from rich.progress import BarColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as Bars
+from rich.text import Text
 
+from goldlake.cli.printing import console, printable
 from goldlake.workflows.processes import StageEnded
 from goldlake_core.documents.stages import Event, Stage
 
@@ -21,15 +24,25 @@ PLAIN_INTERVAL_S = 5.0
 class Progress:
     """Prints one line per finished stage and, on a terminal, what the running one does.
 
+    The bar shows the share that is done where the stage says of how much; else it pulses.
+
     Args:
         summaries: Per stage, the text of its result.
         is_quiet: Print nothing at all.
+        out: Where to print; None: standard error.
     """
 
-    def __init__(self, summaries: dict[Stage, Summary], is_quiet: bool = False) -> None:
+    def __init__(
+        self,
+        summaries: dict[Stage, Summary],
+        is_quiet: bool = False,
+        out: Console | None = None,
+    ) -> None:
         self._summaries = summaries
-        self._console = Console(stderr=True, quiet=is_quiet, highlight=False)
-        self._status: Status | None = None
+        self._console = out or console(is_error=True)
+        self._console.quiet = is_quiet
+        self._bars: Bars | None = None
+        self._task = TaskID(0)
         self._started = 0.0
         self._said = 0.0
         self._stage = ""
@@ -41,13 +54,13 @@ class Progress:
         elif event.kind == "begin":
             self._begin(event.stage)
         else:
-            self._show(event.message, event.kind)
+            self._show(event)
 
     def close(self) -> None:
         """Takes the live line away, after an error too."""
-        if self._status is not None:
-            self._status.stop()
-            self._status = None
+        if self._bars is not None:
+            self._bars.stop()
+            self._bars = None
 
     def __enter__(self) -> Progress:
         return self
@@ -58,21 +71,33 @@ class Progress:
     def _begin(self, stage: str) -> None:
         self.close()
         self._stage, self._started = stage, time.monotonic()
-        if self._console.is_terminal:
-            self._status = self._console.status(f"{stage:<8}")
-            self._status.start()
+        if self._console.is_terminal and not self._console.quiet:
+            self._bars = Bars(
+                TextColumn("  {task.fields[stage]:<8}", markup=False),
+                BarColumn(bar_width=20),
+                TimeElapsedColumn(),
+                TextColumn("{task.description}", markup=False, style="dim"),
+                console=self._console,
+                transient=True,
+            )
+            self._bars.start()
+            self._task = self._bars.add_task("", total=None, stage=stage)
 
-    def _show(self, message: str, kind: str) -> None:
-        if self._status is not None and kind != "gate":
-            self._status.update(f"{self._stage:<8} [dim]{message}[/dim]")
-        elif kind != "progress" or time.monotonic() - self._said >= PLAIN_INTERVAL_S:
+    def _show(self, event: Event) -> None:
+        message = printable(event.message)
+        if self._bars is not None and event.kind != "gate":
+            self._bars.update(
+                self._task, description=message, total=event.total, completed=event.done or 0
+            )
+        elif event.kind != "progress" or time.monotonic() - self._said >= PLAIN_INTERVAL_S:
             self._said = time.monotonic()
-            mark = "[yellow]gate[/yellow]" if kind == "gate" else "[dim]·[/dim]"
-            self._console.print(f"    {self._stage:<8} {mark} {message}", soft_wrap=True)
+            mark = ("gate", "yellow") if event.kind == "gate" else ("·", "dim")
+            line = Text.assemble(f"    {self._stage:<8} ", mark, " ", message)
+            self._console.print(line, soft_wrap=True)
 
     def _end(self, stage: Stage, result: Any) -> None:
         self.close()
-        seconds = time.monotonic() - self._started
+        seconds = f"{time.monotonic() - self._started:6.1f} s"
         text = self._summaries[stage](result) if stage in self._summaries else ""
-        line = f"  [green]✓[/green] {stage:<8} [dim]{seconds:6.1f} s[/dim]  {text}"
-        self._console.print(line, soft_wrap=True)
+        done = Text.assemble("  ", ("✓", "green"), f" {stage:<8} ", (seconds, "dim"), "  ")
+        self._console.print(done.append(printable(text)), soft_wrap=True)

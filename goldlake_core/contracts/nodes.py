@@ -125,24 +125,21 @@ class Entry:
             raise self.error(f"expected true or false, got {self.shape}", valid="true, false")
         return bool(node.value == "true")
 
-    def integer(self, minimum: int | None = None, maximum: int | None = None) -> int:
-        """A plain decimal integer inside the bounds."""
+    def integer(self) -> int:
+        """A plain decimal integer."""
         node = self.node
         if not self._is_plain or len(node.value) > 20 or not _INTEGER.fullmatch(node.value):
             raise self.error(f"expected a whole number, got {self.shape}", valid="digits, unquoted")
-        value = int(node.value)
-        self._check_bounds(value, minimum, maximum)
-        return value
+        return int(node.value)
 
-    def number(self, minimum: float | None = None, maximum: float | None = None) -> float:
-        """A finite decimal number inside the bounds; ``1e-5`` is one."""
+    def number(self) -> float:
+        """A finite decimal number; ``1e-5`` is one."""
         node = self.node
         if not self._is_plain or not _looks_like_number(node.value):
             raise self.error(f"expected a number, got {self.shape}", valid="a decimal, unquoted")
         value = float(node.value)
         if not math.isfinite(value):
             raise self.error(f"{node.value} is too large for a double", valid="a finite number")
-        self._check_bounds(value, minimum, maximum)
         return value
 
     def day(self) -> date:
@@ -213,16 +210,6 @@ class Entry:
     @property
     def _is_plain(self) -> bool:
         return isinstance(self.node, yaml.ScalarNode) and self.node.style is None
-
-    def _check_bounds(self, value: float, minimum: float | None, maximum: float | None) -> None:
-        if minimum is not None and value < minimum or maximum is not None and value > maximum:
-            if maximum is None:
-                valid = f"{minimum} or more"
-            elif minimum is None:
-                valid = f"{maximum} or less"
-            else:
-                valid = f"{minimum} to {maximum}"
-            raise self.error(f"{value} is out of bounds", valid=valid)
 
 
 def read(path: Path, file: str) -> Entry:

@@ -65,16 +65,21 @@ def range_value(entry: Entry, kind: str) -> tuple[float | None, float | None]:
     ends = entry.items()
     if len(ends) != 2:
         raise entry.error(f"the range has {len(ends)} ends", valid="[lowest, highest]")
-    bound = 2**63
     low, high = (
-        None if end.is_null else end.integer(-bound, bound - 1) if kind == "long" else end.number()
-        for end in ends
+        None if end.is_null else _long(end) if kind == "long" else end.number() for end in ends
     )
     if low is None and high is None:
         raise entry.error("the range has no end", valid="a number at one end at least")
     if low is not None and high is not None and low > high:
         raise entry.error(f"the range is upside down: {low} > {high}", valid="[lowest, highest]")
     return low, high
+
+
+def _long(entry: Entry) -> int:
+    value = entry.integer()
+    if not -(2**63) <= value < 2**63:
+        raise entry.error(f"{value} is out of bounds", valid="a whole number of 64 bits")
+    return value
 
 
 def replacement_errors(

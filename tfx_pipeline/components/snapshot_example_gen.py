@@ -137,8 +137,8 @@ def csv_batches(
                 )
             except (pa.ArrowInvalid, pa.ArrowKeyError) as error:
                 raise StoreError(
-                    f"Part {part.path!r} of export {export_id!r} is no CSV with the manifest's "
-                    f"columns: {error}"
+                    f"Part {part.path!r} of export {export_id!r} is not a CSV file with the "
+                    f"manifest's columns: {error}"
                 ) from error
 
 

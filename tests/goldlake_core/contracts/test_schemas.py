@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from goldlake_core.contracts import schemas
 from goldlake_core.contracts.schemas import Rule
 from goldlake_core.contracts.sections import Column, UseCase
