@@ -217,7 +217,7 @@ def _print_next(console: Console, document: RunReport) -> None:
 def _by_metric(bounds: Sequence[Bound]) -> dict[str, list[Bound]]:
     metrics: dict[str, list[Bound]] = {}
     for bound in bounds:
-        # The number of rows is bounded too, so that a lost row is seen; it is no quality.
+        # The number of rows is bounded too, so that a lost row is seen. People look for quality.
         if bound.metric != "example_count" or not bound.ok:
             metrics.setdefault(bound.metric, []).append(bound)
     return metrics

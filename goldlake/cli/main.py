@@ -25,6 +25,7 @@ COMMANDS = {
     "lineage": "review",
     "tensorboard": "review",
     "doctor": "doctor",
+    "completion": "completion",
 }
 
 

@@ -33,7 +33,7 @@ class Chosen:
     """A home and what decided for it.
 
     Attributes:
-        home: The home.
+        home: Home that the command works on.
         why: Words for people, such as ``last used from this folder``.
     """
 

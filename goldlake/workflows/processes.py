@@ -1,8 +1,8 @@
 """Running stages: one process each group, events read as they come, cancelled cleanly.
 
-The JVM and TensorFlow never share a process, so every stage runs in a process of its own package
-(`python -m lakehouse`, `python -m tfx_pipeline`) over a run directory. What a stage prints goes to
-its log file; people see its events.
+The JVM and TensorFlow never share a process, so every stage runs in a process of the package that
+has it (`python -m lakehouse`, `python -m tfx_pipeline`) over a run directory. What a
+stage prints goes to its log file; people see its events.
 """
 
 from __future__ import annotations
@@ -128,7 +128,7 @@ class Run:
         Args:
             package: ``lakehouse`` or ``tfx_pipeline``.
             requests: One request per stage; its type says which.
-            on_event: Called with every event line as it comes, and with two of our own: kind
+            on_event: Called with every event line as it comes, and with two more: kind
                 ``begin`` when a stage starts, and `StageEnded` when it ended well.
 
         Returns:
@@ -191,7 +191,7 @@ def child(
     env: Mapping[str, str] | None = None,
     stdout: int | None = None,
 ) -> Iterator[subprocess.Popen[str]]:
-    """A process in a group of its own that does not outlive the block.
+    """A process in a new process group that does not outlive the block.
 
     Args:
         command: Program and arguments.

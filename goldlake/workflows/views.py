@@ -29,7 +29,7 @@ def tables(usecase: str | None, home: Home, as_of: str | None = None) -> TablesV
     Args:
         usecase: Name or path of one use case, or None for all in the home.
         home: Where everything is kept.
-        as_of: Instant (ISO 8601) whose table versions are wanted, or None for now.
+        as_of: Instant (ISO 8601) whose table versions are read, or None for now.
 
     Returns:
         Per use case the records by fate now, and the tables.

@@ -21,9 +21,9 @@ class TableId:
     """A table, or one version of it.
 
     Attributes:
-        usecase: Use-case name.
+        usecase: Name of the use case.
         layer: One of `LAYERS`.
-        name: Table name.
+        name: Name of the table.
         version: Delta table version, 0 or more, or None.
     """
 
@@ -64,8 +64,8 @@ class ModelId:
     """A model, or one version of it. Its text is also the name it is served under.
 
     Attributes:
-        usecase: Use-case name.
-        name: Model name.
+        usecase: Name of the use case.
+        name: Name of the model.
         version: Pushed version, 1 or more, or None.
     """
 

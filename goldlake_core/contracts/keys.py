@@ -110,7 +110,7 @@ class Declared:
     Attributes:
         name: Spelling in YAML.
         attribute: Attribute of the section's Struct.
-        key: Its declaration.
+        key: How the key is declared.
         type: The Python type without ``None``.
         options: Values allowed, for a choice.
         is_required: Whether it must be written.

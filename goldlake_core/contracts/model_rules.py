@@ -19,7 +19,7 @@ def mode_errors(
     """A model learns from a table of mode rows.
 
     Args:
-        name: The table.
+        name: Table that the model names.
         modes: Mode by table; None where it is not known.
         entry: Where the model names its table.
     """

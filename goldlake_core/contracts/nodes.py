@@ -216,7 +216,7 @@ def read(path: Path, file: str) -> Entry:
     """The document in a YAML file. Read-only.
 
     Args:
-        path: The file.
+        path: Path of the file.
         file: Its name for error messages.
 
     Raises:

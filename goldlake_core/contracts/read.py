@@ -87,7 +87,7 @@ def read_section(entry: Entry, keys: tuple[Declared, ...], errors: Errors) -> Fo
     """The keys of a mapping; what is unknown, missing or does not hold goes to ``errors``.
 
     Args:
-        entry: The mapping.
+        entry: Mapping to read.
         keys: The keys it may have.
         errors: Where errors are kept.
     """

@@ -140,7 +140,7 @@ def resolve(usecase: UseCase, dotted: str, key: str) -> Callable[..., Any]:
 
     Args:
         usecase: The use case.
-        dotted: ``module.function``.
+        dotted: Function as ``module.function``.
         key: YAML key that names it, for errors, such as ``gold.area_day.build``.
 
     Raises:

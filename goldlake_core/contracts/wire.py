@@ -73,7 +73,7 @@ def raw_inputs(model: Model, table: GoldTable) -> tuple[RawInput, ...]:
     """The inputs of the model's default signature.
 
     Args:
-        model: The model.
+        model: Model that is served.
         table: Its gold table.
 
     Returns:
@@ -102,7 +102,7 @@ def fill_nulls(
     from the value. A flag that a client sends itself must agree with the value.
 
     Args:
-        inputs: From `raw_inputs`.
+        inputs: Inputs of the model, from `raw_inputs`.
         instances: What a client has; keys may be missing.
 
     Returns:

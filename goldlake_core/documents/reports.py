@@ -47,7 +47,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """What the served model answers to an example of the contract.
 
     Attributes:
-        instance: The example as it stands in the contract.
+        instance: The example as the contract has it.
         answer: The server's prediction.
     """
 

@@ -17,7 +17,7 @@ Kind = Literal["begin", "progress", "info", "gate"]
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
-    """What every stage is told.
+    """The request that every stage gets.
 
     Attributes:
         format: Format version of the file.

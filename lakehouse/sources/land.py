@@ -27,7 +27,7 @@ def land(
     run_id: str,
     emit: Emit,
 ) -> Landed:
-    """Lands all pages behind the cursor; starts no JVM. A process may die anywhere in it.
+    """Lands all pages that follow the cursor; starts no JVM. A process may die anywhere in it.
 
     Each range (since, until) has a separate cursor. A range that was not asked for before is
     landed from its start: its rows then get the fate ``unchanged`` where silver has them already.

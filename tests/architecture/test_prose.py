@@ -37,6 +37,31 @@ CLEAN: list[str] = [
     "docs/reference/cli.md",
     "docs/stacks.md",
     "docs/tour.md",
+    "goldlake",
+    "goldlake_core",
+    "lakehouse",
+    "metadata",
+    "notebooks",
+    "serving",
+    "tfx_pipeline",
+    "usecases/__init__.py",
+    "usecases/chicago_crime/contract.yaml",
+    "usecases/chicago_crime/generate.py",
+    "usecases/chicago_crime/models",
+    "usecases/chicago_crime/tables.py",
+]
+# Where each entry of Args and Attributes says what the thing is in some words.
+DESCRIBED: list[str] = [
+    "benchmarks",
+    "goldlake/cli/commands",
+    "goldlake/cli/commands/run.py",
+    "goldlake/cli/printing.py",
+    "goldlake/cli/progress.py",
+    "goldlake/workflows/homes.py",
+    "goldlake/workflows/run.py",
+    "goldlake_core/contracts",
+    "goldlake_core/storage/files.py",
+    "goldlake_core/storage/landing.py",
     "lakehouse/__init__.py",
     "lakehouse/__main__.py",
     "lakehouse/audit.py",
@@ -53,11 +78,6 @@ CLEAN: list[str] = [
     "lakehouse/silver.py",
     "lakehouse/specs.py",
     "lakehouse/streams.py",
-    "goldlake/cli/commands/run.py",
-    "goldlake/workflows/run.py",
-    "goldlake_core/storage/files.py",
-    "goldlake_core/storage/landing.py",
-    "notebooks",
     "tfx_pipeline/__init__.py",
     "tfx_pipeline/codehash.py",
     "tfx_pipeline/components",
@@ -71,11 +91,6 @@ CLEAN: list[str] = [
     "tfx_pipeline/modules",
     "tfx_pipeline/pipeline.py",
     "tfx_pipeline/scores.py",
-    "usecases/__init__.py",
-    "usecases/chicago_crime/contract.yaml",
-    "usecases/chicago_crime/generate.py",
-    "usecases/chicago_crime/models",
-    "usecases/chicago_crime/tables.py",
 ]
 MIN_WORDS = 3
 """Words that the description of a parameter or an attribute has at least."""
@@ -249,7 +264,7 @@ def test_no_habits_where_they_were_lost() -> None:
 def test_every_parameter_is_described_by_some_words() -> None:
     found = [
         f"{path.relative_to(ROOT)}:{line}: {entry}"
-        for path in files(CLEAN)
+        for path in files(DESCRIBED)
         if path.suffix == ".py"
         for line, entry in short_entries(path.read_text(encoding="utf-8"))
     ]

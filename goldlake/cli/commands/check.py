@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from goldlake.cli import completion
 from goldlake.cli.common import json_option, print_json, report_errors
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ CONTRACT_EXIT_CODE = 2
 
 
 @click.command()
-@click.argument("usecase")
+@click.argument("usecase", shell_complete=completion.usecases)
 @json_option
 @report_errors
 def check(usecase: str, as_json: bool) -> None:

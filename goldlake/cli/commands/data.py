@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import click
 
+from goldlake.cli import completion
 from goldlake.cli.common import home_option, json_option, print_home, print_json, report_errors
 
 
 @click.command()
-@click.argument("usecase")
+@click.argument("usecase", shell_complete=completion.usecases)
 @click.option("--source", required=True, metavar="URL|live", help="The API to read.")
 @click.option("--since", metavar="DAY", help="First day wanted, YYYY-MM-DD.")
 @click.option("--until", metavar="DAY", help="First day no longer wanted, YYYY-MM-DD.")
@@ -40,7 +41,7 @@ def ingest(
 
 
 @click.command()
-@click.argument("usecase", required=False)
+@click.argument("usecase", required=False, shell_complete=completion.usecases)
 @click.option("--as-of", metavar="T", help="Versions of that instant, ISO 8601.")
 @home_option
 @json_option
@@ -60,7 +61,7 @@ def tables(usecase: str | None, as_of: str | None, home: str | None, as_json: bo
 
 
 @click.command()
-@click.argument("model")
+@click.argument("model", shell_complete=completion.models)
 @click.option("--version", type=int, help="Version of the gold table; default the newest.")
 @click.option("--out", metavar="DIR", help="Copy the export there as well.")
 @home_option

@@ -6,11 +6,12 @@ import sys
 
 import click
 
+from goldlake.cli import completion
 from goldlake.cli.common import home_option, json_option, print_home, print_json, report_errors
 
 
 @click.command()
-@click.argument("model")
+@click.argument("model", shell_complete=completion.models)
 @click.option("--version", type=int, help="Version of the gold table; default the newest.")
 @home_option
 @json_option
@@ -52,7 +53,7 @@ def models(home: str | None, as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("model")
+@click.argument("model", shell_complete=completion.versions)
 @click.option("--label", default="stable", show_default=True, help="Label to move.")
 @click.option(
     "--url", metavar="URL", help="A running server: wait there until the version is AVAILABLE."

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import click
 
+from goldlake.cli import completion
 from goldlake.cli.common import home_option, json_option, print_home, print_json, report_errors
 
 
 @click.command()
-@click.argument("name", metavar="MODEL[@V]|TABLE[@V]")
+@click.argument("name", metavar="MODEL[@V]|TABLE[@V]", shell_complete=completion.versions)
 @home_option
 @json_option
 @report_errors

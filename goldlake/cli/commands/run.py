@@ -7,11 +7,12 @@ from typing import Any
 
 import click
 
+from goldlake.cli import completion
 from goldlake.cli.common import home_option, json_option, print_json, report_errors
 
 
 @click.command()
-@click.argument("usecase")
+@click.argument("usecase", shell_complete=completion.usecases)
 @click.option(
     "--source",
     default="embedded",

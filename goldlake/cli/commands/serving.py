@@ -8,6 +8,7 @@ from typing import Any, TextIO
 
 import click
 
+from goldlake.cli import completion
 from goldlake.cli.common import home_option, json_option, print_json, report_errors
 
 
@@ -30,7 +31,7 @@ def serve(rest_port: int, host: str, model_config_file: str | None, home: str | 
 
 
 @click.command()
-@click.argument("model")
+@click.argument("model", shell_complete=completion.versions)
 @click.option(
     "--input",
     "source",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from goldlake.cli import completion
 from goldlake.cli.common import home_option, json_option, print_json, report_errors
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("table", metavar="TABLE[@V]")
+@click.argument("table", metavar="TABLE[@V]", shell_complete=completion.tables)
 @click.option("--where", metavar="SQL", help='Condition over the columns, such as "ward = 7".')
 @click.option("--columns", metavar="A,B,…", help="Columns to show; default all.")
 @click.option(

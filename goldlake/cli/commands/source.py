@@ -8,11 +8,12 @@ from typing import Any
 
 import click
 
+from goldlake.cli import completion
 from goldlake.cli.common import json_option, report_errors
 
 
 @click.command()
-@click.argument("usecase")
+@click.argument("usecase", shell_complete=completion.usecases)
 @click.option(
     "--data",
     multiple=True,

@@ -100,8 +100,8 @@ class Parser:
     """Reads one parameter from left to right and translates conditions as it reads them.
 
     Attributes:
-        problem: The first part that parses but does not fit the data set, or None: what does not
-            parse is told before what does not fit.
+        problem: The first part that parses but does not fit the data set, or None. A syntax error
+            is raised before it.
 
     Args:
         text: The parameter's value.
