@@ -32,7 +32,7 @@ def record(folder: Path, target: Path) -> None:
         command = [sys.executable, "-m", "goldlake.cli.main", *arguments]
         answer = subprocess.run(
             [*command, "--home", str(folder / "lake"), "--json"],
-            capture_output=True,
+            stdout=subprocess.PIPE,
             text=True,
             check=True,
             env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
