@@ -1,7 +1,9 @@
 """Records what commands print with ``--json``: ``python -m tests.cli.record``; takes minutes.
 
-The documents in ``recorded/`` were written by a real run. Tests of the command line read them, so
-that they need neither Spark nor TensorFlow.
+Tests of the command line read ``recorded/``, so that they need neither Spark nor TensorFlow. Its
+stage results, tables, models and lineage come from a real run of the version before the documents
+had types; around them, ``run.json`` (duration, promotion) and ``promote.json`` were put together by
+hand, and the answers are missing. This module replaces them all.
 """
 
 from __future__ import annotations
@@ -32,7 +34,7 @@ def record(folder: Path, target: Path) -> None:
         command = [sys.executable, "-m", "goldlake.cli.main", *arguments]
         answer = subprocess.run(
             [*command, "--home", str(folder / "lake"), "--json"],
-            capture_output=True,
+            stdout=subprocess.PIPE,
             text=True,
             check=True,
             env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},

@@ -1,6 +1,6 @@
-"""What every command prints, and its JSON document, from documents that a real run wrote.
+"""What every command prints, and its JSON document, from recorded documents.
 
-`tests.cli.record` writes ``recorded/`` again.
+`tests.cli.record` says where they come from, and records them again.
 """
 
 from __future__ import annotations
