@@ -7,10 +7,12 @@ BIN := .venv/bin
 # Two processes, a file of tests at a time: Spark and TensorFlow each keep about one core busy.
 WORKERS ?= -n 2 --dist loadfile
 # Parts of the long tests, each under an hour. Every test marked `long` is in exactly one of them.
-PARTS := lake tfx setup wheel stacks
-LONG_lake := $(WORKERS) -m "long and not (tfx or other_stack)" --ignore=tests/setup
+PARTS := lake tfx setup wheel readme stacks
+README_TEST := tests/end_to_end/test_readme.py
+LONG_lake := $(WORKERS) -m "long and not (tfx or other_stack)" --ignore=tests/setup --ignore=$(README_TEST)
 LONG_tfx := $(WORKERS) -m "long and tfx and not other_stack" --ignore=tests/setup
 LONG_setup := -m long tests/setup --ignore=tests/setup/test_wheel.py
+LONG_readme := -m long $(README_TEST)
 LONG_wheel := -m long tests/setup/test_wheel.py
 export STACK PYTHON UPGRADE
 .PHONY: help setup run test test-long $(PARTS:%=long-%) test-current optional-kfp-env lint format lock docs kfp-env clean
@@ -34,6 +36,7 @@ ifeq ($(PART),)
 	@echo "  make test-long PART=tfx     a year of real data up to a served model; compiling for Kubeflow"
 	@echo "  make test-long PART=setup   set-up from nothing, killed and repaired"
 	@echo "  make test-long PART=wheel   the wheel in an empty environment, outside any clone"
+	@echo "  make test-long PART=readme  each block of the README in a bare clone"
 	@echo "  make test-long PART=stacks  make test-current"
 endif
 
@@ -41,7 +44,7 @@ optional-kfp-env:
 	@bash requirements/setup.sh kfp || echo "SKIPPED: compiling for Kubeflow, for lack of its environment"
 
 long-tfx: optional-kfp-env
-long-lake long-tfx long-setup long-wheel: lint
+long-lake long-tfx long-setup long-wheel long-readme: lint
 	$(BIN)/python -m pytest $(LONG_$(@:long-%=%)) $(ARGS)
 
 long-stacks: test-current
