@@ -115,7 +115,7 @@ def test_the_second_run_does_nothing_and_says_so(spark: Any, usecase: UseCase, h
     second = stages.refine(
         spark, usecase, home, "again", lambda kind, message, **_: said.append(message)
     )
-    assert (second.new_records, second.fates["landed"]) == (0, 0)
+    assert (second.new_records, second.fates.landed) == (0, 0)
     assert second.totals == first.totals
     assert [DeltaLog(uri).latest() for uri in uris] == before
     assert said == ["chicago_crime: nothing new; 1 rows in silver"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from goldlake_core.contracts.errors import PermanentError
-from goldlake_core.contracts.usecase import UseCase
+from goldlake_core.contracts.sections import UseCase
 from lakehouse.sources.socrata import SocrataConnector
 from tests.lakehouse.sources.test_http import Server, server  # noqa: F401
 
