@@ -7,7 +7,6 @@ which the last test goes on with.
 
 from __future__ import annotations
 
-import json
 import os
 from contextlib import closing
 from importlib.metadata import version
@@ -19,6 +18,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from goldlake_core.contracts.registry import load_usecase
+from goldlake_core.storage.exports import read_manifest
 from goldlake_core.storage.home import Home
 from serving.loader import load
 from tests.end_to_end.commands import goldlake_json
@@ -179,9 +179,10 @@ def _inputs(home: Home) -> tuple[ColumnSpec, ...]:
     """The columns that the model reads."""
     usecase = load_usecase(USECASE)
     export = homes.export_folder(home, USECASE, MODEL)
-    manifest = json.loads((export / "manifest.json").read_text(encoding="utf-8"))
+    export_id = f"{USECASE}/{MODEL}/{export.name}"
+    manifest, sha256 = read_manifest(export_id, home=home)
     spec = pipeline_spec(
-        usecase, usecase.models[MODEL], manifest, export_id=export.name, manifest_sha256=""
+        usecase, usecase.models[MODEL], manifest, export_id=export_id, manifest_sha256=sha256
     )
     return spec.features.inputs
 
