@@ -1,9 +1,7 @@
 """Records what commands print with ``--json``: ``python -m tests.cli.record``; takes minutes.
 
-Tests of the command line read ``recorded/``, so that they need neither Spark nor TensorFlow. Its
-stage results, tables, models and lineage come from a real run of the version before the documents
-had types; around them, ``run.json`` (duration, promotion) and ``promote.json`` were put together by
-hand, and the answers are missing. This module replaces them all.
+The documents in ``recorded/`` were written by this module, from one real run. Tests of the command
+line read them, so that they need neither Spark nor TensorFlow.
 """
 
 from __future__ import annotations
