@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
@@ -12,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from goldlake.cli.progress import Summary
+from goldlake.workflows import homes
 from goldlake_core.documents.lakehouse import Exported, Landed, Refined, TableState, Totals
 from goldlake_core.documents.reports import (
     IngestReport,
@@ -86,7 +86,7 @@ def print_account(document: RunReport) -> None:
         _print_model(console, model, part)
     _print_next(console, document)
     console.print(
-        f"\n{document.seconds:.0f} s in all. Logs: {_short(document.logs)}", soft_wrap=True
+        f"\n{document.seconds:.0f} s in all. Logs: {homes.short(document.logs)}", soft_wrap=True
     )
 
 
@@ -198,10 +198,8 @@ def _print_model(console: Console, model: str, part: ModelReport) -> None:
 
 
 def _print_next(console: Console, document: RunReport) -> None:
-    from goldlake.workflows import homes
-
     # Run by make, the command is in the environment but not on the person's PATH.
-    goldlake = "goldlake" if shutil.which("goldlake") else _short(sys.argv[0])
+    goldlake = "goldlake" if shutil.which("goldlake") else homes.short(sys.argv[0])
     # The run has made its home the one that commands from this folder take.
     home = "" if homes.choose().home.root == document.home else f" --home {document.home}"
     console.print("\n[bold]Next[/bold]")
@@ -253,8 +251,3 @@ def _instance(instance: Mapping[str, Any]) -> str:
 
 def _day(instant: str) -> str:
     return str(instant)[:10]
-
-
-def _short(path: str) -> str:
-    relative = os.path.relpath(path) if "://" not in path else path
-    return path if relative.startswith("..") else relative
