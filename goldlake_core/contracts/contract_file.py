@@ -121,7 +121,8 @@ def read_contract(document: Entry, folder: Path, errors: Errors) -> Draft:
     before = len(errors.found)
     found = read_section(document, keys_of(UseCase), errors)
     if found.has("name"):
-        errors.add(_folder_errors(found.values["name"], folder, found.entries["name"]))
+        names = found.values["name"], folder.resolve().name
+        errors.add(rules.same_name_errors("use case", "folder", *names, found.entries["name"]))
     source = _read_source(found.entries["source"], errors) if found.has("source") else None
     columns, silver, key = Columns(are_known=False), None, None
     if found.has("silver"):
@@ -137,16 +138,6 @@ def read_contract(document: Entry, folder: Path, errors: Errors) -> Draft:
         **texts, folder=folder, source=source, silver=silver, gold=tables, models={}, hashes={}
     )
     return Draft(usecase, gold)
-
-
-def _folder_errors(name: str, folder: Path, entry: Entry) -> Iterator[ContractError]:
-    actual = folder.resolve().name
-    if name != actual:
-        yield entry.error(
-            f"the use case is called {name!r} and its folder {actual!r}",
-            valid="the same name for both",
-            hint=f"rename the folder to {name} or change this key",
-        )
 
 
 def _read_source(entry: Entry, errors: Errors) -> Source | None:

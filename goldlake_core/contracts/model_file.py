@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
 from pathlib import PurePath
 from typing import Any
 
 from goldlake_core.contracts import model_rules as rules
 from goldlake_core.contracts.contract_file import Columns, GoldDraft
-from goldlake_core.contracts.errors import ContractError
 from goldlake_core.contracts.keys import Declared, keys_of
 from goldlake_core.contracts.names import nearest
 from goldlake_core.contracts.nodes import Entry
 from goldlake_core.contracts.read import Errors, Found, column_name, name_errors, read_section
-from goldlake_core.contracts.rules import type_errors
+from goldlake_core.contracts.rules import same_name_errors, type_errors
 from goldlake_core.contracts.sections import (
     FEATURES,
     METRICS,
@@ -40,7 +38,8 @@ def read_model(document: Entry, gold: dict[str, GoldDraft] | None, errors: Error
     before = len(errors.found)
     found = read_section(document, keys_of(Model), errors)
     if found.has("name"):
-        errors.add(_file_errors(found.values["name"], document, found.entries["name"]))
+        names = found.values["name"], PurePath(document.file).stem
+        errors.add(same_name_errors("model", "file", *names, found.entries["name"]))
     table = _table(found, gold, errors)
     columns = table.columns if table is not None else Columns(are_known=False)
     label, event_time = (_column(key, found, columns, errors) for key in ("label", "event_time"))
@@ -61,16 +60,6 @@ def read_model(document: Entry, gold: dict[str, GoldDraft] | None, errors: Error
     if found.has("examples"):
         values["examples"] = _examples(found.entries["examples"], features, table, errors)
     return Model(**values) if len(errors.found) == before and table and table.table else None
-
-
-def _file_errors(name: str, document: Entry, entry: Entry) -> Iterator[ContractError]:
-    stem = PurePath(document.file).stem
-    if name != stem:
-        yield entry.error(
-            f"the model is called {name!r} and its file {stem}.yaml",
-            valid="the same name for both",
-            hint=f"rename the file to {name}.yaml or change this key",
-        )
 
 
 def _table(found: Found, gold: dict[str, GoldDraft] | None, errors: Errors) -> GoldDraft | None:

@@ -20,6 +20,20 @@ _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _WIRE_NULL = 'nan, {text: "…"} or {flag: name}'
 
 
+def same_name_errors(
+    what: str, place: str, name: str, actual: str, entry: Entry
+) -> Iterator[ContractError]:
+    """A use case is called like its folder, and a model like its file."""
+    if name != actual:
+        ending = ".yaml" if place == "file" else ""
+        shown = f"{actual}{ending}" if ending else repr(actual)
+        yield entry.error(
+            f"the {what} is called {name!r} and its {place} {shown}",
+            valid="the same name for both",
+            hint=f"rename the {place} to {name}{ending} or change this key",
+        )
+
+
 def wrong_type(entry: Entry, key: str, kind: str, *types: str) -> ContractError:
     """The error of a key that a column of this type cannot have."""
     return entry.error(
