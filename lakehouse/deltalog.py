@@ -1,8 +1,8 @@
 """Delta's transaction log read in plain Python: versions, files, properties; no JVM.
 
 Protocol: https://github.com/delta-io/delta/blob/master/PROTOCOL.md (JSON commits, single and
-multi-part checkpoints; no deletion vectors, no column mapping, no partitions, which goldlake's
-tables do not use). Read-only.
+multi-part checkpoints; partitions by text; no deletion vectors and no column mapping, which
+goldlake's tables do not use). Read-only.
 """
 
 from __future__ import annotations
@@ -28,11 +28,12 @@ _CHECKPOINT = re.compile(r"^(\d{20})\.checkpoint(?:\.(\d{10})\.(\d{10}))?\.parqu
 
 @dataclass(frozen=True)
 class DataFile:
-    """A file that a version consists of."""
+    """A file that a version consists of; partition columns are not in it."""
 
     path: str
     size: int
     rows: int
+    partition: tuple[tuple[str, str | None], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,8 @@ class _State:
         if action.get("add"):
             add = action["add"]
             rows = json.loads(add["stats"])["numRecords"] if add.get("stats") else 0
-            self.files[add["path"]] = DataFile(unquote(add["path"]), add["size"], rows)
+            partition = tuple(dict(add.get("partitionValues") or ()).items())
+            self.files[add["path"]] = DataFile(unquote(add["path"]), add["size"], rows, partition)
         if action.get("remove"):
             self.files.pop(action["remove"]["path"], None)
 
@@ -208,10 +210,11 @@ class DeltaLog:
                 parquet = pq.ParquetFile(file)
                 present = [n for n in schema.names if n in parquet.schema_arrow.names]
                 part = parquet.read(columns=present)
+            here = dict(data_file.partition)
             arrays = [
                 part[name].cast(types[name])
                 if name in present
-                else pa.nulls(len(part), types[name])
+                else pa.array([here.get(name)] * parquet.metadata.num_rows, types[name])
                 for name in schema.names
             ]
             tables.append(pa.table(arrays, schema=schema))
@@ -231,6 +234,7 @@ class DeltaLog:
         with self.fs.open(posixpath.join(self._log, name), "rb") as file:
             parquet = pq.ParquetFile(file)
             wanted = ["metaData", "protocol", "add.path", "add.size", "add.stats"]
+            wanted.append("add.partitionValues")
             actions: list[dict[str, Any]] = parquet.read(columns=wanted).to_pylist()
         for action in actions:
             meta = action.get("metaData")

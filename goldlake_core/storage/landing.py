@@ -21,7 +21,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from goldlake_core.contracts.errors import StoreError
@@ -73,6 +73,8 @@ class PageEntry:
     run_id: str
     since: str | None = None
     until: str | None = None
+    sequence: int = 0
+    content: int | None = None
 
     @classmethod
     def of(cls, document: Mapping[str, Any]) -> PageEntry:
@@ -195,11 +197,13 @@ class LandingZone:
         document = read_json(self.fs, self._manifest_file(name))
         return PageEntry.of(document) if document else None
 
-    def manifest(self) -> list[PageEntry]:
-        """All manifest lines, in the order in which the pages were landed."""
+    def manifest(self, after: int = 0) -> list[PageEntry]:
+        """Manifest lines with a sequence above ``after``, in the order of landing."""
         names = list_names(self.fs, self.manifest_uri, PAGE_SUFFIX + ".json")
         entries = [self.entry(name.removesuffix(".json")) for name in names]
-        return sorted((e for e in entries if e), key=lambda e: (e.landed_at, e.name))
+        ordered = sorted((e for e in entries if e), key=lambda e: (e.landed_at, e.name))
+        numbered = [replace(e, sequence=n) for n, e in enumerate(ordered, 1)]
+        return numbered[after:]
 
     def cursor(self, since: str | None = None, until: str | None = None) -> Cursor | None:
         """Where the next poll of this range begins, or None for the start."""

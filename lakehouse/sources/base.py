@@ -93,10 +93,13 @@ class SourceKind:
     Attributes:
         connector: Makes a connector for a contract's source at an address ("" for its own).
         options: The ``source.options`` that it knows, with their defaults; None: not declared.
+        updated_field: Field of a record in which the source says when it last changed it, as text
+            that sorts by time; None where it does not say.
     """
 
     connector: Callable[[UseCase, str], Connector]
     options: Mapping[str, Any] | None = None
+    updated_field: str | None = None
 
 
 def options_of(source: Source, known: Mapping[str, Any]) -> dict[str, Any]:

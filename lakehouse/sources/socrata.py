@@ -210,4 +210,4 @@ def _explained(status: int, body: bytes) -> str | None:
     return "; ".join(part for part in (said, advice) if part) or None
 
 
-KIND = SourceKind(connector=SocrataConnector, options=OPTIONS)
+KIND = SourceKind(connector=SocrataConnector, options=OPTIONS, updated_field=":updated_at")
