@@ -57,7 +57,7 @@ class Spec(msgspec.Struct, frozen=True):
         return dict(msgspec.to_builtins(self))
 
     @classmethod
-    def from_json(cls: type[S], document: Mapping[str, object]) -> S:
+    def from_json(cls: type[S], document: JsonObject) -> S:
         """Reads what `to_json` wrote; other keys are left out."""
         return msgspec.convert(document, cls)
 
