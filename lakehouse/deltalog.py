@@ -48,7 +48,7 @@ class Field(msgspec.Struct, frozen=True):
 
     Attributes:
         name: Name of the column.
-        type: Its type.
+        type: Delta's type of its values.
         nullable: Whether a value may be missing.
         metadata: What else is stored with it, such as ``comment``.
     """

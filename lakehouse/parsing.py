@@ -21,7 +21,7 @@ _INTEGER = r"^\s*[+-]?[0-9]+(\.0*)?\s*$"
 _NUMBER = r"^\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\s*$"
 _ZONE_LETTERS = set("XxZzVO")
 _Tree = dict[str, "_Tree"]
-"""Fields of a JSON object by name; a field without fields of its own is a text."""
+"""Fields of a JSON object by name; a field that holds no other fields is a text."""
 
 
 def parsed(records: DataFrame, silver: Silver) -> DataFrame:

@@ -60,7 +60,7 @@ class Dimension(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         size: Its size as text, -1 where unknown.
-        name: Empty.
+        name: Empty in all answers.
     """
 
     size: str
@@ -84,7 +84,7 @@ class TensorInfo(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         dtype: TensorFlow's name of the type, such as ``DT_FLOAT``.
-        tensor_shape: Its shape.
+        tensor_shape: Sizes of its axes.
         name: Name of the tensor in the graph; a sparse one has none.
     """
 
@@ -100,7 +100,7 @@ class SignatureDefinition(msgspec.Struct, frozen=True, kw_only=True):
         inputs: By the name that requests use.
         outputs: By the name that answers use.
         method_name: TF Serving's method, such as ``tensorflow/serving/predict``.
-        defaults: Empty.
+        defaults: Empty in all answers.
     """
 
     inputs: dict[str, TensorInfo]

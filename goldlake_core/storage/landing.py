@@ -78,22 +78,19 @@ class PageEntry:
     until: str | None = None
 
 
-class RangeCursor(msgspec.Struct, frozen=True):
+@dataclass(frozen=True, kw_only=True)
+class RangeCursor(Cursor):
     """Where the next poll of a range begins.
 
     Attributes:
         since: First day of the range (ISO 8601), or None.
         until: First day after the range, or None.
         moved_at: When it was moved here (ISO 8601, UTC).
-        value: See `Cursor`.
-        tiebreak: See `Cursor`.
     """
 
     since: str | None
     until: str | None
     moved_at: str
-    value: str
-    tiebreak: str
 
 
 class Cursors(msgspec.Struct, frozen=True, kw_only=True):
@@ -235,7 +232,7 @@ class LandingZone:
         """Stores where the next poll of this range begins. The caller holds the store's lock."""
         others = [c for c in self._cursors() if (c.since, c.until) != (since, until)]
         now = now_text("microseconds")
-        moved = RangeCursor(since, until, now, cursor.value, cursor.tiebreak)
+        moved = RangeCursor(**asdict(cursor), since=since, until=until, moved_at=now)
         write_json(self.fs, self._cursor_file, codec.plain(Cursors(cursors=(*others, moved))))
 
     def identity(self) -> Identity | None:

@@ -49,10 +49,10 @@ class Traffic:
 
 
 class Located(msgspec.Struct, frozen=True, kw_only=True):
-    """The identity of a source that is told apart by its place.
+    """The identity of a source that has an address.
 
     Attributes:
-        kind: Kind of the source, such as ``socrata``.
+        kind: Kind of the source, such as ``files``.
         address: URL or path.
         dataset: Its data set at that address.
     """

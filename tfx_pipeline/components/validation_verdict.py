@@ -49,7 +49,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """The file ``verdict.json``: what the validation gate decided and why.
 
     Attributes:
-        verdict: The decision.
+        verdict: Whether the data may train a model.
         anomalies: What the schema does not allow. One of severity ``error`` refuses the data.
         distances: The distances that were measured.
         has_baseline: Whether train was compared with the data of an earlier model.

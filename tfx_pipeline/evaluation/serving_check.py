@@ -67,7 +67,7 @@ def check_model(folder: str, columns: Sequence[ColumnSpec], rows: Sequence[Row])
     Args:
         folder: Folder that holds ``saved_model.pb``.
         columns: The columns the model reads.
-        rows: Raw rows.
+        rows: Raw rows to ask the model about.
     """
     asked = [*rows, *variants(rows[:VARIED_ROWS], columns)]
     signatures: tuple[str, ...] = ()
