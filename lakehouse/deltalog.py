@@ -25,10 +25,9 @@ if TYPE_CHECKING:
     import pyarrow
 
 _COMMIT = re.compile(r"^(\d{20})\.json$")
-T = TypeVar("T")
 _CHECKPOINT = re.compile(r"^(\d{20})\.checkpoint(?:\.(\d{10})\.(\d{10}))?\.parquet$")
 
-
+T = TypeVar("T")
 CommitMetadata: TypeAlias = Mapping[str, object]
 """The JSON object stored with a commit. Each writer has its own keys: gold those of its basis."""
 

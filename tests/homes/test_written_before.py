@@ -20,6 +20,7 @@ from goldlake.cli.main import main as command_line
 from goldlake_core.documents import codec
 from goldlake_core.storage.home import Home
 from goldlake_core.storage.landing import LandingZone
+from goldlake_core.storage.locks import FileLock
 
 HERE = Path(__file__).parent
 NAME = "before_goldlake_core"
@@ -30,12 +31,14 @@ MODEL = "chicago_crime.arrest"
 @pytest.fixture(scope="module")
 def home() -> Iterator[Path]:
     path = Path(RECORDED["path"])
-    shutil.rmtree(path, ignore_errors=True)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tarfile.open(HERE / f"{NAME}.tar.xz") as archive:
-        archive.extractall(path.parent)
-    yield path
-    shutil.rmtree(path.parent)
+    # Another process of the same test run may want it at the same place.
+    with FileLock(f"{path.parent}.lock", wait_s=600):
+        shutil.rmtree(path, ignore_errors=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tarfile.open(HERE / f"{NAME}.tar.xz") as archive:
+            archive.extractall(path.parent)
+        yield path
+        shutil.rmtree(path.parent)
 
 
 def printed(*arguments: str, home: Path) -> Any:
