@@ -8,6 +8,8 @@ from datetime import datetime, time, timedelta, timezone, tzinfo
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
+import msgspec
+
 from goldlake_core.contracts.errors import PermanentError
 from goldlake_core.contracts.registry import resolve
 from goldlake_core.contracts.schemas import quoted
@@ -46,7 +48,7 @@ class Basis:
 
 def basis_of(commit: Commit) -> Basis:
     """The basis stored with a gold commit."""
-    return Basis(**{name: commit.metadata[name] for name in Basis.__dataclass_fields__})
+    return msgspec.convert(commit.metadata, Basis)
 
 
 def refine(
@@ -92,9 +94,12 @@ def _last_commit(spec: specs.TableSpec, silver: Snapshot) -> Commit | None:
     ):
         return None
     commit = log.last_commit_with(SILVER_VERSION)
-    if commit is None or commit.metadata["silver_uuid"] != silver.uuid:
+    if commit is None:
         return None
-    needed = set(range(commit.metadata[SILVER_VERSION] + 1, silver.version + 1))
+    basis = basis_of(commit)
+    if basis.silver_uuid != silver.uuid:
+        return None
+    needed = set(range(basis.silver_version + 1, silver.version + 1))
     return commit if needed <= set(DeltaLog(silver.uri).versions()) else None
 
 

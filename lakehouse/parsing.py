@@ -20,6 +20,8 @@ _RECORD, _TEXT = "_record", "_text_"
 _INTEGER = r"^\s*[+-]?[0-9]+(\.0*)?\s*$"
 _NUMBER = r"^\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\s*$"
 _ZONE_LETTERS = set("XxZzVO")
+_Tree = dict[str, "_Tree"]
+"""Fields of a JSON object by name; a field that holds no other fields is a text."""
 
 
 def parsed(records: DataFrame, silver: Silver) -> DataFrame:
@@ -82,15 +84,15 @@ def _json_schema(silver: Silver) -> Any:
     """Array of a struct of strings, nested where a field's name has dots."""
     from pyspark.sql.types import ArrayType
 
-    tree: dict[str, Any] = {}
+    tree: _Tree = {}
     for column in silver.columns:
         *parents, leaf = column.field.split(".")
         place = reduce(lambda level, part: level.setdefault(part, {}), parents, tree)
-        place.setdefault(leaf, None)
+        place.setdefault(leaf, {})
     return ArrayType(_struct(tree))
 
 
-def _struct(tree: dict[str, Any]) -> StructType:
+def _struct(tree: _Tree) -> StructType:
     from pyspark.sql.types import StringType, StructField, StructType
 
     return StructType(

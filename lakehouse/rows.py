@@ -11,7 +11,7 @@ from goldlake_core.contracts.ids import TableId
 from goldlake_core.contracts.names import nearest
 from goldlake_core.storage.home import Home
 from lakehouse import catalog
-from lakehouse.deltalog import DeltaLog, Snapshot
+from lakehouse.deltalog import ArrayType, DeltaLog, FieldType, Snapshot
 
 if TYPE_CHECKING:
     import polars as pl
@@ -63,7 +63,7 @@ def read_rows(
     log = _log(table, home)
     snapshot = log.snapshot(table.version)
     _refuse_unreadable(table, snapshot)
-    names = [str(field["name"]) for field in snapshot.schema]
+    names = [field.name for field in snapshot.schema]
     for column in columns:
         if column not in names:
             raise UsageError(f"{table} has no column {column!r}", valid=nearest(column, names))
@@ -109,7 +109,7 @@ def _frame(log: DeltaLog, snapshot: Snapshot) -> pl.LazyFrame:
     """The version's rows; a column that an older file does not have is null there."""
     import polars as pl
 
-    schema = {str(field["name"]): _type(field["type"]) for field in snapshot.schema}
+    schema = {field.name: _type(field.type) for field in snapshot.schema}
     if not snapshot.files:
         return pl.LazyFrame(schema=schema)
     parts = [_part(log, posixpath.join(snapshot.uri, file.path)) for file in snapshot.files]
@@ -131,11 +131,11 @@ def _part(log: DeltaLog, uri: str) -> pl.LazyFrame:
         return pl.read_parquet(file.read()).lazy()
 
 
-def _type(delta_type: Any) -> Any:
+def _type(delta_type: FieldType) -> pl.DataType:
     import polars as pl
 
-    if isinstance(delta_type, dict):
-        return pl.List(_type(delta_type["elementType"]))
+    if isinstance(delta_type, ArrayType):
+        return pl.List(_type(delta_type.element_type))
     known = {
         "string": pl.String(),
         "long": pl.Int64(),

@@ -158,7 +158,7 @@ def evolve(spark: SparkSession, usecase: UseCase, home: Home, emit: Emit) -> Non
     snapshot = DeltaLog(spec.uri).snapshot()
     if snapshot.properties.get(specs.CONTRACT_PROPERTY) == spec.properties[specs.CONTRACT_PROPERTY]:
         return
-    present = {f["name"]: f["type"] for f in snapshot.schema}
+    present = {f.name: f.type for f in snapshot.schema}
     wanted = {f.name: f for f in spec.fields}
     types = {"bigint": "long", "int": "integer"}
     problems = [f"column {name} is gone" for name in present if name not in wanted]

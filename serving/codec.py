@@ -49,7 +49,7 @@ class PredictBody:
     """
 
     signature_name: str
-    document: dict[str, Any]
+    document: Mapping[str, object]
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ def _too_deep() -> StatusError:
     return invalid("The request is nested too deeply for any tensor")
 
 
-def _decode_predict(document: dict[str, Any], specs: Inputs) -> PredictRequest:
+def _decode_predict(document: Mapping[str, object], specs: Inputs) -> PredictRequest:
     if "instances" in document:
         if "inputs" in document:
             raise _format_error(

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeAlias, TypeVar
 
 import msgspec
 
@@ -43,19 +43,21 @@ EXAMPLE_TYPES: Mapping[ColumnType, ExampleType] = {
 """tf.Example's kind per column type: booleans are 0 and 1, times are ISO 8601 texts in UTC."""
 
 
+JsonObject: TypeAlias = dict[str, object]
+"""A part of the definition as TFX keeps it: a JSON object."""
+
 S = TypeVar("S", bound="Spec")
 
 
 class Spec(msgspec.Struct, frozen=True):
     """A part of the definition; msgspec writes it as JSON and reads it again."""
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> JsonObject:
         """A JSON object (lists for tuples)."""
-        document: dict[str, Any] = msgspec.to_builtins(self)
-        return document
+        return dict(msgspec.to_builtins(self))
 
     @classmethod
-    def from_json(cls: type[S], document: Mapping[str, Any]) -> S:
+    def from_json(cls: type[S], document: JsonObject) -> S:
         """Reads what `to_json` wrote; other keys are left out."""
         return msgspec.convert(document, cls)
 

@@ -16,9 +16,9 @@ import json
 import os
 import sys
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from goldlake_core.contracts.errors import UsageError
 from goldlake_core.storage.home import DEFAULT_HOME, DEMO_HOME, Home
@@ -118,7 +118,7 @@ def _configured() -> tuple[str, Path] | None:
     return None
 
 
-def _read_toml(file: Path) -> dict[str, Any]:
+def _read_toml(file: Path) -> Mapping[str, object]:
     if sys.version_info >= (3, 11):
         import tomllib
     else:

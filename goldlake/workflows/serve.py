@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from goldlake_core.contracts.errors import UsageError
 from goldlake_core.contracts.registry import load_model
-from goldlake_core.contracts.wire import RawInput, fill_nulls, raw_inputs
+from goldlake_core.contracts.wire import Instance, RawInput, fill_nulls, raw_inputs
 from goldlake_core.storage.home import Home
 from serving import client, config
 
@@ -42,7 +42,7 @@ def serve_models(
 
 
 def predictions(
-    model: str, instances: list[dict[str, Any]], url: str, label: str | None
+    model: str, instances: Sequence[Instance], url: str, label: str | None
 ) -> list[Any]:
     """What a served model answers.
 
@@ -57,10 +57,10 @@ def predictions(
         One answer per row.
     """
     name, _, version = model.partition("@")
-    rows: list[Mapping[str, Any]] = list(instances)
+    rows: Sequence[Instance] = instances
     inputs = _inputs(name)
     if inputs is not None:
-        rows = list(fill_nulls(inputs, instances))
+        rows = fill_nulls(inputs, instances)
     return client.predict(url, name, rows, version=int(version) if version else None, label=label)
 
 

@@ -170,9 +170,9 @@ def test_every_pushed_signature_runs_under_the_loader_of_tf_serving(
     rows = sample_rows([examples], inputs)
     for number in os.listdir(home.model(USECASE, MODEL)):
         report = check_model(home.model(USECASE, MODEL, number), inputs, rows)
-        assert report["problems"] == []
-        assert report["signatures"] == ["serving_default", "tf_example", "transform_features"]
-        assert report["rows"] > len(rows) > 0
+        assert report.problems == ()
+        assert report.signatures == ("serving_default", "tf_example", "transform_features")
+        assert report.rows > len(rows) > 0
 
 
 def _inputs(home: Home) -> tuple[ColumnSpec, ...]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -26,7 +25,7 @@ from tfx_bsl.coders.example_coder import RecordBatchToExamplesEncoder
 from goldlake_core.contracts.errors import StoreError
 from goldlake_core.documents.export import ExportManifest
 from goldlake_core.storage.exports import SPLITS, open_part
-from tfx_pipeline.components.base import component_class
+from tfx_pipeline.components.base import ExecProperties, component_class
 from tfx_pipeline.components.data_snapshot import DataSnapshot, manifest_of
 from tfx_pipeline.spec import EXAMPLE_TYPES
 
@@ -53,7 +52,7 @@ class Executor(BaseExecutor):
         self,
         input_dict: dict[str, list[types.Artifact]],
         output_dict: dict[str, list[types.Artifact]],
-        exec_properties: dict[str, Any],
+        exec_properties: ExecProperties,
     ) -> None:
         """Converts every split of the snapshot.
 

@@ -182,7 +182,7 @@ def _aggregate_type(function: str, field: str, dataset: Dataset) -> str:
 
 def _aggregated(
     query: _Query, aggregates: Sequence[Selected], types: Mapping[str, str]
-) -> dict[str, Any]:
+) -> dict[str, object]:
     calls = [
         f"{part.function}({'*' if part.field == '*' else query.dataset.column(part.field)})"
         for part in aggregates

@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from typing import Any
+from typing import Any, TypeAlias
 from zoneinfo import ZoneInfo
 
 from goldlake.simulators.socrata.dataset import Dataset, Record
@@ -36,7 +36,8 @@ _PORTAL_TIME = re.compile(r"(\d\d)/(\d\d)/(\d{4})(?: (\d\d):(\d\d):(\d\d) ([AP]M
 _POSITION = re.compile(r"\((-?\d+(?:\.\d+)?), *(-?\d+(?:\.\d+)?)\)")
 _NO_ADDRESS = '{"address": "", "city": "", "state": "", "zip": ""}'
 
-Row = dict[str, Any]
+Row: TypeAlias = dict[str, Any]
+"""A row by field. Its values are what an export or a generator gives: texts, or any JSON."""
 
 
 @dataclass(frozen=True)
@@ -214,18 +215,18 @@ def api_field(title: str) -> str:
     return re.sub(r"[^0-9a-z]+", "_", text.lower()).strip("_")
 
 
-class _Memo(dict[str, Any]):
+class _Memo(dict[str, str]):
     """A function of a text, computed once per text."""
 
-    def __init__(self, function: Callable[[str], Any]) -> None:
+    def __init__(self, function: Callable[[str], str]) -> None:
         super().__init__()
         self._function = function
 
-    def __missing__(self, text: str) -> Any:
+    def __missing__(self, text: str) -> str:
         value = self[text] = self._function(text)
         return value
 
-    def __call__(self, text: str) -> Any:
+    def __call__(self, text: str) -> str:
         return self[text]
 
 
