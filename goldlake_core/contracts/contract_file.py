@@ -12,7 +12,6 @@ import msgspec
 from goldlake_core.contracts import rules
 from goldlake_core.contracts.errors import ContractError
 from goldlake_core.contracts.keys import Declared, declared, keys_of
-from goldlake_core.contracts.nodes import Entry
 from goldlake_core.contracts.read import (
     Errors,
     Found,
@@ -29,6 +28,7 @@ from goldlake_core.contracts.sections import (
     Source,
     UseCase,
 )
+from goldlake_core.contracts.yaml_entry import Entry
 
 
 @dataclass

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from goldlake_core.contracts import contract_file, model_file, nodes
+from goldlake_core.contracts import contract_file, model_file, yaml_entry
 from goldlake_core.contracts.contract_file import Draft
 from goldlake_core.contracts.errors import ContractError, ContractErrors
 from goldlake_core.contracts.hashing import section_hashes
@@ -52,14 +52,14 @@ def load_contract(folder: str | os.PathLike[str]) -> UseCase:
 
 def _contract(folder: Path, errors: Errors) -> Draft:
     path = folder / CONTRACT
-    document = errors.catch(lambda: nodes.read(path, str(path)))
+    document = errors.catch(lambda: yaml_entry.read(path, str(path)))
     if document is None:
         return Draft()
     return contract_file.read_contract(document, folder.resolve(), errors)
 
 
 def _model(file: Path, draft: Draft, errors: Errors) -> Model | None:
-    document = errors.catch(lambda: nodes.read(file, str(file)))
+    document = errors.catch(lambda: yaml_entry.read(file, str(file)))
     return None if document is None else model_file.read_model(document, draft.gold, errors)
 
 

@@ -10,7 +10,6 @@ from goldlake_core.contracts import model_rules as rules
 from goldlake_core.contracts.contract_file import Columns, GoldDraft
 from goldlake_core.contracts.keys import Declared, keys_of
 from goldlake_core.contracts.names import nearest
-from goldlake_core.contracts.nodes import Entry
 from goldlake_core.contracts.read import Errors, Found, column_name, name_errors, read_section
 from goldlake_core.contracts.rules import same_name_errors, type_errors
 from goldlake_core.contracts.sections import (
@@ -25,6 +24,7 @@ from goldlake_core.contracts.sections import (
     Threshold,
     Training,
 )
+from goldlake_core.contracts.yaml_entry import Entry
 
 
 def read_model(document: Entry, gold: dict[str, GoldDraft] | None, errors: Errors) -> Model | None:

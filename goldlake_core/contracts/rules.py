@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from goldlake_core.contracts.errors import ContractError
 from goldlake_core.contracts.names import nearest
-from goldlake_core.contracts.nodes import Entry
 from goldlake_core.contracts.read import Found, compiled
 from goldlake_core.contracts.sections import Column, WireNull
 from goldlake_core.contracts.sql_literals import without_literals
+from goldlake_core.contracts.yaml_entry import Entry
 
 RULES = ("domain", "range", "pattern")
 """Rules of single columns that become CHECK constraints, called ``COLUMN_RULE``."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from goldlake_core.contracts.nodes import Entry, read
+from goldlake_core.contracts.yaml_entry import Entry, read
 from lakehouse.checks.findings import Finding, Remark
 
 Step = str | int
