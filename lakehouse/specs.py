@@ -9,7 +9,7 @@ from goldlake_core.contracts import schemas
 from goldlake_core.contracts.hashing import functions_hash, section_hash
 from goldlake_core.contracts.sections import Column, GoldTable, UseCase
 from goldlake_core.storage.home import Home
-from goldlake_core.storage.landing import LandingZone
+from lakehouse.landing import LandingZone
 
 CONTRACT_PROPERTY = "goldlake.contract"
 

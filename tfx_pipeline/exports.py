@@ -10,11 +10,11 @@ import hashlib
 from typing import IO
 
 from goldlake_core.contracts.errors import StoreError
+from goldlake_core.contracts.sections import SPLITS
 from goldlake_core.documents import codec
 from goldlake_core.documents.export import ExportManifest, Part
 from goldlake_core.storage.home import Home
 
-SPLITS = ("train", "eval", "test")
 _CHUNK_BYTES = 1 << 20
 
 

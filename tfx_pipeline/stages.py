@@ -18,10 +18,10 @@ from goldlake_core.documents.export import ExportedColumn, ExportManifest
 from goldlake_core.documents.stages import TrainRequest
 from goldlake_core.documents.training import Anomaly, Bound, Distance, NodeReport, Trained
 from goldlake_core.stages import DataRefused, Emit, require_same_contract
-from goldlake_core.storage.exports import read_manifest
 from goldlake_core.storage.home import Home
 from serving import config
 from tfx_pipeline.baseline import baseline_version, statistics_folder
+from tfx_pipeline.exports import read_manifest
 from tfx_pipeline.spec import USECASE_PATH, PipelineSpec, pipeline_spec
 
 if TYPE_CHECKING:

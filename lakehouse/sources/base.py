@@ -10,7 +10,7 @@ import orjson
 
 from goldlake_core.contracts.errors import UsageError
 from goldlake_core.contracts.sections import Source, UseCase
-from goldlake_core.storage.landing import Cursor
+from lakehouse.landing import Cursor
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ import orjson
 
 from goldlake_core.contracts.errors import PermanentError, UsageError
 from goldlake_core.contracts.sections import UseCase
-from goldlake_core.storage.landing import Cursor
+from lakehouse.landing import Cursor
 from lakehouse.sources.base import Page, SourceKind, Traffic, json_line, options_of
 from lakehouse.sources.http import Http, Response
 

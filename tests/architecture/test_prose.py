@@ -61,7 +61,7 @@ DESCRIBED: list[str] = [
     "goldlake/workflows/run.py",
     "goldlake_core/contracts",
     "goldlake_core/storage/files.py",
-    "goldlake_core/storage/landing.py",
+    "lakehouse/landing.py",
     "lakehouse/__init__.py",
     "lakehouse/__main__.py",
     "lakehouse/audit.py",

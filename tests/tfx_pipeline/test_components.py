@@ -11,9 +11,9 @@ from goldlake_core.contracts.errors import StoreError, UsageError
 from goldlake_core.contracts.registry import load_usecase
 from goldlake_core.contracts.sections import DriftLimit
 from goldlake_core.documents.export import ExportManifest
-from goldlake_core.storage.exports import read_manifest
 from goldlake_core.storage.home import Home
 from tests.tfx_pipeline.toy_export import ROWS, TOY, toy_rows, write_export
+from tfx_pipeline.exports import read_manifest
 from tfx_pipeline.spec import ColumnSpec, PipelineSpec, ValidationSpec, pipeline_spec
 
 pytestmark = pytest.mark.tfx

@@ -15,7 +15,6 @@ from goldlake_core.contracts.ids import parse_model
 from goldlake_core.contracts.registry import load_usecase
 from goldlake_core.documents import training
 from goldlake_core.documents.stages import TrainRequest
-from goldlake_core.storage.exports import read_manifest
 from goldlake_core.storage.home import Home
 from metadata.pushed import pushed_models
 from metadata.store import Store
@@ -24,6 +23,7 @@ from serving import config
 from tests.tfx_pipeline.examples import example_records, parsed
 from tests.tfx_pipeline.toy_export import ROWS, TOY, Written, toy_rows, write_export
 from tfx_pipeline import stages as runner
+from tfx_pipeline.exports import read_manifest
 from tfx_pipeline.spec import PipelineSpec
 
 pytestmark = pytest.mark.tfx

@@ -24,10 +24,11 @@ from tfx.types import artifact_utils, standard_artifacts
 from tfx_bsl.coders.example_coder import RecordBatchToExamplesEncoder
 
 from goldlake_core.contracts.errors import StoreError
+from goldlake_core.contracts.sections import SPLITS
 from goldlake_core.documents.export import ExportManifest
-from goldlake_core.storage.exports import SPLITS, open_part
 from tfx_pipeline.components.base import component_class
 from tfx_pipeline.components.data_snapshot import DataSnapshot, manifest_of
+from tfx_pipeline.exports import open_part
 from tfx_pipeline.spec import EXAMPLE_TYPES
 
 BLOCK_BYTES = 4 << 20

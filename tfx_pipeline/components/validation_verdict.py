@@ -22,7 +22,7 @@ from tfx.types import artifact_utils, standard_artifacts
 from tfx.types.artifact import Property, PropertyType
 
 from goldlake_core.contracts.errors import StoreError
-from goldlake_core.storage.exports import SPLITS
+from goldlake_core.contracts.sections import SPLITS
 from goldlake_core.storage.home import Home
 from tfx_pipeline.components.base import component_class
 from tfx_pipeline.components.curated_schema import TRAINING, read_schema
