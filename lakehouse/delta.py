@@ -167,7 +167,7 @@ def overwrite(rows: DataFrame, spec: TableSpec, metadata: Mapping[str, Any]) -> 
 
 def is_same_shape(spec: TableSpec, schema: tuple[dict[str, Any], ...]) -> bool:
     """Whether a table has the declared columns, types and order."""
-    declared = [(f.name, _json_type(f.type)) for f in spec.fields]
+    declared = [(f.name, f.delta_type) for f in spec.fields]
     return declared == [(f["name"], f["type"]) for f in schema]
 
 
@@ -244,7 +244,3 @@ def _session_confs(spark: SparkSession, confs: Mapping[str, str]) -> Iterator[No
 
 def _sql(uri: str) -> str:
     return f"delta.{quoted(uri)}"
-
-
-def _json_type(spark_type: str) -> str:
-    return {"bigint": "long", "int": "integer"}.get(spark_type, spark_type)

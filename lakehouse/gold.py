@@ -8,6 +8,7 @@ from datetime import datetime, time, timedelta, timezone, tzinfo
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
+from goldlake_core.contracts.column_types import TIMES
 from goldlake_core.contracts.errors import PermanentError
 from goldlake_core.contracts.registry import resolve
 from goldlake_core.contracts.schemas import quoted
@@ -103,7 +104,7 @@ def _basis(spark: SparkSession, usecase: UseCase, silver: Snapshot, run_id: str)
 
     contract = usecase.silver
     # If the version column is a counter, use the time at which the version became known.
-    is_time = contract.column(contract.version).type in ("timestamp", "date")
+    is_time = contract.column(contract.version).type in TIMES
     newest = contract.version if is_time else specs.KNOWN_AT
     micros = (
         F.unix_micros(F.max(F.col(quoted(n)).cast("timestamp")))

@@ -7,6 +7,7 @@ from functools import reduce
 from typing import TYPE_CHECKING, Any
 
 from goldlake_core.contracts import schemas
+from goldlake_core.contracts.column_types import NUMBERS
 from goldlake_core.contracts.sections import Column, Silver
 from lakehouse.specs import CONTENT_HASH
 
@@ -106,7 +107,7 @@ def _text(column: Column) -> SparkColumn:
     text = F.col(f"{_RECORD}.{path}")
     if column.null_values:
         is_missing = text.isin(*column.null_values)
-        if column.type in ("long", "double"):
+        if column.type in NUMBERS:
             numbers = [float(v) for v in column.null_values if _is_number(v)]
             if numbers:
                 is_equal = text.try_cast("double").isin(*numbers)  # "0", "0.0" and 0 are one
@@ -126,20 +127,24 @@ def _typed(column: Column) -> SparkColumn:
     from pyspark.sql import functions as F
 
     text = F.col(schemas.quoted(_TEXT + column.name))
-    if column.type == "string":
-        return text
-    if column.type == "long":
-        digits = F.regexp_replace(text, r"\.0*\s*$", "")
-        return F.when(text.rlike(_INTEGER), digits.try_cast("bigint"))
-    if column.type == "double":
-        number = F.when(text.rlike(_NUMBER), text.try_cast("double"))
-        return F.when(F.abs(number) < F.lit(float("inf")), number)
-    if column.type == "boolean":
-        lower = F.lower(text)
-        return F.when(lower == "true", F.lit(True)).when(lower == "false", F.lit(False))
-    if column.type == "date":
-        return _clock_time(column, text).cast("date") if column.format else text.try_cast("date")
-    return _timestamp(column, text)
+    match column.type:  # mypy refuses a match that leaves a type out
+        case "string":
+            return text
+        case "long":
+            digits = F.regexp_replace(text, r"\.0*\s*$", "")
+            return F.when(text.rlike(_INTEGER), digits.try_cast("bigint"))
+        case "double":
+            number = F.when(text.rlike(_NUMBER), text.try_cast("double"))
+            return F.when(F.abs(number) < F.lit(float("inf")), number)
+        case "boolean":
+            lower = F.lower(text)
+            return F.when(lower == "true", F.lit(True)).when(lower == "false", F.lit(False))
+        case "date":
+            if column.format:
+                return _clock_time(column, text).cast("date")
+            return text.try_cast("date")
+        case "timestamp":
+            return _timestamp(column, text)
 
 
 def _clock_time(column: Column, text: SparkColumn) -> SparkColumn:
@@ -147,13 +152,13 @@ def _clock_time(column: Column, text: SparkColumn) -> SparkColumn:
     from pyspark.sql import functions as F
 
     if not column.format:
-        return text.try_cast(schemas.SPARK_TYPES["timestamp"])
+        return text.try_cast("timestamp")
     if re.fullmatch(r"yyyy-MM-dd('T'| )HH:mm:ss(\.S{1,6})?", column.format):
         # Spark's cast reads ISO 8601 several times faster than a pattern does, but takes other
         # spellings too: the shape is checked first.
         shape = re.sub("[yMdHmsS]", "[0-9]", column.format.replace("'T'", "T").replace(".", r"\."))
         is_shaped = text.rlike(rf"\A{shape}\z")
-        return F.when(is_shaped, text.try_cast(schemas.SPARK_TYPES["timestamp"]))
+        return F.when(is_shaped, text.try_cast("timestamp"))
     return F.try_to_timestamp(text, F.lit(column.format))
 
 

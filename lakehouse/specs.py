@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from goldlake_core.contracts import schemas
+from goldlake_core.contracts.column_types import COLUMN_TYPES
 from goldlake_core.contracts.hashing import functions_hash, section_hash
 from goldlake_core.contracts.sections import Column, GoldTable, UseCase
 from goldlake_core.storage.home import Home
@@ -13,6 +14,8 @@ from lakehouse.landing import LandingZone
 
 CONTRACT_PROPERTY = "goldlake.contract"
 
+# Besides the contract's types, goldlake's own columns hold line numbers, which are short.
+_DELTA_TYPES = {names.spark: names.delta for names in COLUMN_TYPES.values()} | {"int": "integer"}
 CONTENT_HASH, FILE, LINE, KNOWN_AT = "_content_hash", "_file", "_line", "_known_at"
 
 
@@ -24,6 +27,11 @@ class Field:
     type: str
     comment: str
     nullable: bool = True
+
+    @property
+    def delta_type(self) -> str:
+        """The type as the schema in Delta's log names it."""
+        return _DELTA_TYPES.get(self.type, self.type)
 
 
 @dataclass(frozen=True)
@@ -55,7 +63,7 @@ class TableSpec:
 def contract_field(column: Column) -> Field:
     """The Delta column of a contract column."""
     comment = schemas.comment_text(column)
-    return Field(column.name, schemas.SPARK_TYPES[column.type], comment, column.nullable)
+    return Field(column.name, COLUMN_TYPES[column.type].spark, comment, column.nullable)
 
 
 def bronze(usecase: UseCase, home: Home) -> TableSpec:

@@ -14,10 +14,10 @@ from typing import Any, Literal, TypeVar
 
 import msgspec
 
+from goldlake_core.contracts.column_types import COLUMN_TYPES, ColumnType, ExampleType
 from goldlake_core.contracts.errors import PermanentError
 from goldlake_core.contracts.sections import (
     Column,
-    ColumnType,
     DriftLimit,
     Feature,
     Model,
@@ -30,18 +30,6 @@ from goldlake_core.documents.export import ExportedColumn, ExportManifest
 
 USECASE_PATH = "GOLDLAKE_USECASE_PATH"
 """Environment variable that tells executors the folder (or name) of the use case."""
-
-ExampleType = Literal["bytes", "int64", "float"]
-EXAMPLE_TYPES: Mapping[ColumnType, ExampleType] = {
-    "string": "bytes",
-    "long": "int64",
-    "double": "float",
-    "boolean": "int64",
-    "timestamp": "bytes",
-    "date": "bytes",
-}
-"""tf.Example's kind per column type: booleans are 0 and 1, times are ISO 8601 texts in UTC."""
-
 
 S = TypeVar("S", bound="Spec")
 
@@ -84,7 +72,7 @@ class ColumnSpec(Spec, frozen=True):
     @property
     def example_type(self) -> ExampleType:
         """Kind of tf.Example feature that carries the column."""
-        return EXAMPLE_TYPES[self.type]
+        return COLUMN_TYPES[self.type].example
 
     @classmethod
     def of(cls, column: Column) -> ColumnSpec:

@@ -12,14 +12,6 @@ from dataclasses import dataclass
 
 from goldlake_core.contracts.sections import Check, Column, GoldTable, Model, Silver
 
-SPARK_TYPES = {
-    "string": "string",
-    "long": "bigint",
-    "double": "double",
-    "boolean": "boolean",
-    "timestamp": "timestamp",
-    "date": "date",
-}
 JSON_INVALID = "json.invalid"
 """Reason code of a line that is not one JSON object."""
 

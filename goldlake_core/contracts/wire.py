@@ -10,19 +10,14 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
+from goldlake_core.contracts.column_types import COLUMN_TYPES, ColumnType, Dtype
 from goldlake_core.contracts.errors import InstanceError
 from goldlake_core.contracts.names import nearest
-from goldlake_core.contracts.sections import ColumnType, GoldTable, Model, WireNull
+from goldlake_core.contracts.sections import GoldTable, Model, WireNull
 
-Dtype = Literal["string", "int64", "float32", "bool"]
-DTYPES: dict[str, Dtype] = {
-    "string": "string",
-    "long": "int64",
-    "double": "float32",
-    "boolean": "bool",
-}
+DTYPES = {name: names.dtype for name, names in COLUMN_TYPES.items() if names.dtype is not None}
 PLACEHOLDERS: dict[Dtype, Any] = {"string": "", "int64": 0, "float32": 0.0, "bool": False}
 """The value of a flagged column when its flag says that the value is missing."""
 _FLOAT32_MAX = 3.4028235677973366e38

@@ -14,7 +14,7 @@ from contextlib import closing
 from typing import Any
 
 from goldlake_core.contracts.errors import InstanceError
-from goldlake_core.contracts.wire import fill_nulls, inputs_of
+from goldlake_core.contracts.wire import DTYPES, PLACEHOLDERS, fill_nulls, inputs_of
 from serving.errors import StatusError
 from serving.loader import SavedModel, load
 from serving.signatures import NUMPY_TYPES
@@ -124,7 +124,7 @@ def variants(rows: Iterable[Row], columns: Sequence[ColumnSpec]) -> list[dict[st
         for column in columns:
             if column.nullable:
                 changed.append({**row, column.name: None})
-            nothing: Any = {"long": 0, "double": 0.0, "boolean": False}.get(column.type, "")
+            nothing: Any = PLACEHOLDERS[DTYPES[column.type]]
             changed.append({**row, column.name: nothing})
     return changed
 
