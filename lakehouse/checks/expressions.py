@@ -6,7 +6,7 @@ also knows the functions of other databases.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from typing import TYPE_CHECKING
 
 from goldlake_core.contracts.names import nearest
@@ -40,12 +40,13 @@ _WITHOUT_PARENTHESES = words(
 _VALID = "one Spark SQL expression over the silver columns of one row that is true or false"
 
 
-def expression_remarks(sql: str, columns: Mapping[str, str]) -> tuple[Remark, ...]:
+def expression_remarks(sql: str, columns: Mapping[str, str | None] | None) -> tuple[Remark, ...]:
     """What is wrong with a rule over one row.
 
     Args:
         sql: The rule.
-        columns: Type by name of the silver columns.
+        columns: Type by name of the silver columns. The type of a column that does not load is
+            None; the whole is None where not even all names are known.
     """
     import sqlglot
     from sqlglot import errors, exp
@@ -67,7 +68,10 @@ def expression_remarks(sql: str, columns: Mapping[str, str]) -> tuple[Remark, ..
         return (error("the rule contains a parameter, and nothing sets its value", valid=_VALID),)
     shape = [*_shape_remarks(rule)]
     functions = [] if shape else [*_function_remarks(tokens, columns)]
-    remarks = [*shape, *functions, *_column_remarks(rule, columns)]
+    remarks = [*shape, *functions]
+    if columns is None:
+        return tuple(remarks)
+    remarks += _column_remarks(rule, columns)
     if not any(remark.severity == "error" for remark in remarks):
         remarks += _result_remarks(rule, columns)
     return tuple(remarks)
@@ -93,8 +97,11 @@ def _shape_remarks(rule: Condition) -> Iterator[Remark]:
         yield error("the rule contains *, which is not one value", valid=_VALID)
 
 
-def _function_remarks(tokens: list[Token], columns: Mapping[str, str]) -> Iterator[Remark]:
-    own = {name.lower() for name in columns}
+def _function_remarks(
+    tokens: list[Token], columns: Mapping[str, str | None] | None
+) -> Iterator[Remark]:
+    # What is not called may be a column where the columns are not known.
+    own = _WITHOUT_PARENTHESES if columns is None else {name.lower() for name in columns}
     for name in dict.fromkeys(_called(tokens, own)):
         lower = name.lower()
         if lower not in FUNCTIONS | _SYNTAX:
@@ -116,7 +123,7 @@ def _function_remarks(tokens: list[Token], columns: Mapping[str, str]) -> Iterat
             )
 
 
-def _called(tokens: list[Token], columns: set[str]) -> Iterator[str]:
+def _called(tokens: list[Token], columns: Set[str]) -> Iterator[str]:
     """Names of functions as written, with what comes before a dot."""
     from sqlglot.dialects.spark import Spark
     from sqlglot.tokens import TokenType
@@ -148,7 +155,7 @@ def _is_type(token: Token, before: object) -> bool:
     return is_place and token.token_type in Spark.Parser.TYPE_TOKENS
 
 
-def _column_remarks(rule: Condition, columns: Mapping[str, str]) -> Iterator[Remark]:
+def _column_remarks(rule: Condition, columns: Mapping[str, str | None]) -> Iterator[Remark]:
     from sqlglot import exp
 
     # Spark does not tell upper from lower case, and knows some functions without parentheses.
@@ -163,7 +170,7 @@ def _column_remarks(rule: Condition, columns: Mapping[str, str]) -> Iterator[Rem
             yield error(f"there is no silver column {name!r}", valid=nearest(name, columns))
 
 
-def _result_remarks(rule: Condition, columns: Mapping[str, str]) -> Iterator[Remark]:
+def _result_remarks(rule: Condition, columns: Mapping[str, str | None]) -> Iterator[Remark]:
     from sqlglot import exp
 
     types = {name.lower(): type_ for name, type_ in columns.items()}
