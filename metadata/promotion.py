@@ -23,7 +23,7 @@ def record_promotion(home: Home, model_id: str, label: str) -> int:
     A version that no pipeline of this home pushed is recorded without an artifact.
 
     Args:
-        home: Whose metadata.
+        home: The home whose metadata is written.
         model_id: A model version, such as ``toy.color@7``.
         label: Such as ``stable``.
 
@@ -54,7 +54,7 @@ def promotions(home: Home, model: str) -> list[PromotionRecord]:
     """Every promotion of a model, oldest first. Read-only.
 
     Args:
-        home: Whose metadata.
+        home: The home whose metadata is read.
         model: A model, such as ``toy.color``; a version in it narrows the answer.
 
     Returns:

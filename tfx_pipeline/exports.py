@@ -33,7 +33,7 @@ def read_manifest(
     """The manifest of an export and its sha256.
 
     Args:
-        export_id: ``usecase/model/EXPORT``.
+        export_id: Id of the export, ``usecase/model/EXPORT``.
         manifest_sha256: What the sha256 must be, or None to accept what is there.
         home: Else the one at GOLDLAKE_HOME.
 

@@ -132,7 +132,7 @@ class EvaluationSpec(Spec, frozen=True):
     """What the Evaluator depends on.
 
     Attributes:
-        model_id: ``usecase.model``.
+        model_id: Id of the model, ``usecase.model``.
         label: Column to predict.
         thresholds: Bounds on the test split that a candidate must keep to be blessed.
         slices: Column lists; the whole split is always evaluated.
@@ -166,8 +166,8 @@ class PipelineSpec(Spec, frozen=True):
     """One pipeline run's whole description: a model contract and the export it trains on.
 
     Attributes:
-        usecase: Use-case name.
-        model: Model name.
+        usecase: Name of the use case.
+        model: Name of the model.
         export_id: ``usecase/model/EXPORT``, resolved against GOLDLAKE_HOME by the executors.
         manifest_sha256: sha256 of the export's ``manifest.json``, which names the exact rows.
         rows: Rows per split (``train``, ``eval``, ``test``), from the manifest.
@@ -217,7 +217,7 @@ def pipeline_spec(
         usecase: The use case.
         model: One of its models.
         manifest: The export's ``manifest.json``.
-        export_id: ``usecase/model/EXPORT``.
+        export_id: Id of the export, ``usecase/model/EXPORT``.
         manifest_sha256: sha256 of the manifest's bytes.
         baseline_version: What serves now.
         preprocessing_hash: sha256 of the module that ``model.preprocessing`` names, or "".

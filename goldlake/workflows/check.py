@@ -27,8 +27,8 @@ class CheckReport(msgspec.Struct, frozen=True):
     """What a check of one use case found.
 
     Attributes:
-        usecase: Its name.
-        folder: Its folder, as the user named it.
+        usecase: Name of the use case.
+        folder: Folder of the use case, as the user named it.
         errors: How many findings are errors.
         warnings: How many findings are warnings.
         columns: Silver columns and those that gold tables declare; 0 where it does not load.

@@ -107,7 +107,7 @@ class SilverDraft:
     """The silver section as far as it holds.
 
     Attributes:
-        columns: Its columns.
+        columns: The columns as far as they hold.
         key: Its key, or None.
         version: Name of the version column, or None.
         expects: The rules over several columns that hold by themselves, by place in the list.

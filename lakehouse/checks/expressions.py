@@ -44,7 +44,7 @@ def expression_remarks(sql: str, columns: Mapping[str, str | None] | None) -> tu
     """What is wrong with a rule over one row.
 
     Args:
-        sql: The rule.
+        sql: The rule as it is written.
         columns: Type by name of the silver columns. The type of a column that does not load is
             None; the whole is None where not even all names are known.
     """

@@ -25,7 +25,7 @@ class Use:
     """A function that a contract names.
 
     Attributes:
-        dotted: ``module.function``.
+        dotted: The function as the contract names it, ``module.function``.
         arguments: Names of the arguments that it is called with, all by position.
         places: The file that names it.
         steps: Where in that file.
@@ -86,9 +86,9 @@ def function_remarks(
     """What is wrong with one function of a parsed file.
 
     Args:
-        tree: The file.
-        file: Its name.
-        name: The function.
+        tree: The syntax tree of the file.
+        file: Name of the file.
+        name: Name of the function.
         arguments: Names of the arguments that it is called with, all by position.
     """
     definitions = dict(_definitions(tree.body))

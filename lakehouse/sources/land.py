@@ -33,7 +33,7 @@ def land(
     landed from its start: its rows then get the fate ``unchanged`` where silver has them already.
 
     Args:
-        usecase: Whose source.
+        usecase: The use case whose source is asked.
         home: Home to land into.
         source: ``live`` for the contract's address, or a URL.
         since: First day wanted of the contract's ``time_field`` (ISO 8601), or None.
