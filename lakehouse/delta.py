@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from goldlake_core.contracts.schemas import literal, quoted
 from lakehouse.deltalog import DeltaLog
 from lakehouse.specs import TableSpec
+from lakehouse.sql_rules import literal, quoted
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession

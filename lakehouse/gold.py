@@ -11,13 +11,13 @@ from zoneinfo import ZoneInfo
 from goldlake_core.contracts.column_types import TIMES
 from goldlake_core.contracts.errors import PermanentError
 from goldlake_core.contracts.registry import resolve
-from goldlake_core.contracts.schemas import quoted
 from goldlake_core.contracts.sections import GoldTable, UseCase
 from goldlake_core.instants import utc_text
 from goldlake_core.stages import Emit
 from goldlake_core.storage.home import Home
 from lakehouse import delta, specs
 from lakehouse.deltalog import Commit, DeltaLog, Snapshot
+from lakehouse.sql_rules import quoted
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession

@@ -6,9 +6,9 @@ import re
 from functools import reduce
 from typing import TYPE_CHECKING, Any
 
-from goldlake_core.contracts import schemas
 from goldlake_core.contracts.column_types import NUMBERS
 from goldlake_core.contracts.sections import Column, Silver
+from lakehouse import sql_rules
 from lakehouse.specs import CONTENT_HASH
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def parsed(records: DataFrame, silver: Silver) -> DataFrame:
     )
     rows = rows.select("*", *(_typed(column).alias(column.name) for column in silver.columns))
     reasons = F.array_compact(F.array(*_reasons(silver)))
-    invalid = F.array(F.lit(schemas.JSON_INVALID))
+    invalid = F.array(F.lit(sql_rules.JSON_INVALID))
     return rows.select(
         *records.columns,
         *silver.names,
@@ -74,7 +74,7 @@ def content_hash(names: tuple[str, ...]) -> SparkColumn:
 
     parts: list[Any] = []
     for name in names:
-        column = F.col(schemas.quoted(name))
+        column = F.col(sql_rules.quoted(name))
         parts += [F.when(column.isNotNull(), F.lit(name)), column]
     return F.xxhash64(*parts)
 
@@ -103,7 +103,7 @@ def _text(column: Column) -> SparkColumn:
     """The source's text of a column: missing spellings are null, replaced and padded."""
     from pyspark.sql import functions as F
 
-    path = ".".join(schemas.quoted(part) for part in column.field.split("."))
+    path = ".".join(sql_rules.quoted(part) for part in column.field.split("."))
     text = F.col(f"{_RECORD}.{path}")
     if column.null_values:
         is_missing = text.isin(*column.null_values)
@@ -126,7 +126,7 @@ def _text(column: Column) -> SparkColumn:
 def _typed(column: Column) -> SparkColumn:
     from pyspark.sql import functions as F
 
-    text = F.col(schemas.quoted(_TEXT + column.name))
+    text = F.col(sql_rules.quoted(_TEXT + column.name))
     match column.type:  # mypy refuses a match that leaves a type out
         case "string":
             return text
@@ -183,14 +183,14 @@ def _reasons(silver: Silver) -> list[SparkColumn]:
 
     found = []
     for column in silver.columns:
-        text = F.col(schemas.quoted(_TEXT + column.name))
-        value = F.col(schemas.quoted(column.name))
+        text = F.col(sql_rules.quoted(_TEXT + column.name))
+        value = F.col(sql_rules.quoted(column.name))
         if not column.nullable:
             found.append(F.when(text.isNull(), F.lit(f"{column.name}.missing")))
         if column.type != "string":
             is_unparsable = text.isNotNull() & value.isNull()
             found.append(F.when(is_unparsable, F.lit(f"{column.name}.unparsable")))
-    for rule in schemas.row_rules(silver.columns, silver.checks):
+    for rule in sql_rules.row_rules(silver.columns, silver.checks):
         is_broken = ~F.coalesce(F.expr(rule.expect), F.lit(True))
         found.append(F.when(is_broken, F.lit(rule.code)))
     return found
@@ -199,7 +199,7 @@ def _reasons(silver: Silver) -> list[SparkColumn]:
 def _key(silver: Silver) -> SparkColumn:
     from pyspark.sql import functions as F
 
-    columns = [F.col(schemas.quoted(name)) for name in silver.key]
+    columns = [F.col(sql_rules.quoted(name)) for name in silver.key]
     if len(columns) == 1:
         return columns[0].cast("string")
     is_whole = reduce(lambda a, b: a & b, (column.isNotNull() for column in columns))

@@ -294,6 +294,11 @@ class Model(Section, frozen=True):
         """Gold columns the model reads, each once, in the order features name them."""
         return tuple(dict.fromkeys(c for f in self.features for c in f.columns))
 
+    def export_columns(self, table: GoldTable) -> tuple[Column, ...]:
+        """The columns of the CSV hand-off: key, event time, label and features, in table order."""
+        wanted = {*table.key, self.event_time, self.label, *self.feature_columns}
+        return tuple(c for c in table.columns if c.name in wanted)
+
 
 class UseCase(Section, frozen=True):
     """A whole use case: its contract, its models and the folder that its functions live in."""
