@@ -7,7 +7,7 @@ What serves is what ``models.config`` says; this is its history. A promotion is 
 from __future__ import annotations
 
 from goldlake_core.contracts.errors import UsageError
-from goldlake_core.contracts.ids import ModelId, parse_model
+from goldlake_core.contracts.ids import ModelId
 from goldlake_core.documents.reports import PromotionRecord
 from goldlake_core.instants import now_text
 from goldlake_core.storage.home import Home
@@ -33,7 +33,7 @@ def record_promotion(home: Home, model_id: str, label: str) -> int:
     Raises:
         UsageError: The id names no version.
     """
-    model = parse_model(model_id)
+    model = ModelId.parse(model_id)
     if model.version is None:
         raise UsageError(f"{model_id!r} names no version", valid=f"{model}@VERSION")
     store = Store(home, is_writer=True)
@@ -63,7 +63,7 @@ def promotions(home: Home, model: str) -> list[PromotionRecord]:
     Raises:
         PermanentError: Nothing is recorded yet.
     """
-    return promotions_in(Store(home), parse_model(model))
+    return promotions_in(Store(home), ModelId.parse(model))
 
 
 def promotions_in(store: Store, model: ModelId) -> list[PromotionRecord]:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from goldlake_core.contracts.ids import parse_model
+from goldlake_core.contracts.ids import ModelId
 from goldlake_core.contracts.registry import load_usecase
 from goldlake_core.documents import training
 from goldlake_core.documents.stages import TrainRequest
@@ -138,7 +138,7 @@ def test_lineage_leads_from_the_table_to_the_model(trained: Trained) -> None:
     assert snapshot.properties["table_uuid"].string_value.startswith("9d9e8a58")
     assert snapshot.properties["train_rows"].int_value == 400
     reader = Store(Home.at(trained.home))
-    [pushed] = pushed_models(reader, parse_model(f"{MODEL_ID}@1"))[1]
+    [pushed] = pushed_models(reader, ModelId.parse(f"{MODEL_ID}@1"))[1]
     assert snapshot.id in backwards(reader, [pushed]).artifacts
 
 
