@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from goldlake_core.contracts.schemas import literal, quoted
 from lakehouse.deltalog import CommitMetadata, DeltaLog, Field
 from lakehouse.specs import TableSpec
+from lakehouse.sql_rules import literal, quoted
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -167,7 +167,7 @@ def overwrite(rows: DataFrame, spec: TableSpec, metadata: CommitMetadata) -> Non
 
 def is_same_shape(spec: TableSpec, schema: tuple[Field, ...]) -> bool:
     """Whether a table has the declared columns, types and order."""
-    declared = [(f.name, _json_type(f.type)) for f in spec.fields]
+    declared = [(f.name, f.delta_type) for f in spec.fields]
     return declared == [(f.name, f.type) for f in schema]
 
 
@@ -244,7 +244,3 @@ def _session_confs(spark: SparkSession, confs: Mapping[str, str]) -> Iterator[No
 
 def _sql(uri: str) -> str:
     return f"delta.{quoted(uri)}"
-
-
-def _json_type(spark_type: str) -> str:
-    return {"bigint": "long", "int": "integer"}.get(spark_type, spark_type)

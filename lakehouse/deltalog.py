@@ -19,6 +19,7 @@ from urllib.parse import unquote
 import fsspec
 import msgspec
 
+from goldlake_core.contracts.column_types import COLUMN_TYPES
 from goldlake_core.contracts.errors import StoreError
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 _COMMIT = re.compile(r"^(\d{20})\.json$")
 _CHECKPOINT = re.compile(r"^(\d{20})\.checkpoint(?:\.(\d{10})\.(\d{10}))?\.parquet$")
+# Besides the contract's types, goldlake's own columns hold line numbers, which are short.
+_ARROW_TYPES = {t.delta: t.arrow for t in COLUMN_TYPES.values()} | {"integer": "int32"}
 
 T = TypeVar("T")
 CommitMetadata: TypeAlias = Mapping[str, object]
@@ -352,12 +355,6 @@ def _arrow_type(pa: Any, delta_type: FieldType) -> Any:
     """The Arrow type of a Delta type."""
     if isinstance(delta_type, ArrayType):
         return pa.list_(_arrow_type(pa, delta_type.element_type))
-    return {
-        "string": pa.string(),
-        "long": pa.int64(),
-        "integer": pa.int32(),
-        "double": pa.float64(),
-        "boolean": pa.bool_(),
-        "timestamp": pa.timestamp("us", tz="UTC"),
-        "date": pa.date32(),
-    }[delta_type]
+    if delta_type == "timestamp":
+        return pa.timestamp("us", tz="UTC")
+    return getattr(pa, _ARROW_TYPES[delta_type])()

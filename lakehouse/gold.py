@@ -10,15 +10,16 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from goldlake_core.contracts.column_types import TIMES
 from goldlake_core.contracts.errors import PermanentError
 from goldlake_core.contracts.registry import resolve
-from goldlake_core.contracts.schemas import quoted
 from goldlake_core.contracts.sections import GoldTable, UseCase
 from goldlake_core.instants import utc_text
 from goldlake_core.stages import Emit
 from goldlake_core.storage.home import Home
 from lakehouse import delta, specs
 from lakehouse.deltalog import Commit, DeltaLog, Snapshot
+from lakehouse.sql_rules import quoted
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -108,7 +109,7 @@ def _basis(spark: SparkSession, usecase: UseCase, silver: Snapshot, run_id: str)
 
     contract = usecase.silver
     # If the version column is a counter, use the time at which the version became known.
-    is_time = contract.column(contract.version).type in ("timestamp", "date")
+    is_time = contract.column(contract.version).type in TIMES
     newest = contract.version if is_time else specs.KNOWN_AT
     micros = (
         F.unix_micros(F.max(F.col(quoted(n)).cast("timestamp")))

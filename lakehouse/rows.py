@@ -6,6 +6,7 @@ import posixpath
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from goldlake_core.contracts.column_types import COLUMN_TYPES
 from goldlake_core.contracts.errors import StoreError, UsageError
 from goldlake_core.contracts.ids import TableId
 from goldlake_core.contracts.names import nearest
@@ -136,15 +137,10 @@ def _type(delta_type: FieldType) -> pl.DataType:
 
     if isinstance(delta_type, ArrayType):
         return pl.List(_type(delta_type.element_type))
-    known = {
-        "string": pl.String(),
-        "long": pl.Int64(),
-        "integer": pl.Int32(),
-        "double": pl.Float64(),
-        "boolean": pl.Boolean(),
-        "timestamp": pl.Datetime("us", "UTC"),
-        "date": pl.Date(),
+    known: dict[str, Any] = {
+        names.delta: getattr(pl, names.polars)() for names in COLUMN_TYPES.values()
     }
+    known |= {"timestamp": pl.Datetime("us", "UTC"), "integer": pl.Int32()}
     if delta_type not in known:
         raise StoreError(f"A column has the type {delta_type}", valid=", ".join(known))
     return known[delta_type]

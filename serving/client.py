@@ -29,7 +29,7 @@ class ServerRefused(PermanentError):
     """The server answered with an error.
 
     Attributes:
-        status: HTTP status.
+        status: Status code of the HTTP answer.
         text: The server's own message.
     """
 
@@ -67,7 +67,7 @@ def predict(
 
     Args:
         url: The server, such as ``http://127.0.0.1:8501``.
-        model: Served name.
+        model: Name that the model is served under.
         instances: Plain values, or mappings with every input of the signature; NaN is sent as the
             bare token, bytes as ``{"b64": …}``.
         signature_name: None for the default one.
@@ -120,9 +120,9 @@ def wait_available(
     """Returns when a version is available.
 
     Args:
-        url: The server.
-        model: Served name.
-        version: Version number.
+        url: Base URL of the server.
+        model: Name that the model is served under.
+        version: Number of the version.
         timeout_s: How long to wait at most.
         poll_wait_s: Between two looks.
 

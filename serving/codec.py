@@ -71,7 +71,7 @@ def read_predict(body: bytes) -> PredictBody:
     TF Serving reports what is wrong here before it looks for the model.
 
     Args:
-        body: JSON text.
+        body: The request's body, JSON in UTF-8.
 
     Raises:
         StatusError: With TF Serving's code and text.

@@ -14,10 +14,10 @@ from typing import Any, Literal, TypeAlias, TypeVar
 
 import msgspec
 
+from goldlake_core.contracts.column_types import COLUMN_TYPES, ColumnType, ExampleType
 from goldlake_core.contracts.errors import PermanentError
 from goldlake_core.contracts.sections import (
     Column,
-    ColumnType,
     DriftLimit,
     Feature,
     Model,
@@ -30,18 +30,6 @@ from goldlake_core.documents.export import ExportedColumn, ExportManifest
 
 USECASE_PATH = "GOLDLAKE_USECASE_PATH"
 """Environment variable that tells executors the folder (or name) of the use case."""
-
-ExampleType = Literal["bytes", "int64", "float"]
-EXAMPLE_TYPES: Mapping[ColumnType, ExampleType] = {
-    "string": "bytes",
-    "long": "int64",
-    "double": "float",
-    "boolean": "int64",
-    "timestamp": "bytes",
-    "date": "bytes",
-}
-"""tf.Example's kind per column type: booleans are 0 and 1, times are ISO 8601 texts in UTC."""
-
 
 JsonObject: TypeAlias = dict[str, object]
 """A part of the definition as TFX keeps it: a JSON object."""
@@ -86,7 +74,7 @@ class ColumnSpec(Spec, frozen=True):
     @property
     def example_type(self) -> ExampleType:
         """Kind of tf.Example feature that carries the column."""
-        return EXAMPLE_TYPES[self.type]
+        return COLUMN_TYPES[self.type].example
 
     @classmethod
     def of(cls, column: Column) -> ColumnSpec:
@@ -146,7 +134,7 @@ class EvaluationSpec(Spec, frozen=True):
     """What the Evaluator depends on.
 
     Attributes:
-        model_id: ``usecase.model``.
+        model_id: Id of the model, ``usecase.model``.
         label: Column to predict.
         thresholds: Bounds on the test split that a candidate must keep to be blessed.
         slices: Column lists; the whole split is always evaluated.
@@ -180,8 +168,8 @@ class PipelineSpec(Spec, frozen=True):
     """One pipeline run's whole description: a model contract and the export it trains on.
 
     Attributes:
-        usecase: Use-case name.
-        model: Model name.
+        usecase: Name of the use case.
+        model: Name of the model.
         export_id: ``usecase/model/EXPORT``, resolved against GOLDLAKE_HOME by the executors.
         manifest_sha256: sha256 of the export's ``manifest.json``, which names the exact rows.
         rows: Rows per split (``train``, ``eval``, ``test``), from the manifest.
@@ -231,7 +219,7 @@ def pipeline_spec(
         usecase: The use case.
         model: One of its models.
         manifest: The export's ``manifest.json``.
-        export_id: ``usecase/model/EXPORT``.
+        export_id: Id of the export, ``usecase/model/EXPORT``.
         manifest_sha256: sha256 of the manifest's bytes.
         baseline_version: What serves now.
         preprocessing_hash: sha256 of the module that ``model.preprocessing`` names, or "".

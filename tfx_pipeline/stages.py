@@ -12,16 +12,15 @@ import msgspec
 from goldlake_core.contracts import functions_hash, registry
 from goldlake_core.contracts.errors import GateRefused, StoreError, UsageError
 from goldlake_core.contracts.ids import ModelId
-from goldlake_core.contracts.schemas import export_columns
 from goldlake_core.contracts.sections import Model, UseCase
 from goldlake_core.documents.export import ExportedColumn, ExportManifest
 from goldlake_core.documents.stages import TrainRequest
 from goldlake_core.documents.training import NodeReport, Trained
 from goldlake_core.stages import DataRefused, Emit, require_same_contract
-from goldlake_core.storage.exports import read_manifest
 from goldlake_core.storage.home import Home
 from serving import config
 from tfx_pipeline.baseline import baseline_version, statistics_folder
+from tfx_pipeline.exports import read_manifest
 from tfx_pipeline.spec import USECASE_PATH, PipelineSpec, pipeline_spec
 
 if TYPE_CHECKING:
@@ -101,7 +100,7 @@ def _changed_keys(manifest: ExportManifest, usecase: UseCase, model: Model) -> l
     table = usecase.gold[model.table]
     columns = tuple(
         ExportedColumn(name=c.name, type=c.type, nullable=c.nullable)
-        for c in export_columns(table, model)
+        for c in model.export_columns(table)
     )
     pairs = {
         "table": (manifest.table, f"{usecase.name}.gold.{table.name}"),

@@ -9,7 +9,7 @@ from __future__ import annotations
 from goldlake.workflows.processes import OnEvent, Run
 from goldlake.workflows.servers import embedded_server
 from goldlake_core.contracts.errors import UsageError
-from goldlake_core.contracts.ids import parse_model
+from goldlake_core.contracts.ids import ModelId
 from goldlake_core.contracts.sections import Model, UseCase
 from goldlake_core.contracts.wire import fill_nulls, raw_inputs
 from goldlake_core.documents.reports import Answer, Promotion
@@ -39,7 +39,7 @@ def promote(home: Home, model: str, label: str, url: str | None = None) -> Promo
         UsageError: No version is named, or it was never pushed.
         RetryableError: The server did not load the version in time; the label stays where it was.
     """
-    wanted = parse_model(model)
+    wanted = ModelId.parse(model)
     name = f"{wanted.usecase}.{wanted.name}"
     version = wanted.version
     versions = list(pushed_versions(home, wanted.usecase, wanted.name))

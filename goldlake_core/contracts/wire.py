@@ -10,19 +10,14 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol, TypeAlias
+from typing import Protocol, TypeAlias
 
+from goldlake_core.contracts.column_types import COLUMN_TYPES, ColumnType, Dtype
 from goldlake_core.contracts.errors import InstanceError
 from goldlake_core.contracts.names import nearest
-from goldlake_core.contracts.sections import ColumnType, GoldTable, Model, WireNull
+from goldlake_core.contracts.sections import GoldTable, Model, WireNull
 
-Dtype = Literal["string", "int64", "float32", "bool"]
-DTYPES: dict[str, Dtype] = {
-    "string": "string",
-    "long": "int64",
-    "double": "float32",
-    "boolean": "bool",
-}
+DTYPES = {name: names.dtype for name, names in COLUMN_TYPES.items() if names.dtype is not None}
 WireValue: TypeAlias = str | int | float | bool
 """One value of an instance; a missing one is null or absent until `fill_nulls` replaces it."""
 Instance: TypeAlias = Mapping[str, object]

@@ -13,7 +13,7 @@ from goldlake_core.contracts.errors import UsageError
 from goldlake_core.contracts.sections import Source, UseCase
 from goldlake_core.documents import codec
 from goldlake_core.documents.lakehouse import Identity
-from goldlake_core.storage.landing import Cursor
+from lakehouse.landing import Cursor
 
 
 @dataclass(frozen=True)

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from goldlake_core.contracts.column_types import COLUMN_TYPES
 from goldlake_core.contracts.errors import StoreError, UsageError
 from goldlake_core.contracts.registry import load_usecase
 from goldlake_core.contracts.sections import DriftLimit
 from goldlake_core.documents.export import ExportManifest
-from goldlake_core.storage.exports import read_manifest
 from goldlake_core.storage.home import Home
 from tests.tfx_pipeline.toy_export import ROWS, TOY, toy_rows, write_export
+from tfx_pipeline.exports import read_manifest
 from tfx_pipeline.spec import ColumnSpec, PipelineSpec, ValidationSpec, pipeline_spec
 
 if TYPE_CHECKING:
@@ -115,6 +116,20 @@ def _plain(example: Any) -> dict[str, Any]:
         values = list(getattr(feature, kind).value) if kind else []
         plain[name] = values[0] if values else None
     return plain
+
+
+def test_every_type_of_the_contract_is_read_from_csv_and_written_as_an_example() -> None:
+    import pyarrow as pa
+
+    from tfx_pipeline.components import snapshot_example_gen as gen
+    from tfx_pipeline.components.curated_schema import _TYPES
+
+    assert set(gen._READ_TYPES) == set(COLUMN_TYPES)
+    for name, names in COLUMN_TYPES.items():
+        kind = ColumnSpec(name, name, nullable=True).example_type
+        assert (kind, kind in _TYPES) == (names.example, True)
+        batch = pa.record_batch([pa.nulls(2, gen._READ_TYPES[name])], [name])
+        assert gen.encodable(batch).column(0).type == pa.list_(gen.ARROW_TYPES[kind])
 
 
 def test_rows_are_spread_over_shards(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

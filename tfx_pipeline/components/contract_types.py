@@ -19,8 +19,8 @@ from tfx.types import artifact_utils, standard_artifacts
 from tfx_bsl.coders.example_coder import ExamplesToRecordBatchDecoder
 
 from goldlake_core.contracts.errors import PermanentError, StoreError
+from goldlake_core.contracts.sections import SPLITS
 from goldlake_core.documents.export import ExportManifest
-from goldlake_core.storage.exports import SPLITS
 from tfx_pipeline.components.base import ExecProperties, component_class
 from tfx_pipeline.components.data_snapshot import DataSnapshot, manifest_of
 from tfx_pipeline.components.snapshot_example_gen import (

@@ -11,10 +11,11 @@ from tfx.types import artifact_utils, standard_artifacts
 from tfx.types.artifact import Property, PropertyType
 
 from goldlake_core.contracts.errors import StoreError
+from goldlake_core.contracts.sections import SPLITS
 from goldlake_core.documents import codec
 from goldlake_core.documents.export import ExportManifest
-from goldlake_core.storage.exports import SPLITS, export_uri, read_manifest, verify_parts
 from tfx_pipeline.components.base import ExecProperties, component_class
+from tfx_pipeline.exports import export_uri, read_manifest, verify_parts
 
 MANIFEST_FILE = "manifest.json"
 _STRING, _INT = Property(type=PropertyType.STRING), Property(type=PropertyType.INT)

@@ -15,12 +15,12 @@ from tfx.types import artifact_utils, standard_artifacts
 from tfx.utils import io_utils, path_utils
 
 from goldlake_core.documents import codec
-from goldlake_core.storage.exports import read_manifest
 from goldlake_core.storage.home import Home
 from goldlake_core.storage.model_versions import copy_version, push_model
 from tfx_pipeline.components.base import ExecProperties, component_class
 from tfx_pipeline.evaluation.evaluation import read_evaluation
 from tfx_pipeline.evaluation.serving_check import check_model, sample_rows
+from tfx_pipeline.exports import read_manifest
 from tfx_pipeline.spec import FeatureSpec
 
 REPORT_FILE = "serving_check.json"

@@ -22,9 +22,9 @@ from tfx.types import artifact_utils, standard_artifacts
 from tfx.types.artifact import Property, PropertyType
 
 from goldlake_core.contracts.errors import StoreError
+from goldlake_core.contracts.sections import SPLITS
 from goldlake_core.documents import codec
 from goldlake_core.documents.training import Anomaly, Distance
-from goldlake_core.storage.exports import SPLITS
 from goldlake_core.storage.home import Home
 from tfx_pipeline.components.base import ExecProperties, component_class
 from tfx_pipeline.components.curated_schema import TRAINING, read_schema

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import msgspec
 
 from goldlake_core.contracts.errors import InstanceError
-from goldlake_core.contracts.wire import WireValue, fill_nulls, inputs_of
+from goldlake_core.contracts.wire import DTYPES, PLACEHOLDERS, WireValue, fill_nulls, inputs_of
 from serving.errors import StatusError
 from serving.loader import SavedModel, load
 from serving.signatures import NUMPY_TYPES
@@ -166,7 +166,7 @@ def variants(rows: Iterable[Row], columns: Sequence[ColumnSpec]) -> list[Row]:
         for column in columns:
             if column.nullable:
                 changed.append({**row, column.name: None})
-            changed.append({**row, column.name: _NOTHING.get(column.type, "")})
+            changed.append({**row, column.name: PLACEHOLDERS[DTYPES[column.type]]})
     return changed
 
 

@@ -109,7 +109,7 @@ class Portal:
 
     Attributes:
         dataset_id: The data set's 4x4 id.
-        dataset: Its rows.
+        dataset: The rows that the portal publishes.
         identity: What the header says of the data set's rows.
         clock: Which versions are visible.
         faults: What goes wrong on request.
@@ -152,8 +152,8 @@ class Portal:
         """The answer to a request, without the socket.
 
         Args:
-            method: HTTP method.
-            path: Decoded path.
+            method: Method of the HTTP request.
+            path: Path of the request, decoded.
             query: Query string as sent.
             headers: By lower-case name.
         """

@@ -59,7 +59,7 @@ def answer(parameters: Iterable[tuple[str, str]], dataset: Dataset, at: str | No
     """What the portal answers at an instant.
 
     Args:
-        parameters: URL parameters.
+        parameters: Parameters of the URL by name.
         dataset: The data set they are sent to.
         at: The newest ``:updated_at`` that is published by then, or None for everything.
 
