@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import json
 import signal
 import sys
 import traceback
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from goldlake.cli import printing
 from goldlake_core.contracts.errors import GoldlakeError
 
 if TYPE_CHECKING:
@@ -54,13 +54,13 @@ def report_errors(command: Command) -> Command:
         except GoldlakeError as error:
             _print_error(error.message, debug)
             if debug and (remote := _remote_traceback(error)):
-                click.echo(remote, err=True)
+                printing.say_lines(remote, is_error=True)
             sys.exit(error.exit_code)
         except (KeyboardInterrupt, click.Abort):
-            click.echo("interrupted; what was finished is kept", err=True)
+            printing.say("interrupted; what was finished is kept", is_error=True)
             sys.exit(INTERRUPTED)
         except Terminated:
-            click.echo("terminated; what was finished is kept", err=True)
+            printing.say("terminated; what was finished is kept", is_error=True)
             sys.exit(TERMINATED)
         except click.ClickException:
             raise
@@ -73,10 +73,7 @@ def report_errors(command: Command) -> Command:
 
 def print_json(document: Any) -> None:
     """Prints one JSON document on standard output."""
-    import msgspec
-
-    plain = msgspec.to_builtins(document)
-    click.echo(json.dumps(plain, ensure_ascii=False, indent=2, default=str))
+    click.echo(printing.json_text(document))
 
 
 def _remote_traceback(error: GoldlakeError) -> str:
@@ -90,16 +87,19 @@ def print_home(chosen: Chosen, *, is_empty: bool = False) -> None:
     """Prints which home is shown and, where it is empty, which others hold something."""
     from goldlake.workflows import homes
 
-    click.secho(chosen.heading, dim=True)
+    printing.say((chosen.heading, "dim"))
     others = homes.elsewhere(chosen.home) if is_empty else []
     if others:
-        click.echo(f"Homes that hold something: {', '.join(others)}. Next: --home {others[0]}")
+        printing.say(f"Homes that hold something: {', '.join(others)}. Next: --home {others[0]}")
 
 
 def _print_error(message: str, debug: bool) -> None:
     if debug:
-        traceback.print_exc()
-    click.echo(f"{click.style('error:', fg='red', bold=True)} {message}", err=True)
+        printing.say_lines(traceback.format_exc().rstrip("\n"), is_error=True)
+    first, *others = message.split("\n")
+    printing.say(("error:", "bold red"), f" {first}", is_error=True)
+    for line in others:
+        printing.say(line, is_error=True)
 
 
 def _raise_terminated(number: int, frame: FrameType | None) -> None:

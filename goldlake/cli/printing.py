@@ -1,20 +1,35 @@
-"""What data is before it reaches a terminal: printable, never markup, cut to the width."""
+"""What data is before it reaches a terminal: printable, never markup, cut to the width.
+
+All that commands print goes through here. Texts are made of parts that are escaped one by one, so
+that data can neither move the cursor nor set a color.
+"""
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import unicodedata
+from collections.abc import Sequence
 from datetime import date, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from rich.console import Console
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.text import Text
 
 NO_TERMINAL_WIDTH = 100
+LEAST_COLUMN = 8
+"""Characters that a column keeps, however narrow the terminal is."""
+
+Part: TypeAlias = "str | tuple[str, str] | Text"
+"""A text, or a text and its style, or a text of parts."""
 
 
 def console(*, is_error: bool = False) -> Console:
     """The console of a command: colors only on a terminal and without ``NO_COLOR``."""
+    from rich.console import Console
+
     stream = sys.stderr if is_error else sys.stdout
     is_terminal = stream.isatty()
     width = None if is_terminal or os.environ.get("COLUMNS") else NO_TERMINAL_WIDTH
@@ -25,10 +40,100 @@ def printable(text: str) -> str:
     """A text whose control characters are escaped: data cannot move a terminal's cursor."""
     if text.isprintable():
         return text
-    return "".join(
-        repr(c)[1:-1] if unicodedata.category(c) in ("Cc", "Cf", "Cs", "Zl", "Zp") else c
-        for c in text
+    return "".join(repr(c)[1:-1] if _is_control(c) else c for c in text)
+
+
+def styled(*parts: Part) -> Text:
+    """A text of parts, each with or without a style. What they hold is never markup."""
+    from rich.text import Text
+
+    def escaped(part: Part) -> Text:
+        if isinstance(part, Text):
+            return part
+        text, style = (part, "") if isinstance(part, str) else part
+        return Text(printable(text), style=style)
+
+    return Text().join(map(escaped, parts))
+
+
+def say(*parts: Part, is_error: bool = False) -> None:
+    """Prints one line, of any length, on standard output or standard error."""
+    console(is_error=is_error).print(styled(*parts), soft_wrap=True)
+
+
+def say_lines(text: str, *, is_error: bool = False) -> None:
+    """Prints lines as they are, for texts whose line ends are goldlake's own."""
+    for line in text.split("\n"):
+        say(line, is_error=is_error)
+
+
+def wrapped(text: Text, width: int, indent: int = 2) -> list[Text]:
+    """A text as lines of a width; lines after the first are indented further than it."""
+    from rich.text import Text
+
+    if text.cell_len <= width:
+        return [text]
+    lead = len(text.plain) - len(text.plain.lstrip(" "))
+    body = text[lead:]
+    lines = body.wrap(console(), max(width - lead - indent, LEAST_COLUMN), overflow="fold")
+    for line in lines:
+        line.rstrip()
+    leads = [lead, *[lead + indent] * (len(lines) - 1)]
+    return [Text(" " * n).append_text(line) for n, line in zip(leads, lines, strict=True)]
+
+
+def aligned(rows: Sequence[Sequence[Text]], sides: str, width: int) -> list[Text]:
+    """Rows of cells as lines. Where they are too wide, the widest column is cut with ``…``.
+
+    Args:
+        rows: Cells by row; all rows have as many.
+        sides: Per column ``l`` or ``r``: the side at which its cells stand.
+        width: Most characters of a line.
+    """
+    from rich.text import Text
+
+    widths = [
+        min(width, max((row[index].cell_len for row in rows), default=0))
+        for index in range(len(sides))
+    ]
+    while sum(widths) + 2 * len(widths) > width and max(widths) > LEAST_COLUMN:
+        widths[widths.index(max(widths))] -= 1
+    lines = []
+    for row in rows:
+        cells = []
+        for cell, side, wide in zip(row, sides, widths, strict=True):
+            fitted = cell.copy()
+            fitted.truncate(wide, overflow="ellipsis")
+            fitted.align("right" if side == "r" else "left", wide)
+            cells.append(fitted)
+        line = Text("  ").append_text(Text("  ").join(cells))
+        line.rstrip()
+        lines.append(line)
+    return lines
+
+
+def json_text(document: Any, indent: int | None = 2) -> str:
+    """A document as JSON whose control characters are escaped; other characters stay as they are.
+
+    Args:
+        document: A typed document.
+        indent: Spaces per level; None: all on one line.
+    """
+    import msgspec
+
+    plain = msgspec.to_builtins(document)
+    text = json.dumps(plain, ensure_ascii=False, indent=indent, default=str)
+    return "\n".join(
+        line if line.isprintable() else _json_escaped(line) for line in text.split("\n")
     )
+
+
+def _json_escaped(line: str) -> str:
+    return "".join(json.dumps(c)[1:-1] if _is_control(c) else c for c in line)
+
+
+def _is_control(character: str) -> bool:
+    return unicodedata.category(character) in ("Cc", "Cf", "Cs", "Zl", "Zp")
 
 
 def value_text(value: Any) -> str:

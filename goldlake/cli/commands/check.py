@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from goldlake.cli import completion
+from goldlake.cli import completion, printing
 from goldlake.cli.common import json_option, print_json, report_errors
 
 if TYPE_CHECKING:
@@ -26,17 +26,15 @@ def check(usecase: str, as_json: bool) -> None:
     Nothing of the use case is run, and neither Spark nor TensorFlow is started. A warning is about
     what is valid but probably not intended.
     """
-    import msgspec
-
     from goldlake.workflows.check import check_usecase
 
     report = check_usecase(usecase)
     if as_json:
-        print_json(msgspec.to_builtins(report))
+        print_json(report)
     else:
         for finding in report.findings:
-            click.echo(finding.message)
-        click.echo(summary(report))
+            printing.say_lines(finding.message)
+        printing.say(summary(report))
     sys.exit(CONTRACT_EXIT_CODE if report.errors else 0)
 
 

@@ -6,6 +6,7 @@ import sys
 
 import click
 
+from goldlake.cli import printing
 from goldlake.cli.common import home_option, json_option, print_json, report_errors
 
 
@@ -24,8 +25,8 @@ def doctor(home: str | None, as_json: bool) -> None:
         print_json(Findings(findings=tuple(found)))
     else:
         for finding in found:
-            mark = click.style("✓", fg="green") if finding.is_ok else click.style("✗", fg="red")
-            click.echo(f"  {mark} {finding.name:<13} {finding.found}")
+            mark = ("✓", "green") if finding.is_ok else ("✗", "red")
+            printing.say("  ", mark, f" {finding.name:<13} {finding.found}")
             if not finding.is_ok:
-                click.echo(f"      wanted: {finding.wanted}. Next: {finding.fix}")
+                printing.say(f"      wanted: {finding.wanted}. Next: {finding.fix}")
     sys.exit(0 if all(finding.is_ok for finding in found) else 3)

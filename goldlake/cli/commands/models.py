@@ -63,6 +63,7 @@ def models(home: str | None, as_json: bool) -> None:
 @report_errors
 def promote(model: str, label: str, url: str | None, home: str | None, as_json: bool) -> None:
     """Make MODEL@VERSION the one that serves under a label, without a gap."""
+    from goldlake.cli import account
     from goldlake.workflows import homes
     from goldlake.workflows.promote import promote as run_promote
 
@@ -72,7 +73,4 @@ def promote(model: str, label: str, url: str | None, home: str | None, as_json: 
     if as_json:
         print_json(document)
     else:
-        click.echo(
-            f"{document.model}@{document.version} serves as {document.label!r}"
-            + (f" (before: @{document.before})" if document.before else "")
-        )
+        account.print_promotion(document)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from goldlake.cli import completion
+from goldlake.cli import completion, printing
 from goldlake.cli.common import home_option, json_option, print_home, print_json, report_errors
 
 
@@ -24,7 +24,10 @@ def lineage(name: str, home: str | None, as_json: bool) -> None:
         print_json(document)
     else:
         print_home(chosen)
-        click.echo(lineage_text(document))
+        out = printing.console()
+        for line in lineage_text(document).split("\n"):
+            for part in printing.wrapped(printing.styled(line), out.width):
+                out.print(part, soft_wrap=True)
 
 
 @click.command()
