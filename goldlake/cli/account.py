@@ -10,9 +10,9 @@ from typing import Any
 
 from rich.text import Text
 
-from goldlake.cli.printing import aligned, console, say, styled, wrapped
+from goldlake.cli.printing import Part, aligned, console, say, say_all, styled, wrapped
 from goldlake.cli.progress import Summary
-from goldlake.cli.sections import MOST_LINES, Section, fitted, height, print_lines, whole
+from goldlake.cli.sections import MOST_LINES, Section, fitted, height
 from goldlake.workflows import homes
 from goldlake_core.documents.lakehouse import Exported, Landed, Refined, TableState, Totals
 from goldlake_core.documents.reports import (
@@ -33,7 +33,6 @@ _GAP = "  "
 Command = Callable[[str], str]
 """What a person types to run a command of goldlake on the home of the document."""
 
-FATES = ("inserted", "amended", "unchanged", "stale", "quarantined", "deleted")
 FATE_MEANINGS = {
     "inserted": "new key",
     "amended": "newer version of a known key",
@@ -42,6 +41,7 @@ FATE_MEANINGS = {
     "quarantined": "kept aside with a reason code",
     "deleted": "gone at the source",
 }
+FATES = tuple(FATE_MEANINGS)
 
 
 def _land(result: Landed) -> str:
@@ -87,56 +87,52 @@ SUMMARIES: dict[Stage, Summary] = {
 
 def print_account(document: RunReport) -> None:
     """Prints the account of `goldlake run`; it fits the smallest common terminal."""
-    out = console()
+    width = console().width
     command = _command(document.home)
-    before = _records(document.usecase, document.refine, out.width, command)
-    after = [_next(document, command, out.width), _end(document)]
+    before = _records(document.usecase, document.refine, width, command)
+    end = styled(f"{document.seconds:.0f} s in all. Logs: {homes.short(document.logs)}")
+    after = [_next(document, command, width), Section(end, is_apart=False)]
     # What a gate refused comes first, so that it is not what a short terminal leaves out.
     models = sorted(document.models.items(), key=lambda item: item[1].promotion is not None)
-    parts = [_model(model, part, out.width, command) for model, part in models]
+    parts = [_model(model, part, width, command(f"train {model}")) for model, part in models]
     lines: list[Text] = []
     for count in range(len(parts), 0, -1):
         chosen = [section for part in parts[:count] for section in part]
         if left := len(parts) - count:
             text = f"and {left} more {'model' if left == 1 else 'models'}: {command('models')}"
             chosen.append(Section(styled((text, "dim")), is_apart=False))
-        lines = fitted([*before, *chosen, *after], out.width)
-        if height(lines, out.width) <= MOST_LINES:
+        lines = fitted([*before, *chosen, *after], width)
+        if height(lines, width) <= MOST_LINES:
             break
-    print_lines(out, lines)
+    say_all(lines)
 
 
 def print_ingest(document: IngestReport) -> None:
     """Prints the account of `goldlake ingest`."""
-    out = console()
-    sections = _records(document.usecase, document.refine, out.width, _command(document.home))
-    print_lines(out, whole(sections))
+    width = console().width
+    for section in _records(document.usecase, document.refine, width, _command(document.home)):
+        say_all(section.lines())
 
 
 def print_export(document: Exported) -> None:
     """Prints where an export is and what is in it."""
-    out = console()
     limits, rows = document.boundaries, document.rows
     spans = {
-        "train": f"before {_day(limits.eval_from)}",
-        "eval": f"from {_day(limits.eval_from)}",
-        "test": f"from {_day(limits.test_from)} to before {_day(limits.until)}",
+        "train": f"before {limits.eval_from[:10]}",
+        "eval": f"from {limits.eval_from[:10]}",
+        "test": f"from {limits.test_from[:10]} to before {limits.until[:10]}",
         "immature": "left out: the label is not mature yet",
     }
-    cells = [
-        (styled(split), styled(f"{rows.get(split, 0):,}"), styled((span, "dim")))
-        for split, span in spans.items()
-    ]
-    heading = styled((f"Export {document.export_id}", "bold"))
-    section = Section(heading, tuple(aligned(cells, "lrl", out.width)))
-    print_lines(out, [*whole([section]), styled(f"  {document.uri}")])
+    cells = [(split, f"{rows.get(split, 0):,}", (span, "dim")) for split, span in spans.items()]
+    _say_table(f"Export {document.export_id}", cells, "lrl")
+    say(f"  {document.uri}")
 
 
 def print_training(document: TrainReport) -> None:
     """Prints the account of `goldlake train`."""
-    out = console()
     part = ModelReport(export=document.export, train=document.train)
-    print_lines(out, whole(_model(document.model, part, out.width, _unnamed)))
+    for section in _model(document.model, part, console().width, ""):
+        say_all(section.lines())
 
 
 def print_promotion(document: Promotion) -> None:
@@ -147,44 +143,41 @@ def print_promotion(document: Promotion) -> None:
 
 def print_tables(document: TablesView) -> None:
     """Prints `goldlake tables`."""
-    out = console()
     if not document:
         say("No tables yet. Next: goldlake run USECASE")
     for usecase, part in document.items():
         cells = [
-            (
-                styled(entry.id),
-                styled(f"{entry.rows:,}"),
-                styled(f"@{entry.version}"),
-                styled(f"{entry.bytes / 2**20:,.1f} MiB"),
-            )
-            for entry in part.tables
+            (e.id, f"{e.rows:,}", f"@{e.version}", f"{e.bytes / 2**20:,.1f} MiB")
+            for e in part.tables
         ]
-        tables = Section(styled((usecase, "bold")), tuple(aligned(cells, "lrrr", out.width)))
-        print_lines(out, whole([tables, _fates(part, {}, out.width)]))
+        _say_table(usecase, cells, "lrrr")
+        say_all(_fates(part, {}, console().width).lines())
 
 
 def print_models(document: ModelsView) -> None:
     """Prints `goldlake models`."""
-    out = console()
     if not document.models:
         say("No models yet. Next: goldlake run USECASE")
     for model, part in document.models.items():
-        usecase = model.partition(".")[0]
+        usecase = model.partition(".")[0] + "."
         cells = [
             (
-                styled(f"@{entry.version}"),
-                styled((", ".join(entry.labels), "green")),
-                styled(f"auc {entry.metrics['auc']:.4f}" if "auc" in entry.metrics else ""),
-                styled(f"{_below(usecase, entry.table)}@{entry.table_version}")
+                f"@{entry.version}",
+                (", ".join(entry.labels), "green"),
+                f"auc {entry.metrics['auc']:.4f}" if "auc" in entry.metrics else "",
+                f"{entry.table.removeprefix(usecase)}@{entry.table_version}"
                 if entry.table
-                else Text("put there by hand"),
-                styled((entry.pushed_at or "", "dim")),
+                else "put there by hand",
+                (entry.pushed_at or "", "dim"),
             )
             for entry in part.versions
         ]
-        section = Section(styled((model, "bold")), tuple(aligned(cells, "lllll", out.width)))
-        print_lines(out, whole([section]))
+        _say_table(model, cells, "lllll")
+
+
+def _say_table(heading: str, cells: Sequence[Sequence[Part]], sides: str) -> None:
+    rows = aligned(cells, sides, console().width)
+    say_all(Section(styled((heading, "bold")), rows).lines())
 
 
 def _records(usecase: str, refined: Refined, width: int, command: Command) -> list[Section]:
@@ -195,17 +188,14 @@ def _records(usecase: str, refined: Refined, width: int, command: Command) -> li
 
 
 def _fates(totals: Totals, reasons: Mapping[str, int], width: int) -> Section:
-    cells = [
-        (styled(fate), styled(f"{count:,}"), styled((FATE_MEANINGS[fate], "dim")))
-        for fate in FATES
-        if (count := getattr(totals, fate))
-    ]
+    fates = [fate for fate in FATES if getattr(totals, fate)]
+    cells = [(fate, f"{getattr(totals, fate):,}", (FATE_MEANINGS[fate], "dim")) for fate in fates]
     rows = aligned(cells, "lrl", width)
-    if reasons and totals.quarantined:
-        place = 1 + [fate for fate in FATES if getattr(totals, fate)].index("quarantined")
+    if reasons and "quarantined" in fates:
+        place = 1 + fates.index("quarantined")
         rows.insert(place, styled((_reasons(reasons, width), "dim")))
     heading = styled((f"What became of {totals.landed:,} landed records", "bold"))
-    return Section(heading, tuple(rows), is_whole=True)
+    return Section(heading, rows, is_whole=True)
 
 
 def _reasons(reasons: Mapping[str, int], width: int) -> str:
@@ -227,58 +217,57 @@ def _tables(
     usecase: str, tables: Mapping[str, TableState], width: int, command: Command
 ) -> Section:
     cells = [
-        (styled(_below(usecase, name)), styled(f"{entry.rows:,}"), styled(f"@{entry.version}"))
+        (name.removeprefix(f"{usecase}."), f"{entry.rows:,}", f"@{entry.version}")
         for name, entry in tables.items()
     ]
     widest = max((line.cell_len for line in aligned(cells, "lrr", width)), default=width)
     per_row = max(1, min(len(cells), width // (widest + len(_GAP))))
-    empty = (Text(), Text(), Text())
-    rows = []
+    rows: list[list[Part]] = []
     for first in range(0, len(cells), per_row):
-        beside = [*cells[first : first + per_row], *[empty] * per_row][:per_row]
-        row = list(beside[0])
+        beside = [*cells[first : first + per_row], *[("", "", "")] * per_row][:per_row]
+        rows.append(list(beside[0]))
         for name, *others in beside[1:]:
-            row += [Text(_GAP).append_text(name), *others]
-        rows.append(row)
+            rows[-1] += [_GAP + name, *others]
+
+    def rest(shown: int) -> str:
+        return f"{len(cells) - shown * per_row} more tables: {command(f'tables {usecase}')}"
+
     heading = styled((f"Tables of {usecase}, with rows and version", "bold"))
-    lines = tuple(aligned(rows, "lrr" * per_row, width))
-    show = command(f"tables {usecase}")
-    return Section(heading, lines, show, "tables", per_row, len(cells), is_apart=False)
+    return Section(heading, aligned(rows, "lrr" * per_row, width), rest, is_apart=False)
 
 
-def _model(model: str, part: ModelReport, width: int, command: Command) -> list[Section]:
-    """What became of a model, and what it answers."""
-    show = command(f"train {model}")
+def _model(model: str, part: ModelReport, width: int, command: str) -> list[Section]:
+    """What became of a model, and what it answers; ``command`` shows all of it."""
+    rows: list[Text] = []
+
+    def rest(shown: int) -> str:
+        return f"{len(rows) - shown} more results: {command}"
+
     if part.refused is not None:
         heading = styled((model, "bold"), ": ", ("stopped by the validation gate", "red"))
-        lines = wrapped(styled(f"  {part.refused.message}"), width)
-        return [Section(heading, tuple(lines), show, "results")]
+        rows += wrapped(styled(f"  {part.refused.message}"), width)
+        return [Section(heading, rows, rest)]
     train = part.train
     assert train is not None, "a model that was not refused was trained"
     verdict = ("blessed", "green") if train.blessed else ("not blessed", "red")
-    anomalies = (
-        f"{len(train.anomalies) or 'no'} {'anomaly' if len(train.anomalies) == 1 else 'anomalies'}"
-    )
-    heading = styled((f"{model}, evaluated on the test split: ", "bold"), verdict, f", {anomalies}")
-    rows = []
+    count = len(train.anomalies)
+    anomalies = f", {count or 'no'} {'anomaly' if count == 1 else 'anomalies'}"
+    heading = styled((f"{model}, evaluated on the test split: ", "bold"), verdict, anomalies)
     if train.serving_problem:
         rows += wrapped(styled(f"  It cannot be served: {train.serving_problem}"), width)
     rows += aligned(_metrics(train.thresholds), "llrl", width)
     for anomaly in train.anomalies:
         rows += wrapped(styled(f"  {anomaly.column}: {anomaly.description}"), width)
-    sections = [Section(heading, tuple(rows), show, "results")]
+    sections = [Section(heading, rows, rest)]
     if part.answers and part.promotion is not None:
         title = f"What {model}@{part.promotion.version} answers"
-        cells = [
-            (styled((_answer(entry.answer), "cyan")), styled(_instance(entry.instance)))
-            for entry in part.answers
-        ]
-        answers = tuple(aligned(cells, "ll", width))
+        cells = [((_answer(one.answer), "cyan"), _instance(one.instance)) for one in part.answers]
+        answers = aligned(cells, "ll", width)
         sections.append(Section(styled((title, "bold")), answers, is_apart=False))
     return sections
 
 
-def _metrics(thresholds: Sequence[Bound]) -> list[tuple[Text, ...]]:
+def _metrics(thresholds: Sequence[Bound]) -> list[tuple[Part, ...]]:
     """Mark, metric, value and bounds by metric; those that do not hold come first."""
     metrics: dict[str, list[Bound]] = {}
     for bound in thresholds:
@@ -287,10 +276,10 @@ def _metrics(thresholds: Sequence[Bound]) -> list[tuple[Text, ...]]:
             metrics.setdefault(bound.metric, []).append(bound)
     return [
         (
-            styled(("✓", "green") if _holds(bounds) else ("✗", "red")),
-            styled(metric),
-            styled(_number(bounds[0].value)),
-            styled((", ".join(map(_bound, bounds)), "dim")),
+            ("✓", "green") if _holds(bounds) else ("✗", "red"),
+            metric,
+            _number(bounds[0].value),
+            (", ".join(map(_bound, bounds)), "dim"),
         )
         for metric, bounds in sorted(metrics.items(), key=lambda item: _holds(item[1]))
     ]
@@ -320,12 +309,7 @@ def _next(document: RunReport, command: Command, width: int) -> Section:
     ]
     if max(line.cell_len for line in lines) > width:
         lines = [styled(f"  {words}") for words in commands]
-    return Section(styled(("Next", "bold")), tuple(lines))
-
-
-def _end(document: RunReport) -> Section:
-    line = f"{document.seconds:.0f} s in all. Logs: {homes.short(document.logs)}"
-    return Section(styled(line), is_apart=False)
+    return Section(styled(("Next", "bold")), lines)
 
 
 def _command(root: str) -> Command:
@@ -334,16 +318,6 @@ def _command(root: str) -> Command:
     # The run has made its home the one that commands from this folder take.
     home = "" if homes.choose().home.root == root else f" --home {root}"
     return lambda words: f"{goldlake} {words}{home}"
-
-
-def _unnamed(words: str) -> str:
-    """The `Command` of what is always printed whole, and hence names none."""
-    return ""
-
-
-def _below(usecase: str, table: str) -> str:
-    """A table as it is called within its use case."""
-    return table.removeprefix(f"{usecase}.")
 
 
 def _bound(bound: Bound) -> str:
@@ -365,7 +339,3 @@ def _answer(answer: Any) -> str:
 def _instance(instance: Mapping[str, Any]) -> str:
     values = [str(value) for value in instance.values()][:4]
     return ", ".join(values) + (", …" if len(instance) > len(values) else "")
-
-
-def _day(instant: str) -> str:
-    return str(instant)[:10]

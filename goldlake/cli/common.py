@@ -17,6 +17,7 @@ from goldlake_core.contracts.errors import GoldlakeError
 
 if TYPE_CHECKING:
     from goldlake.workflows.homes import Chosen
+    from goldlake_core.storage.home import Home
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -71,9 +72,43 @@ def report_errors(command: Command) -> Command:
     return wrapped  # type: ignore[return-value]
 
 
-def print_json(document: Any) -> None:
-    """Prints one JSON document on standard output."""
-    click.echo(printing.json_text(document))
+def reports(command: Command) -> Command:
+    """Adds ``--home``, ``--json`` and ``--debug`` to a command that ends with `report`."""
+    return home_option(json_option(report_errors(command)))
+
+
+def report(
+    document: Any,
+    as_json: bool,
+    printer: Callable[[Any], None],
+    chosen: Chosen | None = None,
+    *,
+    is_empty: bool = False,
+) -> None:
+    """Prints a document as JSON, or for people: which home it is about, and what it says.
+
+    Where the home is empty, people read which others hold something.
+    """
+    if as_json:
+        printing.say_json(document)
+        return
+    if chosen is not None:
+        from goldlake.workflows import homes
+
+        printing.say((chosen.heading, "dim"))
+        if is_empty and (others := homes.elsewhere(chosen.home)):
+            held = ", ".join(others)
+            printing.say(f"Homes that hold something: {held}. Next: --home {others[0]}")
+    printer(document)
+
+
+def used_home(given: str | None, default: str | None = None) -> Home:
+    """The home of a command that writes into it; later commands from this folder take it too."""
+    from goldlake.workflows import homes
+
+    home = homes.choose(given, default).home
+    homes.remember(home)
+    return home
 
 
 def _remote_traceback(error: GoldlakeError) -> str:
@@ -83,23 +118,12 @@ def _remote_traceback(error: GoldlakeError) -> str:
     return error.error.traceback if isinstance(error, StageFailed) else ""
 
 
-def print_home(chosen: Chosen, *, is_empty: bool = False) -> None:
-    """Prints which home is shown and, where it is empty, which others hold something."""
-    from goldlake.workflows import homes
-
-    printing.say((chosen.heading, "dim"))
-    others = homes.elsewhere(chosen.home) if is_empty else []
-    if others:
-        printing.say(f"Homes that hold something: {', '.join(others)}. Next: --home {others[0]}")
-
-
 def _print_error(message: str, debug: bool) -> None:
     if debug:
         printing.say_lines(traceback.format_exc().rstrip("\n"), is_error=True)
     first, *others = message.split("\n")
-    printing.say(("error:", "bold red"), f" {first}", is_error=True)
-    for line in others:
-        printing.say(line, is_error=True)
+    error = printing.styled(("error:", "bold red"), f" {first}")
+    printing.say_all([error, *map(printing.styled, others)], is_error=True)
 
 
 def _raise_terminated(number: int, frame: FrameType | None) -> None:

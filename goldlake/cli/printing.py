@@ -10,7 +10,7 @@ import json
 import os
 import sys
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -58,13 +58,24 @@ def styled(*parts: Part) -> Text:
 
 def say(*parts: Part, is_error: bool = False) -> None:
     """Prints one line, of any length, on standard output or standard error."""
-    console(is_error=is_error).print(styled(*parts), soft_wrap=True)
+    say_all([styled(*parts)], is_error=is_error)
+
+
+def say_all(lines: Iterable[Text], *, is_error: bool = False) -> None:
+    """Prints lines; the terminal wraps what is longer than it is wide."""
+    out = console(is_error=is_error)
+    for line in lines:
+        out.print(line, soft_wrap=True)
 
 
 def say_lines(text: str, *, is_error: bool = False) -> None:
     """Prints lines as they are, for texts whose line ends are goldlake's own."""
-    for line in text.split("\n"):
-        say(line, is_error=is_error)
+    say_all(map(styled, text.split("\n")), is_error=is_error)
+
+
+def say_wrapped(*parts: Part) -> None:
+    """Prints one line on standard output, wrapped at the width of the terminal."""
+    say_all(wrapped(styled(*parts), console().width))
 
 
 def wrapped(text: Text, width: int, indent: int = 2) -> list[Text]:
@@ -82,7 +93,7 @@ def wrapped(text: Text, width: int, indent: int = 2) -> list[Text]:
     return [Text(" " * n).append_text(line) for n, line in zip(leads, lines, strict=True)]
 
 
-def aligned(rows: Sequence[Sequence[Text]], sides: str, width: int) -> list[Text]:
+def aligned(rows: Sequence[Sequence[Part]], sides: str, width: int) -> list[Text]:
     """Rows of cells as lines. Where they are too wide, the widest column is cut with ``…``.
 
     Args:
@@ -92,28 +103,26 @@ def aligned(rows: Sequence[Sequence[Text]], sides: str, width: int) -> list[Text
     """
     from rich.text import Text
 
+    texts = [[styled(cell) for cell in row] for row in rows]
     widths = [
-        min(width, max((row[index].cell_len for row in rows), default=0))
+        min(width, max((row[index].cell_len for row in texts), default=0))
         for index in range(len(sides))
     ]
     while sum(widths) + 2 * len(widths) > width and max(widths) > LEAST_COLUMN:
         widths[widths.index(max(widths))] -= 1
     lines = []
-    for row in rows:
-        cells = []
+    for row in texts:
         for cell, side, wide in zip(row, sides, widths, strict=True):
-            fitted = cell.copy()
-            fitted.truncate(wide, overflow="ellipsis")
-            fitted.align("right" if side == "r" else "left", wide)
-            cells.append(fitted)
-        line = Text("  ").append_text(Text("  ").join(cells))
+            cell.truncate(wide, overflow="ellipsis")
+            cell.align("right" if side == "r" else "left", wide)
+        line = Text("  ").append_text(Text("  ").join(row))
         line.rstrip()
         lines.append(line)
     return lines
 
 
-def json_text(document: Any, indent: int | None = 2) -> str:
-    """A document as JSON whose control characters are escaped; other characters stay as they are.
+def say_json(document: Any, indent: int | None = 2) -> None:
+    """Prints one JSON document, however wide; only control characters are escaped.
 
     Args:
         document: A typed document.
@@ -123,13 +132,11 @@ def json_text(document: Any, indent: int | None = 2) -> str:
 
     plain = msgspec.to_builtins(document)
     text = json.dumps(plain, ensure_ascii=False, indent=indent, default=str)
-    return "\n".join(
-        line if line.isprintable() else _json_escaped(line) for line in text.split("\n")
-    )
-
-
-def _json_escaped(line: str) -> str:
-    return "".join(json.dumps(c)[1:-1] if _is_control(c) else c for c in line)
+    if not text.replace("\n", "").isprintable():
+        # JSON's own line ends are the only control characters outside of its texts.
+        text = "".join(json.dumps(c)[1:-1] if c != "\n" and _is_control(c) else c for c in text)
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
 
 
 def _is_control(character: str) -> bool:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from goldlake.cli import completion, printing
-from goldlake.cli.common import json_option, print_json, report_errors
+from goldlake.cli import completion
+from goldlake.cli.common import json_option, report, report_errors
+from goldlake.cli.printing import say, say_lines
 
 if TYPE_CHECKING:
     from goldlake.workflows.check import CheckReport
@@ -28,14 +29,15 @@ def check(usecase: str, as_json: bool) -> None:
     """
     from goldlake.workflows.check import check_usecase
 
-    report = check_usecase(usecase)
-    if as_json:
-        print_json(report)
-    else:
-        for finding in report.findings:
-            printing.say_lines(finding.message)
-        printing.say(summary(report))
-    sys.exit(CONTRACT_EXIT_CODE if report.errors else 0)
+    checked = check_usecase(usecase)
+    report(checked, as_json, _print_findings)
+    sys.exit(CONTRACT_EXIT_CODE if checked.errors else 0)
+
+
+def _print_findings(checked: CheckReport) -> None:
+    for finding in checked.findings:
+        say_lines(finding.message)
+    say(summary(checked))
 
 
 def summary(report: CheckReport) -> str:

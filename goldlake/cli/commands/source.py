@@ -42,7 +42,7 @@ def source(usecase: str, data: tuple[Path, ...], as_json: bool, **options: Any) 
 
     def ready(url: str) -> None:
         if as_json:
-            click.echo(printing.json_text(SourceAddress(url=url), indent=None))
+            printing.say_json(SourceAddress(url=url), indent=None)
         else:
             what = ", ".join(str(file) for file in data) or (
                 f"{options['rows']:,} generated rows, seed {options['seed']}"
