@@ -200,17 +200,14 @@ def _fates(totals: Totals, reasons: Mapping[str, int], width: int) -> Section:
 
 def _reasons(reasons: Mapping[str, int], width: int) -> str:
     """The reasons of a run, most frequent first, as many as fit one line."""
-    counts = [
-        f"{code} {n:,}" for code, n in sorted(reasons.items(), key=lambda item: (-item[1], item[0]))
-    ]
-    start = "    this run: "
+    most_first = sorted(reasons.items(), key=lambda item: (-item[1], item[0]))
+    counts = [f"{code} {count:,}" for code, count in most_first]
     for shown in range(len(counts), 0, -1):
-        left = len(counts) - shown
-        end = f", and {left} more" if left else ""
-        line = start + ", ".join(counts[:shown]) + end
+        more = [f"and {len(counts) - shown} more"] if shown < len(counts) else []
+        line = f"    this run: {', '.join([*counts[:shown], *more])}"
         if len(line) <= width:
             return line
-    return f"{start}{len(counts)} reasons"
+    return f"    this run: {len(counts)} reasons"
 
 
 def _tables(

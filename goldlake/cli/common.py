@@ -102,12 +102,20 @@ def report(
     printer(document)
 
 
-def used_home(given: str | None, default: str | None = None) -> Home:
-    """The home of a command that writes into it; later commands from this folder take it too."""
+def used_home(given: str | None, default: str | None = None, *, is_made: bool = False) -> Home:
+    """The home of a command that writes into it; later commands from this folder take it too.
+
+    Args:
+        given: What ``--home`` said.
+        default: See `goldlake.workflows.homes.choose`.
+        is_made: Whether the command makes a home. Others are refused by an empty one, and that
+            must not replace the home that was remembered.
+    """
     from goldlake.workflows import homes
 
     home = homes.choose(given, default).home
-    homes.remember(home)
+    if is_made or homes.holds_something(home.root):
+        homes.remember(home)
     return home
 
 

@@ -22,8 +22,9 @@ def ingest(usecase: str, home: str | None, as_json: bool, **options: Any) -> Non
     from goldlake.cli.progress import Progress
     from goldlake.workflows.ingest import ingest as run_ingest
 
+    place = used_home(home, is_made=True)
     with Progress(account.SUMMARIES) as progress:
-        document = run_ingest(usecase, used_home(home), on_event=progress, **options)
+        document = run_ingest(usecase, place, on_event=progress, **options)
     report(document, as_json, account.print_ingest)
 
 

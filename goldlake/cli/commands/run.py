@@ -46,7 +46,7 @@ def run(usecase: str, home: str | None, as_json: bool, **options: Any) -> None:
 
     request = RunRequest(usecase=usecase, **options)
     default = DEMO_HOME if request.source == EMBEDDED else None
-    place = used_home(home, default)
+    place = used_home(home, default, is_made=True)
     with Progress(account.SUMMARIES) as progress:
         document = run_whole(request, place, progress)
     report(document, as_json, account.print_account)

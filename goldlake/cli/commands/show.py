@@ -43,9 +43,9 @@ def show(
         say_json(RowsView(table=found.table, total=found.total, rows=tuple(rows)))
     elif as_csv:
         writer = csv.writer(sys.stdout, lineterminator="\r\n")
-        writer.writerow(found.columns)
         # A terminal gets what it can show; a file or another program the very values.
         text = printable if sys.stdout.isatty() else str
+        writer.writerow(map(text, found.columns))
         writer.writerows([text(value_text(value)) for value in row] for row in found.rows)
     else:
         _print_rows(found)
