@@ -101,6 +101,7 @@ def short(root: str) -> str:
 
 
 def holds_something(root: str) -> bool:
+    """Whether there is a home that holds something; a remote one is taken at its word."""
     if "://" in root:
         return True
     return any(Path(root, part).is_dir() for part in ("tables", "landing", "models"))
