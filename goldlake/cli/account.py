@@ -30,8 +30,6 @@ from goldlake_core.documents.training import Bound, Trained
 # Between two tables on one line.
 _GAP = "  "
 
-Command = Callable[[str], str]
-"""What a person types to run a command of goldlake on the home of the document."""
 
 FATE_MEANINGS = {
     "inserted": "new key",
@@ -96,7 +94,7 @@ def print_account(document: RunReport) -> None:
     models = sorted(document.models.items(), key=lambda item: item[1].promotion is not None)
     parts = [_model(model, part, width, command(f"train {model}")) for model, part in models]
     lines: list[Text] = []
-    for count in range(len(parts), 0, -1):
+    for count in range(len(parts), 0, -1) or [0]:
         chosen = [section for part in parts[:count] for section in part]
         if left := len(parts) - count:
             text = f"and {left} more {'model' if left == 1 else 'models'}: {command('models')}"
@@ -180,7 +178,9 @@ def _say_table(heading: str, cells: Sequence[Sequence[Part]], sides: str) -> Non
     say_all(Section(styled((heading, "bold")), rows).lines())
 
 
-def _records(usecase: str, refined: Refined, width: int, command: Command) -> list[Section]:
+def _records(
+    usecase: str, refined: Refined, width: int, command: Callable[[str], str]
+) -> list[Section]:
     return [
         _fates(refined.totals, refined.reasons, width),
         _tables(usecase, refined.tables, width, command),
@@ -211,7 +211,7 @@ def _reasons(reasons: Mapping[str, int], width: int) -> str:
 
 
 def _tables(
-    usecase: str, tables: Mapping[str, TableState], width: int, command: Command
+    usecase: str, tables: Mapping[str, TableState], width: int, command: Callable[[str], str]
 ) -> Section:
     cells = [
         (name.removeprefix(f"{usecase}."), f"{entry.rows:,}", f"@{entry.version}")
@@ -286,7 +286,7 @@ def _holds(bounds: Sequence[Bound]) -> bool:
     return all(bound.ok for bound in bounds)
 
 
-def _next(document: RunReport, command: Command, width: int) -> Section:
+def _next(document: RunReport, command: Callable[[str], str], width: int) -> Section:
     promoted = [
         f"{model}@{part.promotion.version}"
         for model, part in document.models.items()
@@ -309,7 +309,8 @@ def _next(document: RunReport, command: Command, width: int) -> Section:
     return Section(styled(("Next", "bold")), lines)
 
 
-def _command(root: str) -> Command:
+def _command(root: str) -> Callable[[str], str]:
+    """What a person types to run a command of goldlake on that home."""
     # Run by make, the command is in the environment but not on the person's PATH.
     goldlake = "goldlake" if shutil.which("goldlake") else homes.short(sys.argv[0])
     # The run has made its home the one that commands from this folder take.

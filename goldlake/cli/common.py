@@ -85,10 +85,7 @@ def report(
     *,
     is_empty: bool = False,
 ) -> None:
-    """Prints a document as JSON, or for people: which home it is about, and what it says.
-
-    Where the home is empty, people read which others hold something.
-    """
+    """Prints a document as JSON, or for people: its home (if empty, others, too), and its text."""
     if as_json:
         printing.say_json(document)
         return
@@ -105,11 +102,7 @@ def report(
 def used_home(given: str | None, default: str | None = None, *, is_made: bool = False) -> Home:
     """The home of a command that writes into it; later commands from this folder take it too.
 
-    Args:
-        given: What ``--home`` said.
-        default: See `goldlake.workflows.homes.choose`.
-        is_made: Whether the command makes a home. Others are refused by an empty one, and that
-            must not replace the home that was remembered.
+    An empty home that the command would not make (``is_made``) is not remembered: it is refused.
     """
     from goldlake.workflows import homes
 

@@ -1,4 +1,4 @@
-"""What a person is told who names something that is not there: the nearest name, and all names.
+"""Errors of names that are not there: they say the nearest name, and all names.
 
 One function makes these errors for use cases, models, tables, versions and labels: `unknown`.
 """
@@ -67,25 +67,16 @@ def pushed_models(home: Home) -> list[str]:
 
 
 def load_model(text: str) -> tuple[UseCase, Model]:
-    """A model with its use case; see `goldlake_core.contracts.registry.load_model`.
-
-    Raises:
-        UsageError: There is no such model.
-        ContractError: The use case's contract does not hold.
-    """
-    name, at, _ = text.partition("@")
-    if ":" not in text and not at and name not in (known := list(contract_models())):
+    """A model with its use case; see `goldlake_core.contracts.registry.load_model`."""
+    known = list(contract_models())
+    if ":" not in text and "@" not in text and text not in known:
         hint = "goldlake check USECASE, or name a use case in a folder as PATH:MODEL"
         raise unknown(f"There is no model {text!r}", text, known, hint=hint)
     return registry.load_model(text)
 
 
 def require_table(table: TableId, home: Home) -> None:
-    """Returns where a table is there, and the version that is asked for. Read-only, without a JVM.
-
-    Args:
-        table: The table; without a version any will do.
-        home: The home that should hold it.
+    """Returns where a home has a table, at its version if it names one. Read-only, without a JVM.
 
     Raises:
         UsageError: There is no such table or version.

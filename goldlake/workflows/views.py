@@ -84,12 +84,7 @@ def models(home: Home) -> ModelsView:
 def rows(
     table: str, home: Home, *, where: str | None, columns: tuple[str, ...], limit: int
 ) -> Rows:
-    """Some rows of a table; see `lakehouse.rows.read_rows`.
-
-    Raises:
-        UsageError: There is no such table, version or column, or the condition does not hold.
-        StoreError: The table uses a feature that is not read here.
-    """
+    """Some rows of a table; see `lakehouse.rows.read_rows` for the arguments and errors."""
     from lakehouse.rows import read_rows
 
     wanted = TableId.parse(table)

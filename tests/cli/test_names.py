@@ -1,4 +1,4 @@
-"""A wrong name is told the nearest one and what there is: one test per command."""
+"""The error of a wrong name says the nearest one and what there is: one test per command."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def home(folder: Path) -> Home:
-    """Gold at versions 0 and 1, one pushed version, and a training on record."""
+    """Silver and gold at versions 0 and 1, and one pushed version."""
     home = Home.at(folder / "lake")
     for layer, table in (("silver", "calls"), ("gold", "call_features")):
         for version in (0, 1):
@@ -45,7 +45,6 @@ def home(folder: Path) -> Home:
     model.mkdir()
     (model / "saved_model.pb").write_text("one")
     push_model(home, "toy_harbour", "overdue", str(model), {})
-    record_training(Recorder(home), table_version=3, model_version=1)
     return home
 
 
@@ -128,6 +127,7 @@ def test_promote(home: Home) -> None:
 
 
 def test_lineage(home: Home) -> None:
+    record_training(Recorder(home), table_version=3, model_version=1)
     model, table = "toy.color@1", "toy.gold.colors@3"
     assert refused("lineage", "toy.colour", at=home) == (
         f"No pushed model toy.colour is recorded. Valid: {model} (nearest); all: {model}. "

@@ -149,6 +149,14 @@ def test_what_the_gate_refused_comes_first(capsys, monkeypatch) -> None:
     assert first == "chicago_crime.last: stopped by the validation gate"
 
 
+def test_a_use_case_without_models_has_an_account(capsys, monkeypatch) -> None:
+    report = msgspec.structs.replace(here(recorded("run", RunReport)), models={})
+    lines = printed(report, capsys, monkeypatch)
+    assert "What became of 20,000 landed records" in lines
+    assert "  .venv/bin/goldlake tensorboard" in "\n".join(lines)
+    assert not any("lineage" in line for line in lines)
+
+
 def test_a_long_home_is_counted_in_screen_lines(capsys, monkeypatch) -> None:
     home = "/home/you/" + "a_deep_folder/" * 6
     logs = f"{home}/logs/20261128-052535-e4a5"
