@@ -45,7 +45,8 @@ def unknown(
         return UsageError(problem, valid=valid, hint=hint)
     others = homes.elsewhere(home) if home is not None else []
     if others:
-        hint = f"the same with --home {others[0]} (homes that hold something: {', '.join(others)})"
+        held = ", ".join(others)
+        hint = f"the same command with --home {others[0]}; homes that hold something: {held}"
     return UsageError(problem, valid="nothing yet", hint=hint)
 
 

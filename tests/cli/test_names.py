@@ -64,8 +64,8 @@ def used(home: Home) -> Home:
 
 def elsewhere(problem: str) -> str:
     return (
-        f"{problem}. Valid: nothing yet. Next: the same with --home lake "
-        "(homes that hold something: lake)"
+        f"{problem}. Valid: nothing yet. Next: the same command with --home lake; "
+        "homes that hold something: lake"
     )
 
 
