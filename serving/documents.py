@@ -45,7 +45,7 @@ class ModelSpec(msgspec.Struct, frozen=True, kw_only=True):
     """Which version answered.
 
     Attributes:
-        name: Served name.
+        name: Name that the model is served under.
         signature_name: Empty in an answer about all signatures.
         version: Number of the version, as text.
     """
@@ -71,7 +71,7 @@ class TensorShape(msgspec.Struct, frozen=True, kw_only=True):
     """The shape of a tensor.
 
     Attributes:
-        dim: Its axes.
+        dim: Its axes in order.
         unknown_rank: Whether even their number is unknown.
     """
 
@@ -123,7 +123,7 @@ class Metadata(msgspec.Struct, frozen=True, kw_only=True):
     """What a version says about itself.
 
     Attributes:
-        signature_def: Its signatures.
+        signature_def: Its signatures by name.
     """
 
     signature_def: SignatureMap

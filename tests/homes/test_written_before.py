@@ -19,7 +19,7 @@ from click.testing import CliRunner
 from goldlake.cli.main import main as command_line
 from goldlake_core.documents import codec
 from goldlake_core.storage.home import Home
-from goldlake_core.storage.landing import LandingZone
+from lakehouse.landing import LandingZone
 from goldlake_core.storage.locks import FileLock
 
 HERE = Path(__file__).parent

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -15,8 +14,6 @@ from goldlake.workflows.check import CheckReport, check_usecase
 from goldlake_core.contracts.errors import UsageError
 from goldlake_core.contracts.registry import usecase_names
 from tests.goldlake_core.contracts.conftest import TOY, Copy, toy  # noqa: F401
-
-LONGEST_S = 3.0
 
 
 def test_a_use_case_that_holds() -> None:
@@ -253,7 +250,7 @@ def test_a_wrong_name_is_wrong_usage() -> None:
         check_usecase("nowhere_at_all")
 
 
-def test_it_takes_less_than_three_seconds_and_loads_nothing_heavy() -> None:
+def test_it_loads_nothing_heavy() -> None:
     code = (
         "import sys\n"
         "from goldlake.workflows.check import check_usecase\n"
@@ -261,7 +258,5 @@ def test_it_takes_less_than_three_seconds_and_loads_nothing_heavy() -> None:
         "heavy = {'pyspark', 'tensorflow', 'tfx', 'apache_beam', 'pandas', 'numpy', 'pyarrow'}\n"
         "print(sorted(heavy & set(sys.modules)))\n"
     )
-    start = time.monotonic()
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert result.stdout == "[]\n", result.stderr
-    assert time.monotonic() - start < LONGEST_S

@@ -60,7 +60,7 @@ def test_line_numbers_and_lists_are_read_too() -> None:
     assert specs.Field("line", "int", "").delta_type == "integer"
     assert deltalog._arrow_type(pa, "integer") == pa.int32()
     assert rows._type("integer") == pl.Int32()
-    texts = {"type": "array", "elementType": "string", "containsNull": True}
+    texts = deltalog.ArrayType(element_type="string")
     assert deltalog._arrow_type(pa, texts) == pa.list_(pa.string())
     assert rows._type(texts) == pl.List(pl.String())
 
