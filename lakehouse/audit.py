@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from goldlake_core.contracts.errors import StoreError
-from goldlake_core.contracts.schemas import quoted
 from goldlake_core.contracts.sections import UseCase
 from goldlake_core.documents.lakehouse import Totals
 from goldlake_core.stages import Emit
@@ -18,6 +17,7 @@ from lakehouse.deltalog import DeltaLog
 from lakehouse.fates import WINNERS
 from lakehouse.parsing import content_hash
 from lakehouse.specs import CONTENT_HASH, FATE, FILE, LINE, RECORD_HASH, SEQUENCE
+from lakehouse.sql_rules import quoted
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame, SparkSession

@@ -10,10 +10,10 @@ from goldlake_core.contracts.errors import StoreError
 from goldlake_core.contracts.sections import UseCase
 from goldlake_core.stages import Emit
 from goldlake_core.storage.home import Home
-from goldlake_core.storage.landing import LandingZone, PageEntry
 from lakehouse import commits, delta, specs
 from lakehouse.commits import BronzeCommit
 from lakehouse.deltalog import DeltaLog
+from lakehouse.landing import LandingZone, PageEntry
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession

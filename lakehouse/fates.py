@@ -23,7 +23,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from goldlake_core.contracts.schemas import SPARK_TYPES, quoted
+from goldlake_core.contracts.column_types import COLUMN_TYPES
 from goldlake_core.contracts.sections import Silver
 from lakehouse.parsing import IS_DELETION
 from lakehouse.specs import (
@@ -35,6 +35,7 @@ from lakehouse.specs import (
     SEQUENCE,
     SOURCE_UPDATED,
 )
+from lakehouse.sql_rules import quoted
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -105,7 +106,7 @@ def decided(
         ).alias("_record"),
     )
     of_key = records.groupBy(*key).agg(F.sort_array(F.collect_list("_record")).alias("_records"))
-    start = _start(SPARK_TYPES[silver.column(silver.version).type])
+    start = _start(COLUMN_TYPES[silver.column(silver.version).type].spark)
     folded = of_key.join(_known(silver_rows, deletions, silver), list(silver.key), "left").select(
         "_records", F.expr(f"aggregate(_records, {start}, {_STEP}, s -> s.fates)").alias("_out")
     )

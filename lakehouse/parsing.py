@@ -6,8 +6,9 @@ import re
 from functools import reduce
 from typing import TYPE_CHECKING, Any
 
-from goldlake_core.contracts import schemas
+from goldlake_core.contracts.column_types import NUMBERS
 from goldlake_core.contracts.sections import Column, Silver
+from lakehouse import sql_rules
 from lakehouse.specs import CONTENT_HASH, KEY, REASONS, SOURCE_UPDATED
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ _RECORD, _TEXT, _RAW = "_record", "_text_", "_raw_"
 _INTEGER = r"^\s*[+-]?[0-9]+(\.0*)?\s*$"
 _NUMBER = r"^\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\s*$"
 _ZONE_LETTERS = set("XxZzVO")
+_Tree = dict[str, "_Tree"]
+"""Fields of a JSON object by name; a field that holds no other fields is a text."""
 
 
 def parsed(records: DataFrame, silver: Silver, updated_field: str | None = None) -> DataFrame:
@@ -64,7 +67,7 @@ def parsed(records: DataFrame, silver: Silver, updated_field: str | None = None)
     rows = rows.select("*", *(_typed(column).alias(column.name) for column in silver.columns))
     reasons = F.array_compact(F.array(*_reasons(silver)))
     of_key = F.array_compact(F.array(*_reasons(silver, only_key=True)))
-    invalid = F.array(F.lit(schemas.JSON_INVALID))
+    invalid = F.array(F.lit(sql_rules.JSON_INVALID))
     return rows.select(
         *records.columns,
         *silver.names,
@@ -89,7 +92,7 @@ def content_hash(names: tuple[str, ...]) -> SparkColumn:
 
     parts: list[Any] = []
     for name in names:
-        column = F.col(schemas.quoted(name))
+        column = F.col(sql_rules.quoted(name))
         parts += [F.when(column.isNotNull(), F.lit(name)), column]
     return F.xxhash64(*parts)
 
@@ -98,17 +101,17 @@ def _json_schema(silver: Silver, updated_field: str | None) -> Any:
     """Array of a struct of strings, nested where a field's name has dots."""
     from pyspark.sql.types import ArrayType
 
-    tree: dict[str, Any] = {DELETED_FIELD: None}
+    tree: _Tree = {DELETED_FIELD: {}}
     if updated_field:
-        tree[updated_field] = None
+        tree[updated_field] = {}
     for column in silver.columns:
         *parents, leaf = column.field.split(".")
         place = reduce(lambda level, part: level.setdefault(part, {}), parents, tree)
-        place.setdefault(leaf, None)
+        place.setdefault(leaf, {})
     return ArrayType(_struct(tree))
 
 
-def _struct(tree: dict[str, Any]) -> StructType:
+def _struct(tree: _Tree) -> StructType:
     from pyspark.sql.types import StringType, StructField, StructType
 
     return StructType(
@@ -120,7 +123,7 @@ def _field(path: str, *more: str) -> SparkColumn:
     """The source's text of a field."""
     from pyspark.sql import functions as F
 
-    return F.col(".".join((_RECORD, *map(schemas.quoted, (path, *more)))))
+    return F.col(".".join((_RECORD, *map(sql_rules.quoted, (path, *more)))))
 
 
 def _texts(silver: Silver) -> list[Column]:
@@ -148,7 +151,7 @@ def _text(column: Column) -> SparkColumn:
     text = _field(*column.field.split("."))
     if column.null_values:
         is_missing = text.isin(*column.null_values)
-        if column.type in ("long", "double"):
+        if column.type in NUMBERS:
             numbers = [float(v) for v in column.null_values if _is_number(v)]
             if numbers:
                 is_equal = text.try_cast("double").isin(*numbers)  # "0", "0.0" and 0 are one
@@ -167,21 +170,25 @@ def _text(column: Column) -> SparkColumn:
 def _typed(column: Column) -> SparkColumn:
     from pyspark.sql import functions as F
 
-    text = F.col(schemas.quoted(_TEXT + column.name))
-    if column.type == "string":
-        return text
-    if column.type == "long":
-        digits = F.regexp_replace(text, r"\.0*\s*$", "")
-        return F.when(text.rlike(_INTEGER), digits.try_cast("bigint"))
-    if column.type == "double":
-        number = F.when(text.rlike(_NUMBER), text.try_cast("double"))
-        return F.when(F.abs(number) < F.lit(float("inf")), number)
-    if column.type == "boolean":
-        lower = F.lower(text)
-        return F.when(lower == "true", F.lit(True)).when(lower == "false", F.lit(False))
-    if column.type == "date":
-        return _clock_time(column, text).cast("date") if column.format else text.try_cast("date")
-    return _timestamp(column, text)
+    text = F.col(sql_rules.quoted(_TEXT + column.name))
+    match column.type:  # mypy refuses a match that leaves a type out
+        case "string":
+            return text
+        case "long":
+            digits = F.regexp_replace(text, r"\.0*\s*$", "")
+            return F.when(text.rlike(_INTEGER), digits.try_cast("bigint"))
+        case "double":
+            number = F.when(text.rlike(_NUMBER), text.try_cast("double"))
+            return F.when(F.abs(number) < F.lit(float("inf")), number)
+        case "boolean":
+            lower = F.lower(text)
+            return F.when(lower == "true", F.lit(True)).when(lower == "false", F.lit(False))
+        case "date":
+            if column.format:
+                return _clock_time(column, text).cast("date")
+            return text.try_cast("date")
+        case "timestamp":
+            return _timestamp(column, text)
 
 
 def _clock_time(column: Column, text: SparkColumn) -> SparkColumn:
@@ -189,13 +196,13 @@ def _clock_time(column: Column, text: SparkColumn) -> SparkColumn:
     from pyspark.sql import functions as F
 
     if not column.format:
-        return text.try_cast(schemas.SPARK_TYPES["timestamp"])
+        return text.try_cast("timestamp")
     if re.fullmatch(r"yyyy-MM-dd('T'| )HH:mm:ss(\.S{1,6})?", column.format):
         # Spark's cast reads ISO 8601 several times faster than a pattern does, but takes other
         # spellings too: the shape is checked first.
         shape = re.sub("[yMdHmsS]", "[0-9]", column.format.replace("'T'", "T").replace(".", r"\."))
         is_shaped = text.rlike(rf"\A{shape}\z")
-        return F.when(is_shaped, text.try_cast(schemas.SPARK_TYPES["timestamp"]))
+        return F.when(is_shaped, text.try_cast("timestamp"))
     return F.try_to_timestamp(text, F.lit(column.format))
 
 
@@ -222,22 +229,22 @@ def _reasons(silver: Silver, *, only_key: bool = False) -> list[SparkColumn]:
     for column in silver.columns:
         if only_key and column.name not in silver.key:
             continue
-        text = F.col(schemas.quoted(_TEXT + column.name))
-        value = F.col(schemas.quoted(column.name))
+        text = F.col(sql_rules.quoted(_TEXT + column.name))
+        value = F.col(sql_rules.quoted(column.name))
         if not column.nullable:
             found.append(F.when(text.isNull(), F.lit(f"{column.name}.missing")))
         is_unparsable = (
-            F.coalesce(F.col(schemas.quoted(_RAW + column.name)), F.lit(False))
+            F.coalesce(F.col(sql_rules.quoted(_RAW + column.name)), F.lit(False))
             if column.type == "string"
             else text.isNotNull() & value.isNull()
         )
         found.append(F.when(is_unparsable, F.lit(f"{column.name}.unparsable")))
     if only_key:
         return found
-    for name in schemas.times(silver):
-        is_future = F.col(schemas.quoted(name)) > F.col("landed_at") + F.expr("interval 1 day")
+    for name in sql_rules.times(silver):
+        is_future = F.col(sql_rules.quoted(name)) > F.col("landed_at") + F.expr("interval 1 day")
         found.append(F.when(is_future, F.lit(f"{name}.future")))
-    for rule in schemas.row_rules(silver.columns, silver.checks):
+    for rule in sql_rules.row_rules(silver.columns, silver.checks):
         is_broken = ~F.coalesce(F.expr(rule.expect), F.lit(True))
         found.append(F.when(is_broken, F.lit(rule.code)))
     return found
@@ -246,7 +253,7 @@ def _reasons(silver: Silver, *, only_key: bool = False) -> list[SparkColumn]:
 def _key(silver: Silver) -> SparkColumn:
     from pyspark.sql import functions as F
 
-    columns = [F.col(schemas.quoted(name)) for name in silver.key]
+    columns = [F.col(sql_rules.quoted(name)) for name in silver.key]
     if len(columns) == 1:
         return columns[0].cast("string")
     is_whole = reduce(lambda a, b: a & b, (column.isNotNull() for column in columns))

@@ -7,16 +7,18 @@ whoever locks something there is warned.
 from __future__ import annotations
 
 import fcntl
-import json
 import logging
 import os
 import socket
 import threading
 import time
 from types import TracebackType
-from typing import IO, Any
+from typing import IO
+
+import msgspec
 
 from goldlake_core.contracts.errors import LockedError
+from goldlake_core.documents import codec
 from goldlake_core.instants import now_text
 from goldlake_core.storage.home import Home
 
@@ -26,6 +28,14 @@ _POLL_S = 0.05
 # Locks held by this process, by file and thread: how often, and the open file.
 _held: dict[tuple[str, int], tuple[int, IO[str] | None]] = {}
 _warned: set[str] = set()
+
+
+class Holder(msgspec.Struct, frozen=True):
+    """Who holds a lock, as its file says: process, host, and since when (ISO 8601, UTC)."""
+
+    pid: int
+    host: str
+    since: str
 
 
 class FileLock:
@@ -90,7 +100,8 @@ class FileLock:
                 file.close()
                 raise self._refusal(holder) from error
         file.truncate(0)
-        file.write(json.dumps(_me()))
+        me = Holder(os.getpid(), socket.gethostname(), now_text("seconds"))
+        file.write(codec.encode_line(me).decode())
         file.flush()
         return file
 
@@ -102,9 +113,9 @@ class FileLock:
                 self._resource,
             )
 
-    def _refusal(self, holder: dict[str, Any]) -> LockedError:
+    def _refusal(self, holder: Holder | None) -> LockedError:
         who = (
-            f"process {holder['pid']} on {holder['host']} since {holder['since']}"
+            f"process {holder.pid} on {holder.host} since {holder.since}"
             if holder
             else "another process"
         )
@@ -122,12 +133,8 @@ class StoreLock(FileLock):
         super().__init__(home.landing(usecase, "lock"), f"the store of {usecase} in {home.root}")
 
 
-def _me() -> dict[str, Any]:
-    return {"pid": os.getpid(), "host": socket.gethostname(), "since": now_text("seconds")}
-
-
-def _parsed(text: str) -> dict[str, Any]:
+def _parsed(text: str) -> Holder | None:
     try:
-        return dict(json.loads(text))
-    except ValueError:
-        return {}
+        return msgspec.json.decode(text, type=Holder)
+    except msgspec.DecodeError:  # not yet written, or empty again
+        return None

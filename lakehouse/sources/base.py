@@ -6,11 +6,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import msgspec
 import orjson
 
 from goldlake_core.contracts.errors import UsageError
 from goldlake_core.contracts.sections import Source, UseCase
-from goldlake_core.storage.landing import Cursor
+from goldlake_core.documents import codec
+from goldlake_core.documents.lakehouse import Identity
+from lakehouse.landing import Cursor
 
 
 @dataclass(frozen=True)
@@ -45,12 +48,30 @@ class Traffic:
     bytes: int = 0
 
 
+class Located(msgspec.Struct, frozen=True, kw_only=True):
+    """The identity of a source that has an address.
+
+    Attributes:
+        kind: Kind of the source, such as ``files``.
+        address: URL or path.
+        dataset: Its data set at that address.
+    """
+
+    kind: str
+    address: str
+    dataset: str
+
+    def identity(self) -> Identity:
+        """As `Connector.identity` returns it."""
+        return dict(codec.plain(self))
+
+
 class Connector(Protocol):
     """Reads one data set of one source by key, page by page."""
 
     traffic: Traffic
 
-    def identity(self) -> dict[str, Any]:
+    def identity(self) -> Identity:
         """What tells this source from every other: ``kind`` and more; JSON values, stable."""
 
     def page(self, cursor: Cursor | None, since: str | None, until: str | None) -> Page:

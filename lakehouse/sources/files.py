@@ -21,14 +21,14 @@ import hashlib
 import io
 import zlib
 from pathlib import Path
-from typing import Any
 
 import orjson
 
 from goldlake_core.contracts.errors import PermanentError, StoreError, UsageError
 from goldlake_core.contracts.sections import UseCase
-from goldlake_core.storage.landing import Cursor
-from lakehouse.sources.base import Page, SourceKind, Traffic, json_line, options_of
+from goldlake_core.documents.lakehouse import Identity
+from lakehouse.landing import Cursor
+from lakehouse.sources.base import Located, Page, SourceKind, Traffic, json_line, options_of
 
 SUFFIXES = (".csv", ".csv.gz", ".json", ".json.gz", ".jsonl", ".jsonl.gz")
 
@@ -56,11 +56,11 @@ class FilesConnector:
         self._digests = self._digests_by_name()
         self._open: tuple[str, list[bytes]] = ("", [])
 
-    def identity(self) -> dict[str, Any]:
+    def identity(self) -> Identity:
         """Where the files lie and which data set they are."""
-        source = self._usecase.source
-        dataset = source.dataset or self._usecase.name
-        return {"kind": "files", "address": str(self._where.resolve()), "dataset": dataset}
+        dataset = self._usecase.source.dataset or self._usecase.name
+        where = str(self._where.resolve())
+        return Located(kind="files", address=where, dataset=dataset).identity()
 
     def page(self, cursor: Cursor | None, since: str | None, until: str | None) -> Page:
         """Up to ``page_rows`` records of one file; see `Connector.page`.

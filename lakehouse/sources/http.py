@@ -31,9 +31,9 @@ class Response:
     """A whole answer with status 200.
 
     Attributes:
-        url: As asked.
+        url: URL of the request, as it was asked.
         body: Decoded of any transfer compression.
-        headers: Case-insensitive.
+        headers: Headers of the answer; their names are compared without case.
     """
 
     url: str
@@ -45,7 +45,7 @@ class Http:
     """Asks one host. Not for several threads.
 
     Args:
-        traffic: Counted into.
+        traffic: Counters that every request adds to.
         headers: Sent with every request, such as an app token; never written anywhere.
         attempts: Tries of one request before it fails.
         backoff_s: Wait before the second try; doubled with each further one, up to a minute.

@@ -10,8 +10,8 @@ from goldlake_core.contracts.sections import UseCase
 from goldlake_core.documents.lakehouse import CursorState, Landed
 from goldlake_core.stages import Emit
 from goldlake_core.storage.home import Home
-from goldlake_core.storage.landing import Cursor, LandingZone, PageEntry
 from goldlake_core.storage.locks import StoreLock
+from lakehouse.landing import Cursor, LandingZone, PageEntry
 from lakehouse.sources.base import Connector
 from lakehouse.sources.plugins import connector
 
@@ -33,7 +33,7 @@ def land(
     landed from its start: its rows then get the fate ``unchanged`` where silver has them already.
 
     Args:
-        usecase: Whose source.
+        usecase: The use case whose source is asked.
         home: Home to land into.
         source: ``live`` for the contract's address, or a URL.
         since: First day wanted of the contract's ``time_field`` (ISO 8601), or None.

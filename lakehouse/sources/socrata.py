@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeAlias
 from urllib.parse import quote, urlsplit
 
 import msgspec
@@ -20,8 +20,9 @@ import orjson
 
 from goldlake_core.contracts.errors import PermanentError, UsageError
 from goldlake_core.contracts.sections import UseCase
-from goldlake_core.storage.landing import Cursor
-from lakehouse.sources.base import Page, SourceKind, Traffic, json_line, options_of
+from goldlake_core.documents.lakehouse import Identity
+from lakehouse.landing import Cursor
+from lakehouse.sources.base import Located, Page, SourceKind, Traffic, json_line, options_of
 from lakehouse.sources.http import Http, Response
 
 TOKEN_VARIABLE = "SOCRATA_APP_TOKEN"
@@ -30,6 +31,9 @@ IDENTITY_HEADER = "X-Goldlake-Source"
 MAX_LIMIT = 50_000
 """Most rows per page (SODA 2.1, `$limit`)."""
 OPTIONS: Mapping[str, Any] = {"attempts": 8, "backoff_s": 0.5, "timeout_s": 120.0}
+
+Record: TypeAlias = Mapping[str, object]
+"""A row as the portal sent it, by field; the contract says later what its values are."""
 
 _ORDER = ":updated_at,:id"
 _SAFE = "$:,*@_-.()'="
@@ -68,14 +72,14 @@ class SocrataConnector:
             explain=_explained,
         )
 
-    def identity(self) -> dict[str, Any]:
+    def identity(self) -> Identity:
         """A simulator's own account of its rows, or kind, address and data set; asks for a row."""
         response = self._http.get(self._url({"$select": ":id", "$limit": "1"}))
         _rows(response)
         told = response.headers.get(IDENTITY_HEADER)
         if told is None:
-            live = {"kind": "socrata", "address": self._address}
-            return {**live, "dataset": self._source.dataset}
+            dataset = self._source.dataset
+            return Located(kind="socrata", address=self._address, dataset=dataset).identity()
         try:
             identity = json.loads(told)
         except ValueError:
@@ -112,7 +116,7 @@ class SocrataConnector:
             parameters["$where"] = condition
         rows = _rows(self._http.get(self._url(parameters)))
         try:
-            return int(rows[0]["n"])
+            return int(str(rows[0]["n"]))
         except (IndexError, KeyError, ValueError):
             return None
 
@@ -150,7 +154,7 @@ def _base_url(address: str) -> str:
     return address.rstrip("/")
 
 
-def _rows(response: Response) -> list[dict[str, Any]]:
+def _rows(response: Response) -> list[Record]:
     kind = response.headers.get("Content-Type", "")
     if "json" not in kind:
         raise PermanentError(
@@ -166,7 +170,7 @@ def _rows(response: Response) -> list[dict[str, Any]]:
     return rows
 
 
-def _lines(response: Response, rows: list[dict[str, Any]]) -> list[bytes]:
+def _lines(response: Response, rows: list[Record]) -> list[bytes]:
     try:
         texts = map(bytes, msgspec.json.decode(response.body, type=list[msgspec.Raw]))
     except RecursionError as error:
@@ -178,7 +182,7 @@ def _lines(response: Response, rows: list[dict[str, Any]]) -> list[bytes]:
     ]
 
 
-def _cursor(row: Mapping[str, Any]) -> Cursor:
+def _cursor(row: Record) -> Cursor:
     time, row_id = row.get(":updated_at"), row.get(":id")
     if not isinstance(time, str) or not isinstance(row_id, str):
         raise PermanentError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.architecture import figures
 
 LARGEST_SHARE = 0.25
+MOST_UNTYPED = 25
 
 
 def test_no_import_runs_up() -> None:
@@ -17,3 +18,9 @@ def test_no_folder_holds_more_than_a_quarter() -> None:
     total = sum(lines.values())
     shares = {folder: count / total for folder, count in lines.items()}
     assert {name: share for name, share in shares.items() if share > LARGEST_SHARE} == {}
+
+
+def test_documents_are_types_with_attributes() -> None:
+    """What is left is the contract's reader, raw JSON, and rows whose fields nobody declares."""
+    found = figures.untyped()
+    assert found.total() <= MOST_UNTYPED, found.most_common()

@@ -17,6 +17,10 @@ import pytest
 from click.testing import CliRunner
 
 from goldlake.cli.main import main as command_line
+from goldlake_core.documents import codec
+from goldlake_core.storage.home import Home
+from goldlake_core.storage.locks import FileLock
+from lakehouse.landing import LandingZone
 
 HERE = Path(__file__).parent
 NAME = "before_goldlake_core"
@@ -27,12 +31,14 @@ MODEL = "chicago_crime.arrest"
 @pytest.fixture(scope="module")
 def home() -> Iterator[Path]:
     path = Path(RECORDED["path"])
-    shutil.rmtree(path, ignore_errors=True)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tarfile.open(HERE / f"{NAME}.tar.xz") as archive:
-        archive.extractall(path.parent)
-    yield path
-    shutil.rmtree(path.parent)
+    # Another process of the same test run may want it at the same place.
+    with FileLock(f"{path.parent}.lock", wait_s=600):
+        shutil.rmtree(path, ignore_errors=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tarfile.open(HERE / f"{NAME}.tar.xz") as archive:
+            archive.extractall(path.parent)
+        yield path
+        shutil.rmtree(path.parent)
 
 
 def printed(*arguments: str, home: Path) -> Any:
@@ -68,6 +74,51 @@ def test_models_are_read(home: Path) -> None:
 
 def test_lineage_is_read(home: Path) -> None:
     holds(printed("lineage", f"{MODEL}@1", home=home), RECORDED["lineage"])
+
+
+def test_the_landing_zone_is_read(home: Path) -> None:
+    zone = LandingZone(Home.at(home), "chicago_crime", "ijzp-q8t2")
+    [page] = zone.manifest()
+    assert page.rows == 4000
+    assert zone.cursor() == page.last_cursor
+    assert zone.cursor(since="2025-01-01") is None
+    identity = zone.identity()
+    assert identity is not None
+    assert (identity["kind"], identity["rows"], identity["seed"]) == ("generated", 4000, 7)
+    zone.claim(identity)
+
+
+def test_an_unchanged_cursor_is_written_as_it_was(home: Path) -> None:
+    zone = LandingZone(Home.at(home), "chicago_crime", "ijzp-q8t2")
+    file = home / "landing" / "chicago_crime" / "ijzp-q8t2" / "cursor.json"
+    before = json.loads(file.read_text(encoding="utf-8"))
+    cursor = zone.cursor()
+    assert cursor is not None
+    zone.move_cursor(cursor)
+    after = json.loads(file.read_text(encoding="utf-8"))
+    [range_before], [range_after] = before.pop("cursors"), after.pop("cursors")
+    assert after == before == {"format": 1}
+    assert range_after.pop("moved_at") > range_before.pop("moved_at")
+    assert range_after == range_before
+
+
+@pytest.mark.tfx
+def test_what_the_gates_wrote_is_read(home: Path) -> None:
+    from tfx_pipeline.components.model import REPORT_FILE
+    from tfx_pipeline.components.validation_verdict import VERDICT_FILE, read_verdict
+    from tfx_pipeline.evaluation.serving_check import ServingReport
+
+    [file] = home.glob(f"pipelines/{MODEL}/**/{VERDICT_FILE}")
+    verdict = read_verdict(str(file.parent))
+    assert (verdict.verdict, verdict.anomalies, verdict.has_baseline) == ("passed", (), False)
+    assert [(d.column, d.compare, d.limit) for d in verdict.distances] == [
+        ("primary_type", "skew", 0.2)
+    ]
+    assert json.loads(codec.encode(verdict)) == json.loads(file.read_text())
+    [file] = home.glob(f"pipelines/{MODEL}/**/{REPORT_FILE}")
+    report = codec.decode(file.read_bytes(), ServingReport, str(file))
+    assert (report.is_servable, report.problems, report.rows) == (True, (), 132)
+    assert json.loads(codec.encode(report)) == json.loads(file.read_text())
 
 
 @pytest.mark.tfx

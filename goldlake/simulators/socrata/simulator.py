@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+
+import msgspec
 
 from goldlake.simulators.base import SimulatorOptions
 from goldlake.simulators.socrata.faults import Faults
@@ -16,6 +17,36 @@ from goldlake_core.contracts.errors import UsageError
 from goldlake_core.contracts.hashing import module_hash
 from goldlake_core.contracts.registry import resolve
 from goldlake_core.contracts.sections import UseCase
+from goldlake_core.documents import codec
+from goldlake_core.documents.lakehouse import Identity
+
+
+class Replayed(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="replay"):
+    """The identity of replayed exports.
+
+    Attributes:
+        dataset: Id of the data set.
+        files: Digests of the files, sorted.
+    """
+
+    dataset: str
+    files: tuple[str, ...]
+
+
+class Generated(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="generated"):
+    """The identity of generated rows.
+
+    Attributes:
+        usecase: Name of the use case.
+        rows: Number of rows.
+        seed: Seed of the generator.
+        generator: Digest of its module: edited code makes other rows of the same seed.
+    """
+
+    usecase: str
+    rows: int
+    seed: int
+    generator: str
 
 
 def portal(usecase: UseCase, options: SimulatorOptions) -> Portal:
@@ -31,16 +62,18 @@ def portal(usecase: UseCase, options: SimulatorOptions) -> Portal:
         )
     dataset_id = usecase.source.dataset
     shape = Shape.of(usecase)
+    told: Replayed | Generated
     if options.data:
-        rows, identity = _replayed(dataset_id, shape, options), _replay(dataset_id, options.data)
+        rows, told = _replayed(dataset_id, shape, options), _replay(dataset_id, options.data)
     else:
         generator = _generator(usecase, options)
         rows = _generated(usecase, generator, options)
-        identity = _generation(usecase, generator, options)
+        told = _generation(usecase, generator, options)
     dataset = published(rows, shape, dataset_id)
     if not len(dataset):
         raise UsageError("There are no rows to serve", valid="exports with rows, or --rows above 0")
     clock = Clock(_start(options.start, dataset.earliest or EPOCH), options.speed)
+    identity: Identity = codec.plain(told)
     return Portal(dataset_id, dataset, identity, clock, faults)
 
 
@@ -51,9 +84,9 @@ def _replayed(
         yield from export_rows(file, shape, options.warn)
 
 
-def _replay(dataset_id: str, files: tuple[Path, ...]) -> dict[str, Any]:
+def _replay(dataset_id: str, files: tuple[Path, ...]) -> Replayed:
     hashes = sorted({file_hash(file) for file in files})
-    return {"kind": "replay", "dataset": dataset_id, "files": hashes}
+    return Replayed(dataset=dataset_id, files=tuple(hashes))
 
 
 def _generated(
@@ -75,15 +108,13 @@ def _generator(usecase: UseCase, options: SimulatorOptions) -> str:
     return usecase.source.generator
 
 
-def _generation(usecase: UseCase, generator: str, options: SimulatorOptions) -> dict[str, Any]:
-    return {
-        "kind": "generated",
-        "usecase": usecase.name,
-        "rows": options.rows,
-        "seed": options.seed,
-        # Edited code makes other rows of the same seed.
-        "generator": module_hash(usecase, generator),
-    }
+def _generation(usecase: UseCase, generator: str, options: SimulatorOptions) -> Generated:
+    return Generated(
+        usecase=usecase.name,
+        rows=options.rows,
+        seed=options.seed,
+        generator=module_hash(usecase, generator),
+    )
 
 
 def _start(asked: str | None, first: str) -> str:

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import gzip
+import uuid
 from pathlib import Path
 
 import pytest
 
 from goldlake_core.contracts.errors import StoreError
 from goldlake_core.storage.home import Home
-from goldlake_core.storage.landing import Cursor, LandingZone
+from lakehouse.landing import Cursor, LandingZone
+
+
+@pytest.fixture(params=["local", "memory"])
+def home(request: pytest.FixtureRequest, tmp_path: Path) -> Home:
+    """What holds for a local disk holds for an object store."""
+    if request.param == "local":
+        return Home.at(tmp_path / "home")
+    return Home.at(f"memory://{uuid.uuid4().hex}")
+
 
 PLACE = Cursor("2018-02-10T21:50:01.000Z", "row-1c18.c1bc~8bbf")
 LINES = [b'{"a":"1"}', b'{"a":"\xc3\xa6","b":""}']

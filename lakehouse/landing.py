@@ -20,11 +20,14 @@ import gzip
 import hashlib
 import json
 import re
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+import msgspec
+
 from goldlake_core.contracts.errors import StoreError
+from goldlake_core.documents import codec
+from goldlake_core.documents.lakehouse import Identity
 from goldlake_core.instants import now_text
 from goldlake_core.storage.files import list_names, read_bytes, read_json, write_atomic, write_json
 from goldlake_core.storage.home import Home
@@ -76,13 +79,27 @@ class PageEntry:
     sequence: int = 0
     content: int | None = None
 
-    @classmethod
-    def of(cls, document: Mapping[str, Any]) -> PageEntry:
-        """The entry that a manifest document holds."""
-        fields = dict(document)
-        for name in ("first_cursor", "last_cursor"):
-            fields[name] = Cursor(**fields[name]) if fields.get(name) else None
-        return cls(**fields)
+
+@dataclass(frozen=True, kw_only=True)
+class RangeCursor(Cursor):
+    """Where the next poll of a range begins.
+
+    Attributes:
+        since: First day of the range (ISO 8601), or None.
+        until: First day after the range, or None.
+        moved_at: When it was moved here (ISO 8601, UTC).
+    """
+
+    since: str | None
+    until: str | None
+    moved_at: str
+
+
+class Cursors(msgspec.Struct, frozen=True, kw_only=True):
+    """The file ``cursor.json``: a cursor for each range that was ever asked for."""
+
+    format: int = codec.FORMAT
+    cursors: tuple[RangeCursor, ...] = ()
 
 
 class LandingZone:
@@ -194,8 +211,9 @@ class LandingZone:
 
     def entry(self, name: str) -> PageEntry | None:
         """The manifest line of a page, or None."""
-        document = read_json(self.fs, self._manifest_file(name))
-        return PageEntry.of(document) if document else None
+        file = self._manifest_file(name)
+        document = read_json(self.fs, file)
+        return codec.typed(document, PageEntry, file) if document else None
 
     def manifest(self, after: int = 0) -> list[PageEntry]:
         """Manifest lines with a sequence above ``after``, in the order of landing."""
@@ -208,29 +226,25 @@ class LandingZone:
     def cursor(self, since: str | None = None, until: str | None = None) -> Cursor | None:
         """Where the next poll of this range begins, or None for the start."""
         for known in self._cursors():
-            if (known["since"], known["until"]) == (since, until):
-                return Cursor(known["value"], known["tiebreak"])
+            if (known.since, known.until) == (since, until):
+                return Cursor(known.value, known.tiebreak)
         return None
 
     def move_cursor(
         self, cursor: Cursor, since: str | None = None, until: str | None = None
     ) -> None:
         """Stores where the next poll of this range begins. The caller holds the store's lock."""
-        others = [c for c in self._cursors() if (c["since"], c["until"]) != (since, until)]
-        moved = {
-            "since": since,
-            "until": until,
-            "moved_at": now_text("microseconds"),
-            **asdict(cursor),
-        }
-        write_json(self.fs, self._cursor_file, {"format": 1, "cursors": [*others, moved]})
+        others = [c for c in self._cursors() if (c.since, c.until) != (since, until)]
+        now = now_text("microseconds")
+        moved = RangeCursor(**asdict(cursor), since=since, until=until, moved_at=now)
+        write_json(self.fs, self._cursor_file, codec.plain(Cursors(cursors=(*others, moved))))
 
-    def identity(self) -> dict[str, Any] | None:
+    def identity(self) -> Identity | None:
         """The source that the store belongs to, or None before the first landing."""
         document = read_json(self.fs, self._identity_file)
-        return None if document is None else dict(document)
+        return None if document is None else codec.typed(document, Identity, self._identity_file)
 
-    def claim(self, identity: Mapping[str, Any]) -> None:
+    def claim(self, identity: Identity) -> None:
         """Makes the store belong to a source, or checks that it does.
 
         Args:
@@ -241,8 +255,8 @@ class LandingZone:
         """
         owner = self.identity()
         if owner is None:
-            write_json(self.fs, self._identity_file, dict(identity))
-        elif owner != dict(identity):
+            write_json(self.fs, self._identity_file, identity)
+        elif owner != identity:
             raise StoreError(
                 f"The store of {self.usecase} in {self.home.root} belongs to "
                 f"{describe_identity(owner)}, and this source is {describe_identity(identity)}. "
@@ -251,9 +265,9 @@ class LandingZone:
                 hint=f"the same command with --home {_sibling(self.home.root)}",
             )
 
-    def _cursors(self) -> list[dict[str, Any]]:
+    def _cursors(self) -> tuple[RangeCursor, ...]:
         document = read_json(self.fs, self._cursor_file)
-        return list(document["cursors"]) if document else []
+        return codec.typed(document, Cursors, self._cursor_file).cursors if document else ()
 
     def _manifest_file(self, name: str) -> str:
         return self.home.landing(self.usecase, self.dataset, "manifest", f"{name}.json")
@@ -267,7 +281,7 @@ class LandingZone:
         return self.home.landing(self.usecase, "identity.json")
 
 
-def describe_identity(identity: Mapping[str, Any]) -> str:
+def describe_identity(identity: Identity) -> str:
     """An identity as a person reads it: ``kind (key value, …)``, long hashes cut to 12 digits."""
     parts = []
     for key, value in sorted(identity.items()):

@@ -1,4 +1,4 @@
-"""What a contract means in SQL and CSV: types, rules, constraints, headers. Pure Python.
+"""What a contract means in SQL: rules, constraints, reason codes, quoting. Pure Python.
 
 A rule is said once: the same SQL rejects a record (as its reason code) and guards the table (as its
 CHECK constraint).
@@ -10,16 +10,9 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from goldlake_core.contracts.sections import Check, Column, GoldTable, Model, Silver
+from goldlake_core.contracts.column_types import TIMES
+from goldlake_core.contracts.sections import Check, Column, Silver
 
-SPARK_TYPES = {
-    "string": "string",
-    "long": "bigint",
-    "double": "double",
-    "boolean": "boolean",
-    "timestamp": "timestamp",
-    "date": "date",
-}
 JSON_INVALID = "json.invalid"
 """Reason code of a line that is not one JSON object."""
 
@@ -126,7 +119,7 @@ def reasons(silver: Silver) -> dict[str, str]:
 def times(silver: Silver) -> tuple[str, ...]:
     """The columns among version and event time that are times, each once."""
     names = dict.fromkeys((silver.version, silver.event_time))
-    return tuple(name for name in names if silver.column(name).type in ("timestamp", "date"))
+    return tuple(name for name in names if silver.column(name).type in TIMES)
 
 
 def range_text(column: Column) -> str:
@@ -140,12 +133,6 @@ def range_text(column: Column) -> str:
     if not high:
         return f"{low} or more"
     return f"{low} to {high}" if low else f"{high} or less"
-
-
-def export_columns(table: GoldTable, model: Model) -> tuple[Column, ...]:
-    """The columns of the CSV hand-off: key, event time, label and features, in table order."""
-    wanted = {*table.key, model.event_time, model.label, *model.feature_columns}
-    return tuple(c for c in table.columns if c.name in wanted)
 
 
 def _values(values: tuple[str, ...]) -> str:
