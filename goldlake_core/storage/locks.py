@@ -7,17 +7,19 @@ whoever locks something there is warned.
 from __future__ import annotations
 
 import fcntl
-import json
 import logging
 import os
 import socket
 import threading
 import time
 from types import TracebackType
-from typing import IO, Any
+from typing import IO
+
+import msgspec
 
 from goldlake_core.contracts.errors import LockedError
 from goldlake_core.instants import now_text
+from goldlake_core.storage.files import writing
 from goldlake_core.storage.home import Home
 
 log = logging.getLogger("goldlake")
@@ -28,11 +30,26 @@ _held: dict[tuple[str, int], tuple[int, IO[str] | None]] = {}
 _warned: set[str] = set()
 
 
+class Holder(msgspec.Struct, frozen=True):
+    """Who holds a lock, as the lock file says.
+
+    Attributes:
+        pid: Number of the process.
+        host: Name of its machine.
+        since: When it took the lock (ISO 8601, UTC).
+    """
+
+    pid: int
+    host: str
+    since: str
+
+
 class FileLock:
     """Holds a lock file while the ``with`` block runs; re-entrant within one thread.
 
     Raises on entry:
         LockedError: Another process (or thread) holds it; the message names the holder.
+        StoreError: The lock file cannot be written: a read-only or a full disk.
     """
 
     def __init__(self, path: str, resource: str | None = None, *, wait_s: float = 0.0) -> None:
@@ -74,8 +91,9 @@ class FileLock:
             file.close()
 
     def _lock(self) -> IO[str]:
-        os.makedirs(os.path.dirname(self.path), exist_ok=True)
-        file = open(self.path, "a+", encoding="utf-8")  # noqa: SIM115 (held until __exit__)
+        with writing(self.path):
+            os.makedirs(os.path.dirname(self.path), exist_ok=True)
+            file = open(self.path, "a+", encoding="utf-8")  # noqa: SIM115 (held until __exit__)
         deadline = time.monotonic() + self._wait_s
         while True:
             try:
@@ -86,12 +104,13 @@ class FileLock:
                     time.sleep(_POLL_S)
                     continue
                 file.seek(0)
-                holder = _parsed(file.read())
+                holder = _holder(file.read())
                 file.close()
                 raise self._refusal(holder) from error
-        file.truncate(0)
-        file.write(json.dumps(_me()))
-        file.flush()
+        with writing(self.path):
+            file.truncate(0)
+            file.write(msgspec.json.encode(_me()).decode())
+            file.flush()
         return file
 
     def _warn(self) -> None:
@@ -102,9 +121,9 @@ class FileLock:
                 self._resource,
             )
 
-    def _refusal(self, holder: dict[str, Any]) -> LockedError:
+    def _refusal(self, holder: Holder | None) -> LockedError:
         who = (
-            f"process {holder['pid']} on {holder['host']} since {holder['since']}"
+            f"process {holder.pid} on {holder.host} since {holder.since}"
             if holder
             else "another process"
         )
@@ -122,12 +141,13 @@ class StoreLock(FileLock):
         super().__init__(home.landing(usecase, "lock"), f"the store of {usecase} in {home.root}")
 
 
-def _me() -> dict[str, Any]:
-    return {"pid": os.getpid(), "host": socket.gethostname(), "since": now_text("seconds")}
+def _me() -> Holder:
+    return Holder(os.getpid(), socket.gethostname(), now_text("seconds"))
 
 
-def _parsed(text: str) -> dict[str, Any]:
+def _holder(text: str) -> Holder | None:
+    # Whoever took the lock a moment ago may not have written its name yet.
     try:
-        return dict(json.loads(text))
-    except ValueError:
-        return {}
+        return msgspec.json.decode(text, type=Holder)
+    except msgspec.DecodeError:
+        return None

@@ -1,7 +1,7 @@
 """The simulated portal as an ASGI application: HTTP around `query.answer`.
 
 ``GET /resource/ID.json`` speaks SODA 2.x; ``GET /`` tells what is served. Every answer carries the
-header X-Goldlake-Source with the identity of the rows, which is the same on any port.
+header X-Goldlake-Source with the rows' identity, which is the same on any port, and their inputs.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from email.utils import format_datetime
 from typing import Any
 from urllib.parse import parse_qsl
 
+import msgspec
 import orjson
 
 from goldlake.simulators.socrata.dataset import Dataset
@@ -25,7 +26,7 @@ from goldlake.simulators.socrata.query import answer
 from goldlake.simulators.socrata.records import EPOCH
 from goldlake.simulators.socrata.values import SoqlError
 from goldlake_core.asgi import Receive, Scope, Send
-from lakehouse.sources.socrata import IDENTITY_HEADER
+from lakehouse.sources.socrata import IDENTITY_HEADER, Told
 
 _FAULT_ANSWERS = {
     202: ("processing", "Request processing. Please retry."),
@@ -81,7 +82,7 @@ class Portal:
     Attributes:
         dataset_id: The data set's 4x4 id.
         dataset: Its rows.
-        identity: What the header says of the data set's rows.
+        told: What the header says of the data set's rows.
         clock: Which versions are visible.
         faults: What goes wrong on request.
     """
@@ -90,13 +91,13 @@ class Portal:
         self,
         dataset_id: str,
         dataset: Dataset,
-        identity: Mapping[str, Any],
+        told: Told,
         clock: Clock,
         faults: Faults,
     ) -> None:
         self.dataset_id = dataset_id
         self.dataset = dataset
-        self.identity = identity
+        self.told = told
         self.clock = clock
         self.faults = faults
 
@@ -149,7 +150,8 @@ class Portal:
         return {
             "dataset": self.dataset_id,
             "path": path,
-            "identity": dict(self.identity),
+            "identity": dict(self.told.identity),
+            "inputs": dict(self.told.inputs),
             "rows": len(dataset),
             "versions": dataset.versions,
             "from": dataset.earliest,
@@ -182,7 +184,7 @@ class Portal:
         headers = {
             "Content-Type": "application/json;charset=utf-8",
             "Content-Length": str(len(reply.body)),
-            IDENTITY_HEADER: json.dumps(self.identity),
+            IDENTITY_HEADER: json.dumps(msgspec.to_builtins(self.told)),
             **reply.headers,
         }
         raw = [(k.lower().encode(), v.encode("latin-1")) for k, v in headers.items()]

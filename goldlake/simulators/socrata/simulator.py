@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from goldlake.simulators.base import SimulatorOptions
 from goldlake.simulators.socrata.faults import Faults
@@ -16,6 +15,7 @@ from goldlake_core.contracts.errors import UsageError
 from goldlake_core.contracts.hashing import module_hash
 from goldlake_core.contracts.registry import resolve
 from goldlake_core.contracts.sections import UseCase
+from lakehouse.sources.socrata import Told
 
 
 def portal(usecase: UseCase, options: SimulatorOptions) -> Portal:
@@ -32,16 +32,16 @@ def portal(usecase: UseCase, options: SimulatorOptions) -> Portal:
     dataset_id = usecase.source.dataset
     shape = Shape.of(usecase)
     if options.data:
-        rows, identity = _replayed(dataset_id, shape, options), _replay(dataset_id, options.data)
+        rows, told = _replayed(dataset_id, shape, options), _replay(dataset_id, options.data)
     else:
         generator = _generator(usecase, options)
         rows = _generated(usecase, generator, options)
-        identity = _generation(usecase, generator, options)
+        told = _generation(usecase, generator, options)
     dataset = published(rows, shape, dataset_id)
     if not len(dataset):
         raise UsageError("There are no rows to serve", valid="exports with rows, or --rows above 0")
     clock = Clock(_start(options.start, dataset.earliest or EPOCH), options.speed)
-    return Portal(dataset_id, dataset, identity, clock, faults)
+    return Portal(dataset_id, dataset, told, clock, faults)
 
 
 def _replayed(
@@ -51,9 +51,9 @@ def _replayed(
         yield from export_rows(file, shape, options.warn)
 
 
-def _replay(dataset_id: str, files: tuple[Path, ...]) -> dict[str, Any]:
+def _replay(dataset_id: str, files: tuple[Path, ...]) -> Told:
     hashes = sorted({file_hash(file) for file in files})
-    return {"kind": "replay", "dataset": dataset_id, "files": hashes}
+    return Told({"kind": "replay", "dataset": dataset_id}, {"files": hashes})
 
 
 def _generated(
@@ -75,15 +75,17 @@ def _generator(usecase: UseCase, options: SimulatorOptions) -> str:
     return usecase.source.generator
 
 
-def _generation(usecase: UseCase, generator: str, options: SimulatorOptions) -> dict[str, Any]:
-    return {
-        "kind": "generated",
-        "usecase": usecase.name,
-        "rows": options.rows,
-        "seed": options.seed,
+def _generation(usecase: UseCase, generator: str, options: SimulatorOptions) -> Told:
+    return Told(
+        {
+            "kind": "generated",
+            "usecase": usecase.name,
+            "generator": generator,
+            "seed": options.seed,
+        },
         # Edited code makes other rows of the same seed.
-        "generator": module_hash(usecase, generator),
-    }
+        {"rows": options.rows, "code": module_hash(usecase, generator)},
+    )
 
 
 def _start(asked: str | None, first: str) -> str:

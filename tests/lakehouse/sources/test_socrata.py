@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from goldlake_core.contracts.errors import PermanentError
+from goldlake_core.contracts.errors import RetryableError
 from goldlake_core.contracts.sections import UseCase
+from goldlake_core.storage.landing import Cursor
 from lakehouse.sources.socrata import SocrataConnector
 from tests.lakehouse.sources.test_http import Server, server  # noqa: F401
 
@@ -20,9 +21,9 @@ DEEP = b"[{" + SYSTEM + b',"a":' + b"[" * 1_010 + b"]" * 1_010 + b"}]"
     ("body", "expected"),
     [
         (b"[" + EXACT + b"\n, " + EXACT + b" ]\n", [EXACT, EXACT]),
-        # A landed record is one line: what is spread over several is written again.
-        (b"[{" + SYSTEM + b',\r\n  "size" : 1.50}]', [b"{" + SYSTEM + b',"size":1.5}']),
-        (b"[{\r" + SYSTEM + b"}]", [b"{" + SYSTEM + b"}"]),
+        # A landed record is one line: line breaks between its tokens become blanks.
+        (b"[{" + SYSTEM + b',\r\n  "size" : 1.50}]', [b"{" + SYSTEM + b',    "size" : 1.50}']),
+        (b"[{\r" + SYSTEM + b"}]", [b"{ " + SYSTEM + b"}"]),
         (b"[]", []),
     ],
 )
@@ -36,18 +37,24 @@ def test_a_landed_line_is_the_exact_bytes_of_the_record(
     connector = SocrataConnector(toy, server.url)
     page = connector.page(None, None, None)
     assert page.rows == expected
-    assert page.is_last
+    assert connector.key(EXACT) == Cursor("2018-02-10T21:50:01.000Z", "row-a")
     connector.close()
 
 
-@pytest.mark.parametrize("body", [b"{}", b"[1]", b"[{]", b"[" * 5_000, DEEP, b'[{"a": \xff}]'])
-def test_an_answer_that_is_not_rows_is_refused(
+@pytest.mark.parametrize("body", [b"{}", b"[{]", b"[" * 5_000, b"<html></html>", b'[{"a": "x]'])
+def test_an_answer_that_is_not_rows_is_refused_in_the_end(
     toy: UseCase,
     server: Server,  # noqa: F811
     body: bytes,
 ) -> None:
     server.script = [(200, JSON, body)]
     connector = SocrataConnector(toy, server.url)
-    with pytest.raises(PermanentError, match="answered"):
+    with pytest.raises(RetryableError, match="the answer could not be read"):
         connector.page(None, None, None)
     connector.close()
+    assert len(server.asked) == 8
+
+
+@pytest.mark.parametrize("record", [b"1", DEEP.strip(b"[]"), b'{"a": \xff}', b"{}", b'{":id":1}'])
+def test_a_record_without_its_place_has_no_key(toy: UseCase, record: bytes) -> None:
+    assert SocrataConnector(toy, "http://127.0.0.1:9").key(record) is None
