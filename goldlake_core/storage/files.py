@@ -112,7 +112,7 @@ def document(data: bytes, path: str, kind: type[T], newest: int, hint: str) -> T
     """A state document out of its bytes.
 
     Args:
-        data: JSON.
+        data: The JSON text of the document.
         path: Where the bytes come from, for the error.
         kind: Type of the document. Its own field ``format`` is 1 where the bytes name none.
         newest: The newest format that this version reads.

@@ -19,8 +19,8 @@ class Watch:
     """Sees the pages of one landing and knows how their fields differ from the contract.
 
     A field may be absent from a few records because its value is missing. So a field counts as
-    missing where the source's own list of fields lacks it, where it is not nullable, where another
-    field is new (it was renamed), or where a thousand records lack it.
+    missing where the source's own list of fields lacks it, where it is not nullable, where earlier
+    landings had it and another field is new (it was renamed), or where a thousand records lack it.
 
     Args:
         usecase: Its columns name the fields; its ``source.drift`` says what to do.
@@ -44,13 +44,17 @@ class Watch:
         """All fields that this landing and earlier ones saw, sorted."""
         return sorted(self._known | self._seen)
 
-    def see(self, page: Page) -> None:
-        """Takes a page that is about to be landed.
+    def see(self, page: Page, rows: Iterable[bytes]) -> None:
+        """Takes records of a page that are about to be landed.
+
+        Args:
+            page: As the source answered.
+            rows: Those of its records that are new.
 
         Raises:
             GateRefused: The fields changed and the contract says ``drift: stop``.
         """
-        for row in page.rows:
+        for row in rows:
             try:
                 names = msgspec.json.decode(row, type=dict[str, msgspec.Raw])
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -70,8 +74,8 @@ class Watch:
         new = sorted(present - self._contract.keys())
         absent = [name for name in self._contract if name not in present]
         is_sure = bool(self._listed) or self._records >= ENOUGH_RECORDS
-        is_renamed = bool(self._unknown(new))
-        missing = [n for n in absent if is_sure or is_renamed or not self._contract[n]]
+        had = self._known if self._unknown(new) else set()
+        missing = [n for n in absent if is_sure or n in had or not self._contract[n]]
         return Drift(new=tuple(new), missing=tuple(missing))
 
     def told(self) -> str:

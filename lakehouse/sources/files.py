@@ -73,7 +73,7 @@ class FilesConnector:
         self._open: tuple[Path, list[bytes], tuple[str, ...]] = (Path(), [], ())
 
     def origin(self) -> Origin:
-        """Which data set the files are; where they lie is no part of the identity."""
+        """Which data set the files hold. The identity does not say where they lie."""
         dataset = self._usecase.source.dataset or self._usecase.name
         return Origin({"kind": "files", "dataset": dataset}, str(self._where.resolve()))
 

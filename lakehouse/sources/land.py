@@ -105,7 +105,7 @@ class Landing:
         since: First day of the range, or None.
         until: First day after the range, or None.
         run_id: Written into the manifest.
-        emit: Takes what is told.
+        emit: Called with progress and with what a person should know.
         sequence: Greatest sequence that was given.
         pages: Number of pages landed.
         rows: Number of records landed.
@@ -186,7 +186,7 @@ class Landing:
             total: How many records there are to land, for the progress.
             inputs: What the page was made from, beside the source's own inputs.
         """
-        self._watch.see(page)
+        self._watch.see(page, rows)
         for note in page.notes:
             if note not in self._notes:
                 self._notes.add(note)
@@ -220,16 +220,20 @@ class Landing:
         fetched, asked_again = 0, 0
         while True:
             page, keys = self._asker.page(cursor)
-            fresh = known.unseen(page.rows, keys)
-            fetched += known.passed(page.rows, keys)
-            self.repeated += len(page.rows) - len(fresh)
-            ends = [key for key in keys if key is not None]
+            rows, ends = page.rows, [key for key in keys if key is not None]
+            if ends and not page.next_cursor:
+                # Records without a key that end the page come again: they follow its last key.
+                rows = rows[: max(n for n, key in enumerate(keys, start=1) if key)]
+            keys = keys[: len(rows)]
+            fresh = known.unseen(rows, keys)
+            fetched += known.passed(rows, keys)
+            self.repeated += len(rows) - len(fresh)
             cursor = page.next_cursor or (ends[-1] if ends else cursor)
             self._end = cursor if page.rows else self._end
             if fresh:
                 self.write(page, fresh, landed_to, cursor, total)
                 landed_to = cursor
-            if page.rows and (self.reader.paging == "keyset" or page.next_cursor is not None):
+            if page.next_cursor is not None or ends:
                 continue
             if total is not None and fetched < total:
                 total = self.source_count = self._count(start)

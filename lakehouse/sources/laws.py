@@ -101,10 +101,11 @@ def broken_keyset(
 
     Args:
         rows: The records.
-        keys: Their keys; None for a record that tells none, which is landed where it stands.
+        keys: Their keys; None for a record that tells none, which is landed where it is. A first
+            page of such records alone is refused; a later one ends what can be read.
         cursor: What the page was to follow.
     """
-    if rows and not any(keys):
+    if rows and cursor is None and not any(keys):
         return f"no record tells its place: {rows[0][:200]!r}"
     last = cursor
     seen: dict[Cursor, bytes] = {}

@@ -35,7 +35,7 @@ class Repair:
     Attributes:
         zone: The landing zone. The caller holds the store's lock.
         reader: The source.
-        emit: Is told of everything that is not as it was landed.
+        emit: Called with one line for everything that is not as it was landed.
         overlap_s: The contract's overlap window in seconds, which page names depend on.
         entries: The manifest lines of pages that are there.
         restored: Number of pages that were fetched again as they were.

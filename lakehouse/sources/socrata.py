@@ -3,7 +3,7 @@
 A landed line is the record's exact bytes, as the portal sent them; `lakehouse.sources.split` names
 the two cases in which they are not one line.
 
-A portal orders ``:id`` by the number that the text stands for, so ids cannot be ordered by their
+A portal orders ``:id`` by the number that is encoded in it, so ids cannot be ordered by their
 texts. The laws of keyset paging hold for ``:updated_at``; ids only tell rows of one instant apart.
 
 An app token is taken from SOCRATA_APP_TOKEN and sent over https only. It is optional, stays in a
@@ -126,7 +126,8 @@ class SocrataConnector:
         try:
             key = msgspec.json.decode(record, type=_Key)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            return None
+            texts = split.texts_of(record, (":updated_at", ":id"))
+            return Cursor(*texts) if texts else None
         return Cursor(key.time, key.id)
 
     def count(self, cursor: Cursor | None, since: str | None, until: str | None) -> int | None:

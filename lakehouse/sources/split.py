@@ -13,12 +13,15 @@ from __future__ import annotations
 import base64
 import codecs
 import re
+from collections.abc import Sequence
 from email.message import Message
 
 import msgspec
 
 _TOKEN = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|["\[\]{},]', re.DOTALL)
 _STRING_OR_BREAK = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[\r\n]', re.DOTALL)
+_TEXT_VALUE = re.compile(rb'\s*:\s*"([^"\\]*)"')
+_ENVELOPE = re.compile(rb'\{"\$bytes": "([A-Za-z0-9+/=]*)"\}')
 _BLANKS = b" \t\r\n"
 _OPENS = {ord("["): ord("]"), ord("{"): ord("}")}
 _BOMS = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
@@ -60,6 +63,31 @@ def one_line(record: bytes) -> bytes:
 def envelope(record: bytes) -> bytes:
     """Bytes that cannot be a line of text, as a line of JSON: ``{"$bytes": "BASE64"}``."""
     return b'{"$bytes": "' + base64.b64encode(record) + b'"}'
+
+
+def texts_of(record: bytes, names: Sequence[str]) -> list[str] | None:
+    """The texts of some top-level fields of a record that need not be JSON by the letter.
+
+    Args:
+        record: One line, or an envelope of what was none.
+        names: Names of the fields, without escapes.
+
+    Returns:
+        The text of each field, or None where one is missing, is not a text or holds an escape.
+    """
+    match = _ENVELOPE.fullmatch(record)
+    text = base64.b64decode(match[1]) if match else record
+    found: dict[bytes, str] = {}
+    depth = 0
+    for token in _TOKEN.finditer(text):
+        if token[0] in (b"{", b"["):
+            depth += 1
+        elif token[0] in (b"}", b"]"):
+            depth -= 1
+        elif depth == 1 and (value := _TEXT_VALUE.match(text, token.end())):
+            found[token[0][1:-1]] = value[1].decode("utf-8", "replace")
+    texts = [found.get(name.encode()) for name in names]
+    return [text for text in texts if text is not None] if None not in texts else None
 
 
 def as_utf8(body: bytes, content_type: str = "") -> bytes:

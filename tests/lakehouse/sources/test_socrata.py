@@ -8,6 +8,7 @@ from goldlake_core.contracts.errors import RetryableError
 from goldlake_core.contracts.sections import UseCase
 from goldlake_core.storage.landing import Cursor
 from lakehouse.sources.socrata import SocrataConnector
+from lakehouse.sources.split import envelope
 from tests.lakehouse.sources.test_http import Server, server  # noqa: F401
 
 JSON = {"Content-Type": "application/json;charset=utf-8"}
@@ -55,6 +56,17 @@ def test_an_answer_that_is_not_rows_is_refused_in_the_end(
     assert len(server.asked) == 8
 
 
-@pytest.mark.parametrize("record", [b"1", DEEP.strip(b"[]"), b'{"a": \xff}', b"{}", b'{":id":1}'])
+ODD = b'{"a": {":id":"no", ":updated_at":"no"}, "b": 1e400, "c": NaN, ' + SYSTEM + b"}"
+
+
+@pytest.mark.parametrize(
+    "record", [EXACT, DEEP[1:-1], ODD, envelope(b"{" + SYSTEM + b', "\xff\n"}')]
+)
+def test_a_record_tells_its_place_whatever_else_it_holds(toy: UseCase, record: bytes) -> None:
+    found = SocrataConnector(toy, "http://127.0.0.1:9").key(record)
+    assert found == Cursor("2018-02-10T21:50:01.000Z", "row-a")
+
+
+@pytest.mark.parametrize("record", [b"1", b'{"a": \xff}', b"{}", b'{":id":1,":updated_at":"x"}'])
 def test_a_record_without_its_place_has_no_key(toy: UseCase, record: bytes) -> None:
     assert SocrataConnector(toy, "http://127.0.0.1:9").key(record) is None
