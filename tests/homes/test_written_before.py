@@ -19,8 +19,8 @@ from click.testing import CliRunner
 from goldlake.cli.main import main as command_line
 from goldlake_core.documents import codec
 from goldlake_core.storage.home import Home
-from lakehouse.landing import LandingZone
 from goldlake_core.storage.locks import FileLock
+from lakehouse.landing import LandingZone
 
 HERE = Path(__file__).parent
 NAME = "before_goldlake_core"
