@@ -33,7 +33,7 @@ test-long: $(if $(PART),$(addprefix long-,$(if $(filter all,$(PART)),$(PARTS),$(
 ifeq ($(PART),)
 	@echo "Name a part, or all of them with PART=all:"
 	@echo "  make test-long PART=lake    landing, Delta tables and exports of large data"
-	@echo "  make test-long PART=tfx     a year of real data up to a served model; compiling for Kubeflow"
+	@echo "  make test-long PART=tfx     a year of real data up to a served model; compiling for Kubeflow; recorded documents"
 	@echo "  make test-long PART=setup   set-up from nothing, killed and repaired"
 	@echo "  make test-long PART=wheel   the wheel in an empty environment, outside any clone"
 	@echo "  make test-long PART=readme  each block of the README in a bare clone"

@@ -78,7 +78,7 @@ def _entry(
         version=version,
         bytes=snapshot.bytes,
         committed_at=utc_text(log.commit(version).time),
-        as_of=basis.metadata["as_of"] if basis else None,
+        as_of=str(basis.metadata["as_of"]) if basis else None,
     )
 
 

@@ -6,11 +6,11 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from goldlake_core.contracts.schemas import literal, quoted
-from lakehouse.deltalog import DeltaLog
+from lakehouse.deltalog import CommitMetadata, DeltaLog, Field
 from lakehouse.specs import TableSpec
+from lakehouse.sql_rules import literal, quoted
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -85,7 +85,7 @@ def append(
     uri: str,
     *,
     txn: Txn | None = None,
-    metadata: Mapping[str, Any] | None = None,
+    metadata: CommitMetadata | None = None,
 ) -> None:
     """Appends rows; with a ``txn`` at most once."""
     writer = rows.write.format("delta").mode("append")
@@ -102,7 +102,7 @@ def merge(
     key: tuple[str, ...],
     *,
     txn: Txn | None = None,
-    metadata: Mapping[str, Any] | None = None,
+    metadata: CommitMetadata | None = None,
 ) -> None:
     """Upserts rows by key; with a ``txn`` at most once.
 
@@ -118,7 +118,7 @@ def merge(
 
     spark = rows.sparkSession
     table = DeltaTable.forPath(spark, uri)
-    nullable = {f["name"]: f["nullable"] for f in DeltaLog(uri).snapshot().schema}
+    nullable = {f.name: f.nullable for f in DeltaLog(uri).snapshot().schema}
     on = " and ".join(f"t.{quoted(k)} {'<=>' if nullable[k] else '='} s.{quoted(k)}" for k in key)
     columns = [name for name in rows.columns if name != DELETED]
     values = {quoted(name): f"s.{quoted(name)}" for name in columns}
@@ -141,7 +141,7 @@ def merge(
         merging.execute()
 
 
-def overwrite(rows: DataFrame, spec: TableSpec, metadata: Mapping[str, Any]) -> None:
+def overwrite(rows: DataFrame, spec: TableSpec, metadata: CommitMetadata) -> None:
     """Replaces a table's rows in one commit; follows a changed schema, constraints and comments.
 
     The contract property is written last, so that an interrupted change is done again.
@@ -165,10 +165,10 @@ def overwrite(rows: DataFrame, spec: TableSpec, metadata: Mapping[str, Any]) -> 
     set_properties(spark, spec)
 
 
-def is_same_shape(spec: TableSpec, schema: tuple[dict[str, Any], ...]) -> bool:
+def is_same_shape(spec: TableSpec, schema: tuple[Field, ...]) -> bool:
     """Whether a table has the declared columns, types and order."""
-    declared = [(f.name, _json_type(f.type)) for f in spec.fields]
-    return declared == [(f["name"], f["type"]) for f in schema]
+    declared = [(f.name, f.delta_type) for f in spec.fields]
+    return declared == [(f.name, f.type) for f in schema]
 
 
 def add_columns(spark: SparkSession, spec: TableSpec, names: list[str]) -> None:
@@ -208,7 +208,7 @@ def drop_constraints(spark: SparkSession, spec: TableSpec, names: list[str]) -> 
 def set_comments(spark: SparkSession, spec: TableSpec) -> None:
     """Brings the column comments up to the contract's."""
     schema = DeltaLog(spec.uri).snapshot().schema
-    present = {f["name"]: f["metadata"].get("comment") for f in schema}
+    present = {f.name: f.comment for f in schema}
     for field in spec.fields:
         if present.get(field.name) != field.comment:
             spark.sql(
@@ -244,7 +244,3 @@ def _session_confs(spark: SparkSession, confs: Mapping[str, str]) -> Iterator[No
 
 def _sql(uri: str) -> str:
     return f"delta.{quoted(uri)}"
-
-
-def _json_type(spark_type: str) -> str:
-    return {"bigint": "long", "int": "integer"}.get(spark_type, spark_type)

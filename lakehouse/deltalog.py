@@ -10,13 +10,16 @@ from __future__ import annotations
 import json
 import posixpath
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 from urllib.parse import unquote
 
 import fsspec
+import msgspec
 
+from goldlake_core.contracts.column_types import COLUMN_TYPES
 from goldlake_core.contracts.errors import StoreError
 
 if TYPE_CHECKING:
@@ -24,6 +27,88 @@ if TYPE_CHECKING:
 
 _COMMIT = re.compile(r"^(\d{20})\.json$")
 _CHECKPOINT = re.compile(r"^(\d{20})\.checkpoint(?:\.(\d{10})\.(\d{10}))?\.parquet$")
+# Besides the contract's types, goldlake's own columns hold line numbers, which are short.
+_ARROW_TYPES = {t.delta: t.arrow for t in COLUMN_TYPES.values()} | {"integer": "int32"}
+
+T = TypeVar("T")
+CommitMetadata: TypeAlias = Mapping[str, object]
+"""The JSON object stored with a commit. Each writer has its own keys: gold those of its basis."""
+
+
+class ArrayType(msgspec.Struct, frozen=True, tag_field="type", tag="array", rename="camel"):
+    """Delta's type of a list."""
+
+    element_type: FieldType
+
+
+FieldType: TypeAlias = str | ArrayType
+"""Delta's type of a column, such as ``long``."""
+
+
+class Field(msgspec.Struct, frozen=True):
+    """A column as Delta's schema JSON has it.
+
+    Attributes:
+        name: Name of the column.
+        type: Delta's type of its values.
+        nullable: Whether a value may be missing.
+        metadata: What else is stored with it, such as ``comment``.
+    """
+
+    name: str
+    type: FieldType
+    nullable: bool
+    metadata: dict[str, object]
+
+    @property
+    def comment(self) -> str | None:
+        """The column's comment, or None."""
+        comment = self.metadata.get("comment")
+        return comment if isinstance(comment, str) else None
+
+
+class _Schema(msgspec.Struct, frozen=True):
+    fields: tuple[Field, ...]
+
+
+class _Metadata(msgspec.Struct, frozen=True, rename="camel"):
+    id: str
+    schema_string: str
+    configuration: dict[str, str] | None = None
+
+
+class _Protocol(msgspec.Struct, frozen=True, rename="camel"):
+    reader_features: tuple[str, ...] | None = None
+
+
+class _Statistics(msgspec.Struct, frozen=True, rename="camel"):
+    num_records: int
+
+
+class _Add(msgspec.Struct, frozen=True):
+    path: str
+    size: int
+    stats: str | None = None
+
+
+class _Remove(msgspec.Struct, frozen=True):
+    path: str
+
+
+class _CommitInfo(msgspec.Struct, frozen=True, rename="camel"):
+    timestamp: int = 0
+    operation: str = ""
+    user_metadata: str | None = None
+
+
+class Action(msgspec.Struct, frozen=True, rename="camel"):
+    """An action of a commit or a checkpoint: one of its attributes is not None."""
+
+    meta_data: _Metadata | None = None
+    protocol: _Protocol | None = None
+    add: _Add | None = None
+    remove: _Remove | None = None
+    commit_info: _CommitInfo | None = None
 
 
 @dataclass(frozen=True)
@@ -43,13 +128,13 @@ class Commit:
         version: Table version that the commit made.
         time: Time of the commit in UTC.
         operation: Delta's name of what was done.
-        metadata: The JSON object goldlake stored with it, or an empty one.
+        metadata: What goldlake stored with it, or an empty object.
     """
 
     version: int
     time: datetime
     operation: str
-    metadata: dict[str, Any]
+    metadata: CommitMetadata
 
 
 @dataclass(frozen=True)
@@ -60,7 +145,7 @@ class Snapshot:
         uri: Location of the table.
         version: Version of the table.
         uuid: Delta's id of the table.
-        schema: Fields as Delta's schema JSON has them (name, type, nullable, metadata).
+        schema: The columns in their order.
         properties: Table properties by name.
         files: Data files that hold the version's rows.
         reader_features: Table features that a reader must know.
@@ -69,7 +154,7 @@ class Snapshot:
     uri: str
     version: int
     uuid: str
-    schema: tuple[dict[str, Any], ...]
+    schema: tuple[Field, ...]
     properties: dict[str, str]
     files: tuple[DataFile, ...]
     reader_features: tuple[str, ...] = ()
@@ -87,21 +172,21 @@ class Snapshot:
 
 @dataclass
 class _State:
-    metadata: dict[str, Any] = field(default_factory=dict)
+    metadata: _Metadata | None = None
     files: dict[str, DataFile] = field(default_factory=dict)
     reader_features: tuple[str, ...] = ()
 
-    def apply(self, action: dict[str, Any]) -> None:
-        if action.get("metaData"):
-            self.metadata = action["metaData"]
-        if action.get("protocol"):
-            self.reader_features = tuple(action["protocol"].get("readerFeatures") or ())
-        if action.get("add"):
-            add = action["add"]
-            rows = json.loads(add["stats"])["numRecords"] if add.get("stats") else 0
-            self.files[add["path"]] = DataFile(unquote(add["path"]), add["size"], rows)
-        if action.get("remove"):
-            self.files.pop(action["remove"]["path"], None)
+    def apply(self, action: Action) -> None:
+        if action.meta_data:
+            self.metadata = action.meta_data
+        if action.protocol:
+            self.reader_features = action.protocol.reader_features or ()
+        if action.add:
+            add = action.add
+            rows = _decoded(add.stats, _Statistics).num_records if add.stats else 0
+            self.files[add.path] = DataFile(unquote(add.path), add.size, rows)
+        if action.remove:
+            self.files.pop(action.remove.path, None)
 
 
 class DeltaLog:
@@ -151,29 +236,30 @@ class DeltaLog:
             for action in self.actions(number):
                 state.apply(action)
         meta = state.metadata
-        configuration = meta.get("configuration") or {}
+        if meta is None:
+            raise StoreError(f"The log of the table at {self.uri} does not say what it holds")
         return Snapshot(
             self.uri,
             wanted,
-            meta["id"],
-            tuple(json.loads(meta["schemaString"])["fields"]),
-            dict(configuration),
+            meta.id,
+            _decoded(meta.schema_string, _Schema).fields,
+            meta.configuration or {},
             tuple(state.files.values()),
             state.reader_features,
         )
 
-    def actions(self, version: int) -> list[dict[str, Any]]:
+    def actions(self, version: int) -> list[Action]:
         """The actions of one commit."""
         with self.fs.open(posixpath.join(self._log, f"{version:020d}.json"), "rb") as file:
-            return [json.loads(line) for line in file.read().splitlines() if line.strip()]
+            return [_decoded(line, Action) for line in file.read().splitlines() if line.strip()]
 
     def commit(self, version: int) -> Commit:
         """One commit's entry in the history."""
-        info: dict[str, Any] = {}
+        info = _CommitInfo()
         for action in self.actions(version):
-            info = action.get("commitInfo") or info
-        time = datetime.fromtimestamp(info.get("timestamp", 0) / 1000, timezone.utc)
-        return Commit(version, time, info.get("operation", ""), _object(info.get("userMetadata")))
+            info = action.commit_info or info
+        time = datetime.fromtimestamp(info.timestamp / 1000, timezone.utc)
+        return Commit(version, time, info.operation, _object(info.user_metadata))
 
     def last_commit_with(self, key: str, version: int | None = None) -> Commit | None:
         """The newest commit at or before a version whose metadata has a key, or None."""
@@ -200,7 +286,7 @@ class DeltaLog:
         import pyarrow.parquet as pq
 
         snapshot = self.snapshot(version)
-        types = {f["name"]: _arrow_type(pa, f["type"]) for f in snapshot.schema}
+        types = {f.name: _arrow_type(pa, f.type) for f in snapshot.schema}
         schema = pa.schema([(name, types[name]) for name in columns or types])
         tables = [schema.empty_table()]
         for data_file in snapshot.files:
@@ -225,18 +311,17 @@ class DeltaLog:
         except FileNotFoundError:
             return []
 
-    def _checkpoint_actions(self, name: str) -> list[dict[str, Any]]:
+    def _checkpoint_actions(self, name: str) -> list[Action]:
         import pyarrow.parquet as pq
 
         with self.fs.open(posixpath.join(self._log, name), "rb") as file:
             parquet = pq.ParquetFile(file)
             wanted = ["metaData", "protocol", "add.path", "add.size", "add.stats"]
-            actions: list[dict[str, Any]] = parquet.read(columns=wanted).to_pylist()
-        for action in actions:
-            meta = action.get("metaData")
-            if meta:
-                meta["configuration"] = dict(meta.get("configuration") or [])
-        return actions
+            rows = parquet.read(columns=wanted).to_pylist()
+        for row in rows:
+            if row.get("metaData"):  # Arrow gives a map as pairs
+                row["metaData"]["configuration"] = dict(row["metaData"]["configuration"] or ())
+        return [msgspec.convert(row, Action) for row in rows]
 
 
 def _newest_checkpoint(names: list[str], version: int) -> tuple[int, list[str]]:
@@ -254,7 +339,11 @@ def _newest_checkpoint(names: list[str], version: int) -> tuple[int, list[str]]:
     return -1, []
 
 
-def _object(text: str | None) -> dict[str, Any]:
+def _decoded(text: str | bytes, kind: type[T]) -> T:
+    return msgspec.json.decode(text, type=kind)
+
+
+def _object(text: str | None) -> CommitMetadata:
     try:
         value = json.loads(text or "{}")
     except ValueError:  # somebody else's metadata, of which nothing is known
@@ -262,16 +351,10 @@ def _object(text: str | None) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _arrow_type(pa: Any, delta_type: Any) -> Any:
-    """The Arrow type of a Delta type's JSON."""
-    if isinstance(delta_type, dict):
-        return pa.list_(_arrow_type(pa, delta_type["elementType"]))
-    return {
-        "string": pa.string(),
-        "long": pa.int64(),
-        "integer": pa.int32(),
-        "double": pa.float64(),
-        "boolean": pa.bool_(),
-        "timestamp": pa.timestamp("us", tz="UTC"),
-        "date": pa.date32(),
-    }[delta_type]
+def _arrow_type(pa: Any, delta_type: FieldType) -> Any:
+    """The Arrow type of a Delta type."""
+    if isinstance(delta_type, ArrayType):
+        return pa.list_(_arrow_type(pa, delta_type.element_type))
+    if delta_type == "timestamp":
+        return pa.timestamp("us", tz="UTC")
+    return getattr(pa, _ARROW_TYPES[delta_type])()

@@ -14,7 +14,6 @@ import fsspec
 import msgspec
 
 from goldlake_core.contracts.errors import PermanentError, StoreError
-from goldlake_core.contracts.schemas import export_columns, quoted
 from goldlake_core.contracts.sections import SPLITS, Column, GoldTable, Model, UseCase
 from goldlake_core.documents import codec
 from goldlake_core.documents.export import ExportedColumn, ExportManifest, Part, SplitParts
@@ -27,6 +26,7 @@ from lakehouse.boundaries import Boundaries, split_boundaries
 from lakehouse.deltalog import DeltaLog, Snapshot
 from lakehouse.gold import SILVER_VERSION, Basis, basis_of, event_zone
 from lakehouse.parsing import content_hash
+from lakehouse.sql_rules import quoted
 
 if TYPE_CHECKING:
     from pyspark.sql import Column as SparkColumn
@@ -247,7 +247,7 @@ def _divided(rows: DataFrame, source: _Source, boundaries: Boundaries) -> DataFr
     """Rows of the three splits, one task per (split, month), sorted by event time and key."""
     from pyspark.sql import functions as F
 
-    columns = export_columns(source.table, source.model)
+    columns = source.model.export_columns(source.table)
     places = [_split_column(source, boundaries).alias(_SPLIT), _month(source).alias(_MONTH)]
     order = [quoted(name) for name in (source.model.event_time, *source.table.key)]
     return (
@@ -331,7 +331,7 @@ def _manifest(
         boundaries=boundaries.document(),
         columns=tuple(
             ExportedColumn(name=c.name, type=c.type, nullable=c.nullable)
-            for c in export_columns(source.table, model)
+            for c in model.export_columns(source.table)
         ),
         label=model.label,
         event_time=model.event_time,

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from goldlake_core.contracts.schemas import quoted
 from goldlake_core.contracts.sections import Silver
 from lakehouse.parsing import KEY, REASONS
 from lakehouse.specs import CONTENT_HASH
+from lakehouse.sql_rules import quoted
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame

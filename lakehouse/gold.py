@@ -8,15 +8,18 @@ from datetime import datetime, time, timedelta, timezone, tzinfo
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
+import msgspec
+
+from goldlake_core.contracts.column_types import TIMES
 from goldlake_core.contracts.errors import PermanentError
 from goldlake_core.contracts.registry import resolve
-from goldlake_core.contracts.schemas import quoted
 from goldlake_core.contracts.sections import GoldTable, UseCase
 from goldlake_core.instants import utc_text
 from goldlake_core.stages import Emit
 from goldlake_core.storage.home import Home
 from lakehouse import delta, specs
 from lakehouse.deltalog import Commit, DeltaLog, Snapshot
+from lakehouse.sql_rules import quoted
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -46,7 +49,7 @@ class Basis:
 
 def basis_of(commit: Commit) -> Basis:
     """The basis stored with a gold commit."""
-    return Basis(**{name: commit.metadata[name] for name in Basis.__dataclass_fields__})
+    return msgspec.convert(commit.metadata, Basis)
 
 
 def refine(
@@ -92,9 +95,12 @@ def _last_commit(spec: specs.TableSpec, silver: Snapshot) -> Commit | None:
     ):
         return None
     commit = log.last_commit_with(SILVER_VERSION)
-    if commit is None or commit.metadata["silver_uuid"] != silver.uuid:
+    if commit is None:
         return None
-    needed = set(range(commit.metadata[SILVER_VERSION] + 1, silver.version + 1))
+    basis = basis_of(commit)
+    if basis.silver_uuid != silver.uuid:
+        return None
+    needed = set(range(basis.silver_version + 1, silver.version + 1))
     return commit if needed <= set(DeltaLog(silver.uri).versions()) else None
 
 
@@ -103,7 +109,7 @@ def _basis(spark: SparkSession, usecase: UseCase, silver: Snapshot, run_id: str)
 
     contract = usecase.silver
     # If the version column is a counter, use the time at which the version became known.
-    is_time = contract.column(contract.version).type in ("timestamp", "date")
+    is_time = contract.column(contract.version).type in TIMES
     newest = contract.version if is_time else specs.KNOWN_AT
     micros = (
         F.unix_micros(F.max(F.col(quoted(n)).cast("timestamp")))

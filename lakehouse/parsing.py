@@ -6,8 +6,9 @@ import re
 from functools import reduce
 from typing import TYPE_CHECKING, Any
 
-from goldlake_core.contracts import schemas
+from goldlake_core.contracts.column_types import NUMBERS
 from goldlake_core.contracts.sections import Column, Silver
+from lakehouse import sql_rules
 from lakehouse.specs import CONTENT_HASH
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ _RECORD, _TEXT = "_record", "_text_"
 _INTEGER = r"^\s*[+-]?[0-9]+(\.0*)?\s*$"
 _NUMBER = r"^\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\s*$"
 _ZONE_LETTERS = set("XxZzVO")
+_Tree = dict[str, "_Tree"]
+"""Fields of a JSON object by name; a field that holds no other fields is a text."""
 
 
 def parsed(records: DataFrame, silver: Silver) -> DataFrame:
@@ -53,7 +56,7 @@ def parsed(records: DataFrame, silver: Silver) -> DataFrame:
     )
     rows = rows.select("*", *(_typed(column).alias(column.name) for column in silver.columns))
     reasons = F.array_compact(F.array(*_reasons(silver)))
-    invalid = F.array(F.lit(schemas.JSON_INVALID))
+    invalid = F.array(F.lit(sql_rules.JSON_INVALID))
     return rows.select(
         *records.columns,
         *silver.names,
@@ -73,7 +76,7 @@ def content_hash(names: tuple[str, ...]) -> SparkColumn:
 
     parts: list[Any] = []
     for name in names:
-        column = F.col(schemas.quoted(name))
+        column = F.col(sql_rules.quoted(name))
         parts += [F.when(column.isNotNull(), F.lit(name)), column]
     return F.xxhash64(*parts)
 
@@ -82,15 +85,15 @@ def _json_schema(silver: Silver) -> Any:
     """Array of a struct of strings, nested where a field's name has dots."""
     from pyspark.sql.types import ArrayType
 
-    tree: dict[str, Any] = {}
+    tree: _Tree = {}
     for column in silver.columns:
         *parents, leaf = column.field.split(".")
         place = reduce(lambda level, part: level.setdefault(part, {}), parents, tree)
-        place.setdefault(leaf, None)
+        place.setdefault(leaf, {})
     return ArrayType(_struct(tree))
 
 
-def _struct(tree: dict[str, Any]) -> StructType:
+def _struct(tree: _Tree) -> StructType:
     from pyspark.sql.types import StringType, StructField, StructType
 
     return StructType(
@@ -102,11 +105,11 @@ def _text(column: Column) -> SparkColumn:
     """The source's text of a column: missing spellings are null, replaced and padded."""
     from pyspark.sql import functions as F
 
-    path = ".".join(schemas.quoted(part) for part in column.field.split("."))
+    path = ".".join(sql_rules.quoted(part) for part in column.field.split("."))
     text = F.col(f"{_RECORD}.{path}")
     if column.null_values:
         is_missing = text.isin(*column.null_values)
-        if column.type in ("long", "double"):
+        if column.type in NUMBERS:
             numbers = [float(v) for v in column.null_values if _is_number(v)]
             if numbers:
                 is_equal = text.try_cast("double").isin(*numbers)  # "0", "0.0" and 0 are one
@@ -125,21 +128,25 @@ def _text(column: Column) -> SparkColumn:
 def _typed(column: Column) -> SparkColumn:
     from pyspark.sql import functions as F
 
-    text = F.col(schemas.quoted(_TEXT + column.name))
-    if column.type == "string":
-        return text
-    if column.type == "long":
-        digits = F.regexp_replace(text, r"\.0*\s*$", "")
-        return F.when(text.rlike(_INTEGER), digits.try_cast("bigint"))
-    if column.type == "double":
-        number = F.when(text.rlike(_NUMBER), text.try_cast("double"))
-        return F.when(F.abs(number) < F.lit(float("inf")), number)
-    if column.type == "boolean":
-        lower = F.lower(text)
-        return F.when(lower == "true", F.lit(True)).when(lower == "false", F.lit(False))
-    if column.type == "date":
-        return _clock_time(column, text).cast("date") if column.format else text.try_cast("date")
-    return _timestamp(column, text)
+    text = F.col(sql_rules.quoted(_TEXT + column.name))
+    match column.type:  # mypy refuses a match that leaves a type out
+        case "string":
+            return text
+        case "long":
+            digits = F.regexp_replace(text, r"\.0*\s*$", "")
+            return F.when(text.rlike(_INTEGER), digits.try_cast("bigint"))
+        case "double":
+            number = F.when(text.rlike(_NUMBER), text.try_cast("double"))
+            return F.when(F.abs(number) < F.lit(float("inf")), number)
+        case "boolean":
+            lower = F.lower(text)
+            return F.when(lower == "true", F.lit(True)).when(lower == "false", F.lit(False))
+        case "date":
+            if column.format:
+                return _clock_time(column, text).cast("date")
+            return text.try_cast("date")
+        case "timestamp":
+            return _timestamp(column, text)
 
 
 def _clock_time(column: Column, text: SparkColumn) -> SparkColumn:
@@ -147,13 +154,13 @@ def _clock_time(column: Column, text: SparkColumn) -> SparkColumn:
     from pyspark.sql import functions as F
 
     if not column.format:
-        return text.try_cast(schemas.SPARK_TYPES["timestamp"])
+        return text.try_cast("timestamp")
     if re.fullmatch(r"yyyy-MM-dd('T'| )HH:mm:ss(\.S{1,6})?", column.format):
         # Spark's cast reads ISO 8601 several times faster than a pattern does, but takes other
         # spellings too: the shape is checked first.
         shape = re.sub("[yMdHmsS]", "[0-9]", column.format.replace("'T'", "T").replace(".", r"\."))
         is_shaped = text.rlike(rf"\A{shape}\z")
-        return F.when(is_shaped, text.try_cast(schemas.SPARK_TYPES["timestamp"]))
+        return F.when(is_shaped, text.try_cast("timestamp"))
     return F.try_to_timestamp(text, F.lit(column.format))
 
 
@@ -178,14 +185,14 @@ def _reasons(silver: Silver) -> list[SparkColumn]:
 
     found = []
     for column in silver.columns:
-        text = F.col(schemas.quoted(_TEXT + column.name))
-        value = F.col(schemas.quoted(column.name))
+        text = F.col(sql_rules.quoted(_TEXT + column.name))
+        value = F.col(sql_rules.quoted(column.name))
         if not column.nullable:
             found.append(F.when(text.isNull(), F.lit(f"{column.name}.missing")))
         if column.type != "string":
             is_unparsable = text.isNotNull() & value.isNull()
             found.append(F.when(is_unparsable, F.lit(f"{column.name}.unparsable")))
-    for rule in schemas.row_rules(silver.columns, silver.checks):
+    for rule in sql_rules.row_rules(silver.columns, silver.checks):
         is_broken = ~F.coalesce(F.expr(rule.expect), F.lit(True))
         found.append(F.when(is_broken, F.lit(rule.code)))
     return found
@@ -194,7 +201,7 @@ def _reasons(silver: Silver) -> list[SparkColumn]:
 def _key(silver: Silver) -> SparkColumn:
     from pyspark.sql import functions as F
 
-    columns = [F.col(schemas.quoted(name)) for name in silver.key]
+    columns = [F.col(sql_rules.quoted(name)) for name in silver.key]
     if len(columns) == 1:
         return columns[0].cast("string")
     is_whole = reduce(lambda a, b: a & b, (column.isNotNull() for column in columns))

@@ -158,14 +158,13 @@ def evolve(spark: SparkSession, usecase: UseCase, home: Home, emit: Emit) -> Non
     snapshot = DeltaLog(spec.uri).snapshot()
     if snapshot.properties.get(specs.CONTRACT_PROPERTY) == spec.properties[specs.CONTRACT_PROPERTY]:
         return
-    present = {f["name"]: f["type"] for f in snapshot.schema}
+    present = {f.name: f.type for f in snapshot.schema}
     wanted = {f.name: f for f in spec.fields}
-    types = {"bigint": "long", "int": "integer"}
     problems = [f"column {name} is gone" for name in present if name not in wanted]
     for name, field in wanted.items():
         if name not in present and not field.nullable:
             problems.append(f"column {name} is new and not nullable")
-        elif name in present and present[name] != types.get(field.type, field.type):
+        elif name in present and present[name] != field.delta_type:
             problems.append(f"column {name} was {present[name]} and is {field.type}")
     if problems:
         raise _cannot_follow(spec, "; ".join(problems))

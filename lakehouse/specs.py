@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from goldlake_core.contracts import schemas
+from goldlake_core.contracts.column_types import COLUMN_TYPES
 from goldlake_core.contracts.hashing import functions_hash, section_hash
 from goldlake_core.contracts.sections import Column, GoldTable, UseCase
 from goldlake_core.storage.home import Home
-from goldlake_core.storage.landing import LandingZone
+from lakehouse import sql_rules
+from lakehouse.landing import LandingZone
 
 CONTRACT_PROPERTY = "goldlake.contract"
 
+# Besides the contract's types, goldlake's own columns hold line numbers, which are short.
+_DELTA_TYPES = {names.spark: names.delta for names in COLUMN_TYPES.values()} | {"int": "integer"}
 CONTENT_HASH, FILE, LINE, KNOWN_AT = "_content_hash", "_file", "_line", "_known_at"
 
 
@@ -24,6 +27,11 @@ class Field:
     type: str
     comment: str
     nullable: bool = True
+
+    @property
+    def delta_type(self) -> str:
+        """The type as the schema in Delta's log names it."""
+        return _DELTA_TYPES.get(self.type, self.type)
 
 
 @dataclass(frozen=True)
@@ -54,8 +62,8 @@ class TableSpec:
 
 def contract_field(column: Column) -> Field:
     """The Delta column of a contract column."""
-    comment = schemas.comment_text(column)
-    return Field(column.name, schemas.SPARK_TYPES[column.type], comment, column.nullable)
+    comment = sql_rules.comment_text(column)
+    return Field(column.name, COLUMN_TYPES[column.type].spark, comment, column.nullable)
 
 
 def bronze(usecase: UseCase, home: Home) -> TableSpec:
@@ -89,7 +97,7 @@ def silver(usecase: UseCase, home: Home) -> TableSpec:
             Field(LINE, "int", "Line in that page.", False),
             Field(KNOWN_AT, "timestamp", "When this version of the row became known here.", False),
         ),
-        schemas.constraints(contract.columns, contract.checks),
+        sql_rules.constraints(contract.columns, contract.checks),
         {"delta.enableChangeDataFeed": "true", CONTRACT_PROPERTY: usecase.hashes["silver"]},
     )
 
@@ -101,7 +109,7 @@ def gold(usecase: UseCase, home: Home, table: GoldTable) -> TableSpec:
         home.table(usecase.name, "gold", table.name),
         table.comment,
         tuple(contract_field(column) for column in table.columns),
-        schemas.constraints(table.columns),
+        sql_rules.constraints(table.columns),
         {CONTRACT_PROPERTY: gold_hash(usecase, table)},
     )
 

@@ -7,7 +7,7 @@ What serves is what ``models.config`` says; this is its history. A promotion is 
 from __future__ import annotations
 
 from goldlake_core.contracts.errors import UsageError
-from goldlake_core.contracts.ids import ModelId, parse_model
+from goldlake_core.contracts.ids import ModelId
 from goldlake_core.documents.reports import PromotionRecord
 from goldlake_core.instants import now_text
 from goldlake_core.storage.home import Home
@@ -23,7 +23,7 @@ def record_promotion(home: Home, model_id: str, label: str) -> int:
     A version that no pipeline of this home pushed is recorded without an artifact.
 
     Args:
-        home: Whose metadata.
+        home: The home whose metadata is written.
         model_id: A model version, such as ``toy.color@7``.
         label: Such as ``stable``.
 
@@ -33,7 +33,7 @@ def record_promotion(home: Home, model_id: str, label: str) -> int:
     Raises:
         UsageError: The id names no version.
     """
-    model = parse_model(model_id)
+    model = ModelId.parse(model_id)
     if model.version is None:
         raise UsageError(f"{model_id!r} names no version", valid=f"{model}@VERSION")
     store = Store(home, is_writer=True)
@@ -54,7 +54,7 @@ def promotions(home: Home, model: str) -> list[PromotionRecord]:
     """Every promotion of a model, oldest first. Read-only.
 
     Args:
-        home: Whose metadata.
+        home: The home whose metadata is read.
         model: A model, such as ``toy.color``; a version in it narrows the answer.
 
     Returns:
@@ -63,7 +63,7 @@ def promotions(home: Home, model: str) -> list[PromotionRecord]:
     Raises:
         PermanentError: Nothing is recorded yet.
     """
-    return promotions_in(Store(home), parse_model(model))
+    return promotions_in(Store(home), ModelId.parse(model))
 
 
 def promotions_in(store: Store, model: ModelId) -> list[PromotionRecord]:

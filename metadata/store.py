@@ -68,8 +68,8 @@ class Event:
     """An artifact going into an execution or coming out of it.
 
     Attributes:
-        artifact: Artifact id.
-        execution: Execution id.
+        artifact: Id of the artifact.
+        execution: Id of the execution.
         is_output: Whether the execution made the artifact.
         key: Name of the input or output, such as ``baseline_model``; may be empty.
     """

@@ -6,9 +6,23 @@ import base64
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from serving import jsontext
+from serving.documents import (
+    Dimension,
+    Metadata,
+    ModelMetadata,
+    ModelSpec,
+    ModelStatus,
+    SignatureDefinition,
+    SignatureMap,
+    Status,
+    TensorInfo,
+    TensorShape,
+    VersionStatus,
+)
 from serving.errors import invalid
 from serving.signatures import NUMPY_TYPES, Signature, TensorSpec
 
@@ -86,46 +100,40 @@ def encode_status(versions: Sequence[tuple[int, str, str, str]]) -> bytes:
     Args:
         versions: (version, state, canonical code, error text), newest first.
     """
-    return jsontext.write(
-        {
-            "model_version_status": [
-                {
-                    "version": str(version),
-                    "state": state,
-                    "status": {"error_code": code, "error_message": text},
-                }
-                for version, state, code, text in versions
-            ]
-        }
+    found = tuple(
+        VersionStatus(
+            version=str(version),
+            state=state,
+            status=Status(error_code=code, error_message=text),
+        )
+        for version, state, code, text in versions
     )
+    return jsontext.write(msgspec.to_builtins(ModelStatus(model_version_status=found)))
 
 
 def encode_metadata(name: str, version: int, signatures: Mapping[str, Signature]) -> bytes:
     """Returns the answer to a metadata request: every signature of one version."""
     definitions = {
-        key: {
-            "inputs": {n: _tensor_info(spec) for n, spec in signature.inputs.items()},
-            "outputs": {n: _tensor_info(spec) for n, spec in signature.outputs.items()},
-            "method_name": signature.method,
-            "defaults": {},
-        }
+        key: SignatureDefinition(
+            inputs={n: _tensor_info(spec) for n, spec in signature.inputs.items()},
+            outputs={n: _tensor_info(spec) for n, spec in signature.outputs.items()},
+            method_name=signature.method,
+        )
         for key, signature in signatures.items()
     }
-    return jsontext.write(
-        {
-            "model_spec": {"name": name, "signature_name": "", "version": str(version)},
-            "metadata": {"signature_def": {"signature_def": definitions}},
-        }
+    document = ModelMetadata(
+        model_spec=ModelSpec(name=name, version=str(version)),
+        metadata=Metadata(signature_def=SignatureMap(signature_def=definitions)),
     )
+    return jsontext.write(msgspec.to_builtins(document))
 
 
-def _tensor_info(spec: TensorSpec) -> dict[str, Any]:
-    sizes = spec.shape or ()
-    return {
-        "dtype": f"DT_{spec.dtype.upper()}",
-        "tensor_shape": {
-            "dim": [{"size": str(size), "name": ""} for size in sizes],
-            "unknown_rank": spec.shape is None,
-        },
-        "name": spec.name,
-    }
+def _tensor_info(spec: TensorSpec) -> TensorInfo:
+    return TensorInfo(
+        dtype=f"DT_{spec.dtype.upper()}",
+        tensor_shape=TensorShape(
+            dim=tuple(Dimension(size=str(size)) for size in spec.shape or ()),
+            unknown_rank=spec.shape is None,
+        ),
+        name=spec.name,
+    )

@@ -11,13 +11,16 @@ import base64
 import json
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote
 
+import msgspec
 import requests
 
 from goldlake_core.contracts.errors import PermanentError, RetryableError
+from serving.documents import ModelMetadata, ModelStatus, Predicted
 
+T = TypeVar("T")
 TIMEOUT_S = 60.0
 _RETRYABLE = frozenset({429, 503, 504})
 
@@ -26,7 +29,7 @@ class ServerRefused(PermanentError):
     """The server answered with an error.
 
     Attributes:
-        status: HTTP status.
+        status: Status code of the HTTP answer.
         text: The server's own message.
     """
 
@@ -64,7 +67,7 @@ def predict(
 
     Args:
         url: The server, such as ``http://127.0.0.1:8501``.
-        model: Served name.
+        model: Name that the model is served under.
         instances: Plain values, or mappings with every input of the signature; NaN is sent as the
             bare token, bytes as ``{"b64": …}``.
         signature_name: None for the default one.
@@ -76,11 +79,11 @@ def predict(
         ServerRefused: With the server's text.
         ServerUnreachable: No answer.
     """
-    body: dict[str, Any] = {"instances": [_jsonable(instance) for instance in instances]}
+    body: dict[str, object] = {"instances": [_jsonable(instance) for instance in instances]}
     if signature_name is not None:
         body["signature_name"] = signature_name
-    answer = _ask(_address(url, model, version, label) + ":predict", body, timeout_s)
-    return list(answer["predictions"])
+    address = _address(url, model, version, label) + ":predict"
+    return _ask(address, body, timeout_s, Predicted).predictions
 
 
 def status(
@@ -101,14 +104,14 @@ def metadata(
     version: int | None = None,
     label: str | None = None,
     timeout_s: float = TIMEOUT_S,
-) -> dict[str, Any]:
-    """The server's metadata document: ``model_spec`` and ``metadata.signature_def``.
+) -> ModelMetadata:
+    """The server's metadata document.
 
     Raises:
         ServerRefused: With the server's text.
         ServerUnreachable: No answer.
     """
-    return _ask(_address(url, model, version, label) + "/metadata", None, timeout_s)
+    return _ask(_address(url, model, version, label) + "/metadata", None, timeout_s, ModelMetadata)
 
 
 def wait_available(
@@ -117,9 +120,9 @@ def wait_available(
     """Returns when a version is available.
 
     Args:
-        url: The server.
-        model: Served name.
-        version: Version number.
+        url: Base URL of the server.
+        model: Name that the model is served under.
+        version: Number of the version.
         timeout_s: How long to wait at most.
         poll_wait_s: Between two looks.
 
@@ -163,7 +166,7 @@ def wait_label(
     until = time.monotonic() + timeout_s
     while True:
         try:
-            found = metadata(url, model, label=label)["model_spec"]["version"]
+            found = metadata(url, model, label=label).model_spec.version
         except (ServerRefused, ServerUnreachable) as error:
             found = error.problem
         if found == str(version):
@@ -187,14 +190,14 @@ def _address(url: str, model: str, version: int | None, label: str | None) -> st
 def _status(
     url: str, model: str, version: int | None, timeout_s: float
 ) -> dict[int, tuple[str, str]]:
-    answer = _ask(_address(url, model, version, None), None, timeout_s)
+    answer = _ask(_address(url, model, version, None), None, timeout_s, ModelStatus)
     return {
-        int(entry["version"]): (entry["state"], entry["status"].get("error_message", ""))
-        for entry in answer["model_version_status"]
+        int(entry.version): (entry.state, entry.status.error_message)
+        for entry in answer.model_version_status
     }
 
 
-def _ask(address: str, body: Mapping[str, Any] | None, timeout_s: float) -> dict[str, Any]:
+def _ask(address: str, body: Mapping[str, object] | None, timeout_s: float, kind: type[T]) -> T:
     try:
         if body is None:
             answer = requests.get(address, timeout=timeout_s)
@@ -217,9 +220,12 @@ def _ask(address: str, body: Mapping[str, Any] | None, timeout_s: float) -> dict
         document = None
     if answer.status_code != 200 or not isinstance(document, dict):
         text = document.get("error") if isinstance(document, dict) else None
-        kind = ServerBusy if answer.status_code in _RETRYABLE else ServerRefused
-        raise kind(address, answer.status_code, str(text or answer.text.strip()[:200]))
-    return document
+        refusal = ServerBusy if answer.status_code in _RETRYABLE else ServerRefused
+        raise refusal(address, answer.status_code, str(text or answer.text.strip()[:200]))
+    try:
+        return msgspec.convert(document, kind)
+    except msgspec.ValidationError as error:
+        raise ServerRefused(address, 200, f"not an answer of TF Serving: {error}") from error
 
 
 def _jsonable(value: Any) -> Any:

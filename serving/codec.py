@@ -49,7 +49,7 @@ class PredictBody:
     """
 
     signature_name: str
-    document: dict[str, Any]
+    document: Mapping[str, object]
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def read_predict(body: bytes) -> PredictBody:
     TF Serving reports what is wrong here before it looks for the model.
 
     Args:
-        body: JSON text.
+        body: The request's body, JSON in UTF-8.
 
     Raises:
         StatusError: With TF Serving's code and text.
@@ -112,7 +112,7 @@ def _too_deep() -> StatusError:
     return invalid("The request is nested too deeply for any tensor")
 
 
-def _decode_predict(document: dict[str, Any], specs: Inputs) -> PredictRequest:
+def _decode_predict(document: Mapping[str, object], specs: Inputs) -> PredictRequest:
     if "instances" in document:
         if "inputs" in document:
             raise _format_error(

@@ -137,7 +137,7 @@ def parse(text: str, source: str, *, is_strict: bool = True) -> ModelsConfig:
     Args:
         text: Protobuf text format.
         source: File name for messages; relative base paths are taken from its folder.
-        is_strict: See `read`.
+        is_strict: Whether fields that goldlake does not know are refused.
 
     Raises:
         PermanentError: It does not parse, or a model has no name, no base path or is named twice.
@@ -201,7 +201,7 @@ def with_version(
 
     Args:
         config: What is served.
-        model: Served name.
+        model: Name that the model is served under.
         version: Version to add; labels stay where they are.
         base_path: Folder of the version folders; needed for a model that is not served yet.
 
@@ -222,7 +222,7 @@ def with_label(
 
     Args:
         config: What is served.
-        model: Served name.
+        model: Name that the model is served under.
         version: Version that gets the label; it is added where it is not served yet.
         label: Such as ``stable`` or ``canary``.
         base_path: Folder of the version folders; needed for a model that is not served yet.

@@ -36,7 +36,7 @@ class ModelSpec:
     """The version of a model that a request asks for; by default the newest available one.
 
     Attributes:
-        name: Served name.
+        name: Name that the model is served under.
         version: A version number, or None.
         label: A version label, or None. Not together with ``version``.
     """
@@ -51,7 +51,7 @@ class VersionStatus:
     """State of one version.
 
     Attributes:
-        version: Version number.
+        version: Number of the version.
         state: Where it is in its life.
         code: ``OK``, or the canonical code of what made it end.
         text: "" or the error's text.
@@ -87,7 +87,7 @@ class UsedVersion:
     """An available version while a request uses it; see `DataPlane.use`.
 
     Attributes:
-        number: Version number.
+        number: Number of the version.
         servable: The loaded model.
     """
 

@@ -36,9 +36,9 @@ class Answer:
     """A whole HTTP answer.
 
     Attributes:
-        status: HTTP status.
+        status: Status code of the HTTP answer.
         body: JSON, or what `content_type` says.
-        content_type: Header value.
+        content_type: Value of the header ``Content-Type``.
     """
 
     status: int
@@ -76,7 +76,7 @@ def answer(plane: DataPlane, method: str, target: str, body: bytes) -> Answer:
     """Answers one request.
 
     Args:
-        plane: The models.
+        plane: The models that are served.
         method: HTTP method in capitals.
         target: Path as it was sent, with its query if it has one: TF Serving does not split them.
         body: Request body, no longer compressed.
@@ -133,7 +133,7 @@ class RestApp:
     """The ASGI application.
 
     Args:
-        plane: The models.
+        plane: The models that are served.
         executor: Threads in which requests are decoded, computed and encoded.
         max_body_bytes: Largest request body, also after decompression; larger ones get 413.
     """

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
 DEFAULT_SIGNATURE = "serving_default"
 
 # TensorFlow's name of a type -> numpy's. Strings travel as object arrays of bytes.
-NUMPY_TYPES: dict[str, Any] = {
+NUMPY_TYPES: Mapping[str, type[np.generic]] = {
     "bool": np.bool_,
     "int8": np.int8,
     "uint8": np.uint8,

@@ -60,7 +60,7 @@ def statistics_folder(home: Home, model: ModelId) -> str:
     """Returns where the statistics of a pushed version's Examples are, inside the home. Read-only.
 
     Args:
-        home: The home.
+        home: The home whose metadata is read.
         model: The promoted version; without a version there is nothing to compare with.
 
     Returns:

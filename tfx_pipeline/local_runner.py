@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from typing import Any
+from typing import Any, TypeAlias
 
 from ml_metadata.proto import metadata_store_pb2
 from tfx.dsl.compiler import constants
@@ -22,6 +22,9 @@ _STATES = {
     metadata_store_pb2.Execution.CACHED: CACHED,
     metadata_store_pb2.Execution.COMPLETE: COMPLETE,
 }
+
+Properties: TypeAlias = dict[str, int | float | str]
+"""An artifact's properties and custom properties by name, as ML Metadata holds them."""
 
 
 @dataclass
@@ -40,7 +43,7 @@ class NodeRun:
     state: str = FAILED
     seconds: float = 0.0
     outputs: Mapping[str, list[str]] = field(default_factory=dict)
-    properties: Mapping[str, dict[str, Any]] = field(default_factory=dict)
+    properties: Mapping[str, Properties] = field(default_factory=dict)
 
 
 class LocalRunner(tfx_runner.IrBasedRunner):
@@ -112,7 +115,7 @@ def _note_outcome(run: NodeRun, info: Any, store: Any) -> None:
     ]
     artifacts = {a.id: a for a in store.get_artifacts_by_id([e.artifact_id for e in events])}
     outputs: dict[str, list[str]] = {}
-    properties: dict[str, dict[str, Any]] = {}
+    properties: dict[str, Properties] = {}
     for event in events:
         key = event.path.steps[0].key
         artifact = artifacts[event.artifact_id]
@@ -121,8 +124,8 @@ def _note_outcome(run: NodeRun, info: Any, store: Any) -> None:
     run.outputs, run.properties = outputs, properties
 
 
-def _plain_properties(artifact: Any) -> dict[str, Any]:
-    plain: dict[str, Any] = {}
+def _plain_properties(artifact: Any) -> Properties:
+    plain: Properties = {}
     for source in (artifact.properties, artifact.custom_properties):
         for name, value in source.items():
             plain[name] = getattr(value, value.WhichOneof("value"))

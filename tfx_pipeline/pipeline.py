@@ -25,7 +25,7 @@ from tfx.dsl.components.base.base_node import BaseNode
 from tfx.orchestration.pipeline import Pipeline
 from tfx.proto import example_gen_pb2, transform_pb2
 
-from goldlake_core.storage.exports import SPLITS
+from goldlake_core.contracts.sections import SPLITS
 from tfx_pipeline.codehash import code_hash
 from tfx_pipeline.components.base import add_to_cache_key
 from tfx_pipeline.components.contract_types import ContractTypes

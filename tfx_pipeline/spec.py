@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeAlias, TypeVar
 
 import msgspec
 
+from goldlake_core.contracts.column_types import COLUMN_TYPES, ColumnType, ExampleType
 from goldlake_core.contracts.errors import PermanentError
 from goldlake_core.contracts.sections import (
     Column,
-    ColumnType,
     DriftLimit,
     Feature,
     Model,
@@ -31,17 +31,8 @@ from goldlake_core.documents.export import ExportedColumn, ExportManifest
 USECASE_PATH = "GOLDLAKE_USECASE_PATH"
 """Environment variable that tells executors the folder (or name) of the use case."""
 
-ExampleType = Literal["bytes", "int64", "float"]
-EXAMPLE_TYPES: Mapping[ColumnType, ExampleType] = {
-    "string": "bytes",
-    "long": "int64",
-    "double": "float",
-    "boolean": "int64",
-    "timestamp": "bytes",
-    "date": "bytes",
-}
-"""tf.Example's kind per column type: booleans are 0 and 1, times are ISO 8601 texts in UTC."""
-
+JsonObject: TypeAlias = dict[str, object]
+"""A part of the definition as TFX keeps it: a JSON object."""
 
 S = TypeVar("S", bound="Spec")
 
@@ -49,13 +40,12 @@ S = TypeVar("S", bound="Spec")
 class Spec(msgspec.Struct, frozen=True):
     """A part of the definition; msgspec writes it as JSON and reads it again."""
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> JsonObject:
         """A JSON object (lists for tuples)."""
-        document: dict[str, Any] = msgspec.to_builtins(self)
-        return document
+        return dict(msgspec.to_builtins(self))
 
     @classmethod
-    def from_json(cls: type[S], document: Mapping[str, Any]) -> S:
+    def from_json(cls: type[S], document: JsonObject) -> S:
         """Reads what `to_json` wrote; other keys are left out."""
         return msgspec.convert(document, cls)
 
@@ -84,7 +74,7 @@ class ColumnSpec(Spec, frozen=True):
     @property
     def example_type(self) -> ExampleType:
         """Kind of tf.Example feature that carries the column."""
-        return EXAMPLE_TYPES[self.type]
+        return COLUMN_TYPES[self.type].example
 
     @classmethod
     def of(cls, column: Column) -> ColumnSpec:
@@ -144,7 +134,7 @@ class EvaluationSpec(Spec, frozen=True):
     """What the Evaluator depends on.
 
     Attributes:
-        model_id: ``usecase.model``.
+        model_id: Id of the model, ``usecase.model``.
         label: Column to predict.
         thresholds: Bounds on the test split that a candidate must keep to be blessed.
         slices: Column lists; the whole split is always evaluated.
@@ -178,8 +168,8 @@ class PipelineSpec(Spec, frozen=True):
     """One pipeline run's whole description: a model contract and the export it trains on.
 
     Attributes:
-        usecase: Use-case name.
-        model: Model name.
+        usecase: Name of the use case.
+        model: Name of the model.
         export_id: ``usecase/model/EXPORT``, resolved against GOLDLAKE_HOME by the executors.
         manifest_sha256: sha256 of the export's ``manifest.json``, which names the exact rows.
         rows: Rows per split (``train``, ``eval``, ``test``), from the manifest.
@@ -229,7 +219,7 @@ def pipeline_spec(
         usecase: The use case.
         model: One of its models.
         manifest: The export's ``manifest.json``.
-        export_id: ``usecase/model/EXPORT``.
+        export_id: Id of the export, ``usecase/model/EXPORT``.
         manifest_sha256: sha256 of the manifest's bytes.
         baseline_version: What serves now.
         preprocessing_hash: sha256 of the module that ``model.preprocessing`` names, or "".

@@ -12,16 +12,15 @@ import msgspec
 from goldlake_core.contracts import functions_hash, registry
 from goldlake_core.contracts.errors import GateRefused, StoreError, UsageError
 from goldlake_core.contracts.ids import ModelId
-from goldlake_core.contracts.schemas import export_columns
 from goldlake_core.contracts.sections import Model, UseCase
 from goldlake_core.documents.export import ExportedColumn, ExportManifest
 from goldlake_core.documents.stages import TrainRequest
-from goldlake_core.documents.training import Anomaly, Bound, Distance, NodeReport, Trained
+from goldlake_core.documents.training import NodeReport, Trained
 from goldlake_core.stages import DataRefused, Emit, require_same_contract
-from goldlake_core.storage.exports import read_manifest
 from goldlake_core.storage.home import Home
 from serving import config
 from tfx_pipeline.baseline import baseline_version, statistics_folder
+from tfx_pipeline.exports import read_manifest
 from tfx_pipeline.spec import USECASE_PATH, PipelineSpec, pipeline_spec
 
 if TYPE_CHECKING:
@@ -101,7 +100,7 @@ def _changed_keys(manifest: ExportManifest, usecase: UseCase, model: Model) -> l
     table = usecase.gold[model.table]
     columns = tuple(
         ExportedColumn(name=c.name, type=c.type, nullable=c.nullable)
-        for c in export_columns(table, model)
+        for c in model.export_columns(table)
     )
     pairs = {
         "table": (manifest.table, f"{usecase.name}.gold.{table.name}"),
@@ -176,12 +175,11 @@ def _result(
     from tfx_pipeline.evaluation.evaluation import read_evaluation
 
     verdict = read_verdict(nodes["ValidationVerdictGen"].outputs["verdict"][0])
-    anomalies = msgspec.convert(verdict["anomalies"], tuple[Anomaly, ...])
-    emit("gate", f"validation {verdict['verdict']}")
+    emit("gate", f"validation {verdict.verdict}")
     if refused is not None:
         raise DataRefused(
             refused.problem,
-            anomalies,
+            verdict.anomalies,
             hint=f"look at {nodes['ExampleValidator'].outputs['anomalies'][0]}, or at the table: "
             f"goldlake tables {spec.usecase}",
         ) from refused
@@ -195,15 +193,15 @@ def _result(
     return Trained(
         run_id=run_id,
         blessed=is_blessed and bool(check.get("blessed")),
-        serving_problem=check.get("problem") or None,
+        serving_problem=str(check.get("problem") or "") or None,
         pushed=is_pushed,
         model_version=version,
         model_uri=home.model(spec.usecase, spec.model, str(version)) if is_pushed else None,
-        verdict=verdict["verdict"],
-        anomalies=anomalies,
-        distances=msgspec.convert(verdict["distances"], tuple[Distance, ...]),
-        metrics=evaluation["metrics"],
-        thresholds=msgspec.convert(evaluation["thresholds"], tuple[Bound, ...]),
+        verdict=verdict.verdict,
+        anomalies=verdict.anomalies,
+        distances=verdict.distances,
+        metrics=evaluation.metrics,
+        thresholds=evaluation.thresholds,
         baseline_version=spec.baseline_version,
         cached=tuple(node.id for node in nodes.values() if node.state == "cached"),
         nodes=tuple(

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import sys
-from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
-from rich.console import Console
-from rich.table import Table
+from rich.text import Text
 
+from goldlake.cli.printing import Part, aligned, console, say, say_all, styled, wrapped
 from goldlake.cli.progress import Summary
+from goldlake.cli.sections import MOST_LINES, Section, fitted, height
 from goldlake.workflows import homes
 from goldlake_core.documents.lakehouse import Exported, Landed, Refined, TableState, Totals
 from goldlake_core.documents.reports import (
@@ -25,7 +27,10 @@ from goldlake_core.documents.reports import (
 from goldlake_core.documents.stages import Stage
 from goldlake_core.documents.training import Bound, Trained
 
-FATES = ("inserted", "amended", "unchanged", "stale", "quarantined", "deleted")
+# Between two tables on one line.
+_GAP = "  "
+
+
 FATE_MEANINGS = {
     "inserted": "new key",
     "amended": "newer version of a known key",
@@ -34,6 +39,7 @@ FATE_MEANINGS = {
     "quarantined": "kept aside with a reason code",
     "deleted": "gone at the source",
 }
+FATES = tuple(FATE_MEANINGS)
 
 
 def _land(result: Landed) -> str:
@@ -78,152 +84,243 @@ SUMMARIES: dict[Stage, Summary] = {
 
 
 def print_account(document: RunReport) -> None:
-    """Prints the account of `goldlake run`."""
-    console = Console(highlight=False)
-    _print_fates(console, document.refine.totals, document.refine.reasons)
-    _print_rows(console, document.refine.tables)
-    for model, part in document.models.items():
-        _print_model(console, model, part)
-    _print_next(console, document)
-    console.print(
-        f"\n{document.seconds:.0f} s in all. Logs: {homes.short(document.logs)}", soft_wrap=True
-    )
+    """Prints the account of `goldlake run`; it fits the smallest common terminal."""
+    width = console().width
+    command = _command(document.home)
+    before = _records(document.usecase, document.refine, width, command)
+    end = styled(f"{document.seconds:.0f} s in all. Logs: {homes.short(document.logs)}")
+    after = [_next(document, command, width), Section(end, is_apart=False)]
+    # What a gate refused comes first, so that it is not what a short terminal leaves out.
+    models = sorted(document.models.items(), key=lambda item: item[1].promotion is not None)
+    parts = [_model(model, part, width, command(f"train {model}")) for model, part in models]
+    lines: list[Text] = []
+    for count in range(len(parts), 0, -1) or [0]:
+        chosen = [section for part in parts[:count] for section in part]
+        if left := len(parts) - count:
+            text = f"and {left} more {'model' if left == 1 else 'models'}: {command('models')}"
+            chosen.append(Section(styled((text, "dim")), is_apart=False))
+        lines = fitted([*before, *chosen, *after], width)
+        if height(lines, width) <= MOST_LINES:
+            break
+    say_all(lines)
 
 
 def print_ingest(document: IngestReport) -> None:
     """Prints the account of `goldlake ingest`."""
-    console = Console(highlight=False)
-    _print_fates(console, document.refine.totals, document.refine.reasons)
-    _print_rows(console, document.refine.tables)
+    width = console().width
+    for section in _records(document.usecase, document.refine, width, _command(document.home)):
+        say_all(section.lines())
 
 
 def print_export(document: Exported) -> None:
     """Prints where an export is and what is in it."""
-    console = Console(highlight=False)
     limits, rows = document.boundaries, document.rows
-    table = _table(console, f"Export {document.export_id}", "left", "right", "left")
     spans = {
-        "train": f"before {_day(limits.eval_from)}",
-        "eval": f"from {_day(limits.eval_from)}",
-        "test": f"from {_day(limits.test_from)} to before {_day(limits.until)}",
+        "train": f"before {limits.eval_from[:10]}",
+        "eval": f"from {limits.eval_from[:10]}",
+        "test": f"from {limits.test_from[:10]} to before {limits.until[:10]}",
         "immature": "left out: the label is not mature yet",
     }
-    for split, span in spans.items():
-        table.add_row(split, f"{rows.get(split, 0):,}", f"[dim]{span}[/dim]")
-    console.print(table)
-    console.print(f"  {document.uri}", soft_wrap=True)
+    cells = [(split, f"{rows.get(split, 0):,}", (span, "dim")) for split, span in spans.items()]
+    _say_table(f"Export {document.export_id}", cells, "lrl")
+    say(f"  {document.uri}")
 
 
 def print_training(document: TrainReport) -> None:
     """Prints the account of `goldlake train`."""
-    console = Console(highlight=False)
-    _print_model(console, document.model, ModelReport(export=document.export, train=document.train))
+    part = ModelReport(export=document.export, train=document.train)
+    for section in _model(document.model, part, console().width, ""):
+        say_all(section.lines())
+
+
+def print_promotion(document: Promotion) -> None:
+    """Prints what serves under a label now, and what did before."""
+    before = f"before: @{document.before}" if document.before else "the label is new"
+    say(f"{_promote(document)} ({before})")
 
 
 def print_tables(document: TablesView) -> None:
     """Prints `goldlake tables`."""
-    console = Console(highlight=False)
     if not document:
-        console.print("No tables yet. Next: goldlake run USECASE")
+        say("No tables yet. Next: goldlake run USECASE")
     for usecase, part in document.items():
-        table = _table(console, usecase, "left", "right", "right", "right")
-        for entry in part.tables:
-            size = f"{entry.bytes / 2**20:,.1f} MiB"
-            table.add_row(entry.id, f"{entry.rows:,}", f"@{entry.version}", size)
-        console.print(table)
-        _print_fates(console, part, {})
+        cells = [
+            (e.id, f"{e.rows:,}", f"@{e.version}", f"{e.bytes / 2**20:,.1f} MiB")
+            for e in part.tables
+        ]
+        _say_table(usecase, cells, "lrrr")
+        say_all(_fates(part, {}, console().width).lines())
 
 
 def print_models(document: ModelsView) -> None:
     """Prints `goldlake models`."""
-    console = Console(highlight=False)
     if not document.models:
-        console.print("No models yet. Next: goldlake run USECASE")
+        say("No models yet. Next: goldlake run USECASE")
     for model, part in document.models.items():
-        table = _table(console, model, "left", "left", "left", "left", "left")
-        for entry in part.versions:
-            labels = ", ".join(entry.labels)
-            metrics = "  ".join(f"{k} {v:.4f}" for k, v in entry.metrics.items() if k == "auc")
-            data = f"{entry.table}@{entry.table_version}"
-            table.add_row(f"@{entry.version}", labels, data, metrics, entry.pushed_at)
-        console.print(table)
+        usecase = model.partition(".")[0] + "."
+        cells = [
+            (
+                f"@{entry.version}",
+                (", ".join(entry.labels), "green"),
+                f"auc {entry.metrics['auc']:.4f}" if "auc" in entry.metrics else "",
+                f"{entry.table.removeprefix(usecase)}@{entry.table_version}"
+                if entry.table
+                else "put there by hand",
+                (entry.pushed_at or "", "dim"),
+            )
+            for entry in part.versions
+        ]
+        _say_table(model, cells, "lllll")
 
 
-def _print_fates(console: Console, totals: Totals, reasons: Mapping[str, int]) -> None:
-    table = _table(
-        console, f"What became of {totals.landed:,} landed records", "left", "right", "left"
-    )
-    for fate in FATES:
-        if count := getattr(totals, fate):
-            table.add_row(fate, f"{count:,}", f"[dim]{FATE_MEANINGS[fate]}[/dim]")
-    console.print(table)
-    if reasons:
-        counts = ", ".join(f"{code} {n:,}" for code, n in sorted(reasons.items()))
-        console.print(f"    [dim]reasons in this run: {counts}[/dim]", soft_wrap=True)
+def _say_table(heading: str, cells: Sequence[Sequence[Part]], sides: str) -> None:
+    rows = aligned(cells, sides, console().width)
+    say_all(Section(styled((heading, "bold")), rows).lines())
 
 
-def _print_rows(console: Console, tables: Mapping[str, TableState]) -> None:
-    table = _table(console, "Tables", "left", "right", "right")
-    for name, entry in tables.items():
-        table.add_row(name, f"{entry.rows:,}", f"@{entry.version}")
-    console.print(table)
+def _records(
+    usecase: str, refined: Refined, width: int, command: Callable[[str], str]
+) -> list[Section]:
+    return [
+        _fates(refined.totals, refined.reasons, width),
+        _tables(usecase, refined.tables, width, command),
+    ]
 
 
-def _print_model(console: Console, model: str, part: ModelReport) -> None:
+def _fates(totals: Totals, reasons: Mapping[str, int], width: int) -> Section:
+    fates = [fate for fate in FATES if getattr(totals, fate)]
+    cells = [(fate, f"{getattr(totals, fate):,}", (FATE_MEANINGS[fate], "dim")) for fate in fates]
+    rows = aligned(cells, "lrl", width)
+    if reasons and "quarantined" in fates:
+        place = 1 + fates.index("quarantined")
+        rows.insert(place, styled((_reasons(reasons, width), "dim")))
+    heading = styled((f"What became of {totals.landed:,} landed records", "bold"))
+    return Section(heading, rows, is_whole=True)
+
+
+def _reasons(reasons: Mapping[str, int], width: int) -> str:
+    """The reasons of a run, most frequent first, as many as fit one line."""
+    most_first = sorted(reasons.items(), key=lambda item: (-item[1], item[0]))
+    counts = [f"{code} {count:,}" for code, count in most_first]
+    for shown in range(len(counts), 0, -1):
+        more = [f"and {len(counts) - shown} more"] if shown < len(counts) else []
+        line = f"    this run: {', '.join([*counts[:shown], *more])}"
+        if len(line) <= width:
+            return line
+    return f"    this run: {len(counts)} reasons"
+
+
+def _tables(
+    usecase: str, tables: Mapping[str, TableState], width: int, command: Callable[[str], str]
+) -> Section:
+    cells = [
+        (name.removeprefix(f"{usecase}."), f"{entry.rows:,}", f"@{entry.version}")
+        for name, entry in tables.items()
+    ]
+    widest = max((line.cell_len for line in aligned(cells, "lrr", width)), default=width)
+    per_row = max(1, min(len(cells), width // (widest + len(_GAP))))
+    rows: list[list[Part]] = []
+    for first in range(0, len(cells), per_row):
+        beside = [*cells[first : first + per_row], *[("", "", "")] * per_row][:per_row]
+        rows.append(list(beside[0]))
+        for name, *others in beside[1:]:
+            rows[-1] += [_GAP + name, *others]
+
+    def rest(shown: int) -> str:
+        return f"{len(cells) - shown * per_row} more tables: {command(f'tables {usecase}')}"
+
+    heading = styled((f"Tables of {usecase}, with rows and version", "bold"))
+    return Section(heading, aligned(rows, "lrr" * per_row, width), rest, is_apart=False)
+
+
+def _model(model: str, part: ModelReport, width: int, command: str) -> list[Section]:
+    """What became of a model, and what it answers; ``command`` shows all of it."""
+    rows: list[Text] = []
+
+    def rest(shown: int) -> str:
+        return f"{len(rows) - shown} more results: {command}"
+
     if part.refused is not None:
-        console.print(f"\n[bold]{model}[/bold]: [red]stopped by the validation gate[/red]")
-        console.print(f"  {part.refused.message}", soft_wrap=True)
-        return
+        heading = styled((model, "bold"), ": ", ("stopped by the validation gate", "red"))
+        rows += wrapped(styled(f"  {part.refused.message}"), width)
+        return [Section(heading, rows, rest)]
     train = part.train
     assert train is not None, "a model that was not refused was trained"
-    verdict = "[green]blessed[/green]" if train.blessed else "[red]not blessed[/red]"
-    title = f"{model}, evaluated on the test split: {verdict}"
-    table = _table(console, title, "left", "left", "right", "left")
-    for metric, bounds in _by_metric(train.thresholds).items():
-        mark = "[green]✓[/green]" if all(bound.ok for bound in bounds) else "[red]✗[/red]"
-        wanted = ", ".join(_bound(bound) for bound in bounds)
-        table.add_row(mark, metric, _number(bounds[0].value), f"[dim]{wanted}[/dim]")
-    console.print(table)
-    if train.serving_problem:
-        console.print(f"  It cannot be served: {train.serving_problem}", soft_wrap=True)
+    verdict = ("blessed", "green") if train.blessed else ("not blessed", "red")
     count = len(train.anomalies)
-    console.print(f"  Anomalies: {count or 'none'}")
+    anomalies = f", {count or 'no'} {'anomaly' if count == 1 else 'anomalies'}"
+    heading = styled((f"{model}, evaluated on the test split: ", "bold"), verdict, anomalies)
+    if train.serving_problem:
+        rows += wrapped(styled(f"  It cannot be served: {train.serving_problem}"), width)
+    rows += aligned(_metrics(train.thresholds), "llrl", width)
     for anomaly in train.anomalies:
-        console.print(f"    {anomaly.column}: {anomaly.description}", soft_wrap=True)
+        rows += wrapped(styled(f"  {anomaly.column}: {anomaly.description}"), width)
+    sections = [Section(heading, rows, rest)]
     if part.answers and part.promotion is not None:
-        version = part.promotion.version
-        console.print(f"\n[bold]What {model}@{version} answers[/bold]")
-        for entry in part.answers:
-            console.print(f"  [cyan]{_answer(entry.answer)}[/cyan]  {_instance(entry.instance)}")
+        title = f"What {model}@{part.promotion.version} answers"
+        cells = [((_answer(one.answer), "cyan"), _instance(one.instance)) for one in part.answers]
+        answers = aligned(cells, "ll", width)
+        sections.append(Section(styled((title, "bold")), answers, is_apart=False))
+    return sections
 
 
-def _print_next(console: Console, document: RunReport) -> None:
-    # Run by make, the command is in the environment but not on the person's PATH.
-    goldlake = "goldlake" if shutil.which("goldlake") else homes.short(sys.argv[0])
-    # The run has made its home the one that commands from this folder take.
-    home = "" if homes.choose().home.root == document.home else f" --home {document.home}"
-    console.print("\n[bold]Next[/bold]")
-    for model, part in document.models.items():
-        if part.promotion is not None:
-            version = part.promotion.version
-            console.print(f"  {goldlake} lineage {model}@{version}{home}", soft_wrap=True)
-            console.print(f"  {goldlake} serve{home}", soft_wrap=True)
-    console.print(f"  {goldlake} tables{home}", soft_wrap=True)
-    console.print(f"  {goldlake} tensorboard{home}", soft_wrap=True)
-
-
-def _by_metric(bounds: Sequence[Bound]) -> dict[str, list[Bound]]:
+def _metrics(thresholds: Sequence[Bound]) -> list[tuple[Part, ...]]:
+    """Mark, metric, value and bounds by metric; those that do not hold come first."""
     metrics: dict[str, list[Bound]] = {}
-    for bound in bounds:
+    for bound in thresholds:
         # The number of rows is bounded too, so that a lost row is seen. People look for quality.
         if bound.metric != "example_count" or not bound.ok:
             metrics.setdefault(bound.metric, []).append(bound)
-    return metrics
+    return [
+        (
+            ("✓", "green") if _holds(bounds) else ("✗", "red"),
+            metric,
+            _number(bounds[0].value),
+            (", ".join(map(_bound, bounds)), "dim"),
+        )
+        for metric, bounds in sorted(metrics.items(), key=lambda item: _holds(item[1]))
+    ]
+
+
+def _holds(bounds: Sequence[Bound]) -> bool:
+    return all(bound.ok for bound in bounds)
+
+
+def _next(document: RunReport, command: Callable[[str], str], width: int) -> Section:
+    promoted = [
+        f"{model}@{part.promotion.version}"
+        for model, part in document.models.items()
+        if part.promotion is not None
+    ]
+    commands = {}
+    if promoted:
+        commands[command(f"lineage {promoted[0]}")] = "the rows it saw"
+        commands[command("serve")] = "answers over REST"
+    if document.refine.totals.quarantined:
+        commands[command(f"show {document.usecase}.audit.quarantine")] = "rejected rows"
+    commands[command("tensorboard")] = "training curves"
+    longest = max(map(len, commands))
+    lines = [
+        styled(f"  {words:<{longest}}", (f"  # {meaning}", "dim"))
+        for words, meaning in commands.items()
+    ]
+    if max(line.cell_len for line in lines) > width:
+        lines = [styled(f"  {words}") for words in commands]
+    return Section(styled(("Next", "bold")), lines)
+
+
+def _command(root: str) -> Callable[[str], str]:
+    """What a person types to run a command of goldlake on that home."""
+    # Run by make, the command is in the environment but not on the person's PATH.
+    goldlake = "goldlake" if shutil.which("goldlake") else homes.short(sys.argv[0])
+    # The run has made its home the one that commands from this folder take.
+    home = "" if homes.choose().home.root == root else f" --home {root}"
+    return lambda words: f"{goldlake} {words}{home}"
 
 
 def _bound(bound: Bound) -> str:
     if bound.kind == "max_drop":
-        return f"at least {_number(bound.bound)} (what serves now, less the drop allowed)"
+        return f"at least {_number(bound.bound)} (what serves, less the drop allowed)"
     return f"{'at least' if bound.kind == 'minimum' else 'at most'} {bound.bound:g}"
 
 
@@ -231,23 +328,12 @@ def _number(value: float | None) -> str:
     return "undefined" if value is None else f"{value:.4f}"
 
 
-def _table(console: Console, title: str, *sides: Literal["left", "right"]) -> Table:
-    """Prints a heading and returns the table to fill below it, one side per column."""
-    console.print(f"\n[bold]{title}[/bold]", soft_wrap=True)
-    table = Table(box=None, show_header=False, padding=(0, 1))
-    for side in sides:
-        table.add_column(justify=side, overflow="fold")
-    return table
-
-
 def _answer(answer: Any) -> str:
-    return f"{answer:.3f}" if isinstance(answer, float) else str(answer)
+    if isinstance(answer, float):
+        return f"{answer:.3f}"
+    return answer if isinstance(answer, str) else json.dumps(answer, ensure_ascii=False)
 
 
 def _instance(instance: Mapping[str, Any]) -> str:
     values = [str(value) for value in instance.values()][:4]
     return ", ".join(values) + (", …" if len(instance) > len(values) else "")
-
-
-def _day(instant: str) -> str:
-    return str(instant)[:10]

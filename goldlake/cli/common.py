@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import json
 import signal
 import sys
 import traceback
@@ -13,10 +12,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from goldlake.cli import printing
 from goldlake_core.contracts.errors import GoldlakeError
 
 if TYPE_CHECKING:
     from goldlake.workflows.homes import Chosen
+    from goldlake_core.storage.home import Home
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -54,13 +55,13 @@ def report_errors(command: Command) -> Command:
         except GoldlakeError as error:
             _print_error(error.message, debug)
             if debug and (remote := _remote_traceback(error)):
-                click.echo(remote, err=True)
+                printing.say_lines(remote, is_error=True)
             sys.exit(error.exit_code)
         except (KeyboardInterrupt, click.Abort):
-            click.echo("interrupted; what was finished is kept", err=True)
+            printing.say("interrupted; what was finished is kept", is_error=True)
             sys.exit(INTERRUPTED)
         except Terminated:
-            click.echo("terminated; what was finished is kept", err=True)
+            printing.say("terminated; what was finished is kept", is_error=True)
             sys.exit(TERMINATED)
         except click.ClickException:
             raise
@@ -71,12 +72,44 @@ def report_errors(command: Command) -> Command:
     return wrapped  # type: ignore[return-value]
 
 
-def print_json(document: Any) -> None:
-    """Prints one JSON document on standard output."""
-    import msgspec
+def reports(command: Command) -> Command:
+    """Adds ``--home``, ``--json`` and ``--debug`` to a command that ends with `report`."""
+    return home_option(json_option(report_errors(command)))
 
-    plain = msgspec.to_builtins(document)
-    click.echo(json.dumps(plain, ensure_ascii=False, indent=2, default=str))
+
+def report(
+    document: Any,
+    as_json: bool,
+    printer: Callable[[Any], None],
+    chosen: Chosen | None = None,
+    *,
+    is_empty: bool = False,
+) -> None:
+    """Prints a document as JSON, or for people: its home (if empty, others, too), and its text."""
+    if as_json:
+        printing.say_json(document)
+        return
+    if chosen is not None:
+        from goldlake.workflows import homes
+
+        printing.say((chosen.heading, "dim"))
+        if is_empty and (others := homes.elsewhere(chosen.home)):
+            held = ", ".join(others)
+            printing.say(f"Homes that hold something: {held}. Next: --home {others[0]}")
+    printer(document)
+
+
+def used_home(given: str | None, default: str | None = None, *, is_made: bool = False) -> Home:
+    """The home of a command that writes into it; later commands from this folder take it too.
+
+    An empty home that the command would not make (``is_made``) is not remembered: it is refused.
+    """
+    from goldlake.workflows import homes
+
+    home = homes.choose(given, default).home
+    if is_made or homes.holds_something(home.root):
+        homes.remember(home)
+    return home
 
 
 def _remote_traceback(error: GoldlakeError) -> str:
@@ -86,20 +119,12 @@ def _remote_traceback(error: GoldlakeError) -> str:
     return error.error.traceback if isinstance(error, StageFailed) else ""
 
 
-def print_home(chosen: Chosen, *, is_empty: bool = False) -> None:
-    """Prints which home is shown and, where it is empty, which others hold something."""
-    from goldlake.workflows import homes
-
-    click.secho(chosen.heading, dim=True)
-    others = homes.elsewhere(chosen.home) if is_empty else []
-    if others:
-        click.echo(f"Homes that hold something: {', '.join(others)}. Next: --home {others[0]}")
-
-
 def _print_error(message: str, debug: bool) -> None:
     if debug:
-        traceback.print_exc()
-    click.echo(f"{click.style('error:', fg='red', bold=True)} {message}", err=True)
+        printing.say_lines(traceback.format_exc().rstrip("\n"), is_error=True)
+    first, *others = message.split("\n")
+    error = printing.styled(("error:", "bold red"), f" {first}")
+    printing.say_all([error, *map(printing.styled, others)], is_error=True)
 
 
 def _raise_terminated(number: int, frame: FrameType | None) -> None:

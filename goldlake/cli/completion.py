@@ -48,11 +48,9 @@ def _items(names: Callable[[], Iterable[str]], typed: str) -> list[CompletionIte
 
 
 def _models() -> Iterator[str]:
-    from goldlake_core.contracts.registry import usecase_names
+    from goldlake.workflows.names import contract_models
 
-    for usecase, folders in usecase_names().items():
-        for file in sorted(Path(folders[0], "models").glob("*.yaml")):
-            yield f"{usecase}.{file.stem}"
+    return contract_models()
 
 
 def _home(context: click.Context) -> Path:

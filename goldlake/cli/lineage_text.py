@@ -21,7 +21,7 @@ def lineage_text(document: Lineage) -> str:
     """A lineage document for people.
 
     Args:
-        document: From `metadata.lineage.lineage`.
+        document: The lineage that `metadata.lineage.lineage` returned.
 
     Returns:
         What it comes to, one line per table version and model, and under it the tree of artifacts

@@ -28,19 +28,12 @@ class Progress:
 
     Args:
         summaries: Per stage, the text of its result.
-        is_quiet: Print nothing at all.
         out: Where to print; None: standard error.
     """
 
-    def __init__(
-        self,
-        summaries: dict[Stage, Summary],
-        is_quiet: bool = False,
-        out: Console | None = None,
-    ) -> None:
+    def __init__(self, summaries: dict[Stage, Summary], out: Console | None = None) -> None:
         self._summaries = summaries
         self._console = out or console(is_error=True)
-        self._console.quiet = is_quiet
         self._bars: Bars | None = None
         self._task = TaskID(0)
         self._started = 0.0
@@ -71,7 +64,7 @@ class Progress:
     def _begin(self, stage: str) -> None:
         self.close()
         self._stage, self._started = stage, time.monotonic()
-        if self._console.is_terminal and not self._console.quiet:
+        if self._console.is_terminal:
             self._bars = Bars(
                 TextColumn("  {task.fields[stage]:<8}", markup=False),
                 BarColumn(bar_width=20),

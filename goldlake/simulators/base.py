@@ -27,8 +27,8 @@ class SimulatorOptions:
 
     Attributes:
         data: Exports to replay; empty: generated rows.
-        rows: Generated rows.
-        seed: Of generated rows and of faults.
+        rows: Number of rows to generate.
+        seed: Seed of generated rows and of faults.
         faults: ``KIND:SHARE,…``, or None.
         speed: Seconds that pass at the source in one second, or None: everything is visible.
         start: The source's instant at the start (ISO 8601) with ``speed``, or None: its first row.

@@ -53,10 +53,10 @@ def serve(
     """Serves until SIGINT or SIGTERM, then raises or dies as that signal does by default.
 
     Args:
-        usecase: Whose API.
+        usecase: The use case whose API is played back.
         data: Exports to replay; none: generated rows.
-        rows: Generated rows.
-        seed: Of rows and faults.
+        rows: Number of rows to generate.
+        seed: Seed of generated rows and of faults.
         port: Port on 127.0.0.1; 0: any free one.
         faults: ``KIND:SHARE,…``, see the simulator of the kind of source.
         speed: Simulated seconds per second; None: everything is visible at once.

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import msgspec
 
-from goldlake_core.contracts.errors import ContractError
-from goldlake_core.contracts.loader import CONTRACT, MODELS, load_contract
+from goldlake_core.contracts.contract_file import GoldDraft, SilverDraft
+from goldlake_core.contracts.loader import Reading, read_folder
 from goldlake_core.contracts.names import nearest
+from goldlake_core.contracts.read import Found
 from goldlake_core.contracts.registry import find_usecase
 from goldlake_core.contracts.sections import UseCase
 from lakehouse.checks import findings
 from lakehouse.checks.columns import column_remarks
 from lakehouse.checks.expressions import expression_remarks
-from lakehouse.checks.findings import Finding
+from lakehouse.checks.findings import Finding, loading_finding
 from lakehouse.checks.formats import format_remarks
 from lakehouse.checks.functions import Use, function_findings
 from lakehouse.checks.models import model_remarks
@@ -26,8 +27,8 @@ class CheckReport(msgspec.Struct, frozen=True):
     """What a check of one use case found.
 
     Attributes:
-        usecase: Its name.
-        folder: Its folder, as the user named it.
+        usecase: Name of the use case.
+        folder: Folder of the use case, as the user named it.
         errors: How many findings are errors.
         warnings: How many findings are warnings.
         columns: Silver columns and those that gold tables declare; 0 where it does not load.
@@ -56,14 +57,13 @@ def check_usecase(name_or_path: str) -> CheckReport:
         UsageError: There is none, or several folders have the name.
     """
     folder = find_usecase(name_or_path)
-    try:
-        usecase = load_contract(folder)
-    except ContractError as error:
-        return _report(folder, None, findings.loading_findings(error))
-    return _report(folder, usecase, tuple(_findings(usecase, folder)))
+    reading = read_folder(folder)
+    found = [loading_finding(error) for error in reading.errors]
+    found += _findings(reading, folder)
+    return _report(folder, None if reading.errors else reading.usecase(), found)
 
 
-def _report(folder: Path, usecase: UseCase | None, found: tuple[Finding, ...]) -> CheckReport:
+def _report(folder: Path, usecase: UseCase | None, found: Sequence[Finding]) -> CheckReport:
     columns = 0
     if usecase is not None:
         own = (c for table in usecase.gold.values() for c in table.columns if not c.field)
@@ -81,27 +81,34 @@ def _report(folder: Path, usecase: UseCase | None, found: tuple[Finding, ...]) -
     )
 
 
-def _findings(usecase: UseCase, folder: Path) -> Iterator[Finding]:
-    contract = Places(folder / CONTRACT)
-    models = {name: Places(folder / MODELS / f"{name}.yaml") for name in usecase.models}
-    yield from _source_findings(usecase, contract)
-    yield from _silver_findings(usecase, contract)
-    for table in usecase.gold.values():
-        for column in table.columns:
-            if not column.field:
-                for key, remark in column_remarks(column):
-                    place = ("gold", table.name, "columns", column.name, key)
-                    yield contract.finding(remark, *place)
-    for name, model in usecase.models.items():
-        for steps, remark in model_remarks(model, usecase.gold[model.table], usecase.silver):
-            yield models[name].finding(remark, *steps)
-    yield from function_findings(folder, tuple(_uses(usecase, contract, models)))
+def _findings(reading: Reading, folder: Path) -> Iterator[Finding]:
+    """What loading does not say of what did load; every part is checked by itself."""
+    uses: list[Use] = []
+    draft, gold = reading.contract, reading.contract.gold or {}
+    if draft.document is not None:
+        contract = Places(draft.document)
+        if draft.source is not None:
+            yield from _source_findings(draft.source, contract)
+            uses += _source_uses(draft.source, contract)
+        yield from _silver_findings(draft.silver, contract)
+        for table in gold.values():
+            yield from _gold_findings(table, contract)
+            uses += _gold_uses(table, contract)
+    for model in reading.models:
+        places = Places(model.document)
+        for steps, remark in model_remarks(model, draft.silver.version):
+            yield places.finding(remark, *steps)
+        if model.preprocessing is not None:
+            uses.append(Use(model.preprocessing, ("columns",), places, ("preprocessing",)))
+    yield from function_findings(folder, uses)
 
 
-def _source_findings(usecase: UseCase, contract: Places) -> Iterator[Finding]:
+def _source_findings(source: Found, contract: Places) -> Iterator[Finding]:
     from lakehouse.sources.plugins import kinds, source_kind
 
-    kind = usecase.source.kind
+    kind: str | None = source.values.get("kind")
+    if kind is None:
+        return
     if kind not in kinds():
         remark = findings.error(f"there is no kind of source {kind!r}", nearest(kind, kinds()))
         yield contract.finding(remark, "source", "kind")
@@ -109,7 +116,7 @@ def _source_findings(usecase: UseCase, contract: Places) -> Iterator[Finding]:
     known = source_kind(kind).options
     if known is None:
         return
-    for name, value in usecase.source.options.items():
+    for name, value in source.values.get("options", {}).items():
         if name not in known:
             problem = f"{name!r} is not an option of a {kind} source"
             remark = findings.error(problem, nearest(name, known))
@@ -123,26 +130,36 @@ def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _silver_findings(usecase: UseCase, contract: Places) -> Iterator[Finding]:
-    silver = usecase.silver
-    types = {column.name: column.type for column in silver.columns}
-    for column in silver.columns:
+def _silver_findings(silver: SilverDraft, contract: Places) -> Iterator[Finding]:
+    for column in silver.columns.sound:
         for remark in format_remarks(column):
             yield contract.finding(remark, "silver", "columns", column.name, "format")
         for key, remark in column_remarks(column):
             yield contract.finding(remark, "silver", "columns", column.name, key)
-    for index, check in enumerate(silver.checks):
-        for remark in expression_remarks(check.expect, types):
+    types = None
+    if silver.columns.are_known:
+        by_name = silver.columns.by_name
+        types = {name: column.type if column else None for name, column in by_name.items()}
+    for index, expect in silver.expects.items():
+        for remark in expression_remarks(expect, types):
             yield contract.finding(remark, "silver", "checks", index, "expect")
 
 
-def _uses(usecase: UseCase, contract: Places, models: dict[str, Places]) -> Iterator[Use]:
-    if usecase.source.generator is not None:
-        yield Use(usecase.source.generator, ("rows", "seed"), contract, ("source", "generator"))
-    for table in usecase.gold.values():
+def _gold_findings(table: GoldDraft, contract: Places) -> Iterator[Finding]:
+    for column in table.columns.sound:
+        if not column.field:
+            for key, remark in column_remarks(column):
+                yield contract.finding(remark, "gold", table.name, "columns", column.name, key)
+
+
+def _source_uses(source: Found, contract: Places) -> Iterator[Use]:
+    generator: str | None = source.values.get("generator")
+    if generator is not None:
+        yield Use(generator, ("rows", "seed"), contract, ("source", "generator"))
+
+
+def _gold_uses(table: GoldDraft, contract: Places) -> Iterator[Use]:
+    if table.build is not None and table.mode is not None:
         # An aggregate is always given all three; those that do not apply are None.
         arguments = ("silver",) if table.mode == "rows" else ("silver", "changes", "gold")
         yield Use(table.build, arguments, contract, ("gold", table.name, "build"))
-    for name, model in usecase.models.items():
-        if model.preprocessing is not None:
-            yield Use(model.preprocessing, ("columns",), models[name], ("preprocessing",))

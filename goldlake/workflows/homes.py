@@ -16,9 +16,9 @@ import json
 import os
 import sys
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from goldlake_core.contracts.errors import UsageError
 from goldlake_core.storage.home import DEFAULT_HOME, DEMO_HOME, Home
@@ -66,7 +66,7 @@ def choose(given: str | None = None, default: str | None = None) -> Chosen:
     if default is not None:
         return Chosen(Home.at(default), "default of the embedded source")
     last = _remembered().get(str(Path.cwd()))
-    if last is not None and _holds_something(last):
+    if last is not None and holds_something(last):
         return Chosen(Home.at(last), "last used from this folder")
     return Chosen(Home.at(DEFAULT_HOME), "default")
 
@@ -89,7 +89,7 @@ def elsewhere(home: Home) -> list[str]:
     """Other homes that hold something, as a person types them: those known here. Read-only."""
     known = [*reversed(_remembered().values()), DEFAULT_HOME, DEMO_HOME]
     roots = {Home.at(root).root: None for root in known}
-    return [short(root) for root in roots if root != home.root and _holds_something(root)]
+    return [short(root) for root in roots if root != home.root and holds_something(root)]
 
 
 def short(root: str) -> str:
@@ -100,7 +100,8 @@ def short(root: str) -> str:
     return root if relative.startswith("..") else relative
 
 
-def _holds_something(root: str) -> bool:
+def holds_something(root: str) -> bool:
+    """Whether there is a home that holds something; a remote one is taken at its word."""
     if "://" in root:
         return True
     return any(Path(root, part).is_dir() for part in ("tables", "landing", "models"))
@@ -118,7 +119,7 @@ def _configured() -> tuple[str, Path] | None:
     return None
 
 
-def _read_toml(file: Path) -> dict[str, Any]:
+def _read_toml(file: Path) -> Mapping[str, object]:
     if sys.version_info >= (3, 11):
         import tomllib
     else:

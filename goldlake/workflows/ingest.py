@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from goldlake.workflows.names import load_model, require_table
 from goldlake.workflows.processes import OnEvent, Run
-from goldlake_core.contracts.registry import load_model, load_usecase
+from goldlake_core.contracts.ids import TableId
+from goldlake_core.contracts.registry import load_usecase
 from goldlake_core.documents.lakehouse import Exported
 from goldlake_core.documents.reports import IngestReport
 from goldlake_core.documents.stages import ExportRequest, LandRequest, RefineRequest
@@ -65,9 +67,11 @@ def export(
         Where the export is and what is in it.
 
     Raises:
+        UsageError: There is no such model, gold table or version.
         StageFailed: The stage ended with an error.
     """
     usecase, contract = load_model(model)
+    require_table(TableId(usecase.name, "gold", contract.table, version), home)
     run = Run.new(home)
     reference = usecase_reference(model, usecase.name)
     request = run.request(

@@ -17,7 +17,7 @@ def module_command(module: str, *arguments: str) -> list[str]:
 
     Args:
         module: Module or package, such as ``lakehouse``.
-        *arguments: Its arguments.
+        *arguments: Arguments of the module.
     """
     return [sys.executable, os.path.abspath(__file__), module, *arguments]
 

@@ -38,8 +38,8 @@ class StageEnded:
     """A step of a run ended well.
 
     Attributes:
-        stage: The step.
-        result: Its result.
+        stage: Name of the stage.
+        result: What the stage returned.
     """
 
     stage: Stage
@@ -79,7 +79,7 @@ class Run:
     Attributes:
         run_id: Such as ``20260401-093000-7f3a``; sorts by time.
         home: The home it works on.
-        directory: Stage documents.
+        directory: Folder with the documents of the stages.
         logs: Folder of log files, one per process.
     """
 

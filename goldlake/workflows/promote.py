@@ -6,10 +6,10 @@ refuses to move a label in use to a version that is not loaded, hence the order.
 
 from __future__ import annotations
 
+from goldlake.workflows.names import pushed_models, unknown
 from goldlake.workflows.processes import OnEvent, Run
 from goldlake.workflows.servers import embedded_server
-from goldlake_core.contracts.errors import UsageError
-from goldlake_core.contracts.ids import parse_model
+from goldlake_core.contracts.ids import ModelId
 from goldlake_core.contracts.sections import Model, UseCase
 from goldlake_core.contracts.wire import fill_nulls, raw_inputs
 from goldlake_core.documents.reports import Answer, Promotion
@@ -39,19 +39,21 @@ def promote(home: Home, model: str, label: str, url: str | None = None) -> Promo
         UsageError: No version is named, or it was never pushed.
         RetryableError: The server did not load the version in time; the label stays where it was.
     """
-    wanted = parse_model(model)
+    wanted = ModelId.parse(model)
     name = f"{wanted.usecase}.{wanted.name}"
     version = wanted.version
     versions = list(pushed_versions(home, wanted.usecase, wanted.name))
+    if not versions:
+        pushed = pushed_models(home)
+        hint = "goldlake models" if pushed else f"goldlake train {name}"
+        raise unknown(f"No version of {name} is pushed", name, pushed, home=home, hint=hint)
     if version is None or version not in versions:
-        raise UsageError(
-            f"There is no version {version} of {name}"
-            if version is not None
-            else f"{model!r} names no version",
-            valid=", ".join(f"{name}@{version}" for version in versions) or "none is pushed yet",
-            hint=f"goldlake promote {name}@{versions[-1]}"
-            if versions
-            else f"goldlake train {name}",
+        wrong = f"There is no version {version} of {name}"
+        raise unknown(
+            wrong if version is not None else f"{model!r} names no version",
+            model,
+            [f"{name}@{number}" for number in versions],
+            hint=f"goldlake promote {name}@{versions[-1]}",
         )
     before = _load(home, name, version)
     if url is not None:

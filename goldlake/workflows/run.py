@@ -7,10 +7,10 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from goldlake.workflows.names import unknown
 from goldlake.workflows.processes import OnEvent, Run, StageEnded, StageFailed
 from goldlake.workflows.promote import promote_and_ask
 from goldlake.workflows.servers import embedded_source
-from goldlake_core.contracts.errors import UsageError
 from goldlake_core.contracts.registry import load_usecase
 from goldlake_core.contracts.sections import Model, UseCase
 from goldlake_core.documents.lakehouse import Exported, Landed, Refined
@@ -94,12 +94,10 @@ def run_whole(request: RunRequest, home: Home, on_event: OnEvent) -> RunReport:
 
 
 def _models(usecase: UseCase, names: tuple[str, ...]) -> list[Model]:
-    unknown = [name for name in names if name not in usecase.models]
-    if unknown:
-        raise UsageError(
-            f"The use case {usecase.name} has no model {unknown[0]!r}",
-            valid=", ".join(usecase.models),
-        )
+    wrong = [name for name in names if name not in usecase.models]
+    if wrong:
+        problem = f"The use case {usecase.name} has no model {wrong[0]!r}"
+        raise unknown(problem, wrong[0], usecase.models, hint=f"goldlake check {usecase.name}")
     return [usecase.models[name] for name in names or usecase.models]
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from goldlake.workflows.ingest import usecase_reference
+from goldlake.workflows.names import load_model, require_table
 from goldlake.workflows.processes import OnEvent, Run
-from goldlake_core.contracts.registry import load_model
+from goldlake_core.contracts.ids import TableId
 from goldlake_core.documents.lakehouse import Exported
 from goldlake_core.documents.reports import TrainReport
 from goldlake_core.documents.stages import ExportRequest, TrainRequest
@@ -24,9 +25,11 @@ def train(model: str, home: Home, version: int | None, on_event: OnEvent) -> Tra
         What the model was trained on, and what came of it.
 
     Raises:
+        UsageError: There is no such model, gold table or version.
         StageFailed: A stage ended with an error; exit code 3 when the validation gate said no.
     """
     usecase, contract = load_model(model)
+    require_table(TableId(usecase.name, "gold", contract.table, version), home)
     reference = usecase_reference(model, usecase.name)
     run = Run.new(home)
     name = contract.name

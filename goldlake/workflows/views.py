@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-import posixpath
+from typing import TYPE_CHECKING
 
 import msgspec
 
+from goldlake.workflows import names
+from goldlake_core.contracts import ids
+from goldlake_core.contracts.errors import UsageError
+from goldlake_core.contracts.ids import TableId
 from goldlake_core.contracts.registry import find_usecase
 from goldlake_core.documents.reports import (
     Lineage,
@@ -20,7 +24,13 @@ from goldlake_core.storage.home import Home
 from goldlake_core.storage.model_versions import pushed_versions
 from lakehouse import catalog
 from metadata import lineage as recorded
+from metadata.lineage import SNAPSHOT
+from metadata.pushed import PUSHED_MODEL, pushed_model_id
+from metadata.store import Store
 from serving import config
+
+if TYPE_CHECKING:
+    from lakehouse.rows import Rows
 
 
 def tables(usecase: str | None, home: Home, as_of: str | None = None) -> TablesView:
@@ -58,7 +68,7 @@ def models(home: Home) -> ModelsView:
     """
     served = config.read_or_empty(home.models_config)
     view = {}
-    for name in _model_names(home):
+    for name in names.pushed_models(home):
         found = served.model(name)
         labels = dict(found.labels) if found is not None else {}
         usecase, _, model = name.partition(".")
@@ -71,9 +81,42 @@ def models(home: Home) -> ModelsView:
     return ModelsView(models=view)
 
 
+def rows(
+    table: str, home: Home, *, where: str | None, columns: tuple[str, ...], limit: int
+) -> Rows:
+    """Some rows of a table; see `lakehouse.rows.read_rows` for the arguments and errors."""
+    from lakehouse.rows import read_rows
+
+    wanted = TableId.parse(table)
+    names.require_table(wanted, home)
+    return read_rows(wanted, home, where=where, columns=columns, limit=limit)
+
+
 def lineage(home: Home, name: str) -> Lineage:
-    """Which rows made a model, or which models a table's rows made; see `metadata.lineage`."""
-    return recorded.lineage(home, name)
+    """Which rows made a model, or which models a table's rows made; see `metadata.lineage`.
+
+    Raises:
+        UsageError: No such model, table or version is recorded; the error names those that are.
+        PermanentError: The home is not local.
+    """
+    wanted = ids.parse(name)
+    if home.is_local and not home.fs.exists(home.mlmd):
+        problem = f"Nothing is recorded yet in {home.root}"
+        raise names.unknown(problem, name, (), home=home, hint="goldlake train MODEL")
+    try:
+        return recorded.lineage(home, name)
+    except UsageError as error:
+        kind = SNAPSHOT if isinstance(wanted, TableId) else PUSHED_MODEL
+        known = _recorded(Store(home), kind)
+        raise names.unknown(error.problem, name, known, home=home, hint=error.hint) from error
+
+
+def _recorded(store: Store, kind: str) -> list[str]:
+    """Table versions or model versions on record, such as ``city_bikes.is_late@7``."""
+    found = store.artifacts_of_type(kind)
+    if kind == PUSHED_MODEL:
+        return sorted({str(pushed_model_id(artifact)) for artifact in found} - {"None"})
+    return sorted({"{table}@{version}".format(**artifact.properties) for artifact in found})
 
 
 def _version(version: int, about: PushedVersion | None, labels: list[str]) -> ModelVersion:
@@ -86,12 +129,3 @@ def _version(version: int, about: PushedVersion | None, labels: list[str]) -> Mo
         pushed_at=about.pushed_at if about else None,
         labels=tuple(labels),
     )
-
-
-def _model_names(home: Home) -> list[str]:
-    folder = home.path("models")
-    if not home.fs.exists(folder):
-        return []
-    entries = home.fs.ls(folder, detail=True)
-    names = (posixpath.basename(e["name"].rstrip("/")) for e in entries if e["type"] == "directory")
-    return sorted(name for name in names if "." in name.strip("."))

@@ -10,9 +10,9 @@ from typing import cast
 import msgspec
 
 from goldlake_core.contracts import rules
+from goldlake_core.contracts.column_types import NUMBERS, TIMES
 from goldlake_core.contracts.errors import ContractError
 from goldlake_core.contracts.keys import Declared, declared, keys_of
-from goldlake_core.contracts.nodes import Entry
 from goldlake_core.contracts.read import (
     Errors,
     Found,
@@ -29,6 +29,7 @@ from goldlake_core.contracts.sections import (
     Source,
     UseCase,
 )
+from goldlake_core.contracts.yaml_entry import Entry
 
 
 @dataclass
@@ -88,13 +89,36 @@ class GoldDraft:
         name: The table's name.
         mode: Its mode, or None.
         columns: Its columns, the kept ones first.
+        build: The function that makes its rows, or None.
+        key: Its key, or None.
         table: The table, or None where something in it does not hold.
     """
 
     name: str
     mode: str | None
     columns: Columns
+    build: str | None = None
+    key: tuple[str, ...] | None = None
     table: GoldTable | None = None
+
+
+@dataclass
+class SilverDraft:
+    """The silver section as far as it holds.
+
+    Attributes:
+        columns: The columns as far as they hold.
+        key: Its key, or None.
+        version: Name of the version column, or None.
+        expects: The rules over several columns that hold by themselves, by place in the list.
+        silver: The section, or None where something in it does not hold.
+    """
+
+    columns: Columns = field(default_factory=lambda: Columns(are_known=False))
+    key: tuple[str, ...] | None = None
+    version: str | None = None
+    expects: dict[int, str] = field(default_factory=dict)
+    silver: Silver | None = None
 
 
 @dataclass
@@ -102,11 +126,17 @@ class Draft:
     """A ``contract.yaml`` as far as it holds.
 
     Attributes:
+        document: The composed file; None where it cannot be read.
         usecase: The use case without models and hashes, or None where something does not hold.
+        source: The keys of its source that hold; None where the section cannot be read.
+        silver: Its silver section.
         gold: Its gold tables; None where the section cannot be read.
     """
 
+    document: Entry | None = None
     usecase: UseCase | None = None
+    source: Found | None = None
+    silver: SilverDraft = field(default_factory=SilverDraft)
     gold: dict[str, GoldDraft] | None = None
 
 
@@ -123,31 +153,29 @@ def read_contract(document: Entry, folder: Path, errors: Errors) -> Draft:
     if found.has("name"):
         names = found.values["name"], folder.resolve().name
         errors.add(rules.same_name_errors("use case", "folder", *names, found.entries["name"]))
-    source = _read_source(found.entries["source"], errors) if found.has("source") else None
-    columns, silver, key = Columns(are_known=False), None, None
+    draft = Draft(document)
+    if found.has("source"):
+        draft.source = read_section(found.entries["source"], keys_of(Source), errors)
     if found.has("silver"):
-        columns, silver, key = _read_silver(found.entries["silver"], errors)
-    gold = None
+        draft.silver = _read_silver(found.entries["silver"], errors)
     if found.has("gold"):
-        gold = _read_gold(found.entries["gold"], columns, key, errors)
-    if len(errors.found) > before or source is None or silver is None or gold is None:
-        return Draft(gold=gold)
-    tables = {name: table.table for name, table in gold.items() if table.table is not None}
-    texts = {name: found.values[name] for name in ("name", "title", "description", "licence")}
-    usecase = UseCase(
-        **texts, folder=folder, source=source, silver=silver, gold=tables, models={}, hashes={}
+        draft.gold = _read_gold(found.entries["gold"], draft.silver, errors)
+    silver = draft.silver.silver
+    if len(errors.found) > before or draft.source is None or silver is None or draft.gold is None:
+        return draft
+    draft.usecase = UseCase(
+        **{name: found.values[name] for name in ("name", "title", "description", "licence")},
+        folder=folder,
+        source=Source(**draft.source.values),
+        silver=silver,
+        gold={name: table.table for name, table in draft.gold.items() if table.table is not None},
+        models={},
+        hashes={},
     )
-    return Draft(usecase, gold)
+    return draft
 
 
-def _read_source(entry: Entry, errors: Errors) -> Source | None:
-    found = read_section(entry, keys_of(Source), errors)
-    return None if found.broken else Source(**found.values)
-
-
-def _read_silver(
-    entry: Entry, errors: Errors
-) -> tuple[Columns, Silver | None, tuple[str, ...] | None]:
+def _read_silver(entry: Entry, errors: Errors) -> SilverDraft:
     before = len(errors.found)
     found = read_section(entry, keys_of(Silver), errors)
     columns = Columns(are_known=False)
@@ -165,16 +193,17 @@ def _read_silver(
     event_time = _silver_column("event_time", found, columns, errors)
     if event_time is not None:
         where = found.entries["event_time"]
-        errors.add(rules.type_errors(where, event_time, "timestamp", "date"))
+        errors.add(rules.type_errors(where, event_time, *TIMES))
     if version is not None:
-        types = ("timestamp", "date", "long", "double")
-        errors.add(rules.type_errors(found.entries["version"], version, *types))
+        where = found.entries["version"]
+        errors.add(rules.type_errors(where, version, *TIMES, *NUMBERS))
+    draft = SilverDraft(columns, key, version.name if version else None)
     checks: tuple[Check, ...] = ()
     if found.has("checks"):
-        checks = _read_checks(found.entries["checks"], columns, errors)
+        checks, draft.expects = _read_checks(found.entries["checks"], columns, errors)
     if len(errors.found) > before or key is None or version is None or event_time is None:
-        return columns, None, key
-    silver = Silver(
+        return draft
+    draft.silver = Silver(
         table=found.values["table"],
         comment=found.values["comment"],
         key=key,
@@ -183,7 +212,7 @@ def _read_silver(
         columns=columns.sound,
         checks=checks,
     )
-    return columns, silver, key
+    return draft
 
 
 def _silver_key(found: Found, columns: Columns, errors: Errors) -> tuple[str, ...] | None:
@@ -255,69 +284,64 @@ def _read_column(
     return None if way is None else msgspec.structs.replace(column, wire_null=way)
 
 
-def _read_checks(entry: Entry, columns: Columns, errors: Errors) -> tuple[Check, ...]:
+def _read_checks(
+    entry: Entry, columns: Columns, errors: Errors
+) -> tuple[tuple[Check, ...], dict[int, str]]:
     checks: list[Check] = []
-    for item in errors.catch(entry.items) or ():
+    expects: dict[int, str] = {}
+    for index, item in enumerate(errors.catch(entry.items) or ()):
         found = read_section(item, keys_of(Check), errors)
         if found.has("code"):
             taken = [check.code for check in checks] + rules.derived_codes(columns.names)
             errors.add(rules.code_errors(found.values["code"], taken, found.entries["code"]))
-        if found.has("expect") and columns.are_known:
-            expect = found.values["expect"]
-            errors.add(rules.expect_errors(expect, columns.names, found.entries["expect"]))
+        if found.has("expect"):
+            expect, where = found.values["expect"], found.entries["expect"]
+            names = columns.names if columns.are_known else None
+            if errors.add(rules.expect_errors(expect, names, where)):
+                expects[index] = expect
         if not found.broken:
             checks.append(Check(**found.values))
-    return tuple(checks)
+    return tuple(checks), expects
 
 
-def _read_gold(
-    entry: Entry, silver: Columns, silver_key: tuple[str, ...] | None, errors: Errors
-) -> dict[str, GoldDraft] | None:
+def _read_gold(entry: Entry, silver: SilverDraft, errors: Errors) -> dict[str, GoldDraft] | None:
     members = errors.catch(entry.members)
     if members is None:
         return None
     if not members:
         errors.found.append(entry.error("there is no gold table", valid="at least one"))
-    return {
-        name: _read_gold_table(name, item, silver, silver_key, errors)
-        for name, item in members.items()
-    }
+    return {name: _read_gold_table(name, item, silver, errors) for name, item in members.items()}
 
 
-def _read_gold_table(
-    name: str,
-    entry: Entry,
-    silver: Columns,
-    silver_key: tuple[str, ...] | None,
-    errors: Errors,
-) -> GoldDraft:
+def _read_gold_table(name: str, entry: Entry, silver: SilverDraft, errors: Errors) -> GoldDraft:
     before = len(errors.found)
     errors.add(name_errors(name, entry))
     found = read_section(entry, keys_of(GoldTable), errors)
     draft = GoldDraft(name, found.values.get("mode"), Columns(are_known=not found.broken))
+    draft.build = found.values.get("build")
     kept: tuple[str, ...] | None = ()
     if found.has("keep"):
-        kept = silver.find_all(found.entries["keep"], errors, minimum=0)
+        kept = silver.columns.find_all(found.entries["keep"], errors, minimum=0)
     own = Columns()
     if found.has("columns"):
         keys = declared(Column, lambda key: key.in_gold)
         own = read_columns(found.entries["columns"], keys, errors)
     errors.add(_twice_errors(own.entries, kept or ()))
     draft.columns.are_known &= own.are_known and kept is not None
-    draft.columns.by_name = {n: silver.by_name[n] for n in kept or ()} | own.by_name
-    key = _gold_key(found, draft, own, silver_key, errors)
-    for column in key or ():
+    draft.columns.by_name = {n: silver.columns.by_name[n] for n in kept or ()} | own.by_name
+    draft.key = _gold_key(found, draft, own, silver.key, errors)
+    for column in draft.key or ():
         is_nullable = draft.columns.by_name[column]
         if is_nullable is not None:  # a kept key column is never null here
             draft.columns.by_name[column] = msgspec.structs.replace(
                 is_nullable, nullable=False, wire_null=None
             )
     errors.add(rules.flag_errors(draft.columns.sound, own.entries))
-    if len(errors.found) > before or key is None or not draft.columns.are_sound:
+    if len(errors.found) > before or draft.key is None or not draft.columns.are_sound:
         return draft
     draft.table = GoldTable(
         name=name,
-        key=key,
+        key=draft.key,
         columns=draft.columns.sound,
         keep=cast(tuple[str, ...], kept),
         **{each: found.values[each] for each in ("comment", "mode", "build")},

@@ -7,7 +7,6 @@ import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
@@ -17,7 +16,7 @@ from goldlake_core.contracts.sections import Column, GoldTable, Model, UseCase
 MODEL_SECTIONS = ("export", "features", "training", "evaluation", "validation", "handoff")
 
 
-def canonical(value: Any) -> str:
+def canonical(value: object) -> str:
     """JSON with sorted keys and without blanks: the same value gives the same text.
 
     Raises:
@@ -29,7 +28,7 @@ def canonical(value: Any) -> str:
     )
 
 
-def section_hash(value: Any) -> str:
+def section_hash(value: object) -> str:
     """sha256 of the canonical JSON, in hexadecimal."""
     return hashlib.sha256(canonical(value).encode("utf-8")).hexdigest()
 
@@ -50,7 +49,7 @@ def section_hashes(usecase: UseCase) -> dict[str, str]:
     return hashes
 
 
-def model_sections(model: Model, table: GoldTable) -> dict[str, Any]:
+def model_sections(model: Model, table: GoldTable) -> dict[str, object]:
     """What enters each hash of a model, as plain values."""
     columns = [table.column(name) for name in model.feature_columns]
     return {
@@ -141,11 +140,11 @@ def _named_files(folder: Path, source: bytes) -> list[Path]:
     return sorted(path for path in inside if path.name != "contract.yaml")
 
 
-def _typed(column: Column) -> dict[str, Any]:
+def _typed(column: Column) -> dict[str, object]:
     return {"name": column.name, "type": column.type, "nullable": column.nullable}
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> object:
     """JSON values; whole numbers are written alike, whether the YAML file says 5 or 5.0."""
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}

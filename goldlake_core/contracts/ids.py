@@ -94,11 +94,6 @@ class ModelId:
         return _join((self.usecase, self.name), self.version)
 
 
-def parse_model(text: str) -> ModelId:
-    """See `ModelId.parse`."""
-    return ModelId.parse(text)
-
-
 def parse(text: str) -> TableId | ModelId:
     """The table (three parts) or model (two parts) that ``text`` names.
 

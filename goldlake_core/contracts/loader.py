@@ -3,19 +3,53 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
-from goldlake_core.contracts import contract_file, model_file, nodes
+from goldlake_core.contracts import contract_file, model_file, yaml_entry
 from goldlake_core.contracts.contract_file import Draft
 from goldlake_core.contracts.errors import ContractError, ContractErrors
 from goldlake_core.contracts.hashing import section_hashes
+from goldlake_core.contracts.model_file import ModelDraft
 from goldlake_core.contracts.read import Errors
-from goldlake_core.contracts.sections import Model, UseCase
+from goldlake_core.contracts.sections import UseCase
 
 CONTRACT = "contract.yaml"
 MODELS = "models"
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What was read of a use case's folder.
+
+    Attributes:
+        contract: The ``contract.yaml`` as far as it holds.
+        models: The model files as far as they hold, in the order of their names.
+        errors: What does not hold, ``contract.yaml`` first, then by file and line.
+    """
+
+    contract: Draft
+    models: tuple[ModelDraft, ...]
+    errors: tuple[ContractError, ...]
+
+    def usecase(self) -> UseCase:
+        """The use case with its models and hashes.
+
+        Raises:
+            ContractError: One thing does not hold; it names file, line, key and what would be
+                valid.
+            ContractErrors: Several things do not hold; it has all errors of all files.
+        """
+        if len(self.errors) > 1:
+            raise ContractErrors(list(self.errors))
+        if self.errors:
+            raise self.errors[0]
+        assert self.contract.usecase is not None
+        models = {each.model.name: each.model for each in self.models if each.model is not None}
+        usecase = msgspec.structs.replace(self.contract.usecase, models=models)
+        return msgspec.structs.replace(usecase, hashes=section_hashes(usecase))
 
 
 def load_contract(folder: str | os.PathLike[str]) -> UseCase:
@@ -31,35 +65,35 @@ def load_contract(folder: str | os.PathLike[str]) -> UseCase:
         ContractError: One thing does not hold; it names file, line, key and what would be valid.
         ContractErrors: Several things do not hold; it has all errors of all files.
     """
+    return read_folder(folder).usecase()
+
+
+def read_folder(folder: str | os.PathLike[str]) -> Reading:
+    """The contracts in a folder as far as they hold, and every error. Read-only.
+
+    Args:
+        folder: Folder that holds ``contract.yaml``.
+    """
     folder = Path(folder)
     errors = Errors()
     draft = _contract(folder, errors)
-    models: dict[str, Model] = {}
-    for file in errors.catch(lambda: _model_files(folder / MODELS)) or ():
-        model = _model(file, draft, errors)
-        if model is not None:
-            models[model.name] = model
-    if len(errors.found) > 1:
-        order = {str(folder / CONTRACT): 0}
-        found = sorted(errors.found, key=lambda e: (order.get(e.file, 1), e.file, e.line or 0))
-        raise ContractErrors(found)
-    if errors.found:
-        raise errors.found[0]
-    assert draft.usecase is not None
-    usecase = msgspec.structs.replace(draft.usecase, models=models)
-    return msgspec.structs.replace(usecase, hashes=section_hashes(usecase))
+    files = errors.catch(lambda: _model_files(folder / MODELS)) or ()
+    models = [model for file in files if (model := _model(file, draft, errors)) is not None]
+    order = {str(folder / CONTRACT): 0}
+    found = sorted(errors.found, key=lambda e: (order.get(e.file, 1), e.file, e.line or 0))
+    return Reading(draft, tuple(models), tuple(found))
 
 
 def _contract(folder: Path, errors: Errors) -> Draft:
     path = folder / CONTRACT
-    document = errors.catch(lambda: nodes.read(path, str(path)))
+    document = errors.catch(lambda: yaml_entry.read(path, str(path)))
     if document is None:
         return Draft()
     return contract_file.read_contract(document, folder.resolve(), errors)
 
 
-def _model(file: Path, draft: Draft, errors: Errors) -> Model | None:
-    document = errors.catch(lambda: nodes.read(file, str(file)))
+def _model(file: Path, draft: Draft, errors: Errors) -> ModelDraft | None:
+    document = errors.catch(lambda: yaml_entry.read(file, str(file)))
     return None if document is None else model_file.read_model(document, draft.gold, errors)
 
 

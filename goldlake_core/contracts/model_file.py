@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from pathlib import PurePath
 from typing import Any
 
 from goldlake_core.contracts import model_rules as rules
+from goldlake_core.contracts.column_types import TIMES
 from goldlake_core.contracts.contract_file import Columns, GoldDraft
 from goldlake_core.contracts.keys import Declared, keys_of
 from goldlake_core.contracts.names import nearest
-from goldlake_core.contracts.nodes import Entry
 from goldlake_core.contracts.read import Errors, Found, column_name, name_errors, read_section
 from goldlake_core.contracts.rules import same_name_errors, type_errors
 from goldlake_core.contracts.sections import (
@@ -25,10 +26,48 @@ from goldlake_core.contracts.sections import (
     Threshold,
     Training,
 )
+from goldlake_core.contracts.yaml_entry import Entry
+
+# The other keys of a model are read further, against the gold table or by their own keys.
+_AS_READ = (
+    "name",
+    "title",
+    "description",
+    "table",
+    "maturity_days",
+    "min_domain_mass",
+    "handoff",
+    "preprocessing",
+)
 
 
-def read_model(document: Entry, gold: dict[str, GoldDraft] | None, errors: Errors) -> Model | None:
-    """The model in a ``models/NAME.yaml``, or None where something does not hold.
+@dataclasses.dataclass
+class ModelDraft:
+    """A ``models/NAME.yaml`` as far as it holds.
+
+    Attributes:
+        document: The composed file.
+        table: The gold table that it learns from, or None.
+        features: The features that hold.
+        thresholds: The thresholds that hold.
+        limits: The drift limits that hold, by place in the list.
+        min_domain_mass: Least share of values inside a domain, or None.
+        preprocessing: The function that makes further columns, or None.
+        model: The model, or None where something does not hold.
+    """
+
+    document: Entry
+    table: GoldDraft | None = None
+    features: tuple[Feature, ...] = ()
+    thresholds: tuple[Threshold, ...] = ()
+    limits: dict[int, DriftLimit] = dataclasses.field(default_factory=dict)
+    min_domain_mass: float | None = None
+    preprocessing: str | None = None
+    model: Model | None = None
+
+
+def read_model(document: Entry, gold: dict[str, GoldDraft] | None, errors: Errors) -> ModelDraft:
+    """The model in a ``models/NAME.yaml`` as far as it holds.
 
     Args:
         document: The composed file.
@@ -44,22 +83,39 @@ def read_model(document: Entry, gold: dict[str, GoldDraft] | None, errors: Error
     columns = table.columns if table is not None else Columns(are_known=False)
     label, event_time = (_column(key, found, columns, errors) for key in ("label", "event_time"))
     features = _features(found, table, label.name if label else None, errors)
-    values: dict[str, Any] = {**found.values, "features": features.sound}
-    values["split"] = _split(found.entries["split"], errors) if found.has("split") else None
+    draft = ModelDraft(document, table, features.sound)
+    draft.min_domain_mass = found.values.get("min_domain_mass")
+    draft.preprocessing = found.values.get("preprocessing")
+    split = _split(found.entries["split"], errors) if found.has("split") else None
+    training: Training | None = Training()
     if found.has("training"):
-        training = read_section(found.entries["training"], keys_of(Training), errors)
-        values["training"] = None if training.broken else Training(**training.values)
+        inner = read_section(found.entries["training"], keys_of(Training), errors)
+        training = None if inner.broken else Training(**inner.values)
     if found.has("thresholds"):
-        values["thresholds"] = _thresholds(found.entries["thresholds"], errors)
+        draft.thresholds = _thresholds(found.entries["thresholds"], errors)
+    slices: tuple[tuple[str, ...], ...] = ()
     if found.has("slices"):
-        values["slices"] = _slices(found.entries["slices"], features.columns, errors)
+        slices = _slices(found.entries["slices"], features.columns, errors)
     if found.has("limits"):
-        values["limits"] = _limits(found.entries["limits"], features.columns, errors)
-    if label is not None and event_time is not None:
-        values |= {"label": label.name, "event_time": event_time.name}
+        draft.limits = _limits(found.entries["limits"], features.columns, errors)
+    examples: tuple[Mapping[str, Any], ...] = ()
     if found.has("examples"):
-        values["examples"] = _examples(found.entries["examples"], features, table, errors)
-    return Model(**values) if len(errors.found) == before and table and table.table else None
+        examples = _examples(found.entries["examples"], features, table, errors)
+    is_sound = len(errors.found) == before and table is not None and table.table is not None
+    if is_sound and label and event_time and split and training:
+        draft.model = Model(
+            **{name: found.values[name] for name in _AS_READ},
+            label=label.name,
+            event_time=event_time.name,
+            split=split,
+            features=draft.features,
+            thresholds=draft.thresholds,
+            training=training,
+            slices=slices,
+            limits=tuple(draft.limits.values()),
+            examples=examples,
+        )
+    return draft
 
 
 def _table(found: Found, gold: dict[str, GoldDraft] | None, errors: Errors) -> GoldDraft | None:
@@ -81,7 +137,7 @@ def _column(key: str, found: Found, columns: Columns, errors: Errors) -> Column 
     column = columns.find(entry, errors)
     if column is None:
         return None
-    types = ("boolean",) if key == "label" else ("timestamp", "date")
+    types = ("boolean",) if key == "label" else TIMES
     is_sound = errors.add(type_errors(entry, column, *types)) and errors.add(
         rules.never_missing_errors(key, column, entry)
     )
@@ -247,9 +303,9 @@ def _slices(entry: Entry, known: Columns, errors: Errors) -> tuple[tuple[str, ..
     return tuple(slices)
 
 
-def _limits(entry: Entry, known: Columns, errors: Errors) -> tuple[DriftLimit, ...]:
-    limits: list[DriftLimit] = []
-    for item in errors.catch(entry.items) or ():
+def _limits(entry: Entry, known: Columns, errors: Errors) -> dict[int, DriftLimit]:
+    limits: dict[int, DriftLimit] = {}
+    for index, item in enumerate(errors.catch(entry.items) or ()):
         found = read_section(item, keys_of(DriftLimit), errors)
         name = None
         if found.has("column") and known.are_known:
@@ -258,14 +314,15 @@ def _limits(entry: Entry, known: Columns, errors: Errors) -> tuple[DriftLimit, .
         if name is None or found.broken:
             continue
         limit = DriftLimit(**{**found.values, "column": name})
-        errors.add(rules.limit_errors(limit, limits, known.by_name[name], found))
-        limits.append(limit)
-    return tuple(limits)
+        others = tuple(limits.values())
+        errors.add(rules.limit_errors(limit, others, known.by_name[name], found))
+        limits[index] = limit
+    return limits
 
 
 def _examples(
     entry: Entry, features: _Features, table: GoldDraft | None, errors: Errors
-) -> tuple[Any, ...]:
+) -> tuple[Mapping[str, Any], ...]:
     items = errors.catch(entry.items) or ()
     rows = tuple(errors.catch(item.free) for item in items)
     if table is not None and table.table is not None and features.columns.are_known:
@@ -273,4 +330,4 @@ def _examples(
         for item, row in zip(items, rows, strict=True):
             if row is not None:
                 errors.add(rules.example_errors(columns, item))
-    return rows
+    return tuple(row for row in rows if isinstance(row, dict))

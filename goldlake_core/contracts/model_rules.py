@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from goldlake_core.contracts.errors import ContractError, InstanceError
 from goldlake_core.contracts.names import nearest
-from goldlake_core.contracts.nodes import Entry
 from goldlake_core.contracts.read import Found
 from goldlake_core.contracts.sections import METRICS, Column, DriftLimit, Feature
 from goldlake_core.contracts.wire import fill_nulls, inputs_of
+from goldlake_core.contracts.yaml_entry import Entry
 
 
 def mode_errors(

@@ -14,7 +14,7 @@ from goldlake_core.contracts.durations import is_duration
 from goldlake_core.contracts.errors import ContractError
 from goldlake_core.contracts.keys import Declared, Form
 from goldlake_core.contracts.names import MAX_NAME, is_name, nearest
-from goldlake_core.contracts.nodes import Entry
+from goldlake_core.contracts.yaml_entry import Entry
 
 T = TypeVar("T")
 

@@ -116,7 +116,7 @@ def load_model(text: str) -> tuple[UseCase, Model]:
     if colon:
         usecase = load_usecase(path if "/" in path or os.sep in path else f"./{path}")
     else:
-        model_id = ids.parse_model(text)
+        model_id = ids.ModelId.parse(text)
         if model_id.version is not None:
             raise UsageError(
                 f"{text!r} names one version, and a contract has none",

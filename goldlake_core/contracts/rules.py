@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
+from goldlake_core.contracts.column_types import SERVED, TIMES
 from goldlake_core.contracts.errors import ContractError
 from goldlake_core.contracts.names import nearest
-from goldlake_core.contracts.nodes import Entry
 from goldlake_core.contracts.read import Found, compiled
 from goldlake_core.contracts.sections import Column, WireNull
 from goldlake_core.contracts.sql_literals import without_literals
+from goldlake_core.contracts.yaml_entry import Entry
 
 RULES = ("domain", "range", "pattern")
 """Rules of single columns that become CHECK constraints, called ``COLUMN_RULE``."""
@@ -51,7 +52,7 @@ def type_errors(entry: Entry, column: Column, *types: str) -> Iterator[ContractE
 
 def format_errors(found: Found, kind: str, entry: Entry) -> Iterator[ContractError]:
     """A time of the source needs its format, and a timestamp needs to know the source's clock."""
-    if kind not in ("timestamp", "date") or {"format", "time_zone"} & found.broken:
+    if kind not in TIMES or {"format", "time_zone"} & found.broken:
         return
     pattern = found.values["format"]
     if pattern is None:
@@ -133,9 +134,8 @@ def wire_null_value(entry: Entry, column: Column) -> WireNull:
         given = (", ".join(members) or "nothing") if entry.is_mapping else entry.shape
         raise entry.error(f"expected how a null travels, got {given}", valid=_WIRE_NULL)
     if "flag" in members:
-        types = ("string", "long", "double", "boolean")
-        if column.type not in types:
-            raise wrong_type(entry, "wire_null: {flag}", column.type, *types)
+        if column.type not in SERVED:
+            raise wrong_type(entry, "wire_null: {flag}", column.type, *SERVED)
         return WireNull("flag", members["flag"].name())
     if column.type != "string":
         raise wrong_type(entry, "wire_null: {text}", column.type, "string")
@@ -222,14 +222,22 @@ def derived_codes(names: Sequence[str]) -> list[str]:
     return [f"{name}_{rule}" for name in names for rule in ("missing", *RULES)]
 
 
-def expect_errors(expect: str, names: Sequence[str], entry: Entry) -> Iterator[ContractError]:
-    """A rule is one expression that reads silver columns; what it means, `goldlake check` says."""
+def expect_errors(
+    expect: str, names: Sequence[str] | None, entry: Entry
+) -> Iterator[ContractError]:
+    """A rule is one expression that reads silver columns; what it means, `goldlake check` says.
+
+    Args:
+        expect: The rule as it is written.
+        names: Names of the silver columns; None where they are not known.
+        entry: Where the rule is written.
+    """
     bare = without_literals(expect)
     if ";" in bare or "--" in bare or "/*" in bare:
         yield entry.error(
             "the rule holds a ';' or an SQL comment", valid="one Spark SQL expression"
         )
-    elif not set(_WORD.findall(bare)) & set(names):
+    elif names is not None and not set(_WORD.findall(bare)) & set(names):
         yield entry.error(
             f"the rule names no silver column: {expect}", valid=nearest(expect, names)
         )

@@ -13,17 +13,15 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 import msgspec
 
+from goldlake_core.contracts.column_types import NUMBERS, TIMES, ColumnType
 from goldlake_core.contracts.keys import Form, Key
 
-ColumnType = Literal["string", "long", "double", "boolean", "timestamp", "date"]
 WireNullKind = Literal["nan", "text", "flag"]
 FeatureKind = Literal["categorical", "numeric", "cyclic", "position", "crossed", "text"]
 Handoff = Literal["snapshot_example_gen", "csv_example_gen"]
 SPLITS = ("train", "eval", "test")
 
 _DAYS = 36_500
-_TIMES = ("timestamp", "date")
-_NUMBERS = ("long", "double")
 
 
 class Section(msgspec.Struct, frozen=True):
@@ -52,13 +50,13 @@ class Column(Section, frozen=True):
     comment: Annotated[str, Key("One sentence about the column. It becomes the Delta column comment and the catalogue's text.", "follow", form=Form.TEXT)]
     field: Annotated[str, Key("Field of the source's record that holds the value.", "rebuild", form=Form.FIELD, default="the column's name", in_gold=False)] = ""
     nullable: Annotated[bool, Key("Whether a value may be missing. A missing value in another column is quarantined.", "rebuild")] = True
-    format: Annotated[str | None, Key("Spark datetime pattern of the source's text. A timestamp or date must have it.", "rebuild", form=Form.TEXT, only=_TIMES, in_gold=False)] = None
+    format: Annotated[str | None, Key("Spark datetime pattern of the source's text. A timestamp or date must have it.", "rebuild", form=Form.TEXT, only=TIMES, in_gold=False)] = None
     time_zone: Annotated[str | None, Key("Zone of the source's clock. A timestamp whose format has no offset must have it.", "rebuild", form=Form.ZONE, only=("timestamp",), in_gold=False)] = None
     pad: Annotated[int | None, Key("Width to which a code is padded with zeros on the left, after zeros of the source are stripped.", "rebuild", 1, 64, only=("string",), in_gold=False)] = None
     replace: Annotated[Mapping[str, str], Key("Spellings of the source and what each becomes.", "rebuild", form=Form.FREE, of="text to text", default="none", in_gold=False)] = {}
     null_values: Annotated[tuple[str, ...], Key("Texts of the source that mean that the value is missing.", "rebuild", form=Form.TEXTS, default="none", in_gold=False)] = ()
     domain: Annotated[tuple[str, ...] | None, Key("All values that the column may hold.", "rebuild", form=Form.TEXTS, only=("string",), least=1)] = None
-    range: Annotated[tuple[int | float | None, int | float | None] | None, Key("Lowest and highest value that the column may hold.", "rebuild", form=Form.RANGE, only=_NUMBERS)] = None
+    range: Annotated[tuple[int | float | None, int | float | None] | None, Key("Lowest and highest value that the column may hold.", "rebuild", form=Form.RANGE, only=NUMBERS)] = None
     pattern: Annotated[str | None, Key("Regular expression that the whole text must match.", "rebuild", form=Form.PATTERN, only=("string",))] = None
     wire_null: Annotated[WireNull | None, Key("How a missing value travels to a served model: as NaN, as a reserved text, or beside a presence flag. A nullable column that a model reads must have it.", "follow", form=Form.WIRE_NULL)] = None
     unit: Annotated[str | None, Key("Unit of measurement, for people.", "follow", form=Form.TEXT)] = None
@@ -297,6 +295,11 @@ class Model(Section, frozen=True):
     def feature_columns(self) -> tuple[str, ...]:
         """Gold columns the model reads, each once, in the order features name them."""
         return tuple(dict.fromkeys(c for f in self.features for c in f.columns))
+
+    def export_columns(self, table: GoldTable) -> tuple[Column, ...]:
+        """The columns of the CSV hand-off: key, event time, label and features, in table order."""
+        wanted = {*table.key, self.event_time, self.label, *self.feature_columns}
+        return tuple(c for c in table.columns if c.name in wanted)
 
 
 class UseCase(Section, frozen=True):

@@ -10,20 +10,19 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Protocol, TypeAlias
 
+from goldlake_core.contracts.column_types import COLUMN_TYPES, ColumnType, Dtype
 from goldlake_core.contracts.errors import InstanceError
 from goldlake_core.contracts.names import nearest
-from goldlake_core.contracts.sections import ColumnType, GoldTable, Model, WireNull
+from goldlake_core.contracts.sections import GoldTable, Model, WireNull
 
-Dtype = Literal["string", "int64", "float32", "bool"]
-DTYPES: dict[str, Dtype] = {
-    "string": "string",
-    "long": "int64",
-    "double": "float32",
-    "boolean": "bool",
-}
-PLACEHOLDERS: dict[Dtype, Any] = {"string": "", "int64": 0, "float32": 0.0, "bool": False}
+DTYPES = {name: names.dtype for name, names in COLUMN_TYPES.items() if names.dtype is not None}
+WireValue: TypeAlias = str | int | float | bool
+"""One value of an instance; a missing one is null or absent until `fill_nulls` replaces it."""
+Instance: TypeAlias = Mapping[str, object]
+"""A row as a client has it, by input; `fill_nulls` checks the values."""
+PLACEHOLDERS: dict[Dtype, WireValue] = {"string": "", "int64": 0, "float32": 0.0, "bool": False}
 """The value of a flagged column when its flag says that the value is missing."""
 _FLOAT32_MAX = 3.4028235677973366e38
 
@@ -94,8 +93,8 @@ def inputs_of(columns: Sequence[WireColumn]) -> tuple[RawInput, ...]:
 
 
 def fill_nulls(
-    inputs: Sequence[RawInput], instances: Sequence[Mapping[str, Any]]
-) -> list[dict[str, Any]]:
+    inputs: Sequence[RawInput], instances: Sequence[Instance]
+) -> list[dict[str, WireValue]]:
     """Instances as TF Serving wants them: every key, no null, one type per key. Pure.
 
     A missing or null value of a nullable column becomes its ``wire_null``; a presence flag is set
@@ -114,7 +113,7 @@ def fill_nulls(
     return [_filled(inputs, instance, index) for index, instance in enumerate(instances)]
 
 
-def _filled(inputs: Sequence[RawInput], instance: Mapping[str, Any], index: int) -> dict[str, Any]:
+def _filled(inputs: Sequence[RawInput], instance: Instance, index: int) -> dict[str, WireValue]:
     if not isinstance(instance, Mapping):
         raise InstanceError(
             f"expected an object of inputs, got {_shown(instance)}",
@@ -131,7 +130,7 @@ def _filled(inputs: Sequence[RawInput], instance: Mapping[str, Any], index: int)
                 valid=nearest(str(key), known),
             )
     flags = {i.flag_of: i for i in inputs if i.flag_of}
-    filled: dict[str, Any] = {}
+    filled: dict[str, WireValue] = {}
     for each in inputs:
         if each.flag_of is None:
             filled.update(_value(each, flags.get(each.name), instance, index))
@@ -139,8 +138,8 @@ def _filled(inputs: Sequence[RawInput], instance: Mapping[str, Any], index: int)
 
 
 def _value(
-    each: RawInput, flag: RawInput | None, instance: Mapping[str, Any], index: int
-) -> dict[str, Any]:
+    each: RawInput, flag: RawInput | None, instance: Instance, index: int
+) -> dict[str, WireValue]:
     value = instance.get(each.name)
     sent = None if flag is None else instance.get(flag.name)
     if flag is not None and sent is not None and not isinstance(sent, bool):
@@ -172,17 +171,16 @@ def _value(
     return {each.name: math.nan if each.wire_null.kind == "nan" else each.wire_null.token}
 
 
-def _checked(each: RawInput, value: Any, index: int) -> Any:
-    is_int = isinstance(value, int) and not isinstance(value, bool)
+def _checked(each: RawInput, value: object, index: int) -> WireValue:
     if each.dtype == "string" and isinstance(value, str):
         return value
     if each.dtype == "bool" and isinstance(value, bool):
         return value
-    if each.dtype == "int64" and is_int and -(2**63) <= value < 2**63:
-        return value
-    is_number = is_int or isinstance(value, float)
-    if each.dtype == "float32" and is_number and abs(value) < _FLOAT32_MAX:
-        return float(value)
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        if each.dtype == "int64" and isinstance(value, int) and -(2**63) <= value < 2**63:
+            return value
+        if each.dtype == "float32" and abs(value) < _FLOAT32_MAX:
+            return float(value)
     raise _mismatch(each, value, index)
 
 
@@ -194,7 +192,7 @@ _VALID = {
 }
 
 
-def _mismatch(each: RawInput, value: Any, index: int) -> InstanceError:
+def _mismatch(each: RawInput, value: object, index: int) -> InstanceError:
     return InstanceError(
         f"expected {each.type}, got {_shown(value)}",
         index=index,
@@ -203,6 +201,6 @@ def _mismatch(each: RawInput, value: Any, index: int) -> InstanceError:
     )
 
 
-def _shown(value: Any) -> str:
+def _shown(value: object) -> str:
     text = repr(value)
     return text if len(text) <= 60 else text[:59] + "…"

@@ -38,7 +38,7 @@ def decode(data: bytes, kind: type[T], name: str, *, is_strict: bool = True) -> 
     format: a newer goldlake may write more than this one reads.
 
     Args:
-        data: JSON.
+        data: The document as JSON.
         kind: The type of the document, or a union of tagged types.
         name: Name of the file, for the error.
         is_strict: Whether unknown fields are refused.

@@ -11,6 +11,8 @@ from goldlake_core.documents.stages import StageError
 from goldlake_core.documents.training import Metrics, Trained
 
 Scalar = int | float | str | bool
+Row = dict[str, Scalar | tuple[Scalar | None, ...] | None]
+"""A row by column or input; a missing value is null."""
 
 
 class SourceStarted(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,7 +53,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
         answer: The server's prediction.
     """
 
-    instance: dict[str, Any]
+    instance: Row
     answer: Any
 
 
@@ -388,4 +390,4 @@ class RowsView(msgspec.Struct, frozen=True, kw_only=True):
 
     table: str
     total: int
-    rows: tuple[dict[str, Any], ...]
+    rows: tuple[Row, ...]

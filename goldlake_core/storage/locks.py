@@ -18,6 +18,7 @@ from typing import IO
 import msgspec
 
 from goldlake_core.contracts.errors import LockedError
+from goldlake_core.documents import codec
 from goldlake_core.instants import now_text
 from goldlake_core.storage.files import writing
 from goldlake_core.storage.home import Home
@@ -104,12 +105,13 @@ class FileLock:
                     time.sleep(_POLL_S)
                     continue
                 file.seek(0)
-                holder = _holder(file.read())
+                holder = _parsed(file.read())
                 file.close()
                 raise self._refusal(holder) from error
+        me = Holder(os.getpid(), socket.gethostname(), now_text("seconds"))
         with writing(self.path):
             file.truncate(0)
-            file.write(msgspec.json.encode(_me()).decode())
+            file.write(codec.encode_line(me).decode())
             file.flush()
         return file
 
@@ -141,13 +143,8 @@ class StoreLock(FileLock):
         super().__init__(home.landing(usecase, "lock"), f"the store of {usecase} in {home.root}")
 
 
-def _me() -> Holder:
-    return Holder(os.getpid(), socket.gethostname(), now_text("seconds"))
-
-
-def _holder(text: str) -> Holder | None:
-    # Whoever took the lock a moment ago may not have written its name yet.
+def _parsed(text: str) -> Holder | None:
     try:
         return msgspec.json.decode(text, type=Holder)
-    except msgspec.DecodeError:
+    except msgspec.DecodeError:  # not yet written, or empty again
         return None

@@ -35,8 +35,8 @@ def push_model(
 
     Args:
         home: Whose ``models/`` folder receives it.
-        usecase: Use-case name.
-        model: Model name.
+        usecase: Name of the use case.
+        model: Name of the model.
         folder: The SavedModel: a path or fsspec URL that holds ``saved_model.pb``.
         about: Further fields of the `PushedVersion`.
 

@@ -6,13 +6,16 @@ also knows the functions of other databases.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Iterator, Mapping, Set
 from typing import TYPE_CHECKING
 
 from goldlake_core.contracts.names import nearest
 from lakehouse.checks.findings import Remark, error, warning
+from lakehouse.checks.functions import arguments_text
 from lakehouse.checks.spark_functions import (
     AGGREGATES,
+    ARGUMENTS,
     FUNCTIONS,
     GENERATORS,
     WINDOWS,
@@ -37,15 +40,18 @@ _WITHOUT_PARENTHESES = words(
     current_date current_time current_timestamp current_user localtimestamp session_user user
     """
 )
+# How sqlglot begins to say that a call has too few or too many arguments.
+_COUNTS = ("Required argument", "The number of provided arguments")
 _VALID = "one Spark SQL expression over the silver columns of one row that is true or false"
 
 
-def expression_remarks(sql: str, columns: Mapping[str, str]) -> tuple[Remark, ...]:
+def expression_remarks(sql: str, columns: Mapping[str, str | None] | None) -> tuple[Remark, ...]:
     """What is wrong with a rule over one row.
 
     Args:
-        sql: The rule.
-        columns: Type by name of the silver columns.
+        sql: The rule as it is written.
+        columns: Type by name of the silver columns. The type of a column that does not load is
+            None; the whole is None where not even all names are known.
     """
     import sqlglot
     from sqlglot import errors, exp
@@ -53,11 +59,19 @@ def expression_remarks(sql: str, columns: Mapping[str, str]) -> tuple[Remark, ..
 
     try:
         tokens = sqlglot.tokenize(sql, read="spark")
+        counts = tuple(_count_remarks(tokens))
         rule = sqlglot.parse_one(sql, into=exp.Condition, read="spark")
     except errors.TokenError:
         return (error(f"the rule does not parse: {sql}", "text in quotes that are closed"),)
-    except errors.ParseError as raised:
-        return (_parse_remark(sql, raised),)
+    except (errors.ParseError, ValueError, IndexError) as raised:
+        # sqlglot has its own counts of arguments, which it also reports by these exceptions. Spark
+        # decides about them: it takes shuffle with a seed.
+        if counts:
+            return counts
+        if isinstance(raised, errors.ParseError) and not _is_about_a_count(raised):
+            return (_parse_remark(sql, raised),)
+        problem = f"the rule has a call that cannot be read here, and was not checked: {sql}"
+        return (warning(problem, valid=_VALID),)
     except RecursionError:
         return (error("the rule is nested too deeply to be parsed", valid="several rules"),)
     kinds = {token.token_type for token in tokens}
@@ -66,8 +80,11 @@ def expression_remarks(sql: str, columns: Mapping[str, str]) -> tuple[Remark, ..
     if kinds & {TokenType.PLACEHOLDER, TokenType.PARAMETER} or rule.find(exp.Placeholder):
         return (error("the rule contains a parameter, and nothing sets its value", valid=_VALID),)
     shape = [*_shape_remarks(rule)]
-    functions = [] if shape else [*_function_remarks(tokens, columns)]
-    remarks = [*shape, *functions, *_column_remarks(rule, columns)]
+    functions = [] if shape else [*_function_remarks(tokens, columns), *counts]
+    remarks = [*shape, *functions]
+    if columns is None:
+        return tuple(remarks)
+    remarks += _column_remarks(rule, columns)
     if not any(remark.severity == "error" for remark in remarks):
         remarks += _result_remarks(rule, columns)
     return tuple(remarks)
@@ -82,6 +99,53 @@ def _parse_remark(sql: str, raised: Exception) -> Remark:
     return error(f"the rule does not parse{where}: {sql}", valid=_VALID)
 
 
+def _is_about_a_count(raised: Exception) -> bool:
+    """Whether sqlglot refuses a function's count of arguments, which is Spark's to say."""
+    found = getattr(raised, "errors", None) or [{}]
+    return str(found[0].get("description")).startswith(_COUNTS)
+
+
+def _count_remarks(tokens: list[Token]) -> Iterator[Remark]:
+    """Calls with another count of arguments than Spark takes."""
+    for index, name in _calls(tokens):
+        low, high = ARGUMENTS.get(name.lower(), (0, math.inf))
+        count = _count_of_arguments(tokens, index + 1)
+        if count is not None and not low <= count <= high:
+            takes = arguments_text(low, high)
+            yield error(f"{name} takes {takes}, and is called with {count}", f"{name} with {takes}")
+
+
+def _calls(tokens: list[Token]) -> Iterator[tuple[int, str]]:
+    """Position and name of each function that is called by its name alone."""
+    from sqlglot.dialects.spark import Spark
+    from sqlglot.tokens import TokenType
+
+    names = Spark.Parser.FUNC_TOKENS | {TokenType.VAR}
+    for index, token in enumerate(tokens[:-1]):
+        before = tokens[index - 1].token_type if index else None
+        is_call = tokens[index + 1].token_type == TokenType.L_PAREN and token.token_type in names
+        if is_call and before != TokenType.DOT and not _is_type(token, before):
+            yield index, token.text
+
+
+def _count_of_arguments(tokens: list[Token], opening: int) -> int | None:
+    """How many arguments follow a parenthesis; None where that is not sure."""
+    from sqlglot.tokens import TokenType
+
+    inside = {TokenType.L_PAREN: 1, TokenType.L_BRACKET: 1}
+    outside = {TokenType.R_PAREN: -1, TokenType.R_BRACKET: -1}
+    depth, commas = 0, 0
+    for index in range(opening, len(tokens)):
+        kind = tokens[index].token_type
+        if kind == TokenType.LT and tokens[index - 1].text.lower() in ("array", "map", "struct"):
+            return None  # The commas of a type separate no arguments.
+        depth += inside.get(kind, 0) + outside.get(kind, 0)
+        if depth == 0:
+            return 0 if index == opening + 1 else commas + 1
+        commas += depth == 1 and kind == TokenType.COMMA
+    return None
+
+
 def _shape_remarks(rule: Condition) -> Iterator[Remark]:
     from sqlglot import exp
 
@@ -93,8 +157,11 @@ def _shape_remarks(rule: Condition) -> Iterator[Remark]:
         yield error("the rule contains *, which is not one value", valid=_VALID)
 
 
-def _function_remarks(tokens: list[Token], columns: Mapping[str, str]) -> Iterator[Remark]:
-    own = {name.lower() for name in columns}
+def _function_remarks(
+    tokens: list[Token], columns: Mapping[str, str | None] | None
+) -> Iterator[Remark]:
+    # What is not called may be a column where the columns are not known.
+    own = _WITHOUT_PARENTHESES if columns is None else {name.lower() for name in columns}
     for name in dict.fromkeys(_called(tokens, own)):
         lower = name.lower()
         if lower not in FUNCTIONS | _SYNTAX:
@@ -116,7 +183,7 @@ def _function_remarks(tokens: list[Token], columns: Mapping[str, str]) -> Iterat
             )
 
 
-def _called(tokens: list[Token], columns: set[str]) -> Iterator[str]:
+def _called(tokens: list[Token], columns: Set[str]) -> Iterator[str]:
     """Names of functions as written, with what comes before a dot."""
     from sqlglot.dialects.spark import Spark
     from sqlglot.tokens import TokenType
@@ -148,7 +215,7 @@ def _is_type(token: Token, before: object) -> bool:
     return is_place and token.token_type in Spark.Parser.TYPE_TOKENS
 
 
-def _column_remarks(rule: Condition, columns: Mapping[str, str]) -> Iterator[Remark]:
+def _column_remarks(rule: Condition, columns: Mapping[str, str | None]) -> Iterator[Remark]:
     from sqlglot import exp
 
     # Spark does not tell upper from lower case, and knows some functions without parentheses.
@@ -163,7 +230,7 @@ def _column_remarks(rule: Condition, columns: Mapping[str, str]) -> Iterator[Rem
             yield error(f"there is no silver column {name!r}", valid=nearest(name, columns))
 
 
-def _result_remarks(rule: Condition, columns: Mapping[str, str]) -> Iterator[Remark]:
+def _result_remarks(rule: Condition, columns: Mapping[str, str | None]) -> Iterator[Remark]:
     from sqlglot import exp
 
     types = {name.lower(): type_ for name, type_ in columns.items()}

@@ -68,16 +68,8 @@ def warning(problem: str, valid: str | None = None, hint: str | None = None) -> 
     return Remark("warning", problem, valid, hint)
 
 
-def loading_findings(raised: ContractError) -> tuple[Finding, ...]:
-    """The errors of a use case that does not load, as findings.
-
-    Args:
-        raised: What loading raised; it may carry others in ``errors``.
-    """
-    return tuple(_finding(one) for one in getattr(raised, "errors", None) or (raised,))
-
-
-def _finding(raised: ContractError) -> Finding:
+def loading_finding(raised: ContractError) -> Finding:
+    """An error of loading as a finding."""
     place = raised.file if raised.line is None else f"{raised.file}:{raised.line}"
     problem = raised.problem.removeprefix(f"{place}: ")
     if raised.key:

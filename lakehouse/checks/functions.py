@@ -25,7 +25,7 @@ class Use:
     """A function that a contract names.
 
     Attributes:
-        dotted: ``module.function``.
+        dotted: The function as the contract names it, ``module.function``.
         arguments: Names of the arguments that it is called with, all by position.
         places: The file that names it.
         steps: Where in that file.
@@ -86,9 +86,9 @@ def function_remarks(
     """What is wrong with one function of a parsed file.
 
     Args:
-        tree: The file.
-        file: Its name.
-        name: The function.
+        tree: The syntax tree of the file.
+        file: Name of the file.
+        name: Name of the function.
         arguments: Names of the arguments that it is called with, all by position.
     """
     definitions = dict(_definitions(tree.body))
@@ -111,7 +111,8 @@ def function_remarks(
     if isinstance(definition, ast.AsyncFunctionDef):
         return (error(f"{name!r} in {where} is async, and nothing awaits it", f"def {call}"),)
     low, high, required = _arity(definition.args)
-    problem = f"{name!r} in {where} takes {_count(low, high)}, and is called with {len(arguments)}"
+    takes = arguments_text(low, high)
+    problem = f"{name!r} in {where} takes {takes}, and is called with {len(arguments)}"
     if required:
         problem = f"{name!r} in {where} needs {required[0]!r} by name, and is called without it"
     if not required and low <= len(arguments) <= high:
@@ -158,7 +159,8 @@ def _arity(arguments: ast.arguments) -> tuple[int, float, list[str]]:
     return most - len(arguments.defaults), high, required
 
 
-def _count(low: int, high: float) -> str:
+def arguments_text(low: int, high: float) -> str:
+    """How many arguments there may be, such as ``1 argument`` or ``2 or more arguments``."""
     if high == math.inf:
         return f"{low} or more arguments"
     text = str(low) if low == high else f"{low} to {high}"

@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from goldlake_core.contracts.sections import GoldTable, Model, Silver, Threshold
+from goldlake_core.contracts.contract_file import GoldDraft
+from goldlake_core.contracts.model_file import ModelDraft
+from goldlake_core.contracts.sections import Feature, Threshold
 from lakehouse.checks.findings import Remark, warning
 from lakehouse.checks.places import Step
 
@@ -15,37 +17,42 @@ GUESSED_CROSSENTROPY = math.log(2)
 
 
 def model_remarks(
-    model: Model, table: GoldTable, silver: Silver
+    model: ModelDraft, version: str | None
 ) -> Iterator[tuple[tuple[Step, ...], Remark]]:
     """What is probably not intended, each with the path of the key that says it.
 
     Args:
-        model: The model.
-        table: The gold table it learns from.
-        silver: The silver table of the use case.
+        model: The model as far as it holds.
+        version: Silver's version column, or None where it is not known.
     """
     for feature in model.features:
-        for column in feature.columns:
-            steps = ("features", feature.name, "columns")
-            if table.key == (column,):  # A part of a longer key is shared by rows.
-                problem = (
-                    f"{column!r} is the key of {table.name}: it identifies one row, so a model "
-                    "learns nothing from it"
-                )
-                yield steps, warning(problem, "columns that other rows share")
-            elif column == silver.version:
-                problem = f"{column!r} is silver's version: it changes with every amendment"
-                yield steps, warning(problem, "columns known before the outcome")
+        for remark in _feature_remarks(feature, model.table, version):
+            yield ("features", feature.name, "columns"), remark
     for threshold in model.thresholds:
         for key, remark in _threshold_remarks(threshold):
             yield ("thresholds", threshold.metric, key), remark
-    for index, limit in enumerate(model.limits):
+    for index, limit in model.limits.items():
         if limit.infinity_norm == 1:
             problem = "no two distributions are further apart than 1, so the limit stops nothing"
             yield ("limits", index, "infinity_norm"), warning(problem, "less than 1, such as 0.2")
     if model.min_domain_mass == 0:
         problem = "with 0, a column may hold only values outside of its domain"
         yield ("min_domain_mass",), warning(problem, "more than 0, such as 0.95")
+
+
+def _feature_remarks(
+    feature: Feature, table: GoldDraft | None, version: str | None
+) -> Iterator[Remark]:
+    for column in feature.columns:
+        if table is not None and table.key == (column,):  # A part of a longer key is shared.
+            problem = (
+                f"{column!r} is the key of {table.name}: it identifies one row, so a model "
+                "learns nothing from it"
+            )
+            yield warning(problem, "columns that other rows share")
+        elif column == version:
+            problem = f"{column!r} is silver's version: it changes with every amendment"
+            yield warning(problem, "columns known before the outcome")
 
 
 def _threshold_remarks(threshold: Threshold) -> Iterator[tuple[str, Remark]]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from goldlake_core.contracts.nodes import Entry, read
+from goldlake_core.contracts.yaml_entry import Entry
 from lakehouse.checks.findings import Finding, Remark
 
 Step = str | int
@@ -14,11 +12,11 @@ class Places:
     """The keys of one YAML file.
 
     Args:
-        path: A file that was loaded without an error.
+        document: The file as it was read. A path of keys is asked for only where it holds.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._root = read(path, str(path))
+    def __init__(self, document: Entry) -> None:
+        self._root = document
 
     def entry(self, *steps: Step) -> Entry:
         """The value at a path of keys and list positions, or the last of its parents there is."""

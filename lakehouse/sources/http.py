@@ -40,9 +40,9 @@ class Response:
     """A whole answer with status 200.
 
     Attributes:
-        url: As asked.
+        url: URL of the request, as it was asked.
         body: Decoded of any transfer compression.
-        headers: Case-insensitive.
+        headers: Headers of the answer; their names are compared without case.
     """
 
     url: str
@@ -54,7 +54,7 @@ class Http:
     """Asks one host. Not for several threads.
 
     Args:
-        traffic: Counted into.
+        traffic: Counters that every request adds to.
         headers: Sent with every request, such as an app token; never written anywhere.
         patience: How often one request is sent before it fails.
         timeout_s: Read timeout in seconds.

@@ -11,8 +11,8 @@ from goldlake_core.contracts.sections import UseCase
 from goldlake_core.documents.lakehouse import CursorState, Landed
 from goldlake_core.stages import Emit
 from goldlake_core.storage.home import Home
-from goldlake_core.storage.landing import Cursor, LandingZone, PageEntry
 from goldlake_core.storage.locks import StoreLock
+from lakehouse.landing import Cursor, LandingZone, PageEntry
 from lakehouse.sources import partitions, polls
 from lakehouse.sources.base import Connector, Origin, Page
 from lakehouse.sources.drift import Watch
@@ -40,7 +40,7 @@ def land(
     landed already, byte for byte, are left out.
 
     Args:
-        usecase: Whose source.
+        usecase: The use case whose source is asked.
         home: Home to land into.
         source: ``live`` for the contract's address, or a URL.
         since: First day wanted of the contract's ``time_field`` (ISO 8601), or None.
@@ -98,9 +98,9 @@ class Landing:
     """One landing, under the store's lock.
 
     Attributes:
-        usecase: Whose source.
+        usecase: The use case whose source is asked.
         zone: Where pages are landed.
-        reader: The source.
+        reader: The connector of the source.
         origin: What the source says it is.
         since: First day of the range, or None.
         until: First day after the range, or None.

@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from goldlake_core.contracts.errors import PermanentError
-from goldlake_core.storage.landing import Cursor
+from lakehouse.landing import Cursor
 from lakehouse.sources.base import Connector, Page, Patience
 from lakehouse.sources.http import MAX_WAIT_S, wait_before
 
@@ -28,7 +28,7 @@ class Asker:
     """Asks a connector for pages until one keeps the laws.
 
     Args:
-        reader: The connector.
+        reader: The connector that is asked.
         since: First day of the range, or None.
         until: First day after the range, or None.
         sleep: Waits; a parameter so that tests need not.
@@ -100,7 +100,7 @@ def broken_keyset(
     orders them is its own affair.
 
     Args:
-        rows: The records.
+        rows: The records of the page.
         keys: Their keys; None for a record that tells none, which is landed where it is. A first
             page of such records alone is refused; a later one ends what can be read.
         cursor: What the page was to follow.

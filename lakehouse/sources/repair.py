@@ -12,7 +12,7 @@ from goldlake_core.contracts.errors import GoldlakeError
 from goldlake_core.instants import utc_text
 from goldlake_core.stages import Emit
 from goldlake_core.storage.files import list_names, read_bytes, write_atomic
-from goldlake_core.storage.landing import (
+from lakehouse.landing import (
     FORMAT,
     Cursor,
     LandingZone,
@@ -34,7 +34,7 @@ class Repair:
 
     Attributes:
         zone: The landing zone. The caller holds the store's lock.
-        reader: The source.
+        reader: The connector of the source.
         emit: Called with one line for everything that is not as it was landed.
         overlap_s: The contract's overlap window in seconds, which page names depend on.
         entries: The manifest lines of pages that are there.

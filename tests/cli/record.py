@@ -1,7 +1,8 @@
 """Records what commands print with ``--json``: ``python -m tests.cli.record``; takes minutes.
 
 The documents in ``recorded/`` were written by this module, from one real run. Tests of the command
-line read them, so that they need neither Spark nor TensorFlow.
+line read them, so that they need neither Spark nor TensorFlow. With a folder as its argument, the
+module writes them there.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ RECORDED = Path(__file__).parent / "recorded"
 PLACE = "/home/you"
 MODEL = "chicago_crime.arrest"
 COMMANDS = {
-    "run": ("run", "chicago_crime", "--rows", "4000"),
+    # As `make run` runs it: the README shows what this prints.
+    "run": ("run", "chicago_crime"),
     "tables": ("tables", "chicago_crime"),
     "models": ("models",),
     "lineage": ("lineage", f"{MODEL}@1"),
@@ -28,6 +30,7 @@ COMMANDS = {
 
 def record(folder: Path, target: Path) -> None:
     """Runs every command on one home in ``folder``; writes its document to ``target``."""
+    target.mkdir(parents=True, exist_ok=True)
     for name, arguments in COMMANDS.items():
         command = [sys.executable, "-m", "goldlake.cli.main", *arguments]
         answer = subprocess.run(
@@ -43,4 +46,4 @@ def record(folder: Path, target: Path) -> None:
 
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as place:
-        record(Path(place).resolve(), RECORDED)
+        record(Path(place).resolve(), Path(sys.argv[1]) if sys.argv[1:] else RECORDED)

@@ -158,7 +158,7 @@ class Shell:
         deadline = time.monotonic() + self._timeout_s
         while time.monotonic() < deadline and process.poll() is None:
             printed = log.read_text("utf-8")
-            if "Ctrl-C" in printed:
+            if "ctrl-c" in printed.lower().replace("+", "-"):  # TensorBoard says CTRL+C
                 return printed
             time.sleep(0.2)
         raise AssertionError(f"{script} was not ready: {log.read_text('utf-8')}")

@@ -14,7 +14,7 @@ import pytest
 
 from goldlake_core.contracts.errors import LockedError, StoreError
 from goldlake_core.storage import files
-from goldlake_core.storage.landing import PageEntry
+from lakehouse.landing import PageEntry
 from lakehouse.sources.testing import Rows
 from tests.faults.catalog import fault, not_built
 from tests.faults.lab import Lab, refused, row
@@ -99,7 +99,9 @@ def ahead(lab: Lab) -> None:
     _is_whole(lab)
 
 
-@fault("L4b", "page 2 and its line are lost, page 3 is there", "a line names the gap, and it is closed")
+@fault(
+    "L4b", "page 2 and its line are lost, page 3 is there", "a line names the gap, and it is closed"
+)
 def gap(lab: Lab) -> None:
     lab.land()
     page, line = _page(lab, 2), _line(lab, 2)

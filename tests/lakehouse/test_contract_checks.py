@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import re
 import string
 from pathlib import Path
@@ -10,13 +11,13 @@ from typing import Any
 
 import pytest
 
-from goldlake_core.contracts.schemas import Rule
 from goldlake_core.contracts.sections import Column
 from lakehouse import delta
 from lakehouse.checks import spark_functions
 from lakehouse.checks.expressions import expression_remarks
 from lakehouse.checks.formats import LETTERS, format_remarks
 from lakehouse.specs import Field, TableSpec
+from lakehouse.sql_rules import Rule
 from tests.lakehouse.checks import test_expressions as rules
 from tests.lakehouse.checks import test_formats as formats
 
@@ -131,6 +132,39 @@ def test_the_groups_of_functions_are_those_of_the_installed_spark(spark: Any) ->
     assert groups["agg_funcs"] | others == spark_functions.AGGREGATES
     assert groups["window_funcs"] == spark_functions.WINDOWS
     assert groups["tables"] == spark_functions.GENERATORS
+
+
+def test_the_counts_of_arguments_are_those_of_the_installed_spark(spark: Any) -> None:
+    from py4j.protocol import Py4JJavaError
+    from pyspark.errors import PySparkException
+
+    jvm, registry = spark._jvm, spark._jsparkSession.sessionState().functionRegistry()
+    system = jvm.scala.Some("builtin"), jvm.scala.Some("system")
+    literals = getattr(jvm.org.apache.spark.sql.catalyst.expressions, "Literal$")
+    null = getattr(literals, "MODULE$").apply(None)
+    counted = ("WRONG_NUM_ARGS", "REQUIRED_PARAMETER_NOT_FOUND")
+
+    def is_refused(name: str, count: int) -> bool:
+        function = jvm.org.apache.spark.sql.catalyst.FunctionIdentifier(name, *system)
+        arguments = jvm.java.util.ArrayList()
+        for _ in range(count):
+            arguments.add(null)
+        try:
+            registry.lookupFunction(
+                function, jvm.scala.jdk.javaapi.CollectionConverters.asScala(arguments).toSeq()
+            )
+        except (Py4JJavaError, PySparkException) as error:
+            return any(word in str(error) for word in counted)
+        return False
+
+    most = 9  # No function takes more and has an end.
+    one_row = spark_functions.FUNCTIONS - spark_functions.AGGREGATES - spark_functions.WINDOWS
+    found = {}
+    for name in one_row - spark_functions.GENERATORS - spark_functions.UNCOUNTED:
+        taken = [count for count in range(most + 1) if not is_refused(name, count)]
+        if len(taken) <= most:
+            found[name] = (taken[0], math.inf if taken[-1] == most else taken[-1])
+    assert found == spark_functions.ARGUMENTS
 
 
 def test_text_that_looks_like_sql_is_text_in_a_constraint_too(spark: Any, tmp_path: Path) -> None:

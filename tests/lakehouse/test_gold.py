@@ -183,7 +183,7 @@ def test_a_changed_table_is_rebuilt_and_a_comment_does_not_count(
     commit = log.last_commit_with(gold.SILVER_VERSION)
     assert commit is not None
     assert commit.metadata["run_id"] == "first"
-    assert log.snapshot().schema[0]["metadata"]["comment"].endswith("Edited.")
+    assert log.snapshot().schema[0].comment.endswith("Edited.")
     narrow = tuple(c for c in table.columns if c.name != "beat")
     other = replace(usecase, gold={"arrest_features": replace(table, columns=narrow)})
     uuid = log.snapshot().uuid
@@ -191,7 +191,7 @@ def test_a_changed_table_is_rebuilt_and_a_comment_does_not_count(
     commit = log.last_commit_with(gold.SILVER_VERSION)
     assert commit is not None
     assert commit.metadata["run_id"] == "narrow"
-    assert "beat" not in [f["name"] for f in log.snapshot().schema]
+    assert "beat" not in [f.name for f in log.snapshot().schema]
     assert log.snapshot().uuid == uuid
     assert delta.read(spark, log.uri).count() == 1
     monkeypatch.setattr(gold, "resolve", lambda *_: lambda silver, *_more: silver.drop("iucr"))

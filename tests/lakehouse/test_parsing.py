@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from goldlake_core.contracts.column_types import COLUMN_TYPES
 from goldlake_core.contracts.sections import Column, UseCase
 from lakehouse.parsing import CONTENT_HASH, KEY, REASONS, parsed
 from tests.lakehouse.records import crime
@@ -140,3 +141,13 @@ def test_nested_fields_dates_and_composite_keys(spark: Any, usecase: UseCase):
     assert good["at"].timestamp() == 1709193600
     assert good[KEY] == '{"place":"pier","day":"2024-02-29"}'
     assert (bad[REASONS], bad[KEY]) == (["place.missing"], None)
+
+
+def test_every_type_becomes_its_type_in_spark(spark: Any, usecase: UseCase):
+    columns = tuple(Column(f"a_{name}", name, "A column.", field=name) for name in COLUMN_TYPES)
+    silver = replace(usecase.silver, key=("a_string",), columns=columns, checks=())
+    frame = parsed(spark.createDataFrame([("{}",)], "value string"), silver)
+    types = dict(frame.dtypes)
+    assert [types[f"a_{name}"] for name in COLUMN_TYPES] == [
+        names.spark for names in COLUMN_TYPES.values()
+    ]

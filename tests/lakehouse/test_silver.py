@@ -185,10 +185,10 @@ def test_the_table_is_its_own_catalogue(spark: Any, usecase: UseCase, home: Home
 
     spec = specs.silver(usecase, home)
     delta.create(spark, spec)
-    schema = {f["name"]: f for f in DeltaLog(spec.uri).snapshot().schema}
-    assert schema["ward"]["metadata"]["comment"] == "City Council district."
-    assert schema["x_coordinate"]["metadata"]["comment"].endswith("Unit: foot.")
-    assert [n for n, f in schema.items() if not f["nullable"]][:3] == ["id", "date", "iucr"]
+    schema = {f.name: f for f in DeltaLog(spec.uri).snapshot().schema}
+    assert schema["ward"].comment == "City Council district."
+    assert (schema["x_coordinate"].comment or "").endswith("Unit: foot.")
+    assert [n for n, f in schema.items() if not f.nullable][:3] == ["id", "date", "iucr"]
 
 
 def test_a_new_nullable_column_is_followed_and_a_new_type_refused(

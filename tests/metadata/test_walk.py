@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from goldlake_core.contracts.ids import parse_model
+from goldlake_core.contracts.ids import ModelId
 from goldlake_core.storage.home import Home
 from metadata.pushed import pushed_models
 from metadata.store import Artifact, Store
@@ -27,7 +27,7 @@ def test_what_was_compared_with_is_not_an_ancestor(recorder: Recorder, tmp_path:
     old = record_training(recorder, 3, 1)
     new = record_training(recorder, 4, 2, baseline=old["model"])
     store = Store(Home.at(tmp_path))
-    [pushed] = pushed_models(store, parse_model("toy.color@2"))[2]
+    [pushed] = pushed_models(store, ModelId.parse("toy.color@2"))[2]
     assert backwards(store, [pushed]).artifacts == set(new.values())
     assert forwards(store, [artifact(store, old["snapshot"])]).artifacts == set(old.values())
 

@@ -50,7 +50,7 @@ def test_a_client_gets_predictions_status_and_metadata(url: str) -> None:
     assert math.isnan(first["x"])
     assert second == {"greeting": "hello you", "x": -math.inf}
     assert client.status(url, "toy.line") == {1: "AVAILABLE"}
-    assert client.metadata(url, "toy.line")["model_spec"]["version"] == "1"
+    assert client.metadata(url, "toy.line").model_spec.version == "1"
 
 
 def test_errors_carry_the_servers_text(url: str) -> None:

@@ -18,7 +18,6 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from goldlake_core.contracts.registry import load_usecase
-from goldlake_core.storage.exports import read_manifest
 from goldlake_core.storage.home import Home
 from serving.loader import load
 from tests.end_to_end.commands import goldlake_json
@@ -26,6 +25,7 @@ from tests.stacks import homes
 from tests.stacks.homes import SPLITS
 from tests.tfx_pipeline.examples import example_records, parsed
 from tfx_pipeline.evaluation.serving_check import check_model, sample_rows
+from tfx_pipeline.exports import read_manifest
 from tfx_pipeline.modules.saved_model import PROBABILITY, TF_EXAMPLE, TRANSFORM_FEATURES
 from tfx_pipeline.spec import ColumnSpec, pipeline_spec
 
@@ -170,9 +170,9 @@ def test_every_pushed_signature_runs_under_the_loader_of_tf_serving(
     rows = sample_rows([examples], inputs)
     for number in os.listdir(home.model(USECASE, MODEL)):
         report = check_model(home.model(USECASE, MODEL, number), inputs, rows)
-        assert report["problems"] == []
-        assert report["signatures"] == ["serving_default", "tf_example", "transform_features"]
-        assert report["rows"] > len(rows) > 0
+        assert report.problems == ()
+        assert report.signatures == ("serving_default", "tf_example", "transform_features")
+        assert report.rows > len(rows) > 0
 
 
 def _inputs(home: Home) -> tuple[ColumnSpec, ...]:

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from goldlake_core.contracts.column_types import COLUMN_TYPES
 from goldlake_core.contracts.errors import StoreError, UsageError
 from goldlake_core.contracts.registry import load_usecase
 from goldlake_core.contracts.sections import DriftLimit
 from goldlake_core.documents.export import ExportManifest
-from goldlake_core.storage.exports import read_manifest
 from goldlake_core.storage.home import Home
 from tests.tfx_pipeline.toy_export import ROWS, TOY, toy_rows, write_export
+from tfx_pipeline.exports import read_manifest
 from tfx_pipeline.spec import ColumnSpec, PipelineSpec, ValidationSpec, pipeline_spec
+
+if TYPE_CHECKING:
+    from tfx_pipeline.components.validation_verdict import Verdict
 
 pytestmark = pytest.mark.tfx
 EXPORT = "toy_harbour/overdue/v3"
@@ -57,7 +61,7 @@ def _statistics(home: Path) -> dict[str, Any]:
     return statistics
 
 
-def _verdict(home: Path, previous: Any = None) -> dict[str, Any]:
+def _verdict(home: Path, previous: Any = None) -> Verdict:
     from tfx_pipeline.components.curated_schema import curated_schema
     from tfx_pipeline.components.validation_verdict import verdict_document
 
@@ -112,6 +116,20 @@ def _plain(example: Any) -> dict[str, Any]:
         values = list(getattr(feature, kind).value) if kind else []
         plain[name] = values[0] if values else None
     return plain
+
+
+def test_every_type_of_the_contract_is_read_from_csv_and_written_as_an_example() -> None:
+    import pyarrow as pa
+
+    from tfx_pipeline.components import snapshot_example_gen as gen
+    from tfx_pipeline.components.curated_schema import _TYPES
+
+    assert set(gen._READ_TYPES) == set(COLUMN_TYPES)
+    for name, names in COLUMN_TYPES.items():
+        kind = ColumnSpec(name, name, nullable=True).example_type
+        assert (kind, kind in _TYPES) == (names.example, True)
+        batch = pa.record_batch([pa.nulls(2, gen._READ_TYPES[name])], [name])
+        assert gen.encodable(batch).column(0).type == pa.list_(gen.ARROW_TYPES[kind])
 
 
 def test_rows_are_spread_over_shards(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -193,12 +211,12 @@ def test_limit_that_a_type_cannot_have_is_refused() -> None:
 
 def test_clean_data_passes_with_measured_distances(home: Path) -> None:
     write_export(home)
-    document = _verdict(home)
-    assert document["anomalies"] == []
-    assert document["verdict"] == "passed"
-    [skew] = document["distances"]
-    assert (skew["column"], skew["compare"], skew["limit"]) == ("vessel_type", "skew", 0.3)
-    assert 0 < skew["value"] < 0.3
+    found = _verdict(home)
+    assert found.anomalies == ()
+    assert found.verdict == "passed"
+    [skew] = found.distances
+    assert (skew.column, skew.compare, skew.limit) == ("vessel_type", "skew", 0.3)
+    assert 0 < skew.value < 0.3
 
 
 def test_lost_row_fails(home: Path) -> None:
@@ -217,12 +235,12 @@ def test_value_outside_the_domain_is_refused(home: Path) -> None:
         return {**row, "vessel_type": "SUBMARINE"} if is_one else row
 
     write_export(home, change=smuggle)
-    document = _verdict(home)
-    assert document["verdict"] == "refused"
-    [anomaly] = document["anomalies"]
-    assert (anomaly["column"], anomaly["split"]) == ("vessel_type", "eval")
-    assert anomaly["kind"] == "enum_type_unexpected_string_values"
-    assert "SUBMARINE" in anomaly["description"]
+    found = _verdict(home)
+    assert found.verdict == "refused"
+    [anomaly] = found.anomalies
+    assert (anomaly.column, anomaly.split) == ("vessel_type", "eval")
+    assert anomaly.kind == "enum_type_unexpected_string_values"
+    assert "SUBMARINE" in anomaly.description
 
 
 def test_shifted_mix_is_skew(home: Path) -> None:
@@ -230,10 +248,10 @@ def test_shifted_mix_is_skew(home: Path) -> None:
         return {**row, "vessel_type": "TANKER"} if split == "test" else row
 
     write_export(home, change=shift)
-    document = _verdict(home)
-    assert document["verdict"] == "refused"
-    [anomaly] = document["anomalies"]
-    assert (anomaly["column"], anomaly["split"], anomaly["kind"]) == (
+    found = _verdict(home)
+    assert found.verdict == "refused"
+    [anomaly] = found.anomalies
+    assert (anomaly.column, anomaly.split, anomaly.kind) == (
         "vessel_type",
         "train",
         "skew",
@@ -243,13 +261,13 @@ def test_shifted_mix_is_skew(home: Path) -> None:
 def test_shift_against_the_promoted_data_is_drift(home: Path) -> None:
     write_export(home)
     before = _statistics(home)["train"]
-    assert _verdict(home, before)["verdict"] == "passed"
+    assert _verdict(home, before).verdict == "passed"
     rows = [{**row, "vessel_type": "FISHING"} for row in toy_rows()]
     write_export(home, rows)
-    document = _verdict(home, before)
-    assert document["verdict"] == "refused"
-    assert [(a["column"], a["kind"]) for a in document["anomalies"]] == [("vessel_type", "drift")]
-    assert {d["compare"] for d in document["distances"]} == {"drift", "skew"}
+    found = _verdict(home, before)
+    assert found.verdict == "refused"
+    assert [(a.column, a.kind) for a in found.anomalies] == [("vessel_type", "drift")]
+    assert {d.compare for d in found.distances} == {"drift", "skew"}
 
 
 def test_missing_where_the_contract_forbids_it_is_refused(home: Path) -> None:
@@ -257,6 +275,6 @@ def test_missing_where_the_contract_forbids_it_is_refused(home: Path) -> None:
         return {**row, "hour": None} if split == "train" and row["weekday"] == 2 else row
 
     write_export(home, change=drop)
-    document = _verdict(home)
-    assert {(a["column"], a["split"]) for a in document["anomalies"]} == {("hour", "train")}
-    assert document["verdict"] == "refused"
+    found = _verdict(home)
+    assert {(a.column, a.split) for a in found.anomalies} == {("hour", "train")}
+    assert found.verdict == "refused"

@@ -11,11 +11,10 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from goldlake_core.contracts.ids import parse_model
+from goldlake_core.contracts.ids import ModelId
 from goldlake_core.contracts.registry import load_usecase
 from goldlake_core.documents import training
 from goldlake_core.documents.stages import TrainRequest
-from goldlake_core.storage.exports import read_manifest
 from goldlake_core.storage.home import Home
 from metadata.pushed import pushed_models
 from metadata.store import Store
@@ -24,6 +23,7 @@ from serving import config
 from tests.tfx_pipeline.examples import example_records, parsed
 from tests.tfx_pipeline.toy_export import ROWS, TOY, Written, toy_rows, write_export
 from tfx_pipeline import stages as runner
+from tfx_pipeline.exports import read_manifest
 from tfx_pipeline.spec import PipelineSpec
 
 pytestmark = pytest.mark.tfx
@@ -138,7 +138,7 @@ def test_lineage_leads_from_the_table_to_the_model(trained: Trained) -> None:
     assert snapshot.properties["table_uuid"].string_value.startswith("9d9e8a58")
     assert snapshot.properties["train_rows"].int_value == 400
     reader = Store(Home.at(trained.home))
-    [pushed] = pushed_models(reader, parse_model(f"{MODEL_ID}@1"))[1]
+    [pushed] = pushed_models(reader, ModelId.parse(f"{MODEL_ID}@1"))[1]
     assert snapshot.id in backwards(reader, [pushed]).artifacts
 
 

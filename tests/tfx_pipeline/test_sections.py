@@ -10,9 +10,9 @@ import pytest
 from goldlake_core.contracts.errors import StoreError, UsageError
 from goldlake_core.contracts.registry import load_usecase
 from goldlake_core.documents.stages import TrainRequest
-from goldlake_core.storage.exports import read_manifest
 from goldlake_core.storage.home import Home
 from tests.tfx_pipeline.toy_export import TOY, write_export
+from tfx_pipeline.exports import read_manifest
 from tfx_pipeline.stages import require_same_sections, train
 
 EXPORT = "toy_harbour/overdue/v3"

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from goldlake_core.contracts.registry import load_usecase
-from goldlake_core.contracts.schemas import export_columns
 from goldlake_core.documents import codec
 from goldlake_core.documents.export import Boundaries
 
@@ -92,7 +91,7 @@ def write_export(
     usecase = load_usecase(str(folder))
     model = usecase.models["overdue"]
     table = usecase.gold[model.table]
-    columns = export_columns(table, model)
+    columns = model.export_columns(table)
     export_id = f"{usecase.name}/{model.name}/{name}"
     target = home / "exports" / export_id
     left = list(rows if rows is not None else toy_rows())

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -15,8 +14,6 @@ from goldlake.workflows.check import CheckReport, check_usecase
 from goldlake_core.contracts.errors import UsageError
 from goldlake_core.contracts.registry import usecase_names
 from tests.goldlake_core.contracts.conftest import TOY, Copy, toy  # noqa: F401
-
-LONGEST_S = 3.0
 
 
 def test_a_use_case_that_holds() -> None:
@@ -191,6 +188,49 @@ def test_all_findings_are_told_in_order(toy: Copy) -> None:
     ]
 
 
+# What keeps one section from loading, and the key at fault.
+BROKEN = {
+    "source": ("contract.yaml", "  page_rows: 200", "  page_rows: 0", "source.page_rows"),
+    "silver": ("contract.yaml", "range: [0, 5000]", "range: [9, 0]", "silver.columns.crew.range"),
+    "check": ("contract.yaml", "code: both_or", "cod: both_or", "silver.checks[0].cod"),
+    "gold": ("contract.yaml", "    mode: rows", "    mode: row", "gold.call_features.mode"),
+    "model": ("models/overdue.yaml", "maturity_days: 14", "maturity_days: x", "maturity_days"),
+    "model and its table": ("models/overdue.yaml", "table: call", "table: cal", "table"),
+}
+
+
+@pytest.mark.parametrize("section", BROKEN)
+def test_all_that_loads_is_checked_where_something_does_not(toy: Copy, section: str) -> None:
+    cases = ("kind", "format", "unknown column", "gold column", "build", "threshold")
+    for file, old, new, *_ in [*(CASES[case] for case in cases), BROKEN[section]]:
+        toy.edit(file, old, new)
+    found = check_usecase(str(toy.folder)).findings
+    expected = {CASES[case][4].partition(": ")[0] for case in cases} | {BROKEN[section][3]}
+    assert expected <= {finding.key for finding in found}
+    assert len(found) == len(set(found))
+
+
+def test_a_rule_is_checked_as_far_as_columns_are_known(toy: Copy) -> None:
+    toy.edit("contract.yaml", "    crew:", "    Crew:")
+    toy.edit("contract.yaml", "expect: changed >= arrived", "expect: chngd >= loewr(arrived)")
+    found = check_usecase(str(toy.folder)).findings
+    assert [(f.key, f.problem) for f in found if f.key and f.key.startswith("silver")] == [
+        ("silver.columns.Crew", "'Crew' is not a name"),
+        ("silver.checks[1].expect", "there is no function 'loewr' in Spark SQL"),
+    ]
+
+
+def test_a_file_that_cannot_be_read_leaves_the_others_to_be_checked(toy: Copy) -> None:
+    file, old, new, *_ = CASES["threshold"]
+    toy.edit(file, old, new)
+    (toy.folder / "contract.yaml").write_text("{")
+    found = check_usecase(str(toy.folder)).findings
+    assert [(f.severity, f.key) for f in found] == [
+        ("error", None),
+        ("warning", "thresholds.auc.min"),
+    ]
+
+
 def test_nothing_of_the_use_case_is_executed(toy: Copy, tmp_path: Path) -> None:
     mark = tmp_path / "executed"
     for file in ("tables.py", "generate.py"):
@@ -210,7 +250,7 @@ def test_a_wrong_name_is_wrong_usage() -> None:
         check_usecase("nowhere_at_all")
 
 
-def test_it_takes_less_than_three_seconds_and_loads_nothing_heavy() -> None:
+def test_it_loads_nothing_heavy() -> None:
     code = (
         "import sys\n"
         "from goldlake.workflows.check import check_usecase\n"
@@ -218,7 +258,5 @@ def test_it_takes_less_than_three_seconds_and_loads_nothing_heavy() -> None:
         "heavy = {'pyspark', 'tensorflow', 'tfx', 'apache_beam', 'pandas', 'numpy', 'pyarrow'}\n"
         "print(sorted(heavy & set(sys.modules)))\n"
     )
-    start = time.monotonic()
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert result.stdout == "[]\n", result.stderr
-    assert time.monotonic() - start < LONGEST_S

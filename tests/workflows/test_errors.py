@@ -31,18 +31,18 @@ def _pushed(home: Home, tmp_path: Path) -> None:
     [
         (
             "bikes.late@7",
-            "There is no version 7 of bikes.late. Valid: bikes.late@1. "
-            "Next: goldlake promote bikes.late@1",
+            "There is no version 7 of bikes.late. Valid: bikes.late@1 (nearest); all: "
+            "bikes.late@1. Next: goldlake promote bikes.late@1",
         ),
         (
             "bikes.late",
-            "'bikes.late' names no version. Valid: bikes.late@1. "
+            "'bikes.late' names no version. Valid: bikes.late@1 (nearest); all: bikes.late@1. "
             "Next: goldlake promote bikes.late@1",
         ),
         (
             "bikes.early@1",
-            "There is no version 1 of bikes.early. Valid: none is pushed yet. "
-            "Next: goldlake train bikes.early",
+            "No version of bikes.early is pushed. Valid: bikes.late (nearest); all: bikes.late. "
+            "Next: goldlake models",
         ),
     ],
 )
@@ -66,7 +66,10 @@ def test_a_model_that_the_use_case_lacks(home: Home) -> None:
     request = run.RunRequest(usecase=str(TOY), models=("late",))
     with pytest.raises(UsageError) as caught:
         run.run_whole(request, home, lambda event: None)
-    assert caught.value.message == ("The use case toy_harbour has no model 'late'. Valid: overdue.")
+    assert caught.value.message == (
+        "The use case toy_harbour has no model 'late'. Valid: overdue. "
+        "Next: goldlake check toy_harbour"
+    )
 
 
 def test_tensorboard_without_training_runs(home: Home) -> None:

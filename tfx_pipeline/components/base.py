@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 from tfx import types
 from tfx.dsl.components.base import base_component, executor_spec
 from tfx.dsl.components.base.base_executor import BaseExecutor
 from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
+
+ExecProperties: TypeAlias = Mapping[str, int | float | str]
+"""The parameters of a node by name, as ML Metadata holds them; TFX hands them to an executor."""
 
 
 def component_class(

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -20,9 +19,9 @@ from tfx.types import artifact_utils, standard_artifacts
 from tfx_bsl.coders.example_coder import ExamplesToRecordBatchDecoder
 
 from goldlake_core.contracts.errors import PermanentError, StoreError
+from goldlake_core.contracts.sections import SPLITS
 from goldlake_core.documents.export import ExportManifest
-from goldlake_core.storage.exports import SPLITS
-from tfx_pipeline.components.base import component_class
+from tfx_pipeline.components.base import ExecProperties, component_class
 from tfx_pipeline.components.data_snapshot import DataSnapshot, manifest_of
 from tfx_pipeline.components.snapshot_example_gen import (
     ARROW_TYPES,
@@ -42,7 +41,7 @@ class Executor(BaseExecutor):
         self,
         input_dict: dict[str, list[types.Artifact]],
         output_dict: dict[str, list[types.Artifact]],
-        exec_properties: dict[str, Any],
+        exec_properties: ExecProperties,
     ) -> None:
         """Converts batch by batch.
 
@@ -53,7 +52,7 @@ class Executor(BaseExecutor):
         snapshot = artifact_utils.get_single_instance(input_dict["snapshot"])
         guessed = artifact_utils.get_single_instance(input_dict["examples"])
         typed = artifact_utils.get_single_instance(output_dict["typed_examples"])
-        columns = [ColumnSpec.from_json(c) for c in json.loads(exec_properties["columns"])]
+        columns = [ColumnSpec.from_json(c) for c in json.loads(str(exec_properties["columns"]))]
         manifest = manifest_of(snapshot)
         describe_examples(typed)
         for split in SPLITS:

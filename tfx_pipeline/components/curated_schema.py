@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-from typing import Any
 
 from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
@@ -20,7 +19,7 @@ from tfx.types import artifact_utils, standard_artifacts
 
 from goldlake_core.contracts.errors import UsageError
 from goldlake_core.contracts.sections import DriftLimit
-from tfx_pipeline.components.base import component_class
+from tfx_pipeline.components.base import ExecProperties, component_class
 from tfx_pipeline.spec import ColumnSpec, ValidationSpec
 
 TRAINING, SERVING = "TRAINING", "SERVING"
@@ -63,10 +62,10 @@ class Executor(BaseExecutor):
         self,
         input_dict: dict[str, list[types.Artifact]],
         output_dict: dict[str, list[types.Artifact]],
-        exec_properties: dict[str, Any],
+        exec_properties: ExecProperties,
     ) -> None:
         """Writes ``schema.pbtxt``."""
-        spec = ValidationSpec.from_json(json.loads(exec_properties["validation"]))
+        spec = ValidationSpec.from_json(json.loads(str(exec_properties["validation"])))
         uri = artifact_utils.get_single_uri(output_dict["schema"])
         with fileio.open(os.path.join(uri, SCHEMA_FILE), "w") as file:
             file.write(text_format.MessageToString(curated_schema(spec)))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from typing import Any
 
 from tfx import types
 from tfx.dsl.components.base.base_executor import BaseExecutor
@@ -12,10 +11,11 @@ from tfx.types import artifact_utils, standard_artifacts
 from tfx.types.artifact import Property, PropertyType
 
 from goldlake_core.contracts.errors import StoreError
+from goldlake_core.contracts.sections import SPLITS
 from goldlake_core.documents import codec
 from goldlake_core.documents.export import ExportManifest
-from goldlake_core.storage.exports import SPLITS, export_uri, read_manifest, verify_parts
-from tfx_pipeline.components.base import component_class
+from tfx_pipeline.components.base import ExecProperties, component_class
+from tfx_pipeline.exports import export_uri, read_manifest, verify_parts
 
 MANIFEST_FILE = "manifest.json"
 _STRING, _INT = Property(type=PropertyType.STRING), Property(type=PropertyType.INT)
@@ -51,15 +51,15 @@ class Executor(BaseExecutor):
         self,
         input_dict: dict[str, list[types.Artifact]],
         output_dict: dict[str, list[types.Artifact]],
-        exec_properties: dict[str, Any],
+        exec_properties: ExecProperties,
     ) -> None:
         """Writes the snapshot and the export's URI (for components that read files themselves).
 
         Raises:
             StoreError: The export is gone, was changed, or belongs to another table version.
         """
-        export_id = exec_properties["export_id"]
-        sha256 = exec_properties["manifest_sha256"]
+        export_id = str(exec_properties["export_id"])
+        sha256 = str(exec_properties["manifest_sha256"])
         manifest, _ = read_manifest(export_id, sha256)
         verify_parts(export_id, manifest)
         for split in SPLITS:

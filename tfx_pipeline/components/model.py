@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-from typing import Any
 
 from tfx import types
 from tfx.dsl.components.base.base_executor import BaseExecutor
@@ -16,12 +15,12 @@ from tfx.types import artifact_utils, standard_artifacts
 from tfx.utils import io_utils, path_utils
 
 from goldlake_core.documents import codec
-from goldlake_core.storage.exports import read_manifest
 from goldlake_core.storage.home import Home
 from goldlake_core.storage.model_versions import copy_version, push_model
-from tfx_pipeline.components.base import component_class
+from tfx_pipeline.components.base import ExecProperties, component_class
 from tfx_pipeline.evaluation.evaluation import read_evaluation
 from tfx_pipeline.evaluation.serving_check import check_model, sample_rows
+from tfx_pipeline.exports import read_manifest
 from tfx_pipeline.spec import FeatureSpec
 
 REPORT_FILE = "serving_check.json"
@@ -33,15 +32,15 @@ class ServingModelExecutor(BaseExecutor):
     """Publishes the version that serves now as a Model artifact."""
 
     def Do(
-        self, input_dict: _Artifacts, output_dict: _Artifacts, exec_properties: dict[str, Any]
+        self, input_dict: _Artifacts, output_dict: _Artifacts, exec_properties: ExecProperties
     ) -> None:
         """Copies the version out of the home.
 
         Raises:
             PermanentError: The version is not there.
         """
-        usecase, model = exec_properties["usecase"], exec_properties["model_name"]
-        version = exec_properties["version"]
+        usecase, model = str(exec_properties["usecase"]), str(exec_properties["model_name"])
+        version = int(exec_properties["version"])
         artifact = artifact_utils.get_single_instance(output_dict["model"])
         folder = path_utils.serving_model_dir(artifact.uri)
         copy_version(Home.at(), usecase, model, version, folder)
@@ -52,21 +51,20 @@ class ServingCheckExecutor(BaseExecutor):
     """Publishes whether the candidate serves, as InfraValidator would."""
 
     def Do(
-        self, input_dict: _Artifacts, output_dict: _Artifacts, exec_properties: dict[str, Any]
+        self, input_dict: _Artifacts, output_dict: _Artifacts, exec_properties: ExecProperties
     ) -> None:
         """Writes the report; never raises for a model that does not serve."""
-        spec = FeatureSpec.from_json(json.loads(exec_properties["features"]))
+        spec = FeatureSpec.from_json(json.loads(str(exec_properties["features"])))
         model = artifact_utils.get_single_instance(input_dict["model"])
         folders = artifact_utils.get_split_uris(input_dict["examples"], SAMPLED_SPLIT)
         rows = sample_rows([io_utils.all_files_pattern(uri) for uri in folders], spec.inputs)
         report = check_model(_saved_model(model), spec.inputs, rows)
         blessing = artifact_utils.get_single_instance(output_dict["blessing"])
-        is_servable = report["is_servable"]
-        blessing.set_int_custom_property("blessed", int(is_servable))
-        blessing.set_string_custom_property("problem", "; ".join(report["problems"])[:1000])
-        name = "INFRA_BLESSED" if is_servable else "INFRA_NOT_BLESSED"
+        blessing.set_int_custom_property("blessed", int(report.is_servable))
+        blessing.set_string_custom_property("problem", "; ".join(report.problems)[:1000])
+        name = "INFRA_BLESSED" if report.is_servable else "INFRA_NOT_BLESSED"
         io_utils.write_string_file(os.path.join(blessing.uri, name), "")
-        text = json.dumps(report, indent=1, default=str)
+        text = codec.encode(report).decode()
         io_utils.write_string_file(os.path.join(blessing.uri, REPORT_FILE), text)
 
 
@@ -74,7 +72,7 @@ class PusherExecutor(BaseExecutor):
     """Pushes a model that the Evaluator and the serving check blessed."""
 
     def Do(
-        self, input_dict: _Artifacts, output_dict: _Artifacts, exec_properties: dict[str, Any]
+        self, input_dict: _Artifacts, output_dict: _Artifacts, exec_properties: ExecProperties
     ) -> None:
         """Pushes, or records that it did not; see `pusher` for where and how."""
         model = artifact_utils.get_single_instance(input_dict["model"])
@@ -87,8 +85,9 @@ class PusherExecutor(BaseExecutor):
         if any(blessing.get_int_custom_property("blessed") != 1 for blessing in blessings):
             pushed.set_int_custom_property("pushed", 0)
             return
-        usecase, name = exec_properties["usecase"], exec_properties["model_name"]
-        export_id, sha256 = exec_properties["export_id"], exec_properties["manifest_sha256"]
+        usecase, name = str(exec_properties["usecase"]), str(exec_properties["model_name"])
+        export_id = str(exec_properties["export_id"])
+        sha256 = str(exec_properties["manifest_sha256"])
         manifest, _ = read_manifest(export_id, sha256)
         about = {
             "model_artifact_id": model.id,
@@ -99,7 +98,7 @@ class PusherExecutor(BaseExecutor):
             "table_version": manifest.version,
             "content_hash": manifest.content_hash,
             "as_of": manifest.as_of,
-            "metrics": read_evaluation(evaluation.uri)["metrics"],
+            "metrics": read_evaluation(evaluation.uri).metrics,
             "fingerprint": exec_properties["fingerprint"],
             "baseline_version": exec_properties["baseline_version"] or None,
         }

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -23,24 +22,22 @@ from tfx.proto import example_gen_pb2
 from tfx.types import artifact_utils, standard_artifacts
 from tfx_bsl.coders.example_coder import RecordBatchToExamplesEncoder
 
+from goldlake_core.contracts.column_types import COLUMN_TYPES, TIMES
 from goldlake_core.contracts.errors import StoreError
+from goldlake_core.contracts.sections import SPLITS
 from goldlake_core.documents.export import ExportManifest
-from goldlake_core.storage.exports import SPLITS, open_part
-from tfx_pipeline.components.base import component_class
+from tfx_pipeline.components.base import ExecProperties, component_class
 from tfx_pipeline.components.data_snapshot import DataSnapshot, manifest_of
-from tfx_pipeline.spec import EXAMPLE_TYPES
+from tfx_pipeline.exports import open_part
 
 BLOCK_BYTES = 4 << 20
 """CSV bytes parsed at a time; also the longest row allowed."""
 SHARD_ROWS = 250_000
 
-_READ_TYPES = {
-    "string": pa.string(),
-    "long": pa.int64(),
-    "double": pa.float64(),
-    "boolean": pa.bool_(),
-    "timestamp": pa.string(),
-    "date": pa.string(),
+# Times stay the ISO 8601 texts that they are in the export.
+_READ_TYPES: dict[str, pa.DataType] = {
+    name: pa.string() if name in TIMES else getattr(pa, names.arrow)()
+    for name, names in COLUMN_TYPES.items()
 }
 ARROW_TYPES = {"bytes": pa.binary(), "int64": pa.int64(), "float": pa.float32()}
 """Arrow type of the values in tf.Example, by kind."""
@@ -53,7 +50,7 @@ class Executor(BaseExecutor):
         self,
         input_dict: dict[str, list[types.Artifact]],
         output_dict: dict[str, list[types.Artifact]],
-        exec_properties: dict[str, Any],
+        exec_properties: ExecProperties,
     ) -> None:
         """Converts every split of the snapshot.
 
@@ -182,9 +179,9 @@ def write_examples(batches: Iterable[pa.RecordBatch], folder: str, expected_rows
 
 
 def _kind(arrow_type: pa.DataType) -> str:
-    for column_type, read in _READ_TYPES.items():
-        if read == arrow_type:
-            return EXAMPLE_TYPES[column_type]  # type: ignore[index]
+    for name, names in COLUMN_TYPES.items():
+        if _READ_TYPES[name] == arrow_type:
+            return names.example
     raise AssertionError(arrow_type)
 
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from tfx import types
 from tfx.dsl.components.base.base_executor import BaseExecutor
 from tfx.types import artifact_utils
 
 from goldlake_core.contracts.errors import GateRefused
-from tfx_pipeline.components.base import component_class
-from tfx_pipeline.components.validation_verdict import REFUSED, ValidationVerdict, read_verdict
+from tfx_pipeline.components.base import ExecProperties, component_class
+from tfx_pipeline.components.validation_verdict import (
+    ERROR,
+    REFUSED,
+    ValidationVerdict,
+    Verdict,
+    read_verdict,
+)
 
 
 class Executor(BaseExecutor):
@@ -20,7 +24,7 @@ class Executor(BaseExecutor):
         self,
         input_dict: dict[str, list[types.Artifact]],
         output_dict: dict[str, list[types.Artifact]],
-        exec_properties: dict[str, Any],
+        exec_properties: ExecProperties,
     ) -> None:
         """Returns when the data may train a model.
 
@@ -42,12 +46,11 @@ ValidationStop = component_class(
 )
 
 
-def refusal(document: dict[str, Any]) -> str:
+def refusal(verdict: Verdict) -> str:
     """One sentence that names every anomaly's column, split and description."""
-    errors = [a for a in document["anomalies"] if a["severity"] == "error"]
+    errors = [anomaly for anomaly in verdict.anomalies if anomaly.severity == ERROR]
     listed = "; ".join(
-        f"{a['column'] or 'the data set'} ({a['split']}, {a['kind']}): "
-        f"{a['description'].rstrip('. ')}"
+        f"{a.column or 'the data set'} ({a.split}, {a.kind}): {a.description.rstrip('. ')}"
         for a in errors
     )
     return f"The data was refused for {len(errors)} anomalies: {listed}"

@@ -7,11 +7,11 @@ publishes, and `validation_stop` stops.
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator, Mapping
-from typing import Any, TypeAlias
+from typing import Literal, TypeAlias
 
+import msgspec
 import tensorflow_data_validation as tfdv
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2, statistics_pb2
 from tfx import types
@@ -22,14 +22,19 @@ from tfx.types import artifact_utils, standard_artifacts
 from tfx.types.artifact import Property, PropertyType
 
 from goldlake_core.contracts.errors import StoreError
-from goldlake_core.storage.exports import SPLITS
+from goldlake_core.contracts.sections import SPLITS
+from goldlake_core.documents import codec
+from goldlake_core.documents.training import Anomaly, Distance
 from goldlake_core.storage.home import Home
-from tfx_pipeline.components.base import component_class
+from tfx_pipeline.components.base import ExecProperties, component_class
 from tfx_pipeline.components.curated_schema import TRAINING, read_schema
 from tfx_pipeline.components.data_snapshot import DataSnapshot
 
 VERDICT_FILE = "verdict.json"
-PASSED, REFUSED = "passed", "refused"
+PASSED: Literal["passed"] = "passed"
+REFUSED: Literal["refused"] = "refused"
+ERROR = "error"
+"""Severity of the anomalies that refuse the data."""
 STATISTICS_FILE = "FeatureStats.pb"
 _Statistics: TypeAlias = statistics_pb2.DatasetFeatureStatisticsList
 _COMPARATORS = {
@@ -38,6 +43,22 @@ _COMPARATORS = {
     anomalies_pb2.AnomalyInfo.COMPARATOR_CONTROL_DATA_MISSING,
     anomalies_pb2.AnomalyInfo.COMPARATOR_TREATMENT_DATA_MISSING,
 }
+
+
+class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+    """The file ``verdict.json``: what the validation gate decided and why.
+
+    Attributes:
+        verdict: Whether the data may train a model.
+        anomalies: What the schema does not allow. One of severity ``error`` refuses the data.
+        distances: The distances that were measured.
+        has_baseline: Whether train was compared with the data of an earlier model.
+    """
+
+    verdict: Literal["passed", "refused"]
+    anomalies: tuple[Anomaly, ...]
+    distances: tuple[Distance, ...]
+    has_baseline: bool
 
 
 class ValidationVerdict(types.Artifact):
@@ -57,21 +78,16 @@ def verdict_document(
     statistics: Mapping[str, _Statistics],
     schema: schema_pb2.Schema,
     previous: _Statistics | None = None,
-) -> dict[str, Any]:
+) -> Verdict:
     """Validates all splits, skew of test against train, and drift of train. Pure.
 
     Args:
         statistics: Statistics by split.
         schema: The curated schema.
         previous: Train statistics of the data that the promoted model learned from, or None.
-
-    Returns:
-        ``{"verdict", "anomalies": [{"column", "split", "kind", "severity", "description"}],
-        "distances": [{"column", "compare", "measure", "value", "limit"}], "has_baseline"}``.
-        Anomalies of severity ``error`` refuse.
     """
-    anomalies: list[dict[str, str]] = []
-    distances: list[dict[str, Any]] = []
+    anomalies: list[Anomaly] = []
+    distances: list[Distance] = []
     for split in SPLITS:
         # Only train is compared with others: each comparison is made, and reported, once.
         others = (
@@ -82,13 +98,13 @@ def verdict_document(
         found = tfdv.validate_statistics(statistics[split], schema, environment=TRAINING, **others)
         anomalies += _anomalies(found, split)
         distances += _distances(found)
-    is_refused = any(anomaly["severity"] == "error" for anomaly in anomalies)
-    return {
-        "verdict": REFUSED if is_refused else PASSED,
-        "anomalies": anomalies,
-        "distances": distances,
-        "has_baseline": previous is not None,
-    }
+    is_refused = any(anomaly.severity == ERROR for anomaly in anomalies)
+    return Verdict(
+        verdict=REFUSED if is_refused else PASSED,
+        anomalies=tuple(anomalies),
+        distances=tuple(distances),
+        has_baseline=previous is not None,
+    )
 
 
 def check_rows(
@@ -115,7 +131,7 @@ class Executor(BaseExecutor):
         self,
         input_dict: dict[str, list[types.Artifact]],
         output_dict: dict[str, list[types.Artifact]],
-        exec_properties: dict[str, Any],
+        exec_properties: ExecProperties,
     ) -> None:
         """Writes ``verdict.json``.
 
@@ -132,13 +148,13 @@ class Executor(BaseExecutor):
         check_rows(statistics, rows, snapshot.export_id)
         schema = read_schema(artifact_utils.get_single_instance(input_dict["schema"]))
         document = verdict_document(
-            statistics, schema, _previous(exec_properties["baseline_statistics"])
+            statistics, schema, _previous(str(exec_properties["baseline_statistics"]))
         )
         verdict = artifact_utils.get_single_instance(output_dict["verdict"])
-        verdict.verdict = document["verdict"]
-        verdict.anomalies = len(document["anomalies"])
-        with fileio.open(os.path.join(verdict.uri, VERDICT_FILE), "w") as file:
-            file.write(json.dumps(document, indent=1))
+        verdict.verdict = document.verdict
+        verdict.anomalies = len(document.anomalies)
+        with fileio.open(os.path.join(verdict.uri, VERDICT_FILE), "wb") as file:
+            file.write(codec.encode(document))
 
 
 ValidationVerdictGen = component_class(
@@ -156,10 +172,15 @@ ValidationVerdictGen = component_class(
 )
 
 
-def read_verdict(uri: str) -> dict[str, Any]:
-    """The document of a ValidationVerdict artifact; see `verdict_document`."""
-    with fileio.open(os.path.join(uri, VERDICT_FILE), "r") as file:
-        return json.loads(file.read())
+def read_verdict(uri: str) -> Verdict:
+    """The document of a ValidationVerdict artifact.
+
+    Raises:
+        StoreError: The file does not hold what it should.
+    """
+    name = os.path.join(uri, VERDICT_FILE)
+    with fileio.open(name, "rb") as file:
+        return codec.decode(file.read(), Verdict, name)
 
 
 def _previous(folder: str) -> _Statistics | None:
@@ -169,26 +190,26 @@ def _previous(folder: str) -> _Statistics | None:
     return tfdv.load_stats_binary(file)
 
 
-def _anomalies(found: anomalies_pb2.Anomalies, split: str) -> Iterator[dict[str, str]]:
+def _anomalies(found: anomalies_pb2.Anomalies, split: str) -> Iterator[Anomaly]:
     severity = anomalies_pb2.AnomalyInfo.Severity
     for column, info in sorted(found.anomaly_info.items()):
         for reason in info.reason:
-            yield {
-                "column": column,
-                "split": split,
-                "kind": _kind(reason),
-                "severity": severity.Name(info.severity).lower(),
-                "description": reason.description or info.description,
-            }
+            yield Anomaly(
+                column=column,
+                split=split,
+                kind=_kind(reason),
+                severity=severity.Name(info.severity).lower(),
+                description=reason.description or info.description,
+            )
     if found.HasField("dataset_anomaly_info"):
         for reason in found.dataset_anomaly_info.reason:
-            yield {
-                "column": "",
-                "split": split,
-                "kind": _kind(reason),
-                "severity": severity.Name(found.dataset_anomaly_info.severity).lower(),
-                "description": reason.description,
-            }
+            yield Anomaly(
+                column="",
+                split=split,
+                kind=_kind(reason),
+                severity=severity.Name(found.dataset_anomaly_info.severity).lower(),
+                description=reason.description,
+            )
 
 
 def _kind(reason: anomalies_pb2.AnomalyInfo.Reason) -> str:
@@ -198,7 +219,7 @@ def _kind(reason: anomalies_pb2.AnomalyInfo.Reason) -> str:
     return anomalies_pb2.AnomalyInfo.Type.Name(reason.type).lower()
 
 
-def _distances(found: anomalies_pb2.Anomalies) -> Iterator[dict[str, Any]]:
+def _distances(found: anomalies_pb2.Anomalies) -> Iterator[Distance]:
     measure = anomalies_pb2.DriftSkewInfo.Measurement
     for info in found.drift_skew_info:
         column = ".".join(info.path.step)
@@ -207,10 +228,10 @@ def _distances(found: anomalies_pb2.Anomalies) -> Iterator[dict[str, Any]]:
             ("skew", info.skew_measurements),
         ):
             for item in measured:
-                yield {
-                    "column": column,
-                    "compare": compare,
-                    "measure": measure.Type.Name(item.type).lower(),
-                    "value": item.value,
-                    "limit": item.threshold,
-                }
+                yield Distance(
+                    column=column,
+                    compare=compare,
+                    measure=measure.Type.Name(item.type).lower(),
+                    value=item.value,
+                    limit=item.threshold,
+                )

@@ -9,9 +9,12 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Literal
+
+import msgspec
 
 from goldlake_core.contracts.sections import METRICS, Threshold
+from goldlake_core.documents.training import Bound, Metrics
 from tfx_pipeline.modules.saved_model import TF_EXAMPLE
 from tfx_pipeline.scores import SCORES
 from tfx_pipeline.spec import EvaluationSpec
@@ -20,6 +23,36 @@ CANDIDATE, BASELINE = "candidate", "baseline"
 """Model names in TFMA's results, which leave the name out where there is only one model."""
 
 COUNT = "example_count"
+
+
+class Slice(msgspec.Struct, frozen=True, kw_only=True):
+    """The metrics of some rows of the test split.
+
+    Attributes:
+        slice: Value by column, as text, of the rows.
+        metrics: The candidate's metrics on them.
+    """
+
+    slice: dict[str, str]
+    metrics: Metrics
+
+
+class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
+    """What TFMA found about a candidate.
+
+    Attributes:
+        metrics: The candidate's metrics on the whole test split.
+        baseline: The same of the model that serves now, or None where there was none.
+        thresholds: The bounds with what was found; the number of rows is a bound as well.
+        slices: The candidate's metrics by slice.
+        is_blessed: TFMA's own verdict.
+    """
+
+    metrics: Metrics
+    baseline: Metrics | None
+    thresholds: tuple[Bound, ...]
+    slices: tuple[Slice, ...]
+    is_blessed: bool
 
 
 def eval_config(spec: EvaluationSpec, *, rows: int, has_baseline: bool) -> Any:
@@ -95,11 +128,14 @@ def _tfma_threshold(threshold: Threshold | None, has_baseline: bool) -> Any:
     return made
 
 
+_BoundKind = Literal["minimum", "maximum", "max_drop"]
+
+
 def check_thresholds(
     thresholds: Iterable[Threshold],
-    metrics: Mapping[str, float | None],
-    baseline: Mapping[str, float | None] | None = None,
-) -> list[dict[str, Any]]:
+    metrics: Metrics,
+    baseline: Metrics | None = None,
+) -> tuple[Bound, ...]:
     """Compares each bound of the contract with the measured value; pure.
 
     Args:
@@ -108,18 +144,17 @@ def check_thresholds(
         baseline: Metrics of the serving model, or None if no model serves.
 
     Returns:
-        One object per bound: ``metric``, ``kind`` (``minimum``, ``maximum``, ``max_drop``),
-        ``value``, ``bound`` (what the value had to reach or stay under; for ``max_drop`` the
-        baseline's value less the drop) and ``ok``. ``max_drop`` is left out without a baseline.
+        What was found for each bound. The bound of ``max_drop`` is the baseline's value less the
+        drop; without a baseline it is left out.
     """
-    checked: list[dict[str, Any]] = []
+    checked: list[Bound] = []
 
-    def add(metric: str, kind: str, bound: float | None, is_lower_bound: bool) -> None:
+    def add(metric: str, kind: _BoundKind, bound: float | None, is_lower_bound: bool) -> None:
         value = metrics.get(metric)
         ok = False
         if value is not None and bound is not None:
             ok = value >= bound if is_lower_bound else value <= bound
-        checked.append({"metric": metric, "kind": kind, "value": value, "bound": bound, "ok": ok})
+        checked.append(Bound(metric=metric, kind=kind, value=value, bound=bound, ok=ok))
 
     for threshold in thresholds:
         if threshold.minimum is not None:
@@ -132,21 +167,15 @@ def check_thresholds(
             sign = -1 if is_higher_better else 1
             bound = None if before is None else before + sign * threshold.max_drop
             add(threshold.metric, "max_drop", bound, is_higher_better)
-    return checked
+    return tuple(checked)
 
 
-def read_evaluation(uri: str, spec: EvaluationSpec | None = None) -> dict[str, Any]:
+def read_evaluation(uri: str, spec: EvaluationSpec | None = None) -> Evaluation:
     """Reads what TFMA wrote; read-only.
 
     Args:
         uri: Location of the ModelEvaluation artifact.
-        spec: The bounds that were evaluated; without it ``thresholds`` is empty. The number of
-            rows is a bound as well.
-
-    Returns:
-        ``{"metrics": {name: number or None}, "baseline": the same or None, "thresholds": see
-        `check_thresholds`, "slices": [{"slice": {column: value}, "metrics": {…}}], "is_blessed":
-        TFMA's own verdict}``. A metric is None where it is undefined, such as the AUC of one class.
+        spec: The bounds that were evaluated; without it ``thresholds`` is empty.
     """
     import tensorflow_model_analysis as tfma
 
@@ -156,13 +185,13 @@ def read_evaluation(uri: str, spec: EvaluationSpec | None = None) -> dict[str, A
     slices = sorted(key for key in found if key)
     baseline = _metrics_by_slice(tfma, uri, BASELINE)[()] if has_baseline else None
     bounds = (*spec.thresholds, _count_bound(config)) if spec else ()
-    return {
-        "metrics": found[()],
-        "baseline": baseline,
-        "thresholds": check_thresholds(bounds, found[()], baseline),
-        "slices": [{"slice": dict(key), "metrics": found[key]} for key in slices],
-        "is_blessed": bool(tfma.load_validation_result(uri).validation_ok),
-    }
+    return Evaluation(
+        metrics=found[()],
+        baseline=baseline,
+        thresholds=check_thresholds(bounds, found[()], baseline),
+        slices=tuple(Slice(slice=dict(key), metrics=found[key]) for key in slices),
+        is_blessed=bool(tfma.load_validation_result(uri).validation_ok),
+    )
 
 
 def _count_bound(config: Any) -> Threshold:
@@ -174,7 +203,9 @@ def _count_bound(config: Any) -> Threshold:
     raise ValueError("The evaluation was not made by this package: it does not bound its rows")
 
 
-def _metrics_by_slice(tfma: Any, uri: str, name: str | None) -> dict[Any, dict[str, float | None]]:
+def _metrics_by_slice(
+    tfma: Any, uri: str, name: str | None
+) -> dict[tuple[tuple[str, str], ...], Metrics]:
     result = tfma.load_eval_result(uri, model_name=name)
     return {
         tuple((column, str(value)) for column, value in key): {

@@ -11,10 +11,12 @@ from __future__ import annotations
 import random
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import msgspec
 
 from goldlake_core.contracts.errors import InstanceError
-from goldlake_core.contracts.wire import fill_nulls, inputs_of
+from goldlake_core.contracts.wire import DTYPES, PLACEHOLDERS, WireValue, fill_nulls, inputs_of
 from serving.errors import StatusError
 from serving.loader import SavedModel, load
 from serving.signatures import NUMPY_TYPES
@@ -26,56 +28,78 @@ from tfx_pipeline.modules.saved_model import (
 )
 from tfx_pipeline.spec import ColumnSpec
 
+if TYPE_CHECKING:
+    import numpy as np
+
 SAMPLE_ROWS = 64
 VARIED_ROWS = 4
 """Rows that are repeated with each column missing, empty and zero."""
 TOLERANCE = 1e-5
 """Largest difference between two answers to the same row."""
+_NOTHING: Mapping[str, WireValue] = {"long": 0, "double": 0.0, "boolean": False}
 
-Row = Mapping[str, Any]
+Row: TypeAlias = Mapping[str, WireValue | None]
+"""A raw row by column; a missing value is None or absent."""
 
 
-def check_model(folder: str, columns: Sequence[ColumnSpec], rows: Sequence[Row]) -> dict[str, Any]:
+class ServingReport(msgspec.Struct, frozen=True, kw_only=True):
+    """The file ``serving_check.json``: whether a model serves.
+
+    Attributes:
+        is_servable: Whether there are no problems.
+        problems: What is wrong, one sentence each.
+        rows: Number of rows that were compared.
+        signatures: Names of the model's signatures.
+        largest_difference: Largest difference between two answers to a row, or None where nothing
+            could be compared.
+    """
+
+    is_servable: bool
+    problems: tuple[str, ...]
+    rows: int
+    signatures: tuple[str, ...]
+    largest_difference: float | None
+
+
+def check_model(folder: str, columns: Sequence[ColumnSpec], rows: Sequence[Row]) -> ServingReport:
     """Runs every signature of a SavedModel on rows and their variants; read-only.
 
     Args:
         folder: Folder that holds ``saved_model.pb``.
         columns: The columns the model reads.
-        rows: Raw rows; a missing value is None or absent.
-
-    Returns:
-        ``{"is_servable": bool, "problems": [text], "rows": number compared, "signatures": names,
-        "largest_difference": number or None}``.
+        rows: Raw rows to ask the model about.
     """
     asked = [*rows, *variants(rows[:VARIED_ROWS], columns)]
-    report: dict[str, Any] = {
-        "is_servable": False,
-        "problems": [],
-        "rows": len(asked),
-        "signatures": [],
-        "largest_difference": None,
-    }
+    signatures: tuple[str, ...] = ()
+    difference: float | None = None
+    problems: list[str] = []
     try:
         with closing(load(folder)) as model:
             # TensorFlow adds further signatures, such as __saved_model_init_op.
-            names = [name for name in model.signatures if not name.startswith("__saved_model")]
-            report["signatures"] = names
-            report["problems"] += _compare(model, columns, asked, report)
+            signatures = tuple(n for n in model.signatures if not n.startswith("__saved_model"))
+            problems += _signature_problems(model, columns)
+            if not problems:
+                serialized = _serialized(asked, columns)
+                found, difference = _compare(model, columns, asked, serialized)
+                problems += found
+            if difference is not None:
+                problems += _transform_problems(model, serialized)
     except InstanceError as error:
-        report["problems"].append(f"The rows cannot be sent as plain values: {error.message}")
+        problems.append(f"The rows cannot be sent as plain values: {error.message}")
     except (StatusError, LookupError, TypeError, ValueError) as error:
         name = error.code if isinstance(error, StatusError) else type(error).__name__
         text = (str(error).strip().splitlines() or [""])[0]
-        report["problems"].append(f"{name}: {text[:500]}")
-    report["is_servable"] = not report["problems"]
-    return report
+        problems.append(f"{name}: {text[:500]}")
+    return ServingReport(
+        is_servable=not problems,
+        problems=tuple(problems),
+        rows=len(asked),
+        signatures=signatures,
+        largest_difference=difference,
+    )
 
 
-def _compare(
-    model: SavedModel, columns: Sequence[ColumnSpec], rows: Sequence[Row], report: dict[str, Any]
-) -> list[str]:
-    import numpy as np
-
+def _signature_problems(model: SavedModel, columns: Sequence[ColumnSpec]) -> list[str]:
     lacking = {SERVING_DEFAULT, TF_EXAMPLE, TRANSFORM_FEATURES} - set(model.signatures)
     if lacking:
         return [f"The model lacks the signature {name!r}" for name in sorted(lacking)]
@@ -84,7 +108,15 @@ def _compare(
     found = {name: _type_name(spec.dtype) for name, spec in inputs.items()}
     if found != expected:
         return [f"{SERVING_DEFAULT} takes {found}, not {expected}"]
-    serialized = np.array([serialize(row, columns) for row in rows], object)
+    return []
+
+
+def _compare(
+    model: SavedModel, columns: Sequence[ColumnSpec], rows: Sequence[Row], serialized: np.ndarray
+) -> tuple[list[str], float | None]:
+    """What is wrong with the answers, and their largest difference where both are probabilities."""
+    import numpy as np
+
     plain = model.run(SERVING_DEFAULT, wire_arrays(rows, columns))[PROBABILITY]
     parsed = model.run(TF_EXAMPLE, {"examples": serialized})[PROBABILITY]
     problems = []
@@ -95,19 +127,29 @@ def _compare(
             bad = int(np.flatnonzero(~((answer >= 0) & (answer <= 1)))[0])
             problems.append(f"{name} answers {answer[bad]} for the row {dict(rows[bad])}")
     if problems:
-        return problems
+        return problems, None
     difference = np.abs(plain - parsed)
-    report["largest_difference"] = float(difference.max())
     worst = int(difference.argmax())
     if difference[worst] > TOLERANCE:
         problems.append(
             f"{SERVING_DEFAULT} answers {plain[worst]} and {TF_EXAMPLE} {parsed[worst]} "
             f"for the row {dict(rows[worst])}"
         )
-    for name, values in model.run(TRANSFORM_FEATURES, {"examples": serialized}).items():
-        if len(values) != len(rows):
-            problems.append(f"{TRANSFORM_FEATURES} answers {len(values)} rows of {name!r}")
-    return problems
+    return problems, float(difference.max())
+
+
+def _transform_problems(model: SavedModel, serialized: np.ndarray) -> list[str]:
+    return [
+        f"{TRANSFORM_FEATURES} answers {len(values)} rows of {name!r}"
+        for name, values in model.run(TRANSFORM_FEATURES, {"examples": serialized}).items()
+        if len(values) != len(serialized)
+    ]
+
+
+def _serialized(rows: Sequence[Row], columns: Sequence[ColumnSpec]) -> np.ndarray:
+    import numpy as np
+
+    return np.array([serialize(row, columns) for row in rows], object)
 
 
 def _type_name(dtype: str) -> str:
@@ -117,19 +159,18 @@ def _type_name(dtype: str) -> str:
     return dtype if dtype == "string" else np.dtype(NUMPY_TYPES[dtype]).name
 
 
-def variants(rows: Iterable[Row], columns: Sequence[ColumnSpec]) -> list[dict[str, Any]]:
+def variants(rows: Iterable[Row], columns: Sequence[ColumnSpec]) -> list[Row]:
     """Each row with each column missing (where nullable), and with each empty or zero."""
-    changed: list[dict[str, Any]] = []
+    changed: list[Row] = []
     for row in rows:
         for column in columns:
             if column.nullable:
                 changed.append({**row, column.name: None})
-            nothing: Any = {"long": 0, "double": 0.0, "boolean": False}.get(column.type, "")
-            changed.append({**row, column.name: nothing})
+            changed.append({**row, column.name: PLACEHOLDERS[DTYPES[column.type]]})
     return changed
 
 
-def wire_arrays(rows: Sequence[Row], columns: Sequence[ColumnSpec]) -> dict[str, Any]:
+def wire_arrays(rows: Sequence[Row], columns: Sequence[ColumnSpec]) -> dict[str, np.ndarray]:
     """Rows as the inputs of ``serving_default``, one array [n] per input.
 
     Raises:
@@ -148,7 +189,7 @@ def wire_arrays(rows: Sequence[Row], columns: Sequence[ColumnSpec]) -> dict[str,
     }
 
 
-def _bytes(value: Any) -> Any:
+def _bytes(value: WireValue) -> WireValue | bytes:
     return value.encode() if isinstance(value, str) else value
 
 
@@ -163,7 +204,7 @@ def serialize(row: Row, columns: Sequence[ColumnSpec]) -> bytes:
             continue
         feature = example.features.feature[column.name]
         if column.example_type == "bytes":
-            feature.bytes_list.value.append(value.encode())
+            feature.bytes_list.value.append(str(value).encode())
         elif column.example_type == "int64":
             feature.int64_list.value.append(int(value))
         else:
@@ -173,7 +214,7 @@ def serialize(row: Row, columns: Sequence[ColumnSpec]) -> bytes:
 
 def sample_rows(
     patterns: Sequence[str], columns: Sequence[ColumnSpec], count: int = SAMPLE_ROWS
-) -> list[dict[str, Any]]:
+) -> list[Row]:
     """Raw rows spread over the first records of TFRecord files; read-only and deterministic.
 
     Args:
@@ -192,8 +233,8 @@ def sample_rows(
     return [_row(tf.train.Example.FromString(record), columns) for record in chosen]
 
 
-def _row(example: Any, columns: Sequence[ColumnSpec]) -> dict[str, Any]:
-    row: dict[str, Any] = {}
+def _row(example: Any, columns: Sequence[ColumnSpec]) -> Row:
+    row: dict[str, WireValue | None] = {}
     for column in columns:
         feature = example.features.feature.get(column.name)
         kind = feature.WhichOneof("kind") if feature is not None else None

@@ -8,6 +8,7 @@ from typing import Any
 
 from tfx_pipeline.modules.layout import MAX_WORDS, Layout
 from tfx_pipeline.modules.network import pack
+from tfx_pipeline.modules.tensors import ParseSpec, Tensors
 from tfx_pipeline.spec import ColumnSpec
 
 READ_ROWS = 8192
@@ -42,7 +43,7 @@ def row_bytes(layout: Layout, own: int = 0) -> int:
     return 4 * (values + 1)
 
 
-def feature_spec(raw_spec: dict[str, Any], inputs: Sequence[ColumnSpec]) -> dict[str, Any]:
+def feature_spec(raw_spec: ParseSpec, inputs: Sequence[ColumnSpec]) -> ParseSpec:
     """Returns the parsing specification of the columns that the model reads.
 
     Args:
@@ -54,9 +55,9 @@ def feature_spec(raw_spec: dict[str, Any], inputs: Sequence[ColumnSpec]) -> dict
 
 def transformed(
     patterns: Sequence[str],
-    parse: dict[str, Any],
+    parse: ParseSpec,
     label: str,
-    transform: Callable[[dict[str, Any]], dict[str, Any]],
+    transform: Callable[[Tensors], Tensors],
     layout: Layout,
     *,
     shuffle_seed: int | None = None,

@@ -7,15 +7,16 @@ ones, which makes training and serving fast.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from itertools import accumulate
 from typing import Any
 
 from goldlake_core.contracts.sections import Training
 from tfx_pipeline.modules.layout import OWN, IdOutput, Layout
+from tfx_pipeline.modules.tensors import Tensors
 
 
-def pack(outputs: Mapping[str, Any], layout: Layout) -> list[Any]:
+def pack(outputs: Tensors, layout: Layout) -> list[Any]:
     """Transform's outputs as the network's inputs.
 
     Args:

@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 
 from goldlake_core.contracts.sections import Feature
 from tfx_pipeline.modules import layout
-from tfx_pipeline.spec import FeatureSpec, preprocessing_function
+from tfx_pipeline.modules.tensors import Tensors
+from tfx_pipeline.spec import FeatureSpec, JsonObject, preprocessing_function
 
 CROSS_SEPARATOR = "\x1f"
 QUANTILE_ERROR = 0.001
@@ -34,7 +35,7 @@ class Dense(NamedTuple):
     present: Any
 
 
-def preprocessing_fn(inputs: Mapping[str, Any], custom_config: Mapping[str, Any]) -> dict[str, Any]:
+def preprocessing_fn(inputs: Tensors, custom_config: JsonObject) -> Tensors:
     """Turns raw columns into ids and numbers; called by TFX Transform while it traces the graph.
 
     Args:
@@ -47,7 +48,7 @@ def preprocessing_fn(inputs: Mapping[str, Any], custom_config: Mapping[str, Any]
     """
     spec = FeatureSpec.from_json(custom_config)
     columns = {column.name: dense(inputs[column.name]) for column in spec.inputs}
-    outputs: dict[str, Any] = {}
+    outputs: Tensors = {}
     for feature in spec.features:
         outputs |= _KINDS[feature.kind](feature, columns)
     own = preprocessing_function(spec)
@@ -95,7 +96,7 @@ def _number(column: Dense) -> Any:
     return tf.cast(column.values, tf.float32)
 
 
-def _categorical(feature: Feature, columns: Mapping[str, Dense]) -> dict[str, Any]:
+def _categorical(feature: Feature, columns: Mapping[str, Dense]) -> Tensors:
     import tensorflow as tf
 
     column = columns[feature.columns[0]]
@@ -140,7 +141,7 @@ def _lookup(
     return found + layout.RESERVED
 
 
-def _numeric(feature: Feature, columns: Mapping[str, Dense]) -> dict[str, Any]:
+def _numeric(feature: Feature, columns: Mapping[str, Dense]) -> Tensors:
     import tensorflow as tf
     import tensorflow_transform as tft
 
@@ -179,7 +180,7 @@ def _or_missing(value: Any, present: Any) -> Any:
     return tf.where(present, value + 1, tf.constant(layout.MISSING, tf.int64))
 
 
-def _cyclic(feature: Feature, columns: Mapping[str, Dense]) -> dict[str, Any]:
+def _cyclic(feature: Feature, columns: Mapping[str, Dense]) -> Tensors:
     import tensorflow as tf
 
     column = columns[feature.columns[0]]
@@ -195,7 +196,7 @@ def _cyclic(feature: Feature, columns: Mapping[str, Dense]) -> dict[str, Any]:
     }
 
 
-def _position(feature: Feature, columns: Mapping[str, Dense]) -> dict[str, Any]:
+def _position(feature: Feature, columns: Mapping[str, Dense]) -> Tensors:
     latitude, longitude = (columns[name] for name in feature.columns)
     cells = int(feature.params["cells"])
     # Quantile cells, not squares of equal size: events crowd in a few places, and squares would put
@@ -205,7 +206,7 @@ def _position(feature: Feature, columns: Mapping[str, Dense]) -> dict[str, Any]:
     return {f"{feature.name}__cell": _or_missing(cell, latitude.present & longitude.present)}
 
 
-def _crossed(feature: Feature, columns: Mapping[str, Dense]) -> dict[str, Any]:
+def _crossed(feature: Feature, columns: Mapping[str, Dense]) -> Tensors:
     import tensorflow as tf
 
     # A leading "=" keeps the empty string apart from a missing value.
@@ -218,7 +219,7 @@ def _crossed(feature: Feature, columns: Mapping[str, Dense]) -> dict[str, Any]:
     return {f"{feature.name}__cross": tf.strings.to_hash_bucket_fast(joined, buckets)}
 
 
-def _words(feature: Feature, columns: Mapping[str, Dense]) -> dict[str, Any]:
+def _words(feature: Feature, columns: Mapping[str, Dense]) -> Tensors:
     import tensorflow as tf
 
     column = columns[feature.columns[0]]
@@ -233,7 +234,7 @@ def _words(feature: Feature, columns: Mapping[str, Dense]) -> dict[str, Any]:
     return {name: tf.where(column.present[:, None], ids, only_missing[None, :])}
 
 
-def _own_columns(columns: Mapping[str, Any]) -> Any:
+def _own_columns(columns: Tensors) -> Any:
     import tensorflow as tf
 
     return tf.stack([tf.cast(columns[name], tf.float32) for name in sorted(columns)], axis=1)

@@ -16,12 +16,13 @@ The first two answer ``probability``, float32 [n].
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from goldlake_core.contracts.wire import inputs_of
 from tfx_pipeline.modules.layout import Layout
 from tfx_pipeline.modules.network import pack
+from tfx_pipeline.modules.tensors import ParseSpec, Tensors
 from tfx_pipeline.spec import ColumnSpec
 
 SERVING_DEFAULT = "serving_default"
@@ -30,9 +31,7 @@ TRANSFORM_FEATURES = "transform_features"
 PROBABILITY = "probability"
 
 
-def raw_features(
-    wire: Mapping[str, Any], columns: Sequence[ColumnSpec], parse: Mapping[str, Any]
-) -> dict[str, Any]:
+def raw_features(wire: Tensors, columns: Sequence[ColumnSpec], parse: ParseSpec) -> Tensors:
     """The tensors of ``serving_default`` as the parser of tf.Example would give them.
 
     Args:
@@ -42,7 +41,7 @@ def raw_features(
     """
     import tensorflow as tf
 
-    raw: dict[str, Any] = {}
+    raw: Tensors = {}
     for column in columns:
         values = wire[column.name]
         present = _is_present(wire, column)
@@ -60,7 +59,7 @@ def raw_features(
     return raw
 
 
-def _is_present(wire: Mapping[str, Any], column: ColumnSpec) -> Any:
+def _is_present(wire: Tensors, column: ColumnSpec) -> Any:
     import tensorflow as tf
 
     values, null = wire[column.name], column.wire_null
@@ -79,7 +78,7 @@ def save_model(
     transform: Any,
     layout: Layout,
     columns: Sequence[ColumnSpec],
-    parse: Mapping[str, Any],
+    parse: ParseSpec,
 ) -> None:
     """Writes the SavedModel with its three signatures.
 
@@ -93,17 +92,17 @@ def save_model(
     """
     import tensorflow as tf
 
-    def answer(raw: dict[str, Any]) -> dict[str, Any]:
+    def answer(raw: Tensors) -> Tensors:
         probability = model(pack(transform(raw), layout), training=False)
         return {PROBABILITY: tf.reshape(probability, [-1])}
 
-    def serving_default(**wire: Any) -> dict[str, Any]:
+    def serving_default(**wire: Any) -> Tensors:
         return answer(raw_features(wire, columns, parse))
 
-    def tf_example(examples: Any) -> dict[str, Any]:
+    def tf_example(examples: Any) -> Tensors:
         return answer(tf.io.parse_example(examples, dict(parse)))
 
-    def transform_features(examples: Any) -> dict[str, Any]:
+    def transform_features(examples: Any) -> Tensors:
         return transform(tf.io.parse_example(examples, dict(parse)))
 
     wire = {

@@ -118,7 +118,7 @@ def _eval_auc(split: Any) -> Any:
     import keras
 
     class EvalAuc(keras.callbacks.Callback):
-        def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
             labels, scores = predictions(self.model, split)
             if logs is not None:
                 logs["val_auc"] = auc(labels, scores)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from goldlake.cli import completion
-from goldlake.cli.common import json_option, print_json, report_errors
+from goldlake.cli.common import json_option, report, report_errors
+from goldlake.cli.printing import say, say_lines
 
 if TYPE_CHECKING:
     from goldlake.workflows.check import CheckReport
@@ -26,18 +27,17 @@ def check(usecase: str, as_json: bool) -> None:
     Nothing of the use case is run, and neither Spark nor TensorFlow is started. A warning is about
     what is valid but probably not intended.
     """
-    import msgspec
-
     from goldlake.workflows.check import check_usecase
 
-    report = check_usecase(usecase)
-    if as_json:
-        print_json(msgspec.to_builtins(report))
-    else:
-        for finding in report.findings:
-            click.echo(finding.message)
-        click.echo(summary(report))
-    sys.exit(CONTRACT_EXIT_CODE if report.errors else 0)
+    checked = check_usecase(usecase)
+    report(checked, as_json, _print_findings)
+    sys.exit(CONTRACT_EXIT_CODE if checked.errors else 0)
+
+
+def _print_findings(checked: CheckReport) -> None:
+    for finding in checked.findings:
+        say_lines(finding.message)
+    say(summary(checked))
 
 
 def summary(report: CheckReport) -> str:

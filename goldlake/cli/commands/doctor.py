@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
 
 import click
 
-from goldlake.cli.common import home_option, json_option, print_json, report_errors
+from goldlake.cli.common import report, reports
+from goldlake.cli.printing import say
+
+if TYPE_CHECKING:
+    from goldlake_core.documents.reports import Findings
 
 
 @click.command()
-@home_option
-@json_option
-@report_errors
+@reports
 def doctor(home: str | None, as_json: bool) -> None:
     """Say what this machine lacks, and the command that fixes it (exit code 3 if anything)."""
     from goldlake.workflows import homes
@@ -20,12 +23,13 @@ def doctor(home: str | None, as_json: bool) -> None:
     from goldlake_core.documents.reports import Findings
 
     found = findings(homes.choose(home).home)
-    if as_json:
-        print_json(Findings(findings=tuple(found)))
-    else:
-        for finding in found:
-            mark = click.style("✓", fg="green") if finding.is_ok else click.style("✗", fg="red")
-            click.echo(f"  {mark} {finding.name:<13} {finding.found}")
-            if not finding.is_ok:
-                click.echo(f"      wanted: {finding.wanted}. Next: {finding.fix}")
+    report(Findings(findings=tuple(found)), as_json, _print_findings)
     sys.exit(0 if all(finding.is_ok for finding in found) else 3)
+
+
+def _print_findings(document: Findings) -> None:
+    for finding in document.findings:
+        mark = ("✓", "green") if finding.is_ok else ("✗", "red")
+        say("  ", mark, f" {finding.name:<13} {finding.found}")
+        if not finding.is_ok:
+            say(f"      wanted: {finding.wanted}. Next: {finding.fix}")

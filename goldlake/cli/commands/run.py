@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from goldlake.cli import completion
-from goldlake.cli.common import home_option, json_option, print_json, report_errors
+from goldlake.cli.common import report, reports, used_home
 
 
 @click.command()
@@ -33,9 +33,7 @@ from goldlake.cli.common import home_option, json_option, print_json, report_err
 )
 @click.option("--since", metavar="DAY", help="First day wanted, YYYY-MM-DD.")
 @click.option("--until", metavar="DAY", help="First day no longer wanted, YYYY-MM-DD.")
-@home_option
-@json_option
-@report_errors
+@reports
 def run(usecase: str, home: str | None, as_json: bool, **options: Any) -> None:
     """Run end to end: ingest, refine, export, train, push, promote, and ask the served model.
 
@@ -43,19 +41,13 @@ def run(usecase: str, home: str | None, as_json: bool, **options: Any) -> None:
     """
     from goldlake.cli import account
     from goldlake.cli.progress import Progress
-    from goldlake.workflows import homes
     from goldlake.workflows.run import EMBEDDED, RunRequest, run_whole
     from goldlake_core.storage.home import DEMO_HOME
 
     request = RunRequest(usecase=usecase, **options)
     default = DEMO_HOME if request.source == EMBEDDED else None
-    place = homes.choose(home, default).home
-    homes.remember(place)
+    place = used_home(home, default, is_made=True)
     with Progress(account.SUMMARIES) as progress:
         document = run_whole(request, place, progress)
-    exit_code = document.exit_code
-    if as_json:
-        print_json(document)
-    else:
-        account.print_account(document)
-    sys.exit(exit_code)
+    report(document, as_json, account.print_account)
+    sys.exit(document.exit_code)

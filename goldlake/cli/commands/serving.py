@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
 from goldlake.cli import completion
-from goldlake.cli.common import home_option, json_option, print_json, report_errors
+from goldlake.cli.common import home_option, json_option, report, report_errors
+from goldlake.cli.printing import say, say_wrapped
+
+if TYPE_CHECKING:
+    from goldlake_core.documents.reports import Predictions
 
 
 @click.command()
@@ -24,7 +28,7 @@ def serve(rest_port: int, host: str, model_config_file: str | None, home: str | 
     from goldlake.workflows.serve import serve_models
 
     def ready(url: str) -> None:
-        click.echo(f"Serving at {url}/v1/models. Stop with Ctrl-C.")
+        say(f"Serving at {url}/v1/models. Stop with Ctrl-C.")
 
     signal_number = serve_models(homes.choose(home).home, model_config_file, rest_port, host, ready)
     sys.exit(128 + signal_number if signal_number else 0)
@@ -50,11 +54,12 @@ def predict(model: str, source: TextIO, url: str, label: str | None, as_json: bo
     from goldlake_core.documents.reports import Predictions
 
     answers = predictions(model, _instances(source.read()), url, label)
-    if as_json:
-        print_json(Predictions(predictions=tuple(answers)))
-    else:
-        for answer in answers:
-            click.echo(json.dumps(answer))
+    report(Predictions(predictions=tuple(answers)), as_json, _print_answers)
+
+
+def _print_answers(document: Predictions) -> None:
+    for answer in document.predictions:
+        say_wrapped(json.dumps(answer))
 
 
 def _instances(text: str) -> list[dict[str, Any]]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import csv
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from goldlake.cli import completion
-from goldlake.cli.common import home_option, json_option, print_json, report_errors
+from goldlake.cli.common import reports
 
 if TYPE_CHECKING:
     from lakehouse.rows import Rows
@@ -23,68 +23,57 @@ if TYPE_CHECKING:
     "--limit", type=click.IntRange(min=0), default=20, show_default=True, help="Most rows to show."
 )
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV with a header line.")
-@home_option
-@json_option
-@report_errors
+@reports
 def show(
-    table: str,
-    where: str | None,
-    columns: str | None,
-    limit: int,
-    as_csv: bool,
-    home: str | None,
-    as_json: bool,
+    table: str, columns: str | None, as_csv: bool, home: str | None, as_json: bool, **options: Any
 ) -> None:
     """Show rows of a table at its newest version or at version V. Starts no JVM."""
-    from goldlake.cli.printing import plain, value_text
-    from goldlake.workflows import homes
+    from goldlake.cli.printing import plain, printable, say_json, value_text
+    from goldlake.workflows import homes, views
     from goldlake_core.contracts.errors import UsageError
-    from goldlake_core.contracts.ids import TableId
     from goldlake_core.documents.reports import RowsView
-    from lakehouse.rows import read_rows
 
     if as_csv and as_json:
         raise UsageError("--csv and --json exclude each other", valid="one of the two")
     chosen = homes.choose(home)
     wanted = tuple(name.strip() for name in (columns or "").split(",") if name.strip())
-    found = read_rows(TableId.parse(table), chosen.home, where=where, columns=wanted, limit=limit)
+    found = views.rows(table, chosen.home, columns=wanted, **options)
     if as_json:
         rows = (dict(zip(found.columns, map(plain, row), strict=True)) for row in found.rows)
-        print_json(RowsView(table=found.table, total=found.total, rows=tuple(rows)))
+        say_json(RowsView(table=found.table, total=found.total, rows=tuple(rows)))
     elif as_csv:
         writer = csv.writer(sys.stdout, lineterminator="\r\n")
-        writer.writerow(found.columns)
-        writer.writerows([value_text(value) for value in row] for row in found.rows)
+        # A terminal gets what it can show; a file or another program the very values.
+        text = printable if sys.stdout.isatty() else str
+        writer.writerow(map(text, found.columns))
+        writer.writerows([text(value_text(value)) for value in row] for row in found.rows)
     else:
         _print_rows(found)
 
 
 def _print_rows(found: Rows) -> None:
-    from rich.text import Text
+    from goldlake.cli.printing import console, printable, say, say_wrapped
 
-    from goldlake.cli.printing import console
-
-    out = console()
     shown = f"{len(found.rows):,} of {found.total:,} rows"
-    out.print(Text(f"{found.table}: {shown}", style="bold"), soft_wrap=True)
+    say((f"{found.table}: {shown}", "bold"))
+    names = [printable(name) for name in found.columns]
     texts = [[_cell(value) for value in row] for row in found.rows]
     if len(texts) == 1:
-        width = max((len(name) for name in found.columns), default=0)
-        for name, text in zip(found.columns, texts[0], strict=True):
-            out.print(Text(f"  {name:<{width}}  ", style="dim") + Text(text, style="default"))
+        width = max(map(len, names), default=0)
+        for name, text in zip(names, texts[0], strict=True):
+            say_wrapped((f"  {name:<{width}}  ", "dim"), text)
         return
     widths = [
         min(MOST_WIDE, max([len(name), *(len(row[index]) for row in texts)]))
-        for index, name in enumerate(found.columns)
+        for index, name in enumerate(names)
     ]
-    count = _fitting(widths, out.width)
-    out.print(Text(_line(found.columns, widths[:count]), style="dim"), soft_wrap=True)
+    count = _fitting(widths, console().width)
+    say((_line(names, widths[:count]), "dim"))
     for row in texts:
-        out.print(Text(_line(row, widths[:count])), soft_wrap=True)
+        say(_line(row, widths[:count]))
     if count < len(widths):
-        left_out = ", ".join(found.columns[count:])
-        out.print(Text(f"Not shown, for lack of width: {left_out}", style="dim"))
-        out.print(Text("Choose with --columns, or print all with --csv.", style="dim"))
+        say_wrapped((f"Not shown, for lack of width: {', '.join(names[count:])}", "dim"))
+        say_wrapped(("Choose with --columns, or print all with --csv.", "dim"))
 
 
 def _cell(value: object) -> str:
@@ -108,7 +97,7 @@ def _fitting(widths: list[int], width: int) -> int:
     return len(widths)
 
 
-def _line(texts: tuple[str, ...] | list[str], widths: list[int]) -> str:
+def _line(texts: list[str], widths: list[int]) -> str:
     cells = []
     for text, width in zip(texts, widths, strict=False):
         cells.append((text if len(text) <= width else text[: width - 1] + "…").ljust(width))

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import click
 
-from goldlake.cli import completion
+from goldlake.cli import completion, printing
 from goldlake.cli.common import json_option, report_errors
 
 
@@ -39,21 +38,22 @@ def source(usecase: str, data: tuple[Path, ...], as_json: bool, **options: Any) 
     """Serve the use case's API on loopback, from real exports or generated rows."""
     from goldlake.simulators import server as simulator
     from goldlake_core.contracts.registry import load_usecase
+    from goldlake_core.documents.reports import SourceAddress
 
     def ready(url: str) -> None:
         if as_json:
-            click.echo(json.dumps({"url": url}))
+            printing.say_json(SourceAddress(url=url), indent=None)
         else:
             what = ", ".join(str(file) for file in data) or (
                 f"{options['rows']:,} generated rows, seed {options['seed']}"
             )
-            click.echo(f"{usecase} at {url} ({what}). Stop with Ctrl-C.")
-            click.echo(f"Next: goldlake ingest {usecase} --source {url}")
+            printing.say(f"{usecase} at {url} ({what}). Stop with Ctrl-C.")
+            printing.say(f"Next: goldlake ingest {usecase} --source {url}")
 
     simulator.serve(
         load_usecase(usecase),
         data=list(data),
         on_ready=ready,
-        warn=lambda message: click.echo(f"warning: {message}", err=True),
+        warn=lambda message: printing.say(f"warning: {message}", is_error=True),
         **options,
     )

@@ -31,8 +31,8 @@ class Record:
 
     Attributes:
         id: The row's ``:id``; versions of a row share it.
-        created_at: ``:created_at``, UTC with milliseconds and Z.
-        updated_at: ``:updated_at``, likewise.
+        created_at: The row's ``:created_at``, UTC with milliseconds and Z.
+        updated_at: The row's ``:updated_at``, written alike.
         body: The row's own fields as a JSON object.
     """
 

@@ -26,6 +26,8 @@ from goldlake.simulators.socrata.query import answer
 from goldlake.simulators.socrata.records import EPOCH
 from goldlake.simulators.socrata.values import SoqlError
 from goldlake_core.asgi import Receive, Scope, Send
+from goldlake_core.documents import codec
+from goldlake_core.documents.lakehouse import Identity
 from lakehouse.sources.socrata import IDENTITY_HEADER, Told
 
 _FAULT_ANSWERS = {
@@ -76,12 +78,40 @@ class Reply:
     headers: Mapping[str, str]
 
 
+class About(msgspec.Struct, frozen=True, kw_only=True):
+    """The answer to ``GET /``: what is served.
+
+    Attributes:
+        dataset: Id of the data set.
+        path: Path of its rows.
+        identity: Which source they come from.
+        inputs: What they are made from.
+        rows: Number of rows.
+        versions: Number of their versions.
+        earliest: Instant of the first version, as ``from``.
+        latest: Instant of the last version, as ``until``.
+        at: The portal's instant, or null for the end of all times.
+        speed: Seconds that pass at the portal in one second, or null.
+    """
+
+    dataset: str
+    path: str
+    identity: Identity
+    inputs: Identity
+    rows: int
+    versions: int
+    earliest: str | None = msgspec.field(name="from")
+    latest: str | None = msgspec.field(name="until")
+    at: str | None
+    speed: float | None
+
+
 class Portal:
     """The application. One data set; read-only.
 
     Attributes:
         dataset_id: The data set's 4x4 id.
-        dataset: Its rows.
+        dataset: The rows that the portal publishes.
         told: What the header says of the data set's rows.
         clock: Which versions are visible.
         faults: What goes wrong on request.
@@ -124,15 +154,15 @@ class Portal:
         """The answer to a request, without the socket.
 
         Args:
-            method: HTTP method.
-            path: Decoded path.
+            method: Method of the HTTP request.
+            path: Path of the request, decoded.
             query: Query string as sent.
             headers: By lower-case name.
         """
         if method not in ("GET", "HEAD"):
             return _error(405, "method_not_allowed", f"{method} is not allowed", data={})
         if path == "/":
-            return Reply(200, orjson.dumps(self.about()) + b"\n", {})
+            return Reply(200, orjson.dumps(codec.plain(self.about())) + b"\n", {})
         if path != f"/resource/{self.dataset_id}.json":
             wanted = path.rsplit("/", 1)[-1].removesuffix(".json")
             return _error(404, "dataset.missing", "Not found", data={"id": wanted})
@@ -144,21 +174,20 @@ class Portal:
         except (RecursionError, UnicodeDecodeError, OverflowError) as error:
             return _error(400, "query.compiler.malformed", str(error), data={})
 
-    def about(self) -> dict[str, Any]:
+    def about(self) -> About:
         """What is served: data set, identity, rows and versions, the portal's time."""
-        dataset, path = self.dataset, f"/resource/{self.dataset_id}.json"
-        return {
-            "dataset": self.dataset_id,
-            "path": path,
-            "identity": dict(self.told.identity),
-            "inputs": dict(self.told.inputs),
-            "rows": len(dataset),
-            "versions": dataset.versions,
-            "from": dataset.earliest,
-            "until": dataset.latest,
-            "at": self.clock.at(),
-            "speed": self.clock.speed,
-        }
+        return About(
+            dataset=self.dataset_id,
+            path=f"/resource/{self.dataset_id}.json",
+            identity=self.told.identity,
+            inputs=self.told.inputs,
+            rows=len(self.dataset),
+            versions=self.dataset.versions,
+            earliest=self.dataset.earliest,
+            latest=self.dataset.latest,
+            at=self.clock.at(),
+            speed=self.clock.speed,
+        )
 
     def _rows(self, parameters: list[tuple[str, str]], known_tag: str | None) -> Reply:
         at = self.clock.at()

@@ -59,7 +59,7 @@ def answer(parameters: Iterable[tuple[str, str]], dataset: Dataset, at: str | No
     """What the portal answers at an instant.
 
     Args:
-        parameters: URL parameters.
+        parameters: Parameters of the URL by name.
         dataset: The data set they are sent to.
         at: The newest ``:updated_at`` that is published by then, or None for everything.
 
@@ -182,7 +182,7 @@ def _aggregate_type(function: str, field: str, dataset: Dataset) -> str:
 
 def _aggregated(
     query: _Query, aggregates: Sequence[Selected], types: Mapping[str, str]
-) -> dict[str, Any]:
+) -> dict[str, object]:
     calls = [
         f"{part.function}({'*' if part.field == '*' else query.dataset.column(part.field)})"
         for part in aggregates

@@ -12,31 +12,32 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from typing import Any
+from typing import Any, TypeAlias
 from zoneinfo import ZoneInfo
 
 from goldlake.simulators.socrata.dataset import Dataset, Record
 from goldlake.simulators.socrata.values import SYSTEM_TYPES, time_text
+from goldlake_core.contracts.column_types import COLUMN_TYPES, TIMES, Family
 from goldlake_core.contracts.errors import UsageError
 from goldlake_core.contracts.sections import UseCase
 from lakehouse.sources.base import json_line
 
 EPOCH = "1970-01-01T00:00:00.000Z"
 
-_TYPES = {
-    "string": "text",
-    "long": "number",
-    "double": "number",
-    "boolean": "checkbox",
-    "timestamp": "floating_timestamp",
-    "date": "floating_timestamp",
+_TYPES: Mapping[Family, str] = {
+    "text": "text",
+    "number": "number",
+    "truth": "checkbox",
+    "time": "floating_timestamp",
 }
+"""SODA type of a field by what its values are."""
 _NUMBER = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?")
 _PORTAL_TIME = re.compile(r"(\d\d)/(\d\d)/(\d{4})(?: (\d\d):(\d\d):(\d\d) ([AP]M))?")
 _POSITION = re.compile(r"\((-?\d+(?:\.\d+)?), *(-?\d+(?:\.\d+)?)\)")
 _NO_ADDRESS = '{"address": "", "city": "", "state": "", "zip": ""}'
 
-Row = dict[str, Any]
+Row: TypeAlias = dict[str, Any]
+"""A row by field. Its values are what an export or a generator gives: texts, or any JSON."""
 
 
 @dataclass(frozen=True)
@@ -61,15 +62,15 @@ class Shape:
     def of(cls, usecase: UseCase) -> Shape:
         """The shape of a use case's source."""
         silver = usecase.silver
-        times = {
-            c.name: c
-            for c in silver.columns
-            if c.type in ("timestamp", "date") and "." not in c.field
-        }
+        times = {c.name: c for c in silver.columns if c.type in TIMES and "." not in c.field}
         version, event = times.get(silver.version), times.get(silver.event_time)
         zones = [c.time_zone for c in (version, event, *times.values()) if c and c.time_zone]
         return cls(
-            types={c.field: _TYPES[c.type] for c in silver.columns if "." not in c.field},
+            types={
+                c.field: _TYPES[COLUMN_TYPES[c.type].family]
+                for c in silver.columns
+                if "." not in c.field
+            },
             key=tuple(silver.column(name).field for name in silver.key),
             updated=version.field if version else None,
             happened=event.field if event else None,
@@ -214,18 +215,18 @@ def api_field(title: str) -> str:
     return re.sub(r"[^0-9a-z]+", "_", text.lower()).strip("_")
 
 
-class _Memo(dict[str, Any]):
+class _Memo(dict[str, str]):
     """A function of a text, computed once per text."""
 
-    def __init__(self, function: Callable[[str], Any]) -> None:
+    def __init__(self, function: Callable[[str], str]) -> None:
         super().__init__()
         self._function = function
 
-    def __missing__(self, text: str) -> Any:
+    def __missing__(self, text: str) -> str:
         value = self[text] = self._function(text)
         return value
 
-    def __call__(self, text: str) -> Any:
+    def __call__(self, text: str) -> str:
         return self[text]
 
 

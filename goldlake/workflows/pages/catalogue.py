@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from goldlake.workflows.pages.reference import table
-from goldlake_core.contracts import ids, schemas, wire
+from goldlake_core.contracts import ids, wire
 from goldlake_core.contracts.sections import (
     Column,
     Feature,
@@ -17,6 +17,7 @@ from goldlake_core.contracts.sections import (
     UseCase,
     WireNull,
 )
+from lakehouse import sql_rules
 
 
 def data_catalogue(usecase: UseCase) -> str:
@@ -34,7 +35,7 @@ def data_catalogue(usecase: UseCase) -> str:
         "Records that break a rule are quarantined under its code:\n",
         table(
             ("reason code", "a row passes when"),
-            [(f"`{code}`", text) for code, text in schemas.reasons(silver).items()],
+            [(f"`{code}`", text) for code, text in sql_rules.reasons(silver).items()],
         ),
         "Rules over several columns:\n" if silver.checks else "",
         table(
@@ -95,7 +96,7 @@ def _allowed(column: Column, *, is_short: bool) -> str:
         return ", ".join(column.domain)
     if column.pattern is not None:
         return f"matches `{column.pattern}`"
-    return schemas.range_text(column)
+    return sql_rules.range_text(column)
 
 
 def _origin(column: Column) -> str:

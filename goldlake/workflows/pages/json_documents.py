@@ -6,15 +6,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
 from goldlake.workflows.check import CheckReport
 from goldlake_core.documents import lakehouse, reports
 
-COMMANDS: dict[str, Any] = {
+COMMANDS: Mapping[str, object] = {
     "check": CheckReport,
     "doctor": reports.Findings,
     "export": lakehouse.Exported,

@@ -6,31 +6,17 @@ types, bounds and names of keys; rules over several keys are only known to the r
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from datetime import date
 from typing import Any, get_args, get_origin
 
 import msgspec
 
+from goldlake.workflows.pages.places import CONTRACT, MODEL, Place
 from goldlake_core.contracts.durations import PATTERN as DURATION
-from goldlake_core.contracts.keys import Declared, Form, declared, keys_of
-from goldlake_core.contracts.model_file import feature_keys
+from goldlake_core.contracts.keys import Declared, Form
 from goldlake_core.contracts.names import MAX_NAME
-from goldlake_core.contracts.sections import (
-    FEATURES,
-    METRICS,
-    Check,
-    Column,
-    DriftLimit,
-    GoldTable,
-    Model,
-    Silver,
-    Source,
-    Split,
-    Threshold,
-    Training,
-    UseCase,
-)
+from goldlake_core.contracts.sections import METRICS
 
 Schema = dict[str, Any]
 
@@ -41,42 +27,12 @@ _TEXTS: Schema = {"type": "array", "items": _TEXT, "uniqueItems": True}
 
 def contract_schema() -> Schema:
     """The schema of ``contract.yaml``."""
-    gold_columns = declared(Column, lambda key: key.in_gold)
-    below: dict[str, Schema] = {
-        "source": _section(keys_of(Source)),
-        "silver": _section(
-            keys_of(Silver),
-            {
-                "columns": _by_name(_section(keys_of(Column))),
-                "checks": _list(_section(keys_of(Check))),
-            },
-        ),
-        "gold": _by_name(
-            _section(keys_of(GoldTable), {"columns": _by_name(_section(gold_columns))})
-        ),
-    }
-    return _document("A use case of goldlake", _section(keys_of(UseCase), below))
+    return _document("A use case of goldlake", _place(CONTRACT))
 
 
 def model_schema() -> Schema:
     """The schema of ``models/NAME.yaml``."""
-    kinds = [_variant(feature_keys(kind), kind) for kind in FEATURES]
-    splits = [_variant(keys_of(Split, kind), kind) for kind in ("relative", "fixed")]
-    metrics = {name: _threshold(metric.high) for name, metric in METRICS.items()}
-    below: dict[str, Schema] = {
-        "split": {"oneOf": splits},
-        "features": _by_name({"oneOf": kinds}),
-        "training": _section(keys_of(Training)),
-        "thresholds": {
-            "type": "object",
-            "properties": metrics,
-            "additionalProperties": False,
-            "minProperties": 1,
-        },
-        "limits": _list(_section(keys_of(DriftLimit))),
-        "examples": _list({"type": "object"}),
-    }
-    return _document("A model of goldlake", _section(keys_of(Model), below))
+    return _document("A model of goldlake", _place(MODEL))
 
 
 def schema_text(schema: Schema) -> str:
@@ -88,36 +44,45 @@ def _document(title: str, schema: Schema) -> Schema:
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": title, **schema}
 
 
-def _section(keys: Iterable[Declared], below: Mapping[str, Schema] | None = None) -> Schema:
-    keys, known = tuple(keys), below or {}
+def _place(place: Place) -> Schema:
+    """The schema of a mapping, or of the several that are alike."""
+    if place.repeated == ".METRIC":
+        return {
+            "type": "object",
+            "properties": {n: _threshold(place.keys, m.high) for n, m in METRICS.items()},
+            "additionalProperties": False,
+            "minProperties": 1,
+        }
+    if place.kinds:
+        schema: Schema = {"oneOf": [_variant(keys, kind) for kind, keys in place.kinds.items()]}
+    else:
+        schema = _section(place.keys, {name: _place(each) for name, each in place.below.items()})
+    if place.repeated == ".NAME":
+        return {"type": "object", "propertyNames": _NAME, "additionalProperties": schema}
+    return {"type": "array", "items": schema} if place.repeated == "[]" else schema
+
+
+def _section(keys: tuple[Declared, ...], below: Mapping[str, Schema]) -> Schema:
     return {
         "type": "object",
-        "properties": {key.name: _key(key, known.get(key.name)) for key in keys},
+        "properties": {key.name: _key(key, below.get(key.name)) for key in keys},
         "required": [key.name for key in keys if key.is_required],
         "additionalProperties": False,
     }
 
 
 def _variant(keys: tuple[Declared, ...], kind: str) -> Schema:
-    schema = _section(keys)
+    schema = _section(keys, {})
     schema["properties"]["kind"] = {**schema["properties"]["kind"], "enum": [kind]}
     return schema
 
 
-def _threshold(high: float | None) -> Schema:
-    schema = _section(keys_of(Threshold))
+def _threshold(keys: tuple[Declared, ...], high: float | None) -> Schema:
+    schema = _section(keys, {})
     if high is not None:
         for name in ("min", "max"):
             schema["properties"][name]["maximum"] = high
     return schema
-
-
-def _by_name(schema: Schema) -> Schema:
-    return {"type": "object", "propertyNames": _NAME, "additionalProperties": schema}
-
-
-def _list(schema: Schema) -> Schema:
-    return {"type": "array", "items": schema}
 
 
 def _key(key: Declared, below: Schema | None) -> Schema:
@@ -202,6 +167,6 @@ _FORMS: Mapping[Form, Callable[[Declared], Schema]] = {
         }
     ),
     Form.FREE: _free,
-    Form.LIST: _always({"type": "array"}),
+    Form.LIST: _always({"type": "array", "items": {"type": "object"}}),
     Form.SLICES: _always({"type": "array", "items": _TEXTS}),
 }

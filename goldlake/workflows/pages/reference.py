@@ -5,23 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import date
 
-from goldlake_core.contracts.keys import Declared, declared, keys_of
-from goldlake_core.contracts.model_file import feature_keys
-from goldlake_core.contracts.sections import (
-    FEATURES,
-    METRICS,
-    Check,
-    Column,
-    DriftLimit,
-    GoldTable,
-    Model,
-    Silver,
-    Source,
-    Split,
-    Threshold,
-    Training,
-    UseCase,
-)
+from goldlake.workflows.pages.places import CONTRACT, MODEL
+from goldlake_core.contracts.keys import Declared
+from goldlake_core.contracts.sections import METRICS
 
 _INTRODUCTION = """\
 # Contract reference
@@ -59,27 +45,7 @@ def contract_reference() -> str:
 
 def pages_of_keys() -> dict[str, dict[str, tuple[Declared, ...]]]:
     """The keys of every mapping, by file and by the mapping's place in it."""
-    features = {f"features.NAME (kind: {kind})": feature_keys(kind) for kind in FEATURES}
-    return {
-        "contract.yaml": {
-            "": keys_of(UseCase),
-            "source": keys_of(Source),
-            "silver": keys_of(Silver),
-            "silver.columns.NAME": keys_of(Column),
-            "silver.checks[]": keys_of(Check),
-            "gold.NAME": keys_of(GoldTable),
-            "gold.NAME.columns.NAME": declared(Column, lambda key: key.in_gold),
-        },
-        "models/NAME.yaml": {
-            "": keys_of(Model),
-            "split (kind: relative)": keys_of(Split, "relative"),
-            "split (kind: fixed)": keys_of(Split, "fixed"),
-            **features,
-            "training": keys_of(Training),
-            "thresholds.METRIC": keys_of(Threshold),
-            "limits[]": keys_of(DriftLimit),
-        },
-    }
+    return {"contract.yaml": dict(CONTRACT.walk()), "models/NAME.yaml": dict(MODEL.walk())}
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -27,7 +27,7 @@ def test_a_table_survives_its_text(
 @given(names, names, st.none() | st.integers(1, MAX_VERSION))
 def test_a_model_survives_its_text(usecase: str, name: str, version: int | None) -> None:
     model = ModelId(usecase, name, version)
-    assert ids.parse_model(str(model)) == model
+    assert ids.ModelId.parse(str(model)) == model
     assert ids.parse(str(model)) == model
 
 
@@ -81,7 +81,7 @@ def test_what_is_no_table(text: str, expected: str) -> None:
 )
 def test_what_is_no_model(text: str) -> None:
     with pytest.raises(UsageError):
-        ids.parse_model(text)
+        ids.ModelId.parse(text)
 
 
 def test_what_is_neither() -> None:

@@ -12,7 +12,7 @@ import yaml
 
 from goldlake.workflows.pages.json_schema import contract_schema, model_schema
 from goldlake.workflows.pages.reference import pages_of_keys
-from goldlake_core.contracts import nodes, read
+from goldlake_core.contracts import read, yaml_entry
 from goldlake_core.contracts.errors import ContractErrors
 from goldlake_core.contracts.keys import Change, Declared, Form
 from goldlake_core.contracts.read import LATER, Errors, read_section
@@ -51,7 +51,7 @@ def read_alone(key: Declared, value: float) -> Errors:
     text = f"{value:.12f}" if key.type is float else f"{value}"
     text = f"[{text}]" if key.type not in (int, float) else text
     errors = Errors()
-    read_section(nodes.parse(f"{key.name}: {text}\n", "f.yaml"), (key,), errors)
+    read_section(yaml_entry.parse(f"{key.name}: {text}\n", "f.yaml"), (key,), errors)
     return errors
 
 

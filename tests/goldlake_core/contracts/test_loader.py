@@ -187,3 +187,11 @@ def test_the_shipped_use_cases_hold() -> None:
     assert usecase.gold["area_day"].column("community_area").nullable is False
     assert usecase.models["arrest"].label == "arrest"
     assert load_contract(str(usecase.folder)) == usecase
+
+
+def test_an_export_has_key_event_time_label_and_features_in_table_order(harbour: UseCase) -> None:
+    table, model = harbour.gold["call_features"], harbour.models["overdue"]
+    assert ",".join(column.name for column in model.export_columns(table)) == (
+        "call_id,arrived,vessel_type,cargo,berth,length_m,crew,pilot,latitude,longitude,overdue,"
+        "hour,weekday"
+    )

@@ -5,6 +5,14 @@ from __future__ import annotations
 import pytest
 
 from lakehouse.checks.expressions import expression_remarks
+from lakehouse.checks.spark_functions import (
+    AGGREGATES,
+    ARGUMENTS,
+    FUNCTIONS,
+    GENERATORS,
+    UNCOUNTED,
+    WINDOWS,
+)
 
 COLUMNS = {
     "berth": "long",
@@ -44,6 +52,17 @@ HOLDS = [
     "name collate UTF8_LCASE = 'x'",
     "berth <=> 1 and berth % 2 = 0 and !is_open",
     "try_to_timestamp(name, 'yyyy') is null",
+    "nvl2(name, berth, 1) > 1 and if(is_open, berth, 2) > 1",
+    "coalesce(name, 'a', 'b', 'c') = 'a' and greatest(berth, 1, 2) > 1",
+    "size(cast(array(berth) as array<decimal(10, 2)>)) > 1",
+    "size(cast(map(name, berth) as map<string, decimal(10, 2)>)) > 1",
+    "regexp_replace(name, 'a', 'b') = 'x' and regexp_replace(name, 'a', 'b', 2) = 'x'",
+    "substring(name, 1, 2) = 'a' and substring(name from 2) = 'b' and trim(name) = 'c'",
+    "date_add(arrived, 1) > date and date_add(DAY, 1, arrived) > date",
+    "aggregate(array(berth), 0L, (x, y) -> x + y) > 1",
+    "make_date(year(arrived), month(arrived), (1 + (2))) > date",
+    "berth div (2) > 1 and berth in(1, 2) and not(is_open) and(is_open) or(is_open)",
+    "array(berth, 2)[least(0, 1)] > 1 and pi() > berth and log(berth) > log(2, berth)",
 ]
 
 
@@ -117,6 +136,33 @@ REFUSED = [
     ("berth + 1", "the rule returns a number, not true or false", VALID),
     ("(name)", "the rule returns a string, not true or false", VALID),
     ("1 < 2", "the rule names no silver column", ALL),
+    (
+        "lower(name, 'x') = 'x'",
+        "lower takes 1 argument, and is called with 2",
+        "lower with 1 argument",
+    ),
+    ("name = LOWER()", "LOWER takes 1 argument, and is called with 0", "LOWER with 1 argument"),
+    (
+        "levenshtein(name) > 1",
+        "levenshtein takes 2 to 3 arguments, and is called with 1",
+        "levenshtein with 2 to 3 arguments",
+    ),
+    (
+        "if(is_open, (berth + 1) in (2, 3))",
+        "if takes 3 arguments, and is called with 2",
+        "if with 3 arguments",
+    ),
+    ("pi(berth) > 3", "pi takes 0 arguments, and is called with 1", "pi with 0 arguments"),
+    (
+        "hour() > berth",
+        "hour takes 1 or more arguments, and is called with 0",
+        "hour with 1 or more arguments",
+    ),
+    (
+        "date_trunc() > arrived",
+        "date_trunc takes 2 arguments, and is called with 0",
+        "date_trunc with 2 arguments",
+    ),
 ]
 
 
@@ -140,6 +186,18 @@ def test_a_column_may_have_the_name_of_a_function() -> None:
     assert [problem for _, problem, _ in said("name = user")] == [
         "user depends on more than the row, so a rebuild may quarantine other rows"
     ]
+
+
+@pytest.mark.parametrize("sql", ["shuffle(array(berth), 1)[0] = 1", "map(name) is null"])
+def test_a_call_that_only_sqlglot_refuses_is_left_to_spark(sql: str) -> None:
+    problem = f"the rule has a call that cannot be read here, and was not checked: {sql}"
+    assert said(sql) == [("warning", problem, VALID)]
+
+
+def test_counts_are_those_of_functions_over_one_row() -> None:
+    over_one = FUNCTIONS - AGGREGATES - WINDOWS - GENERATORS
+    assert ARGUMENTS.keys() <= over_one - UNCOUNTED
+    assert all(0 <= low <= high for low, high in ARGUMENTS.values())
 
 
 def test_every_wrong_name_is_told() -> None:

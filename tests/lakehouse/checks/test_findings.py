@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from goldlake_core.contracts.errors import ContractError
-from lakehouse.checks.findings import Finding, loading_findings
+from goldlake_core.contracts.yaml_entry import read
+from lakehouse.checks.findings import Finding, loading_finding
 from lakehouse.checks.findings import error as error_remark
 from lakehouse.checks.places import Places
 from tests.goldlake_core.contracts.conftest import Copy
@@ -21,35 +22,18 @@ def test_a_message_is_one_line_with_place_key_and_what_is_next() -> None:
     )
 
 
-def test_one_error_of_loading_is_one_finding() -> None:
+def test_an_error_of_loading_is_a_finding() -> None:
     raised = ContractError("no", file="c.yaml", line=2, key="source.kind", valid="yes", hint="do")
-    assert loading_findings(raised) == (
-        Finding("error", "c.yaml", 2, "source.kind", "no", "yes", "do"),
-    )
-    assert loading_findings(raised)[0].message == raised.message
-    assert loading_findings(ContractError("empty", file="c.yaml")) == (
-        Finding("error", "c.yaml", None, None, "empty"),
-    )
-
-
-def test_all_errors_of_loading_are_findings() -> None:
-    class Several(ContractError):
-        errors: tuple[ContractError, ...] = ()
-
-    raised = Several("2 errors", file="c.yaml")
-    raised.errors = (
-        ContractError("one", file="c.yaml", line=1, key="name"),
-        ContractError("two", file="models/m.yaml", line=9, key="label"),
-    )
-    assert loading_findings(raised) == (
-        Finding("error", "c.yaml", 1, "name", "one"),
-        Finding("error", "models/m.yaml", 9, "label", "two"),
-    )
+    finding = loading_finding(raised)
+    assert finding == Finding("error", "c.yaml", 2, "source.kind", "no", "yes", "do")
+    assert finding.message == raised.message
+    empty = ContractError("empty", file="c.yaml")
+    assert loading_finding(empty) == Finding("error", "c.yaml", None, None, "empty")
 
 
 def test_a_place_is_the_key_or_the_nearest_parent_that_is_written(toy: Copy) -> None:
     path = toy.folder / "contract.yaml"
-    places = Places(path)
+    places = Places(read(path, str(path)))
     line = toy.line_of("contract.yaml", "code: changed_after_arrival") + 1
     found = places.finding(error_remark("no"), "silver", "checks", 1, "expect")
     assert (found.file, found.line, found.key) == (str(path), line, "silver.checks[1].expect")

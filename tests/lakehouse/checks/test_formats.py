@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from goldlake_core.contracts.sections import Column, ColumnType
+from goldlake_core.contracts.column_types import ColumnType
+from goldlake_core.contracts.sections import Column
 from lakehouse.checks.formats import format_remarks
 
 EXAMPLE = "a Spark datetime pattern, such as yyyy-MM-dd'T'HH:mm:ss.SSS"

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from goldlake_core.contracts.yaml_entry import read
 from lakehouse.checks.findings import Finding
 from lakehouse.checks.functions import Use, function_findings, function_remarks
 from lakehouse.checks.places import Places
@@ -119,7 +120,8 @@ def test_an_async_function_is_never_awaited() -> None:
 
 
 def _use(toy: Copy, dotted: str, table: str = "call_features") -> Use:
-    contract = Places(toy.folder / "contract.yaml")
+    path = toy.folder / "contract.yaml"
+    contract = Places(read(path, str(path)))
     return Use(dotted, ONE, contract, ("gold", table, "build"))
 
 

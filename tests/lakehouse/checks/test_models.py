@@ -7,7 +7,10 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from goldlake_core.contracts.contract_file import Columns, GoldDraft
+from goldlake_core.contracts.model_file import ModelDraft
 from goldlake_core.contracts.sections import Column, DriftLimit, Feature, Model, Threshold, UseCase
+from goldlake_core.contracts.yaml_entry import parse
 from lakehouse.checks.columns import column_remarks
 from lakehouse.checks.models import model_remarks
 
@@ -62,7 +65,16 @@ def test_columns_that_are_probably_not_intended(fields: dict[str, Any], said: st
 
 def model_said(usecase: UseCase, **fields: Any) -> list[tuple[str, str]]:
     model: Model = replace(usecase.models["overdue"], **fields)
-    found = model_remarks(model, usecase.gold["call_features"], usecase.silver)
+    table = usecase.gold["call_features"]
+    draft = ModelDraft(
+        parse("name: overdue", "overdue.yaml"),
+        GoldDraft(table.name, table.mode, Columns(), key=table.key),
+        model.features,
+        model.thresholds,
+        dict(enumerate(model.limits)),
+        model.min_domain_mass,
+    )
+    found = model_remarks(draft, usecase.silver.version)
     return [(".".join(map(str, steps)), remark.problem) for steps, remark in found]
 
 
@@ -83,8 +95,7 @@ def test_a_feature_that_names_a_row(harbour: UseCase) -> None:
 
 def test_a_part_of_a_key_may_be_a_feature(harbour: UseCase) -> None:
     table = replace(harbour.gold["call_features"], key=("call_id", "berth"))
-    found = model_remarks(harbour.models["overdue"], table, harbour.silver)
-    assert list(found) == []
+    assert model_said(replace(harbour, gold={"call_features": table})) == []
 
 
 def test_a_feature_that_counts_amendments(harbour: UseCase) -> None:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from goldlake_core.contracts.sections import Threshold
+from goldlake_core.documents.training import Bound
 from tests.tfx_pipeline import toy
 from tests.tfx_pipeline.conftest import Toy
 from tfx_pipeline import scores
@@ -23,11 +24,11 @@ def spec(*thresholds: Threshold) -> EvaluationSpec:
 
 def test_bounds_of_a_first_model() -> None:
     found = check_thresholds((AUC, CALIBRATION), {"auc": 0.69, "calibration": 1.5})
-    assert found == [
-        {"metric": "auc", "kind": "minimum", "value": 0.69, "bound": 0.7, "ok": False},
-        {"metric": "calibration", "kind": "minimum", "value": 1.5, "bound": 0.5, "ok": True},
-        {"metric": "calibration", "kind": "maximum", "value": 1.5, "bound": 1.5, "ok": True},
-    ]
+    assert found == (
+        Bound(metric="auc", kind="minimum", value=0.69, bound=0.7, ok=False),
+        Bound(metric="calibration", kind="minimum", value=1.5, bound=0.5, ok=True),
+        Bound(metric="calibration", kind="maximum", value=1.5, bound=1.5, ok=True),
+    )
 
 
 def test_a_drop_is_counted_from_what_serves_now() -> None:
@@ -37,18 +38,18 @@ def test_a_drop_is_counted_from_what_serves_now() -> None:
         {"auc": 0.8, "binary_crossentropy": 0.45},
         {"auc": 0.86, "binary_crossentropy": 0.4},
     )
-    assert [(each["kind"], each["ok"]) for each in found] == [
+    assert [(each.kind, each.ok) for each in found] == [
         ("minimum", True),
         ("max_drop", False),
         ("max_drop", True),
     ]
-    assert found[1]["bound"] == pytest.approx(0.81)
-    assert found[2]["bound"] == pytest.approx(0.5)
+    assert found[1].bound == pytest.approx(0.81)
+    assert found[2].bound == pytest.approx(0.5)
 
 
 def test_an_undefined_metric_keeps_no_bound() -> None:
     found = check_thresholds((AUC,), {"auc": None}, {"auc": 0.8})
-    assert [each["ok"] for each in found] == [False, False]
+    assert [each.ok for each in found] == [False, False]
 
 
 class Evaluated:
@@ -107,10 +108,10 @@ def test_blessed_against_what_serves_with_exact_numbers(
     labels = np.array([row[toy.LABEL] for row in rows], "float32")
     answers = probabilities(toy_model, rows)
     for name, score in scores.SCORES.items():
-        assert found["metrics"][name] == pytest.approx(score(labels, answers), abs=1e-5)
-    assert found["baseline"] == pytest.approx(found["metrics"], abs=1e-5)
-    assert found["is_blessed"]
-    assert [(each["metric"], each["kind"], each["ok"]) for each in found["thresholds"]] == [
+        assert found.metrics[name] == pytest.approx(score(labels, answers), abs=1e-5)
+    assert found.baseline == pytest.approx(found.metrics, abs=1e-5)
+    assert found.is_blessed
+    assert [(each.metric, each.kind, each.ok) for each in found.thresholds] == [
         ("auc", "minimum", True),
         ("auc", "max_drop", True),
         ("calibration", "minimum", True),
@@ -119,11 +120,11 @@ def test_blessed_against_what_serves_with_exact_numbers(
         ("example_count", "maximum", True),
     ]
     vans = [number for number, row in enumerate(rows) if row["vehicle"] == "van"]
-    by_slice = {tuple(each["slice"].items()): each["metrics"] for each in found["slices"]}
+    by_slice = {tuple(each.slice.items()): each.metrics for each in found.slices}
     of_vans = by_slice[("vehicle", "van"),]
     assert of_vans["example_count"] == len(vans)
     assert of_vans["auc"] == pytest.approx(scores.auc(labels[vans], answers[vans]), abs=1e-5)
-    assert sum(("hour" in each["slice"]) for each in found["slices"]) == 24
+    assert sum(("hour" in each.slice) for each in found.slices) == 24
 
 
 @pytest.mark.tfx
@@ -134,16 +135,12 @@ def test_a_bound_that_is_missed_and_a_lost_row_refuse_the_blessing(
     strict = Evaluated(toy_data, toy_model, tmp_path / "strict", baseline=None)
     assert not strict.run(bounds, toy.ROWS["test"])
     found = read_evaluation(strict.uri, bounds)
-    assert not found["is_blessed"]
-    assert found["baseline"] is None
-    assert [each["ok"] for each in found["thresholds"]] == [False, True, True]
+    assert not found.is_blessed
+    assert found.baseline is None
+    assert [each.ok for each in found.thresholds] == [False, True, True]
     lost = Evaluated(toy_data, toy_model, tmp_path / "lost", baseline=None)
     assert not lost.run(spec(AUC), toy.ROWS["test"] + 1)
-    thresholds = read_evaluation(lost.uri, spec(AUC))["thresholds"]
-    assert thresholds[1] == {
-        "metric": "example_count",
-        "kind": "minimum",
-        "value": 800.0,
-        "bound": 801.0,
-        "ok": False,
-    }
+    thresholds = read_evaluation(lost.uri, spec(AUC)).thresholds
+    assert thresholds[1] == Bound(
+        metric="example_count", kind="minimum", value=800.0, bound=801.0, ok=False
+    )

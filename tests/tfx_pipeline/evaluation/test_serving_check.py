@@ -130,10 +130,10 @@ def test_python_gives_the_answers_of_the_loader(toy_data: Toy, toy_model: Path) 
 def test_a_good_model_is_servable(toy_data: Toy, toy_model: Path) -> None:
     rows = sample_rows([str(toy_data.examples / "Split-test" / "*")], toy.COLUMNS)
     report = check_model(str(toy_model / "Format-Serving"), toy.COLUMNS, rows)
-    assert report["problems"] == []
-    assert report["is_servable"]
-    assert report["rows"] == 64 + 4 * (2 * len(toy.COLUMNS) - 2)
-    assert report["largest_difference"] < 1e-6
+    assert report.problems == ()
+    assert report.is_servable
+    assert report.rows == 64 + 4 * (2 * len(toy.COLUMNS) - 2)
+    assert report.largest_difference < 1e-6
 
 
 @pytest.mark.tfx
@@ -141,8 +141,8 @@ def test_a_value_that_means_missing_on_the_wire_is_found(toy_model: Path) -> Non
     report = check_model(
         str(toy_model / "Format-Serving"), toy.COLUMNS, [{**ROW, "vehicle": "(none)"}]
     )
-    assert not report["is_servable"]
-    assert "'vehicle': '(none)'" in report["problems"][0]
+    assert not report.is_servable
+    assert "'vehicle': '(none)'" in report.problems[0]
 
 
 @pytest.mark.tfx
@@ -152,15 +152,15 @@ def test_a_broken_model_is_found(toy_model: Path, tmp_path: Path) -> None:
     for file in (folder / "variables").iterdir():
         file.unlink()
     report = check_model(str(folder), toy.COLUMNS, [ROW])
-    assert not report["is_servable"]
-    assert len(report["problems"]) == 1
+    assert not report.is_servable
+    assert len(report.problems) == 1
 
 
 @pytest.mark.tfx
 def test_a_model_of_other_columns_is_found(toy_model: Path) -> None:
     report = check_model(str(toy_model / "Format-Serving"), toy.COLUMNS[:-1], [ROW])
-    assert not report["is_servable"]
-    assert "serving_default takes" in report["problems"][0]
+    assert not report.is_servable
+    assert "serving_default takes" in report.problems[0]
 
 
 @pytest.mark.tfx
@@ -172,4 +172,4 @@ def test_what_keras_itself_exports_does_not_pass(tmp_path: Path) -> None:
     model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
     tf.saved_model.save(model, str(tmp_path))
     report = check_model(str(tmp_path), toy.COLUMNS, [ROW])
-    assert not report["is_servable"]
+    assert not report.is_servable

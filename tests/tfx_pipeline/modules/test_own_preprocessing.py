@@ -69,4 +69,4 @@ def test_own_columns_reach_the_served_model(
     # Sorted by name: late_hour, share.
     assert found[:3].tolist() == [[0, 0.25], [1, 0], [1, -1]]
     report = check_model(str(tmp_path / "model"), toy.COLUMNS, rows)
-    assert report["problems"] == []
+    assert report.problems == ()

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from goldlake_core.contracts.errors import PermanentError, StoreError
-from goldlake_core.storage.exports import read_manifest, verify_parts
 from goldlake_core.storage.home import Home
 from tests.tfx_pipeline.toy_export import write_export
+from tfx_pipeline.exports import read_manifest, verify_parts
 
 EXPORT = "toy_harbour/overdue/v3"
 

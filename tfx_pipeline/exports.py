@@ -10,11 +10,11 @@ import hashlib
 from typing import IO
 
 from goldlake_core.contracts.errors import StoreError
+from goldlake_core.contracts.sections import SPLITS
 from goldlake_core.documents import codec
 from goldlake_core.documents.export import ExportManifest, Part
 from goldlake_core.storage.home import Home
 
-SPLITS = ("train", "eval", "test")
 _CHUNK_BYTES = 1 << 20
 
 
@@ -33,7 +33,7 @@ def read_manifest(
     """The manifest of an export and its sha256.
 
     Args:
-        export_id: ``usecase/model/EXPORT``.
+        export_id: Id of the export, ``usecase/model/EXPORT``.
         manifest_sha256: What the sha256 must be, or None to accept what is there.
         home: Else the one at GOLDLAKE_HOME.
 

@@ -1,4 +1,4 @@
-"""What a contract means in SQL and CSV: types, rules, constraints, headers. Pure Python.
+"""What a contract means in SQL: rules, constraints, reason codes, quoting. Pure Python.
 
 A rule is said once: the same SQL rejects a record (as its reason code) and guards the table (as its
 CHECK constraint).
@@ -10,16 +10,8 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from goldlake_core.contracts.sections import Check, Column, GoldTable, Model, Silver
+from goldlake_core.contracts.sections import Check, Column, Silver
 
-SPARK_TYPES = {
-    "string": "string",
-    "long": "bigint",
-    "double": "double",
-    "boolean": "boolean",
-    "timestamp": "timestamp",
-    "date": "date",
-}
 JSON_INVALID = "json.invalid"
 """Reason code of a line that is not one JSON object."""
 
@@ -133,12 +125,6 @@ def range_text(column: Column) -> str:
     if not high:
         return f"{low} or more"
     return f"{low} to {high}" if low else f"{high} or less"
-
-
-def export_columns(table: GoldTable, model: Model) -> tuple[Column, ...]:
-    """The columns of the CSV hand-off: key, event time, label and features, in table order."""
-    wanted = {*table.key, model.event_time, model.label, *model.feature_columns}
-    return tuple(c for c in table.columns if c.name in wanted)
 
 
 def _values(values: tuple[str, ...]) -> str:

@@ -6,17 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from goldlake_core.contracts import names, nodes
+from goldlake_core.contracts import names, yaml_entry
 from goldlake_core.contracts.errors import ContractError
 
 
-def members(text: str) -> dict[str, nodes.Entry]:
-    return nodes.parse(text, "f.yaml").members()
+def members(text: str) -> dict[str, yaml_entry.Entry]:
+    return yaml_entry.parse(text, "f.yaml").members()
 
 
 def refusal(text: str) -> str:
     with pytest.raises(ContractError) as caught:
-        nodes.parse(text, "f.yaml").free()
+        yaml_entry.parse(text, "f.yaml").free()
     return str(caught.value)
 
 
@@ -64,7 +64,9 @@ def test_blanks_and_line_breaks_of_a_paragraph_become_single_blanks() -> None:
 
 def test_free_values_are_plain_python() -> None:
     text = "a: {b: [1, 2.5, true, null, x, '017'], c: {}}"
-    assert nodes.parse(text, "f").free() == {"a": {"b": [1, 2.5, True, None, "x", "017"], "c": {}}}
+    assert yaml_entry.parse(text, "f").free() == {
+        "a": {"b": [1, 2.5, True, None, "x", "017"], "c": {}}
+    }
 
 
 @pytest.mark.parametrize(
@@ -97,7 +99,7 @@ def test_what_is_refused_as_a_whole(text: str, expected: str) -> None:
 
 def test_a_missing_file(tmp_path: Path) -> None:
     with pytest.raises(ContractError) as caught:
-        nodes.read(tmp_path / "contract.yaml", "x/contract.yaml")
+        yaml_entry.read(tmp_path / "contract.yaml", "x/contract.yaml")
     assert str(caught.value) == (
         "x/contract.yaml: the file cannot be read (No such file or directory). "
         "Next: check the path of the use case"
@@ -106,24 +108,26 @@ def test_a_missing_file(tmp_path: Path) -> None:
 
 def test_a_file_over_the_bound(tmp_path: Path) -> None:
     path = tmp_path / "contract.yaml"
-    path.write_bytes(b"#" * nodes.MAX_BYTES)
-    assert "the file is empty" in str(pytest.raises(ContractError, nodes.read, path, "f").value)
-    path.write_bytes(b"#" * (nodes.MAX_BYTES + 1))
+    path.write_bytes(b"#" * yaml_entry.MAX_BYTES)
+    assert "the file is empty" in str(
+        pytest.raises(ContractError, yaml_entry.read, path, "f").value
+    )
+    path.write_bytes(b"#" * (yaml_entry.MAX_BYTES + 1))
     with pytest.raises(ContractError, match="^f: the file is larger than 1048576 bytes"):
-        nodes.read(path, "f")
+        yaml_entry.read(path, "f")
 
 
 def test_a_file_that_is_not_utf8(tmp_path: Path) -> None:
     path = tmp_path / "contract.yaml"
     path.write_bytes("a: 1\nb: Straße".encode("latin-1"))
     with pytest.raises(ContractError, match="^f:2: byte 0xdf is not UTF-8"):
-        nodes.read(path, "f")
+        yaml_entry.read(path, "f")
 
 
 def test_a_byte_order_mark_is_no_part_of_a_key(tmp_path: Path) -> None:
     path = tmp_path / "contract.yaml"
     path.write_bytes(b"\xef\xbb\xbfname: x\r\n")
-    assert nodes.read(path, "f").free() == {"name": "x"}
+    assert yaml_entry.read(path, "f").free() == {"name": "x"}
 
 
 def test_nearest_names_the_nearest_first_and_then_all() -> None:

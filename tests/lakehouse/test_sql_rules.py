@@ -1,17 +1,20 @@
-"""Contracts as SQL and CSV."""
+"""What a contract means in SQL."""
+
+# ruff: noqa: F811 (a fixture is an import and an argument)
 
 from __future__ import annotations
 
 import pytest
 
-from goldlake_core.contracts import schemas
-from goldlake_core.contracts.schemas import Rule
 from goldlake_core.contracts.sections import Column, UseCase
+from lakehouse import sql_rules
+from lakehouse.sql_rules import Rule
+from tests.goldlake_core.contracts.conftest import harbour  # noqa: F401
 
 
 def rules(**declared: object) -> list[tuple[str, str]]:
     column = Column("c", **{"type": "string", "comment": "C.", **declared})  # type: ignore[arg-type]
-    return [(r.code, r.expect) for r in schemas.column_rules(column)]
+    return [(r.code, r.expect) for r in sql_rules.column_rules(column)]
 
 
 def test_rules_of_a_column() -> None:
@@ -30,7 +33,7 @@ def test_a_constraint_lets_null_pass_by_name() -> None:
 
 def test_constraints_of_the_toy(harbour: UseCase) -> None:
     silver = harbour.silver
-    found = schemas.constraints(silver.columns, silver.checks)
+    found = sql_rules.constraints(silver.columns, silver.checks)
     assert list(found) == [
         "call_id_missing",
         "arrived_missing",
@@ -53,7 +56,7 @@ def test_constraints_of_the_toy(harbour: UseCase) -> None:
 
 
 def test_reasons_name_every_code_with_a_sentence(harbour: UseCase) -> None:
-    reasons = schemas.reasons(harbour.silver)
+    reasons = sql_rules.reasons(harbour.silver)
     assert reasons["json.invalid"] == "The line is one JSON object."
     assert reasons["arrived.missing"] == "arrived has a value."
     assert reasons["crew.unparsable"] == "crew reads as long."
@@ -70,15 +73,7 @@ def test_reasons_name_every_code_with_a_sentence(harbour: UseCase) -> None:
     [((0, None), "0 or more"), ((None, 2.5), "2.5 or less"), ((54, 1e6), "54 to 1000000")],
 )
 def test_range_text(bounds: tuple[float | None, float | None], text: str) -> None:
-    assert schemas.range_text(Column("c", "double", "C.", range=bounds)) == text
-
-
-def test_export_has_key_event_time_label_and_features_in_table_order(harbour: UseCase) -> None:
-    table, model = harbour.gold["call_features"], harbour.models["overdue"]
-    assert ",".join(c.name for c in schemas.export_columns(table, model)) == (
-        "call_id,arrived,vessel_type,cargo,berth,length_m,crew,pilot,latitude,longitude,overdue,"
-        "hour,weekday"
-    )
+    assert sql_rules.range_text(Column("c", "double", "C.", range=bounds)) == text
 
 
 def test_the_toys_dirt_is_rejected_under_codes_that_exist(harbour: UseCase) -> None:
@@ -86,4 +81,4 @@ def test_the_toys_dirt_is_rejected_under_codes_that_exist(harbour: UseCase) -> N
 
     rows = resolve(harbour, "generate.rows", "source.generator")
     dirt = rows.__globals__["DIRT"]
-    assert set(dirt.values()) <= set(schemas.reasons(harbour.silver))
+    assert set(dirt.values()) <= set(sql_rules.reasons(harbour.silver))

@@ -1,0 +1,81 @@
+"""The mappings of the contract files with their keys; page and JSON Schemas come from them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from goldlake_core.contracts.keys import Declared, declared, keys_of
+from goldlake_core.contracts.model_file import feature_keys
+from goldlake_core.contracts.sections import (
+    FEATURES,
+    Check,
+    Column,
+    DriftLimit,
+    GoldTable,
+    Model,
+    Silver,
+    Source,
+    Split,
+    Threshold,
+    Training,
+    UseCase,
+)
+
+Repeated = Literal["", ".NAME", ".METRIC", "[]"]
+"""How mappings that are alike follow each other: by a name, by a metric, or in a list."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """A mapping of a contract file, or several that are alike.
+
+    Attributes:
+        keys: The keys that it may have; empty where they depend on its ``kind``.
+        below: The mappings under its keys, by key.
+        repeated: How several of them follow each other; "" for a single mapping.
+        kinds: The keys that it may have, by the value of its ``kind``.
+    """
+
+    keys: tuple[Declared, ...] = ()
+    below: Mapping[str, Place] = field(default_factory=dict)
+    repeated: Repeated = ""
+    kinds: Mapping[str, tuple[Declared, ...]] = field(default_factory=dict)
+
+    def walk(self, path: str = "") -> Iterator[tuple[str, tuple[Declared, ...]]]:
+        """The path and the keys of this mapping and of all below it, in the order of the file."""
+        path += self.repeated
+        if self.keys:
+            yield path, self.keys
+        for kind, keys in self.kinds.items():
+            yield f"{path} (kind: {kind})", keys
+        for name, place in self.below.items():
+            yield from place.walk(f"{path}.{name}" if path else name)
+
+
+_SILVER = Place(
+    keys_of(Silver),
+    {
+        "columns": Place(keys_of(Column), repeated=".NAME"),
+        "checks": Place(keys_of(Check), repeated="[]"),
+    },
+)
+_GOLD = Place(
+    keys_of(GoldTable),
+    {"columns": Place(declared(Column, lambda key: key.in_gold), repeated=".NAME")},
+    repeated=".NAME",
+)
+CONTRACT = Place(
+    keys_of(UseCase), {"source": Place(keys_of(Source)), "silver": _SILVER, "gold": _GOLD}
+)
+MODEL = Place(
+    keys_of(Model),
+    {
+        "split": Place(kinds={kind: keys_of(Split, kind) for kind in ("relative", "fixed")}),
+        "features": Place(kinds={kind: feature_keys(kind) for kind in FEATURES}, repeated=".NAME"),
+        "training": Place(keys_of(Training)),
+        "thresholds": Place(keys_of(Threshold), repeated=".METRIC"),
+        "limits": Place(keys_of(DriftLimit), repeated="[]"),
+    },
+)

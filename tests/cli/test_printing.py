@@ -1,0 +1,291 @@
+"""Data that tries to be markup or to steer the terminal is printed as what it is."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from click.testing import CliRunner, Result
+
+import goldlake.cli
+from goldlake.cli import printing
+from goldlake.cli.main import main
+from goldlake.workflows.check import CheckReport
+from goldlake.workflows.pages import json_documents
+from goldlake.workflows.processes import StageFailed
+from goldlake_core.contracts.errors import UsageError
+from goldlake_core.documents.lakehouse import Exported
+from goldlake_core.documents.reports import (
+    Finding,
+    Findings,
+    IngestReport,
+    Lineage,
+    ModelsView,
+    Predictions,
+    Promotion,
+    RunReport,
+    SourceAddress,
+    TablesView,
+    TrainReport,
+)
+from goldlake_core.documents.stages import StageError
+from lakehouse.checks import findings as check_findings
+from lakehouse.rows import Rows
+from tests.cli.documents import MODEL, ingest_report, recorded, train_report
+
+HOSTILE = "[red]x[/red][link=http://a]y[/link]:smile:\x1b[31m\x07\r\x9b2J\x7f\u202e"
+PLAIN = "[red]x[/red][link=http://a]y[/link]:smile:"
+STYLES = re.compile(r"\x1b\[[0-9;]*m")
+COLORS = re.compile(r"\x1b\[(?:[0-9;]*;)?[34][0-9]m")
+WIDE = "100000"
+
+
+@dataclass(frozen=True)
+class Case:
+    """One command with the document that it prints.
+
+    Attributes:
+        arguments: The command line.
+        function: Function of `goldlake.workflows` that makes the document.
+        document: The document.
+        kind: Its type.
+        unpacked: What the function returns, made of the document; None: the document.
+        exit_code: Exit code of the command.
+    """
+
+    arguments: tuple[str, ...]
+    function: str
+    document: Any
+    kind: Any
+    unpacked: Callable[[Any], Any] | None = None
+    exit_code: int = 0
+
+
+def checked() -> CheckReport:
+    remark = check_findings.error("there is no column", "a, b")
+    finding = check_findings.Finding(
+        severity="error",
+        file="contract.yaml",
+        line=3,
+        key="silver.key",
+        problem=remark.problem,
+        valid=remark.valid,
+        hint="look",
+    )
+    return CheckReport("toy", "toy", 1, 0, 0, 0, 0, (finding,))
+
+
+class Shown(msgspec.Struct):
+    """Rows of a table as a document that can be poisoned."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+def as_rows(shown: Shown) -> Rows:
+    return Rows("toy.silver.calls@1", shown.columns, shown.rows, len(shown.rows))
+
+
+SHOWN = Shown(("id", "name"), (("1", "a"),))
+FINDINGS = Findings(findings=(Finding("Java", False, "none", "17", "install it"),))
+CASES = {
+    "run": Case(("run", "chicago_crime"), "run.run_whole", recorded("run", RunReport), RunReport),
+    "ingest": Case(
+        ("ingest", "chicago_crime", "--source", "live"),
+        "ingest.ingest",
+        ingest_report(),
+        IngestReport,
+    ),
+    "tables": Case(("tables",), "views.tables", recorded("tables", TablesView), TablesView),
+    "models": Case(("models",), "views.models", recorded("models", ModelsView), ModelsView),
+    "lineage": Case(("lineage", MODEL), "views.lineage", recorded("lineage", Lineage), Lineage),
+    "lineage_forwards": Case(
+        ("lineage", MODEL), "views.lineage", recorded("lineage_forwards", Lineage), Lineage
+    ),
+    "promote": Case(
+        ("promote", f"{MODEL}@1"), "promote.promote", recorded("promote", Promotion), Promotion
+    ),
+    "export": Case(("export", MODEL), "ingest.export", recorded("export", Exported), Exported),
+    "train": Case(("train", MODEL), "train.train", train_report(), TrainReport),
+    "train_unblessed": Case(
+        ("train", MODEL),
+        "train.train",
+        train_report(blessed=False, serving_problem="no signature"),
+        TrainReport,
+        exit_code=3,
+    ),
+    "show": Case(("show", "toy.silver.calls"), "views.rows", SHOWN, Shown, as_rows),
+    "doctor": Case(
+        ("doctor",),
+        "doctor.findings",
+        FINDINGS,
+        Findings,
+        lambda document: list(document.findings),
+        exit_code=3,
+    ),
+    "check": Case(("check", "toy"), "check.check_usecase", checked(), CheckReport, exit_code=2),
+    "predict": Case(
+        ("predict", MODEL),
+        "serve.predictions",
+        Predictions(predictions=("NARCOTICS", {"label": "a", "odds": [0.5] * 40})),
+        Predictions,
+        lambda document: list(document.predictions),
+    ),
+    "source": Case(("source", "toy"), "", SourceAddress(url="http://127.0.0.1:1"), SourceAddress),
+}
+
+
+def test_every_documented_command_is_here() -> None:
+    assert {case.arguments[0] for case in CASES.values()} == set(json_documents.COMMANDS)
+
+
+def leaves(plain: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Paths of the texts in a document."""
+    items: Any = ()
+    if isinstance(plain, dict):
+        items = plain.items()
+    elif isinstance(plain, list):
+        items = enumerate(plain)
+    for key, value in items:
+        yield from leaves(value, (*path, key))
+        if isinstance(value, str):
+            yield (*path, key)
+
+
+def poisoned(document: Any, kind: Any) -> Any:
+    """The document with a hostile end in every text that its type lets vary."""
+    plain = json.loads(msgspec.json.encode(document))
+    count = 0
+    for path in list(leaves(plain)):
+        place = plain
+        for step in path[:-1]:
+            place = place[step]
+        kept = place[path[-1]]
+        place[path[-1]] = kept + HOSTILE
+        try:
+            msgspec.convert(plain, kind)
+            count += 1
+        except msgspec.ValidationError:
+            place[path[-1]] = kept
+    assert count, "nothing was poisoned"
+    return msgspec.convert(renamed(plain), kind)
+
+
+def renamed(plain: Any) -> Any:
+    """The document with hostile names of models, tables and reasons, which are keys."""
+    if isinstance(plain, dict):
+        ends = {key: HOSTILE if "." in key else "" for key in plain}
+        return {f"{key}{ends[key]}": renamed(value) for key, value in plain.items()}
+    return [renamed(item) for item in plain] if isinstance(plain, list) else plain
+
+
+def said(
+    name: str, monkeypatch: pytest.MonkeyPatch, *more: str, poison: bool = True, **env: str
+) -> Result:
+    case = CASES[name]
+    document = poisoned(case.document, case.kind) if poison else case.document
+    answer = case.unpacked(document) if case.unpacked else document
+    arguments = [*case.arguments, *more]
+    if name == "source":
+        serve = lambda usecase, *, on_ready, **options: on_ready(document.url)  # noqa: E731
+        monkeypatch.setattr("goldlake.simulators.server.serve", serve)
+        monkeypatch.setattr("goldlake_core.contracts.registry.load_usecase", str)
+    else:
+        monkeypatch.setattr(f"goldlake.workflows.{case.function}", lambda *a, **k: answer)
+    result = CliRunner().invoke(main, arguments, input='{"a": 1}', env=env, color=True)
+    assert result.exit_code == case.exit_code, result.output
+    return result
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_data_is_never_markup_and_never_reaches_the_terminal_raw(name, monkeypatch) -> None:
+    text = said(name, monkeypatch, FORCE_COLOR="1", COLUMNS=WIDE).stdout
+    bare = STYLES.sub("", text)
+    assert bare.replace("\n", "").isprintable()
+    if name != "train":  # whose printed texts are metrics
+        assert PLAIN in bare
+        assert r"\x1b[31m" in bare or r"\u001b[31m" in bare
+    narrow = STYLES.sub("", said(name, monkeypatch, FORCE_COLOR="1").stdout)
+    assert narrow.replace("\n", "").isprintable()
+
+
+@pytest.mark.parametrize("name", sorted(CASES.keys() - {"show"}))
+def test_json_escapes_what_steers_a_terminal(name, monkeypatch) -> None:
+    text = said(name, monkeypatch, "--json").stdout
+    assert text.replace("\n", "").isprintable()
+    document = poisoned(CASES[name].document, CASES[name].kind)
+    assert json.loads(text) == json.loads(msgspec.json.encode(document))
+
+
+def test_shown_rows_as_json(monkeypatch) -> None:
+    text = said("show", monkeypatch, "--json").stdout
+    assert text.replace("\n", "").isprintable()
+    assert json.loads(text)["rows"][0] == {
+        f"id{HOSTILE}": f"1{HOSTILE}",
+        f"name{HOSTILE}": f"a{HOSTILE}",
+    }
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_no_color_is_respected(name, monkeypatch) -> None:
+    text = said(name, monkeypatch, poison=False, FORCE_COLOR="1", NO_COLOR="1").stdout
+    assert not COLORS.search(text)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_printed_lines_fit_80_columns(name, monkeypatch) -> None:
+    lines = said(name, monkeypatch, poison=False, COLUMNS="80").stdout.splitlines()
+    # What people copy is never broken: addresses, paths and commands.
+    long = [line for line in lines if len(line) > 80 and "--home" not in line]
+    assert long == []
+
+
+def test_errors_are_escaped_line_by_line(monkeypatch) -> None:
+    def failing(*arguments: Any, **options: Any) -> None:
+        raise UsageError(f"one {HOSTILE}\ntwo")
+
+    monkeypatch.setattr("goldlake.workflows.views.models", failing)
+    result = CliRunner().invoke(main, ["models"], color=True, env={"FORCE_COLOR": "1"})
+    first, second = STYLES.sub("", result.stderr).splitlines()
+    assert first == f"error: one {printing.printable(HOSTILE)}"
+    assert second == "two."
+
+
+def test_a_remote_traceback_is_escaped(monkeypatch, tmp_path: Path) -> None:
+    error = StageError(type="E", message="m", exit_code=1, traceback=f"far\n{HOSTILE}")
+
+    def failing(*arguments: Any, **options: Any) -> None:
+        raise StageFailed("land", tmp_path / "log", error)
+
+    monkeypatch.setattr("goldlake.workflows.views.models", failing)
+    result = CliRunner().invoke(main, ["models", "--debug"])
+    assert printing.printable(HOSTILE) in result.stderr
+    assert "\x07" not in result.stderr
+
+
+def test_all_output_goes_through_one_module() -> None:
+    """Only `printing` writes; the CSV of `show` and a shell's script are for other programs."""
+    allowed = {"printing.py": {"write", "Console"}, "completion.py": {"echo"}}
+    for file in sorted(Path(goldlake.cli.__file__).parent.rglob("*.py")):
+        calls = {
+            node.func.attr if isinstance(node.func, ast.Attribute) else node.func.id
+            for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute | ast.Name)
+        }
+        found = calls & {"echo", "secho", "style", "print_json", "Console", "write"}
+        assert found <= allowed.get(file.name, set()), file
+
+
+def test_csv_is_raw_for_programs_and_escaped_for_a_terminal(monkeypatch) -> None:
+    assert "\x1b[31m" in said("show", monkeypatch, "--csv").stdout
+    monkeypatch.setattr(
+        "click.testing._NamedTextIOWrapper.isatty", lambda self: True, raising=False
+    )
+    assert "\x1b[31m" not in said("show", monkeypatch, "--csv").stdout
