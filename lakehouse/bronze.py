@@ -13,7 +13,7 @@ from goldlake_core.storage.home import Home
 from lakehouse import commits, delta, specs
 from lakehouse.commits import BronzeCommit
 from lakehouse.deltalog import DeltaLog
-from lakehouse.landing import LandingZone, PageEntry
+from lakehouse.landing import LandingZone, PageEntry, content_of
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -69,13 +69,13 @@ def _groups(pages: Sequence[PageEntry]) -> Iterator[Sequence[PageEntry]]:
 
 
 def _require_as_landed(zone: LandingZone, page: PageEntry) -> None:
-    lines, sha256 = zone.read_page(page.name)
-    if sha256 != page.sha256 or len(lines) != page.rows:
+    """Raises StoreError unless the page's file holds the records that its manifest line says."""
+    lines = zone.read_page(page)
+    if len(lines) != page.rows or page.content not in (None, content_of(lines)):
         raise StoreError(
-            f"The landed page {zone.page_uri(page.name)} is not the one that was landed: it has "
-            f"{len(lines)} records and sha256 {sha256[:12]}, its manifest line says {page.rows} "
-            f"and {page.sha256[:12]}",
-            hint="restore the page from a copy of the home",
+            f"The landed page {zone.page_uri(page.name)} holds {len(lines)} records that are not "
+            f"the {page.rows} of its manifest line",
+            hint="restore the folder landing/ from a copy of the home",
         )
 
 

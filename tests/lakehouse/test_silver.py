@@ -356,7 +356,7 @@ def test_a_page_that_is_not_the_landed_one_is_refused(spark: Any, usecase: UseCa
     page = Path(specs.landing(usecase, home).page_uri(land(home, usecase, "one", [crime(1)])))
     good = page.read_bytes()
     page.write_bytes(gzip.compress(gzip.decompress(good) * 2))
-    with pytest.raises(StoreError, match=rf"{page.name} is not the one that was landed: it has 2"):
+    with pytest.raises(StoreError, match=rf"{page.name} is damaged: its sha256 differs"):
         refine(spark, usecase, home)
     page.write_bytes(good)
     (page.parent / "0-000000000000.jsonl.gz").write_bytes(good)  # without a manifest line
