@@ -174,7 +174,7 @@ def _compare_silver(usecase: UseCase, versions: DataFrame, silver: DataFrame) ->
     problems = []
     for row in found[:NAMED]:
         kind = (
-            "is no current version"
+            "does not belong there"
             if row["_wanted"] is None
             else "is missing"
             if row["_found"] is None

@@ -94,7 +94,7 @@ def _records(spark: SparkSession, zone: LandingZone, pages: Sequence[PageEntry])
     texts = (
         spark.read.format("text")
         .option("wholetext", "true")
-        # A name is a name: no character of a path stands for others.
+        # A path is taken as it is, without patterns.
         .option("__globPaths__", "false")
         .load([zone.page_uri(page.name) for page in pages])
         .where(F.length("value") > 0)

@@ -85,7 +85,7 @@ def _changes(
 def _item_changes(
     path: str, kind: type[msgspec.Struct], change: Change, before: Any, after: Any
 ) -> Iterator[ChangedKey]:
-    """Changes in a list of sections, whose items are told apart by their name."""
+    """Changes in a list of sections, whose items have names."""
     name = _NAMED[kind]
     old, new = ({each[name]: each for each in items} for items in (before, after))
     for item in old.keys() - new.keys():
@@ -110,7 +110,7 @@ def _item_changes(
 
 
 def _item(kind: Any) -> type[msgspec.Struct] | None:
-    """The section that a list holds, or None where the value is no list of sections."""
+    """The section that a list holds, or None for another value."""
     items = get_args(kind) if get_origin(kind) is tuple else ()
     return items[0] if items and items[0] in _NAMED else None
 

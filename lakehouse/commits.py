@@ -1,4 +1,4 @@
-"""What a commit of bronze and silver stands for: stored with it, read without a JVM.
+"""What a commit of bronze and silver was made from: stored with it, read without a JVM.
 
 There is no other record of progress. A table that was moved, restored or lost stands at the
 sequence that its newest commit names, or at 0.
@@ -74,7 +74,7 @@ C = TypeVar("C", bound=Commit)
 
 
 def newest(spec: TableSpec, kind: type[C]) -> C:
-    """What a table stands for now; an empty commit where there is none of ours."""
+    """The newest of our commits of a table, or an empty one."""
     log = DeltaLog(spec.uri)
     commit = log.last_commit_with(THROUGH) if log.exists() else None
     if commit is None:

@@ -327,7 +327,7 @@ class DeltaLog:
             if row.get("metaData"):
                 row["metaData"]["configuration"] = dict(row["metaData"]["configuration"] or ())
             if row.get("add"):
-                row["add"]["partitionValues"] = dict(row["add"]["partitionValues"] or ())
+                row["add"]["partitionValues"] = dict(row["add"].get("partitionValues") or ())
         return [msgspec.convert(row, Action) for row in rows]
 
 

@@ -121,7 +121,7 @@ def plan(usecase: UseCase, home: Home, *, has_tables_of_before: bool = False) ->
 
     Args:
         usecase: The use case as its contract is now.
-        home: The home.
+        home: Where everything is kept.
         has_tables_of_before: Whether there is a silver table without a book, which an earlier
             version of goldlake made.
     """
