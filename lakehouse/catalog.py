@@ -38,7 +38,7 @@ def tables(
     names = [usecase] if usecase else _folders(home, "tables")
     found = []
     for name in names:
-        for layer, table in _current(home, name):
+        for layer, table in current_tables(home, name):
             entry = _entry(home, name, layer, table, instant)
             if entry:
                 found.append(entry)
@@ -52,7 +52,7 @@ def fates(usecase: str, home: Home) -> Totals:
         The counts; all 0 where nothing was refined yet.
     """
     counts = dict.fromkeys(("landed", *FATES, "silver"), 0)
-    for layer, table in _current(home, usecase):
+    for layer, table in current_tables(home, usecase):
         log = DeltaLog(home.table(usecase, layer, table))
         name = epochs.table_of(table)[0]
         if layer == "audit" and name == "fates" and log.exists():
@@ -72,17 +72,18 @@ def fates(usecase: str, home: Home) -> Totals:
 def location(home: Home, usecase: str, layer: str, name: str) -> str:
     """Location of a table: of the epoch that answers, where the layer has epochs."""
     number = epochs.current(home, usecase) if layer == "silver" else epochs.FIRST
-    return home.table(usecase, layer, epochs.table_folder(name, number))
+    folder = name if "@" in name else epochs.table_folder(name, number)
+    return home.table(usecase, layer, folder)
 
 
-def _current(home: Home, usecase: str) -> list[tuple[str, str]]:
-    """Layer and folder of the tables that answer, by layer and name.
+def current_tables(home: Home, usecase: str) -> list[tuple[str, str]]:
+    """Layer and folder name of the tables that answer, by layer and name.
 
     Fates and quarantine had tables before silver had epochs.
     """
     book = epochs.read(home, usecase)
     number = book.current if book else epochs.FIRST
-    found = []
+    found: list[tuple[str, str]] = []
     for layer in LAYERS:
         if layer == "audit" and number > epochs.FIRST:
             continue

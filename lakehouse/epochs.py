@@ -116,7 +116,9 @@ def current(home: Home, usecase: str) -> int:
     return book.current if book else FIRST
 
 
-def plan(usecase: UseCase, home: Home, *, has_tables_of_before: bool = False) -> Plan:
+def plan(
+    usecase: UseCase, home: Home, *, has_tables_of_before: bool = False, rebuild: bool = False
+) -> Plan:
     """Which epoch the rows under a contract belong to. Read-only.
 
     Args:
@@ -124,6 +126,8 @@ def plan(usecase: UseCase, home: Home, *, has_tables_of_before: bool = False) ->
         home: Where everything is kept.
         has_tables_of_before: Whether there is a silver table without a book, which an earlier
             version of goldlake made.
+        rebuild: Whether a new epoch is wanted whatever the contract says. One that was begun and is
+            not whole is continued.
     """
     book = read(home, usecase.name)
     if book is None:
@@ -133,6 +137,12 @@ def plan(usecase: UseCase, home: Home, *, has_tables_of_before: bool = False) ->
         return Plan(FIRST, is_new=True, is_current=True)
     answers = book.epoch(book.current)
     changes = tuple(changed_keys(answers.silver, usecase.silver)) if answers.silver else ()
+    if rebuild:
+        last = book.epochs[-1]
+        is_begun = last.number > book.current and _can_follow(last, usecase)
+        number = last.number if is_begun else last.number + 1
+        why = "a rebuild was asked for"
+        return Plan(number, is_new=not is_begun, is_current=False, changes=changes, why=why)
     if _can_follow(answers, usecase):
         return Plan(book.current, is_new=False, is_current=True, changes=changes)
     for epoch in reversed(book.epochs):

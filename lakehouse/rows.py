@@ -83,6 +83,12 @@ def read_rows(
     return Rows(found, tuple(chosen.columns), tuple(chosen.iter_rows()), total)
 
 
+def frame(uri: str) -> pl.LazyFrame:
+    """All rows of the table at a location, at its newest version."""
+    log = DeltaLog(uri)
+    return _frame(log, log.snapshot())
+
+
 def _log(table: TableId, home: Home) -> DeltaLog:
     log = DeltaLog(catalog.location(home, table.usecase, table.layer, table.name))
     if not log.exists():

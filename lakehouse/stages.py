@@ -11,11 +11,17 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from goldlake_core.contracts.errors import UsageError
+from goldlake_core.contracts.errors import StoreError, UsageError
 from goldlake_core.contracts.registry import load_usecase
 from goldlake_core.contracts.sections import UseCase
-from goldlake_core.documents.lakehouse import Exported, Landed, Refined, TableState, Totals
-from goldlake_core.documents.stages import ExportRequest, LandRequest, RefineRequest, Stage
+from goldlake_core.documents.lakehouse import Audited, Exported, Landed, Refined, TableState, Totals
+from goldlake_core.documents.stages import (
+    AuditRequest,
+    ExportRequest,
+    LandRequest,
+    RefineRequest,
+    Stage,
+)
 from goldlake_core.stages import Emit, StageFunction, require_same_contract
 from goldlake_core.storage.home import Home
 from goldlake_core.storage.locks import StoreLock
@@ -54,7 +60,7 @@ def refine_stage(request: RefineRequest, emit: Emit) -> Refined:
         emit("progress", "starting Spark")
         started = time.monotonic()
         spark = session.spark_session(rows=landed)
-        result = refine(spark, usecase, home, request.run_id, emit)
+        result = refine(spark, usecase, home, request.run_id, emit, is_rebuild=request.rebuild)
     session_s = round(time.monotonic() - started - sum(result.seconds.values()), 3)
     return msgspec.structs.replace(result, seconds={**result.seconds, "session": session_s})
 
@@ -84,7 +90,40 @@ def export_stage(request: ExportRequest, emit: Emit) -> Exported:
     )
 
 
-def refine(spark: SparkSession, usecase: UseCase, home: Home, run_id: str, emit: Emit) -> Refined:
+def audit_stage(request: AuditRequest, emit: Emit) -> Audited:
+    """Compares all contents of the tables of a use case; see `lakehouse.audit.deep`.
+
+    Raises:
+        UsageError: The contract changed since the tables were made.
+    """
+    usecase, home = load_usecase(request.usecase), Home.at(request.home)
+    with StoreLock(home, usecase.name):
+        emit("progress", "starting Spark")
+        spark = session.spark_session()
+        epoch = epochs.current(home, usecase.name)
+        plan = epochs.plan(usecase, home, has_tables_of_before=True)
+        if plan.epoch != epoch:
+            raise UsageError(
+                f"The tables of {usecase.name} were made under another contract",
+                hint=f"goldlake rebuild {usecase.name}",
+            )
+        try:
+            audit.check(spark, usecase, home, epoch, emit)
+            audit.deep(spark, usecase, home, epoch, emit)
+        except StoreError as error:
+            return Audited(usecase=usecase.name, problem=str(error))
+    return Audited(usecase=usecase.name, problem=None)
+
+
+def refine(
+    spark: SparkSession,
+    usecase: UseCase,
+    home: Home,
+    run_id: str,
+    emit: Emit,
+    *,
+    is_rebuild: bool = False,
+) -> Refined:
     """Brings bronze, silver and gold up to the landing zone and checks the account. Idempotent.
 
     A contract that stored rows cannot follow makes a new epoch of silver. It answers, and gold
@@ -97,7 +136,7 @@ def refine(spark: SparkSession, usecase: UseCase, home: Home, run_id: str, emit:
         StoreError: A record is lost, doubled or changed.
     """
     seconds: dict[str, float] = {}
-    plan = _planned(usecase, home, emit)
+    plan = _planned(usecase, home, emit, is_rebuild)
     if not specs.landing(usecase, home).manifest() and plan.is_new and plan.is_current:
         emit("info", f"{usecase.name}: nothing has been landed yet")
         none = Totals(**msgspec.structs.asdict(commits.NO_RECORDS), silver=0)
@@ -117,10 +156,10 @@ def refine(spark: SparkSession, usecase: UseCase, home: Home, run_id: str, emit:
     return _result(run_id, made, totals, _tables(usecase, home, plan.epoch), seconds)
 
 
-def _planned(usecase: UseCase, home: Home, emit: Emit) -> epochs.Plan:
+def _planned(usecase: UseCase, home: Home, emit: Emit, is_rebuild: bool) -> epochs.Plan:
     first = specs.silver(usecase, home, epochs.FIRST)
     has_before = DeltaLog(first.uri).exists()
-    plan = epochs.plan(usecase, home, has_tables_of_before=has_before)
+    plan = epochs.plan(usecase, home, has_tables_of_before=has_before, rebuild=is_rebuild)
     for change in plan.changes:
         emit("info", f"{usecase.name}: {change}")
     if plan.why:
@@ -169,5 +208,6 @@ def _timed(seconds: dict[str, float], step: str) -> Iterator[None]:
 STAGES: dict[Stage, StageFunction] = {
     "land": land_stage,
     "refine": refine_stage,
+    "audit": audit_stage,
     "export": export_stage,
 }

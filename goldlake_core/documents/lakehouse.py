@@ -175,6 +175,54 @@ class Exported(msgspec.Struct, frozen=True, kw_only=True, tag_field="status", ta
     reused: bool
 
 
+class Rejected(msgspec.Struct, frozen=True, kw_only=True):
+    """A record in quarantine.
+
+    Attributes:
+        record: Place of the record, ``PAGE:LINE``.
+        key: Key of the silver table as text, or null where the record has none.
+        reasons: Reason codes.
+        landed_at: When its page was landed, ISO 8601 in UTC.
+        value: The record as it came.
+    """
+
+    record: str
+    key: str | None
+    reasons: tuple[str, ...]
+    landed_at: str
+    value: str
+
+
+class QuarantineView(msgspec.Struct, frozen=True, kw_only=True):
+    """The quarantine of a use case.
+
+    Attributes:
+        usecase: Name of the use case.
+        total: Number of records that match.
+        reasons: Number of all rejected records by reason code, most frequent first.
+        records: Records that match, the newest first.
+    """
+
+    usecase: str
+    total: int
+    reasons: dict[str, int]
+    records: tuple[Rejected, ...]
+
+
+class Audited(msgspec.Struct, frozen=True, kw_only=True, tag_field="status", tag="ok"):
+    """The result of the stage ``audit``.
+
+    Attributes:
+        format: Format version of the file.
+        usecase: Name of the use case.
+        problem: What does not agree and where, or null.
+    """
+
+    format: int = FORMAT
+    usecase: str
+    problem: str | None
+
+
 class TableEntry(msgspec.Struct, frozen=True, kw_only=True):
     """A Delta table of a home.
 
