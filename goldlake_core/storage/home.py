@@ -4,7 +4,8 @@ The paths, relative to the root::
 
     landing/USECASE/DATASET/pages/*.jsonl.gz      raw pages, as the API sent them
     landing/USECASE/DATASET/manifest/*.json       one document per landed page
-    landing/USECASE/DATASET/cursor.json           where the next poll begins
+    landing/USECASE/DATASET/cursor.json           a cache: what the last whole polls found
+    landing/USECASE/DATASET/aside/                pages and lines that nothing vouches for any more
     landing/USECASE/identity.json                 the source this store belongs to
     landing/USECASE/lock                          held by the one process that writes
     tables/USECASE/LAYER/NAME                     Delta tables (bronze, silver, gold, audit)

@@ -82,7 +82,7 @@ class Server:
     """A server on this machine that plays an API and answers some requests wrongly.
 
     Attributes:
-        url: Address that it answers at.
+        url: The address of the server.
         rows: What it serves.
         content_type: Header of good answers.
         headers: Further headers of good answers.
