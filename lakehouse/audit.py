@@ -87,7 +87,8 @@ def _compare_pages(
         .collect()
     )
     held = {row[file]: Lines(row["rows"], int(row["content"]) % 2**64) for row in groups}
-    pages = specs.landing(usecase, home).manifest()
+    zone = specs.landing(usecase, home)
+    pages = [*zone.manifest(), *(page for page in zone.aside() if page.name in held)]
     wrong = account.differing(pages, held)
     if wrong:
         sizes = {page.name: page.rows for page in pages}

@@ -126,7 +126,7 @@ def plan(
         home: Where everything is kept.
         has_tables_of_before: Whether there is a silver table without a book, which an earlier
             version of goldlake made.
-        rebuild: Whether a new epoch is wanted whatever the contract says. One that was begun and is
+        rebuild: Whether a new epoch is made whatever the contract says. One that was begun and is
             not whole is continued.
     """
     book = read(home, usecase.name)

@@ -302,6 +302,22 @@ class LandingZone:
         newer.sort(key=lambda entry: entry.sequence)
         return Scan([e for e in (*numbered, *newer) if e.sequence > after], damaged)
 
+    def aside(self) -> list[PageEntry]:
+        """The readable lines of pages that were set aside, by sequence.
+
+        Bronze may hold the records of such a page: it was read before it was lost or damaged.
+        """
+        folder = self.path("aside")
+        names = list_names(self.fs, folder, PAGE_SUFFIX + ".json")
+        paths = [posixpath.join(folder, name) for name in names]
+        found = []
+        for path, data in zip(paths, read_all(self.fs, paths), strict=True):
+            try:
+                found.append(document(data or b"", path, PageEntry, FORMAT, ""))
+            except StoreError:  # nothing vouches for it any more
+                continue
+        return sorted(found, key=lambda entry: entry.sequence)
+
     def page_sizes(self) -> dict[str, int]:
         """Sizes of the finished files in the pages folder by name; one listing."""
         try:

@@ -60,9 +60,9 @@ def refine(
     step.derive()
     done = commits.newest(step.versions, VersionsCommit)
     bronze = commits.newest(specs.bronze(usecase, home), BronzeCommit)
-    pages = specs.landing(usecase, home).manifest(done.through)
+    pages = _pages(spark, usecase, home, done.through, bronze.through)
     made = []
-    for group in _groups([page for page in pages if page.sequence <= bronze.through]):
+    for group in _groups(pages):
         done = step.commit(group, done)
         step.derive()
         made.append(done)
@@ -71,6 +71,23 @@ def refine(
         )
         emit("progress", f"silver: {told}", done=done.through, total=bronze.through)
     return made
+
+
+def _pages(
+    spark: SparkSession, usecase: UseCase, home: Home, after: int, through: int
+) -> list[PageEntry]:
+    """The pages that bronze holds and the versions do not, in the order of landing."""
+    from pyspark.sql import functions as F
+
+    zone = specs.landing(usecase, home)
+    pages = [page for page in zone.manifest(after) if page.sequence <= through]
+    aside = [page for page in zone.aside() if after < page.sequence <= through]
+    if aside:
+        bronze = delta.read(spark, specs.bronze(usecase, home).uri)
+        names = bronze.where(F.col("sequence") > after).select("file").distinct().collect()
+        held = {row["file"] for row in names}
+        pages += [page for page in aside if page.name in held]
+    return sorted(pages, key=lambda page: page.sequence)
 
 
 def _groups(pages: Sequence[PageEntry]) -> Iterator[list[PageEntry]]:

@@ -181,7 +181,7 @@ class Rejected(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         record: Place of the record, ``PAGE:LINE``.
         key: Key of the silver table as text, or null where the record has none.
-        reasons: Reason codes.
+        reasons: Reason codes of the record.
         landed_at: When its page was landed, ISO 8601 in UTC.
         value: The record as it came.
     """

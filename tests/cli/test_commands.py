@@ -290,7 +290,8 @@ def test_every_command_with_json_has_a_schema() -> None:
     for name in main.list_commands(context):
         command = main.get_command(context, name)
         assert command is not None
-        if any("--json" in parameter.opts for parameter in command.params):
+        members = command.commands.values() if isinstance(command, click.Group) else (command,)
+        if any("--json" in parameter.opts for each in members for parameter in each.params):
             found.add(name)
     assert found == set(json_documents.COMMANDS)
     assert {file.stem for file in json_documents.FOLDER.iterdir()} == found
