@@ -8,8 +8,8 @@ The paths, relative to the root::
     landing/USECASE/DATASET/aside/                pages and lines that nothing vouches for any more
     landing/USECASE/identity.json                 the source this store belongs to
     landing/USECASE/lock                          held by the one process that writes
-    tables/USECASE/LAYER/NAME                     Delta tables (bronze, silver, gold, audit)
-    tables/USECASE/_checkpoints/STREAM            streaming checkpoints
+    tables/USECASE/LAYER/NAME                     Delta tables (bronze, silver, gold)
+    tables/USECASE/epochs.json                    which epoch of silver answers
     exports/USECASE/MODEL/EXPORT/                 manifest.json, SPLIT/part-*.csv
     pipelines/USECASE.MODEL/                      TFX pipeline root
     models/USECASE.MODEL/VERSION/                 TF Serving layout
@@ -84,10 +84,6 @@ class Home:
     def table(self, usecase: str, layer: str, name: str) -> str:
         """Location of a Delta table."""
         return self.path("tables", usecase, layer, name)
-
-    def checkpoint(self, usecase: str, stream: str) -> str:
-        """Location of a stream's checkpoint."""
-        return self.path("tables", usecase, "_checkpoints", stream)
 
     def landing(self, usecase: str, *parts: str) -> str:
         """A path in a use case's landing zone."""
