@@ -126,9 +126,7 @@ def _die_in(monkeypatch: pytest.MonkeyPatch, name: str, table: str, when: str) -
 
 
 DEATHS = [
-    ("append", "bronze/crimes", "before"),
     ("append", "bronze/crimes", "after"),
-    ("append", "silver/crimes_versions", "before"),
     ("append", "silver/crimes_versions", "after"),
     ("merge", "silver/crimes", "before"),
     ("merge", "silver/crimes", "after"),
