@@ -31,8 +31,8 @@ def parsed(records: DataFrame, silver: Silver, updated_field: str | None = None)
     """Types records by the contract.
 
     Args:
-        records: Any columns, ``value`` (string), one JSON object each, and ``landed_at``
-            (timestamp).
+        records: Any columns and ``value`` (string), one JSON object each. Where ``landed_at``
+            (timestamp) is among them, a version or event more than a day after it is a reason.
         silver: The contract of the silver table.
         updated_field: Field in which the source says when it changed a record, or None.
 
@@ -65,7 +65,7 @@ def parsed(records: DataFrame, silver: Silver, updated_field: str | None = None)
         *(_is_nested(column).alias(_RAW + column.name) for column in _texts(silver)),
     )
     rows = rows.select("*", *(_typed(column).alias(column.name) for column in silver.columns))
-    reasons = F.array_compact(F.array(*_reasons(silver)))
+    reasons = F.array_compact(F.array(*_reasons(silver), *_future(silver, records)))
     of_key = F.array_compact(F.array(*_reasons(silver, only_key=True)))
     invalid = F.array(F.lit(sql_rules.JSON_INVALID))
     return rows.select(
@@ -241,13 +241,23 @@ def _reasons(silver: Silver, *, only_key: bool = False) -> list[SparkColumn]:
         found.append(F.when(is_unparsable, F.lit(f"{column.name}.unparsable")))
     if only_key:
         return found
-    for name in sql_rules.times(silver):
-        is_future = F.col(sql_rules.quoted(name)) > F.col("landed_at") + F.expr("interval 1 day")
-        found.append(F.when(is_future, F.lit(f"{name}.future")))
     for rule in sql_rules.row_rules(silver.columns, silver.checks):
         is_broken = ~F.coalesce(F.expr(rule.expect), F.lit(True))
         found.append(F.when(is_broken, F.lit(rule.code)))
     return found
+
+
+def _future(silver: Silver, records: DataFrame) -> list[SparkColumn]:
+    """One expression per time that may lie too far after the landing of its page."""
+    from pyspark.sql import functions as F
+
+    if "landed_at" not in records.columns:
+        return []
+    latest = F.col("landed_at") + F.expr("interval 1 day")
+    return [
+        F.when(F.col(sql_rules.quoted(name)) > latest, F.lit(f"{name}.future"))
+        for name in sql_rules.times(silver)
+    ]
 
 
 def _key(silver: Silver) -> SparkColumn:
