@@ -72,7 +72,13 @@ def rejected(
         )
     newest = wanted.sort(SEQUENCE, LINE, descending=True).head(limit)
     texts = frames["bronze"].select("file", "line", "value")
-    shown = newest.join(texts, left_on=[FILE, LINE], right_on=["file", "line"], how="left")
+    shown = newest.join(
+        texts,
+        left_on=[FILE, LINE],
+        right_on=["file", "line"],
+        how="left",
+        maintain_order="left",
+    )
     records = tuple(
         Rejected(
             record=f"{row[FILE]}:{row[LINE]}",
