@@ -15,17 +15,23 @@ pytestmark = [pytest.mark.tfx, pytest.mark.long]
 ROOT = Path(__file__).parent.parent.parent
 PYTHON = ROOT / ".venv-kfp" / "bin" / "python"
 SCRIPT = """
-import dataclasses, sys
+import sys
+from msgspec.structs import replace
 from goldlake_core.contracts.registry import load_usecase
 from goldlake_core.storage.home import Home
-from tfx_pipeline import kubeflow, runner
+from tfx_pipeline.exports import read_manifest
+from tfx_pipeline.kubeflow import compile_for_kubeflow
+from tfx_pipeline.spec import pipeline_spec
 
 usecase_folder, home, handoff, output = sys.argv[1:]
 usecase = load_usecase(usecase_folder)
 model = replace(usecase.models["overdue"], handoff=handoff)
-spec = runner._spec(Home.at(home), usecase, model, "toy_harbour/overdue/v3")
-spec = replace(spec, baseline_version=4)
-kubeflow.compile_for_kubeflow(spec, output, pipeline_root="gs://bucket/root", image="goldlake:1")
+export_id = "toy_harbour/overdue/v3"
+manifest, sha256 = read_manifest(export_id, home=Home.at(home))
+spec = pipeline_spec(
+    usecase, model, manifest, export_id=export_id, manifest_sha256=sha256, baseline_version=4
+)
+compile_for_kubeflow(spec, output, pipeline_root="gs://bucket/root", image="goldlake:1")
 """
 
 
