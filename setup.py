@@ -47,6 +47,7 @@ REQUIREMENTS = [
     "tzdata",
     "urllib3>=1.26",
     "uvicorn>=0.27",
+    "xxhash>=3.4",
 ]
 
 EXTRAS = {

@@ -20,8 +20,9 @@ from typing import Any, Protocol, TypeAlias
 from goldlake_core.contracts.errors import GateRefused, GoldlakeError, PermanentError, UsageError
 from goldlake_core.contracts.sections import UseCase
 from goldlake_core.documents import codec
-from goldlake_core.documents.lakehouse import Exported, Landed, Refined
+from goldlake_core.documents.lakehouse import Audited, Exported, Landed, Refined
 from goldlake_core.documents.stages import (
+    AuditRequest,
     Event,
     ExportRequest,
     Failed,
@@ -35,12 +36,14 @@ from goldlake_core.documents.stages import (
 )
 from goldlake_core.documents.training import Anomaly, Trained
 from goldlake_core.instants import now_text
+from goldlake_core.storage.files import writing
 
-Result: TypeAlias = Landed | Refined | Exported | Trained
+Result: TypeAlias = Landed | Refined | Audited | Exported | Trained
 
 DOCUMENTS: dict[Stage, tuple[type[Request], type[Result]]] = {
     "land": (LandRequest, Landed),
     "refine": (RefineRequest, Refined),
+    "audit": (AuditRequest, Audited),
     "export": (ExportRequest, Exported),
     "train": (TrainRequest, Trained),
 }
@@ -88,9 +91,10 @@ class RunDir:
 
     def write_request(self, stage: Stage, request: Request) -> None:
         """Writes a request and removes an earlier result of the same stage."""
-        self.path.mkdir(parents=True, exist_ok=True)
-        self.result_file(stage).unlink(missing_ok=True)
-        self.events_file(stage).unlink(missing_ok=True)
+        with writing(str(self.path)):
+            self.path.mkdir(parents=True, exist_ok=True)
+            self.result_file(stage).unlink(missing_ok=True)
+            self.events_file(stage).unlink(missing_ok=True)
         _write(self.request_file(stage), codec.encode(request))
 
     def request(self, stage: Stage) -> Any:
@@ -259,12 +263,13 @@ def _first_line(error: Exception) -> str:
 
 
 def _write(file: Path, data: bytes) -> None:
-    handle, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
-    with os.fdopen(handle, "wb") as out:
-        out.write(data)
-        out.flush()
-        os.fsync(out.fileno())
-    os.replace(name, file)
+    with writing(str(file)):
+        handle, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
+        with os.fdopen(handle, "wb") as out:
+            out.write(data)
+            out.flush()
+            os.fsync(out.fileno())
+        os.replace(name, file)
 
 
 def _read(file: Path, what: str) -> bytes:

@@ -1,182 +1,190 @@
-"""The account of every landed record: manifest, bronze, fates, quarantine and silver agree."""
+"""The deep account: all contents of manifest, bronze, versions, silver and gold are compared."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from goldlake_core.contracts.errors import StoreError
 from goldlake_core.contracts.sections import UseCase
+from goldlake_core.documents.lakehouse import Totals
 from goldlake_core.stages import Emit
 from goldlake_core.storage.home import Home
-from lakehouse import delta, specs
+from lakehouse import account, commits, delta, specs
+from lakehouse.account import NAMED, Lines
+from lakehouse.commits import BronzeCommit, VersionsCommit
 from lakehouse.deltalog import DeltaLog
-from lakehouse.fates import FATES
+from lakehouse.fates import WINNERS
+from lakehouse.parsing import content_hash
+from lakehouse.specs import CONTENT_HASH, FATE, FILE, LINE, RECORD_HASH, SEQUENCE
+from lakehouse.sql_rules import quoted
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession
-
-NAMED_RECORDS = 5
+    from pyspark.sql import Column, DataFrame, SparkSession
 
 
-@dataclass(frozen=True)
-class Lines:
-    """The lines of one page that a table holds, as a fingerprint.
+def check(spark: SparkSession, usecase: UseCase, home: Home, epoch: int, emit: Emit) -> Totals:
+    """Compares the number of rows of every table with what its commits say. Read-only.
 
-    Attributes:
-        count: Number of rows.
-        total: Sum of the hashes of the line numbers, modulo 2**64: 1, 2, 3 and 1, 1, 4 differ.
-    """
-
-    count: int
-    total: int
-
-
-def check(spark: SparkSession, usecase: UseCase, home: Home, emit: Emit) -> dict[str, int]:
-    """Compares what was landed with bronze, the fates, quarantine and silver. Read-only.
-
-    Per page the number and the fingerprint of its lines are compared; only where they differ are
-    single records looked up.
+    Only where they differ are the contents compared, which names the records.
 
     Returns:
-        Counts over all time: landed, each fate, silver.
+        Records by fate over all time, and the rows of silver.
 
     Raises:
         StoreError: A record is lost or was counted twice; file and line are named.
     """
+    bronze, versions = specs.bronze(usecase, home), specs.versions(usecase, home, epoch)
+    totals = commits.newest(versions, VersionsCommit).totals
+    held = commits.newest(bronze, BronzeCommit)
+    expected = ((bronze, held.rows), (versions, totals.landed))
+    if any(_rows(spec) != rows for spec, rows in expected) or held.rows != totals.landed:
+        deep(spark, usecase, home, epoch, emit)
+        raise StoreError(
+            f"The account of {usecase.name} does not balance: {bronze.id} has {_rows(bronze):,} "
+            f"rows and {versions.id} {_rows(versions):,}; {held.rows:,} records were landed",
+            hint=f"goldlake rebuild {usecase.name}",
+        )
+    silver = specs.silver(usecase, home, epoch)
+    account.require_silver(silver, totals)
+    return Totals(
+        **{name: getattr(totals, name) for name in totals.__struct_fields__}, silver=_rows(silver)
+    )
+
+
+def deep(spark: SparkSession, usecase: UseCase, home: Home, epoch: int, emit: Emit) -> None:
+    """Compares contents: pages with bronze, bronze with versions, versions with silver. Read-only.
+
+    Raises:
+        StoreError: Records are missing, doubled, foreign or changed; they are named by page and
+            line.
+    """
+    from pyspark.sql import functions as F
+
     bronze = delta.read(spark, specs.bronze(usecase, home).uri)
-    fates = delta.read(spark, specs.fates(usecase, home).uri)
-    pages = {e.name: e.rows for e in specs.landing(usecase, home).manifest()}
-    in_bronze, in_fates = _by_page(bronze), _by_page(fates)
-    _report_unlisted(sorted(in_bronze.keys() - pages.keys()), emit)
-    expected = _expected(spark, pages) | {
-        page: lines for page, lines in in_bronze.items() if page not in pages
-    }
-    for what, held, table in (("bronze", in_bronze, bronze), ("the fates", in_fates, fates)):
-        differing = _differing(expected, held)
-        if differing:
-            raise _unbalanced(spark, usecase, what, expected, differing, table)
-    return _check_totals(spark, usecase, home, fates)
+    emit("progress", "account: bronze")
+    record = F.xxhash64(F.col("line"), F.col("value"))
+    _compare_pages(usecase, home, "bronze", bronze, "file", "line", record)
+    emit("progress", "account: versions")
+    versions = delta.read(spark, specs.versions(usecase, home, epoch).uri)
+    _compare_pages(usecase, home, "the versions", versions, FILE, LINE, F.col(RECORD_HASH))
+    emit("progress", "account: silver")
+    _compare_silver(usecase, versions, delta.read(spark, specs.silver(usecase, home, epoch).uri))
 
 
-def counts(fates: DataFrame) -> dict[str, int]:
-    """Records per fate, all fates named, and their sum as ``landed``."""
-    found = {row["fate"]: row["count"] for row in fates.groupBy("fate").count().collect()}
-    return {"landed": sum(found.values()), **{fate: found.get(fate, 0) for fate in FATES}}
+def _rows(spec: specs.TableSpec) -> int:
+    return DeltaLog(spec.uri).snapshot().rows
 
 
-def empty_counts() -> dict[str, int]:
-    """Counts where there are no records: all zero."""
-    return dict.fromkeys(("landed", *FATES), 0)
-
-
-def reasons(fates: DataFrame) -> dict[str, int]:
-    """Quarantined records per reason code, most frequent first; a record can have several."""
+def _compare_pages(
+    usecase: UseCase, home: Home, what: str, table: DataFrame, file: str, line: str, record: Column
+) -> None:
     from pyspark.sql import functions as F
 
-    codes = fates.where(F.col("fate") == "quarantined").select(F.explode("reasons").alias("code"))
-    found = codes.groupBy("code").count().orderBy(F.desc("count"), "code").collect()
-    return {row["code"]: row["count"] for row in found}
-
-
-def _by_page(table: DataFrame) -> dict[str, Lines]:
-    from pyspark.sql import functions as F
-
-    # Summed as decimals for the reason given in `lakehouse.export._account`.
-    rows = table.groupBy("file").agg(
-        F.count("*").alias("count"), F.sum(F.xxhash64("line").cast("decimal(20,0)")).alias("total")
+    groups = (
+        table.groupBy(file)
+        .agg(F.count("*").alias("rows"), account.summed(record).alias("content"))
+        .collect()
     )
-    return {r["file"]: Lines(r["count"], int(r["total"]) % 2**64) for r in rows.collect()}
-
-
-def _expected(spark: SparkSession, pages: Mapping[str, int]) -> dict[str, Lines]:
-    """The fingerprints of whole pages, by their number of rows."""
-    from pyspark.sql import functions as F
-
-    sizes = sorted({rows for rows in pages.values() if rows})
-    found: dict[int, Lines] = {}
-    if sizes:
-        whole = spark.range(1, sizes[-1] + 1).select(F.col("id").cast("int").alias("line"))
-        value = F.xxhash64("line").cast("decimal(20,0)")
-        sums = whole.agg(
-            *(F.sum(F.when(F.col("line") <= size, value)).alias(str(size)) for size in sizes)
-        ).collect()[0]
-        found = {size: Lines(size, int(sums[str(size)]) % 2**64) for size in sizes}
-    return {page: found[rows] for page, rows in pages.items() if rows}
-
-
-def _differing(expected: Mapping[str, Lines], held: Mapping[str, Lines]) -> list[str]:
-    return sorted(
-        page for page in expected.keys() | held.keys() if expected.get(page) != held.get(page)
-    )
+    held = {row[file]: Lines(row["rows"], int(row["content"]) % 2**64) for row in groups}
+    zone = specs.landing(usecase, home)
+    pages = [*zone.manifest(), *(page for page in zone.aside() if page.name in held)]
+    wrong = account.differing(pages, held)
+    if wrong:
+        sizes = {page.name: page.rows for page in pages}
+        raise _unbalanced(usecase, what, wrong, sizes, table, file, line)
 
 
 def _unbalanced(
-    spark: SparkSession,
     usecase: UseCase,
     what: str,
-    expected: Mapping[str, Lines],
-    pages: list[str],
+    wrong: list[str],
+    sizes: Mapping[str, int],
     table: DataFrame,
+    file: str,
+    line: str,
 ) -> StoreError:
-    """Returns the error that names the records; looks them up one by one."""
+    """Returns the error that names the records; looks them up page by page."""
     from pyspark.sql import functions as F
 
-    lost, doubled, foreign = [], [], []
-    for page in pages[:NAMED_RECORDS]:
-        size = expected[page].count if page in expected else 0
-        held = table.where(F.col("file") == page).groupBy("line").count()
-        whole = spark.range(1, size + 1).select(F.col("id").cast("int").alias("line"))
-        lost += _named(page, whole.join(held, "line", "left_anti"))
-        foreign += _named(page, held.join(whole, "line", "left_anti"))
-        doubled += _named(page, held.where(F.col("count") > 1))
+    spark = table.sparkSession
+    lost: list[str] = []
+    doubled: list[str] = []
+    foreign: list[str] = []
+    changed: list[str] = []
+    for page in wrong[:NAMED]:
+        held = table.where(F.col(file) == page).groupBy(F.col(line).alias("line")).count()
+        whole = spark.range(1, sizes.get(page, 0) + 1).select(F.col("id").cast("int").alias("line"))
+        names = (
+            _named(page, whole.join(held, "line", "left_anti")),
+            _named(page, held.where(F.col("count") > 1)),
+            _named(page, held.join(whole, "line", "left_anti")),
+        )
+        for found, more in zip((lost, doubled, foreign), names, strict=True):
+            found += more
+        if not any(names):
+            changed.append(page)
     parts = [
-        f"{title}: {', '.join(names[:NAMED_RECORDS])}"
+        f"{title}: {', '.join(names[:NAMED])}"
         for title, names in (
             ("missing", lost),
             ("more than once", doubled),
             ("not landed", foreign),
+            ("another text in", changed),
         )
         if names
     ]
     return StoreError(
         f"The account of {usecase.name} does not balance: {what} and the landed pages differ in "
-        f"{len(pages)} page{'s' if len(pages) > 1 else ''} ({'; '.join(parts)})",
-        hint="restore the tables of this home from a copy, or ingest again into another --home",
+        f"{len(wrong)} page{'s' if len(wrong) > 1 else ''} ({'; '.join(parts)})",
+        hint=f"goldlake rebuild {usecase.name}",
     )
 
 
 def _named(page: str, lines: DataFrame) -> list[str]:
-    found = lines.select("line").orderBy("line").limit(NAMED_RECORDS).collect()
+    found = lines.select("line").orderBy("line").limit(NAMED).collect()
     return [f"{page}:{row['line']}" for row in found]
 
 
-def _report_unlisted(pages: list[str], emit: Emit) -> None:
-    if pages:
-        emit(
-            "info",
-            f"{len(pages)} landed page(s) have no manifest line yet, {pages[0]} for one: the "
-            "landing was interrupted; the next one writes it",
+def _compare_silver(usecase: UseCase, versions: DataFrame, silver: DataFrame) -> None:
+    """Every current version is a row of silver, with the values that its hash was made of."""
+    from pyspark.sql import Window
+    from pyspark.sql import functions as F
+
+    key = [F.col(name) for name in map(quoted, usecase.silver.key)]
+    newest_first = Window.partitionBy(*key).orderBy(F.col(SEQUENCE).desc(), F.col(LINE).desc())
+    current = (
+        versions.where(F.col(FATE).isin(*WINNERS))
+        .withColumn("_rank", F.row_number().over(newest_first))
+        .where((F.col("_rank") == 1) & (F.col(FATE) != "deleted"))
+        .select(FILE, LINE, F.col(CONTENT_HASH).alias("_wanted"))
+    )
+    rows = silver.select(
+        FILE, LINE, CONTENT_HASH, content_hash(usecase.silver.names).alias("_found")
+    )
+    both = current.join(rows, [FILE, LINE], "full_outer")
+    wrong = both.where(
+        F.col("_wanted").isNull()
+        | F.col("_found").isNull()
+        | (F.col("_wanted") != F.col("_found"))
+        | (F.col(CONTENT_HASH) != F.col("_found"))
+    )
+    found = wrong.orderBy(FILE, LINE).limit(NAMED + 1).collect()
+    if not found:
+        return
+    problems = []
+    for row in found[:NAMED]:
+        kind = (
+            "does not belong there"
+            if row["_wanted"] is None
+            else "is missing"
+            if row["_found"] is None
+            else "has other values than its record"
         )
-
-
-def _check_totals(
-    spark: SparkSession, usecase: UseCase, home: Home, fates: DataFrame
-) -> dict[str, int]:
-    totals = counts(fates)
-    rejected = DeltaLog(specs.quarantine(usecase, home).uri).snapshot().rows
-    silver = DeltaLog(specs.silver(usecase, home).uri).snapshot().rows
-    should_be = {
-        "quarantine": (rejected, totals["quarantined"], "quarantined"),
-        "silver": (silver, totals["inserted"] - totals["deleted"], "inserted and not deleted"),
-    }
-    for table, (rows, expected, fate) in should_be.items():
-        if rows != expected:
-            raise StoreError(
-                f"The account of {usecase.name} does not balance: {table} has {rows:,} rows and "
-                f"{expected:,} records were {fate}",
-                hint="restore the tables of this home from a copy, or ingest again into another "
-                "--home",
-            )
-    return {**totals, "silver": silver}
+        problems.append(f"{row[FILE]}:{row[LINE]} {kind}")
+    more = ", and more" if len(found) > NAMED else ""
+    raise StoreError(
+        f"The account of {usecase.name} does not balance: silver differs from the versions "
+        f"({'; '.join(problems)}{more})",
+        hint=f"goldlake rebuild {usecase.name}",
+    )

@@ -2,70 +2,112 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING
 
+from goldlake_core.contracts.errors import StoreError
 from goldlake_core.contracts.sections import UseCase
 from goldlake_core.stages import Emit
 from goldlake_core.storage.home import Home
-from lakehouse import delta, specs, streams
+from lakehouse import commits, delta, specs
+from lakehouse.commits import BronzeCommit
+from lakehouse.deltalog import DeltaLog
+from lakehouse.landing import LandingZone, PageEntry, content_of
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-STREAM = "bronze"
 # A page is one string in memory while it is split: 64 pages of 10,000 rows are two tasks' work.
-PAGES_PER_BATCH = 64
+PAGES_PER_COMMIT = 64
 
 
-def ingest(spark: SparkSession, usecase: UseCase, home: Home, emit: Emit) -> None:
-    """Appends the records of pages that bronze has not seen. Writes; idempotent."""
+def ingest(spark: SparkSession, usecase: UseCase, home: Home, run_id: str, emit: Emit) -> None:
+    """Appends the records of pages that bronze does not hold. Writes; idempotent.
+
+    The manifest says which pages there are. Each is compared with its manifest line before a
+    record of it is written.
+
+    Raises:
+        StoreError: A page is missing or is not the one that was landed, or bronze holds more than
+            the landing zone does.
+    """
     zone = specs.landing(usecase, home)
     spec = specs.bronze(usecase, home)
-    delta.create(spark, spec)
-    checkpoint = home.checkpoint(usecase.name, STREAM)
-    pages = (
-        spark.readStream.format("text")
-        .option("wholetext", "true")
-        .option("maxFilesPerTrigger", str(PAGES_PER_BATCH))
-        # The default skips, silently, files a week older than the newest: a restored landing zone.
-        .option("maxFileAge", "36500d")
-        .option("latestFirst", "false")
-        .option("pathGlobFilter", "*.jsonl.gz")
-        .load(zone.pages_uri)
-    )
+    _prepare(spark, spec, run_id)
+    done = commits.newest(spec, BronzeCommit)
+    pages = zone.manifest()
+    last = pages[-1].sequence if pages else 0
+    if done.through > last:
+        raise StoreError(
+            f"{spec.id} holds the pages up to number {done.through} and the landing zone of "
+            f"{home.root} only those up to {last}: landed pages are missing",
+            hint="restore the folder landing/ from a copy of the home",
+        )
+    for group in _groups([page for page in pages if page.sequence > done.through]):
+        for page in group:
+            _require_as_landed(zone, page)
+        through, rows = group[-1].sequence, done.rows + sum(page.rows for page in group)
+        done = BronzeCommit(through=through, rows=rows, run_id=run_id)
+        txn = delta.Txn(f"{DeltaLog(spec.uri).snapshot().uuid}:bronze", through)
+        records = _records(spark, zone, group).select(*spec.names)
+        delta.append(records, spec.uri, txn=txn, metadata=commits.metadata(done))
+        emit("progress", f"bronze: {rows:,} records", done=through, total=last)
 
-    def handle(batch: DataFrame, batch_id: int) -> None:
-        txn = delta.Txn(f"{streams.stream_id(checkpoint)}:bronze", batch_id)
-        delta.append(records(batch, batch_id).select(*spec.names), spec.uri, txn=txn)
-        emit("progress", f"bronze: batch {batch_id} of pages appended")
 
-    streams.run_available(pages.select("value", "_metadata"), checkpoint, handle)
+def _prepare(spark: SparkSession, spec: specs.TableSpec, run_id: str) -> None:
+    """Creates bronze; one of an earlier version is made again, from the landed pages."""
+    if delta.create(spark, spec) or delta.is_same_shape(spec, DeltaLog(spec.uri).snapshot().schema):
+        return
+    empty = spark.createDataFrame([], ", ".join(f"{f.name} {f.type}" for f in spec.fields))
+    delta.overwrite(empty, spec, commits.metadata(BronzeCommit(run_id=run_id)))
 
 
-def records(pages: DataFrame, batch_id: int) -> DataFrame:
+def _groups(pages: Sequence[PageEntry]) -> Iterator[Sequence[PageEntry]]:
+    for start in range(0, len(pages), PAGES_PER_COMMIT):
+        yield pages[start : start + PAGES_PER_COMMIT]
+
+
+def _require_as_landed(zone: LandingZone, page: PageEntry) -> None:
+    """Raises StoreError unless the page's file holds the records that its manifest line says."""
+    lines = zone.read_page(page)
+    if len(lines) != page.rows or page.content not in (None, content_of(lines)):
+        raise StoreError(
+            f"The landed page {zone.page_uri(page.name)} holds {len(lines)} records that are not "
+            f"the {page.rows} of its manifest line",
+            hint="restore the folder landing/ from a copy of the home",
+        )
+
+
+def _records(spark: SparkSession, zone: LandingZone, pages: Sequence[PageEntry]) -> DataFrame:
     """One row per line of each page.
 
-    Args:
-        pages: ``value`` (string, a whole page) and Spark's ``_metadata`` of the file.
-        batch_id: Number of the micro-batch.
-
     Returns:
-        file, line (from 1), value, landed_at, ingested_at, batch_id. The empty text after the
-        last line break does not count as a line; an empty line between others does.
+        sequence, file, line (from 1), value, landed_at. The empty text after the last line break
+        does not count as a line; an empty line between others does.
     """
     from pyspark.sql import functions as F
 
+    places = [(p.name, p.sequence, datetime.fromisoformat(_zoned(p.landed_at))) for p in pages]
+    known = spark.createDataFrame(places, "file string, sequence bigint, landed_at timestamp")
     body = F.regexp_replace("value", r"\n\z", "")
-    lines = pages.where(F.length("value") > 0).select(
+    texts = (
+        spark.read.format("text")
+        .option("wholetext", "true")
+        # A path is taken as it is, without patterns.
+        .option("__globPaths__", "false")
+        .load([zone.page_uri(page.name) for page in pages])
+        .where(F.length("value") > 0)
+    )
+    lines = texts.select(
         F.col("_metadata.file_name").alias("file"),
-        F.col("_metadata.file_modification_time").alias("landed_at"),
         F.posexplode(F.split(body, "\n", -1)).alias("_position", "value"),
     )
-    return lines.select(
-        "file",
-        (F.col("_position") + 1).cast("int").alias("line"),
-        "value",
-        "landed_at",
-        F.current_timestamp().alias("ingested_at"),
-        F.lit(batch_id).cast("bigint").alias("batch_id"),
+    return lines.join(F.broadcast(known), "file").withColumn(
+        "line", (F.col("_position") + 1).cast("int")
     )
+
+
+def _zoned(text: str) -> str:
+    # Python 3.10 reads no Z.
+    return text.removesuffix("Z") + "+00:00" if text.endswith("Z") else text

@@ -5,12 +5,15 @@ from __future__ import annotations
 import posixpath
 from datetime import datetime, timezone
 
+import msgspec
+
 from goldlake_core.contracts.errors import UsageError
 from goldlake_core.documents.lakehouse import TableEntry, Totals
 from goldlake_core.instants import utc_text
 from goldlake_core.storage.home import Home
+from lakehouse import commits, epochs
 from lakehouse.deltalog import DeltaLog
-from lakehouse.fates import FATES
+from lakehouse.specs import FATES, VERSIONS
 
 LAYERS = ("bronze", "silver", "gold", "audit")
 
@@ -35,11 +38,10 @@ def tables(
     names = [usecase] if usecase else _folders(home, "tables")
     found = []
     for name in names:
-        for layer in LAYERS:
-            for table in _folders(home, "tables", name, layer):
-                entry = _entry(home, name, layer, table, instant)
-                if entry:
-                    found.append(entry)
+        for layer, table in current_tables(home, name):
+            entry = _entry(home, name, layer, table, instant)
+            if entry:
+                found.append(entry)
     return found
 
 
@@ -50,15 +52,45 @@ def fates(usecase: str, home: Home) -> Totals:
         The counts; all 0 where nothing was refined yet.
     """
     counts = dict.fromkeys(("landed", *FATES, "silver"), 0)
-    log = DeltaLog(home.table(usecase, "audit", "fates"))
-    if log.exists():
-        for item in log.read(["fate"])["fate"].value_counts().to_pylist():
-            counts[item["values"]] += item["counts"]
-            counts["landed"] += item["counts"]
-    for table in _folders(home, "tables", usecase, "silver"):
-        silver = DeltaLog(home.table(usecase, "silver", table))
-        counts["silver"] += silver.snapshot().rows if silver.exists() else 0
+    for layer, table in current_tables(home, usecase):
+        log = DeltaLog(home.table(usecase, layer, table))
+        name = epochs.table_of(table)[0]
+        if layer == "audit" and name == "fates" and log.exists():
+            for item in log.read(["fate"])["fate"].value_counts().to_pylist():
+                counts[item["values"]] += item["counts"]
+                counts["landed"] += item["counts"]
+        elif layer == "silver" and name.endswith(VERSIONS):
+            commit = log.last_commit_with(commits.THROUGH) if log.exists() else None
+            if commit is not None:
+                stored = msgspec.convert(commit.metadata, commits.VersionsCommit)
+                counts.update(msgspec.structs.asdict(stored.totals))
+        elif layer == "silver" and log.exists():
+            counts["silver"] += log.snapshot().rows
     return Totals(**counts)
+
+
+def location(home: Home, usecase: str, layer: str, name: str) -> str:
+    """Location of a table: of the epoch that answers, where the layer has epochs."""
+    number = epochs.current(home, usecase) if layer == "silver" else epochs.FIRST
+    folder = name if "@" in name else epochs.table_folder(name, number)
+    return home.table(usecase, layer, folder)
+
+
+def current_tables(home: Home, usecase: str) -> list[tuple[str, str]]:
+    """Layer and folder name of the tables that answer, by layer and name.
+
+    Fates and quarantine had tables before silver had epochs.
+    """
+    book = epochs.read(home, usecase)
+    number = book.current if book else epochs.FIRST
+    found: list[tuple[str, str]] = []
+    for layer in LAYERS:
+        if layer == "audit" and number > epochs.FIRST:
+            continue
+        for folder in _folders(home, "tables", usecase, layer):
+            if layer != "silver" or epochs.table_of(folder)[1] == number:
+                found.append((layer, folder))
+    return found
 
 
 def _entry(
@@ -72,7 +104,7 @@ def _entry(
     snapshot = log.snapshot(version)
     basis = log.last_commit_with("as_of", version) if layer == "gold" else None
     return TableEntry(
-        id=f"{usecase}.{layer}.{name}",
+        id=f"{usecase}.{layer}.{epochs.table_of(name)[0]}",
         uri=uri,
         rows=snapshot.rows,
         version=version,

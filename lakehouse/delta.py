@@ -50,6 +50,8 @@ def create(spark: SparkSession, spec: TableSpec) -> bool:
         builder = builder.property(name, value)
     for name, expression in spec.constraints.items():
         builder = builder.property(f"delta.constraints.{name}", expression)
+    if spec.partition:
+        builder = builder.partitionedBy(spec.partition)
     builder.execute()
     return True
 
@@ -58,11 +60,6 @@ def read(spark: SparkSession, uri: str, version: int | None = None) -> DataFrame
     """The rows of a table at a version; default the newest, fixed when this is called."""
     pinned = DeltaLog(uri).latest() if version is None else version
     return spark.read.format("delta").option("versionAsOf", str(pinned)).load(uri)
-
-
-def stream(spark: SparkSession, uri: str, **options: str) -> DataFrame:
-    """A table's appended rows as a stream."""
-    return spark.readStream.format("delta").options(**options).load(uri)
 
 
 def changes(spark: SparkSession, uri: str, first: int, last: int) -> DataFrame:
@@ -171,13 +168,6 @@ def is_same_shape(spec: TableSpec, schema: tuple[Field, ...]) -> bool:
     return declared == [(f.name, f.type) for f in schema]
 
 
-def add_columns(spark: SparkSession, spec: TableSpec, names: list[str]) -> None:
-    """Adds declared nullable columns at the end of an existing table."""
-    fields = [f for f in spec.fields if f.name in names]
-    columns = ", ".join(f"{quoted(f.name)} {f.type} COMMENT {literal(f.comment)}" for f in fields)
-    spark.sql(f"ALTER TABLE {_sql(spec.uri)} ADD COLUMNS ({columns})")
-
-
 def constraint_changes(spec: TableSpec, properties: Mapping[str, str]) -> dict[str, list[str]]:
     """Names of constraints to drop and to add; a changed one is in both."""
     prefix = "delta.constraints."
@@ -197,12 +187,6 @@ def add_constraints(spark: SparkSession, spec: TableSpec, names: list[str]) -> N
         spark.sql(
             f"ALTER TABLE {_sql(spec.uri)} ADD CONSTRAINT {quoted(name)} CHECK ({expression})"
         )
-
-
-def drop_constraints(spark: SparkSession, spec: TableSpec, names: list[str]) -> None:
-    """Drops CHECK constraints."""
-    for name in names:
-        spark.sql(f"ALTER TABLE {_sql(spec.uri)} DROP CONSTRAINT {quoted(name)}")
 
 
 def set_comments(spark: SparkSession, spec: TableSpec) -> None:

@@ -1,8 +1,8 @@
 """Delta's transaction log read in plain Python: versions, files, properties; no JVM.
 
 Protocol: https://github.com/delta-io/delta/blob/master/PROTOCOL.md (JSON commits, single and
-multi-part checkpoints; no deletion vectors, no column mapping, no partitions, which goldlake's
-tables do not use). Read-only.
+multi-part checkpoints; partitions by text; no deletion vectors and no column mapping, which
+goldlake's tables do not use). Read-only.
 """
 
 from __future__ import annotations
@@ -85,10 +85,11 @@ class _Statistics(msgspec.Struct, frozen=True, rename="camel"):
     num_records: int
 
 
-class _Add(msgspec.Struct, frozen=True):
+class _Add(msgspec.Struct, frozen=True, rename="camel"):
     path: str
     size: int
     stats: str | None = None
+    partition_values: dict[str, str | None] = {}
 
 
 class _Remove(msgspec.Struct, frozen=True):
@@ -113,11 +114,12 @@ class Action(msgspec.Struct, frozen=True, rename="camel"):
 
 @dataclass(frozen=True)
 class DataFile:
-    """A file that a version consists of."""
+    """A file that a version consists of; partition columns are not in it."""
 
     path: str
     size: int
     rows: int
+    partition: tuple[tuple[str, str | None], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -184,7 +186,8 @@ class _State:
         if action.add:
             add = action.add
             rows = _decoded(add.stats, _Statistics).num_records if add.stats else 0
-            self.files[add.path] = DataFile(unquote(add.path), add.size, rows)
+            partition = tuple(add.partition_values.items())
+            self.files[add.path] = DataFile(unquote(add.path), add.size, rows, partition)
         if action.remove:
             self.files.pop(action.remove.path, None)
 
@@ -294,10 +297,11 @@ class DeltaLog:
                 parquet = pq.ParquetFile(file)
                 present = [n for n in schema.names if n in parquet.schema_arrow.names]
                 part = parquet.read(columns=present)
+            here = dict(data_file.partition)
             arrays = [
                 part[name].cast(types[name])
                 if name in present
-                else pa.nulls(len(part), types[name])
+                else pa.array([here.get(name)] * parquet.metadata.num_rows, types[name])
                 for name in schema.names
             ]
             tables.append(pa.table(arrays, schema=schema))
@@ -317,10 +321,13 @@ class DeltaLog:
         with self.fs.open(posixpath.join(self._log, name), "rb") as file:
             parquet = pq.ParquetFile(file)
             wanted = ["metaData", "protocol", "add.path", "add.size", "add.stats"]
+            wanted.append("add.partitionValues")
             rows = parquet.read(columns=wanted).to_pylist()
-        for row in rows:
-            if row.get("metaData"):  # Arrow gives a map as pairs
+        for row in rows:  # Arrow gives a map as pairs
+            if row.get("metaData"):
                 row["metaData"]["configuration"] = dict(row["metaData"]["configuration"] or ())
+            if row.get("add"):
+                row["add"]["partitionValues"] = dict(row["add"].get("partitionValues") or ())
         return [msgspec.convert(row, Action) for row in rows]
 
 

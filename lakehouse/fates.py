@@ -1,108 +1,166 @@
-"""Decides the fate of each record of a micro-batch. Pure."""
+"""Decides the fate of each record. Pure, and the same wherever batches were cut.
+
+The versions of a key are taken in the order of landing. Each meets the version that is current
+then:
+
+    current   record                                    fate         becomes current
+    none      valid                                     inserted     yes
+    deleted   valid, not older than what was deleted    inserted     yes
+    deleted   valid, older                              stale        no
+    a row     valid, the same content                   unchanged    no
+    a row     valid, not older                          amended      yes
+    a row     valid, older                              stale        no
+    a row     a deletion                                deleted      yes
+    deleted   a deletion                                unchanged    no
+    none      a deletion                                stale        no
+    any       with reasons                              quarantined  no
+
+Older is what has a smaller version by the contract or, with equal versions, an earlier update time
+of the source.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from goldlake_core.contracts.column_types import COLUMN_TYPES
 from goldlake_core.contracts.sections import Silver
-from lakehouse.parsing import KEY, REASONS
-from lakehouse.specs import CONTENT_HASH
+from lakehouse.parsing import IS_DELETION
+from lakehouse.specs import (
+    CONTENT_HASH,
+    FATE,
+    LINE,
+    REASONS,
+    REPLACED_HASH,
+    SEQUENCE,
+    SOURCE_UPDATED,
+)
 from lakehouse.sql_rules import quoted
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
-FATES = ("inserted", "amended", "unchanged", "stale", "quarantined", "deleted")
-WINNERS = ("inserted", "amended")
+DECIDED_VERSION, DECIDED_UPDATED = "_decided_version", "_decided_updated"
+WINNERS = ("inserted", "amended", "deleted")
+
+_NONE, _ROW, _DELETED = 0, 1, 2
+_IS_NOT_OLDER = "(struct(r.version, r.updated) >= struct(s.version, s.updated))"
+_ENTERS = (
+    f"(not r.is_deletion and (s.state = {_NONE} or {_IS_NOT_OLDER} and "
+    f"(s.state = {_DELETED} or r.content <> s.content)))"
+)
+_LEAVES = f"(r.is_deletion and s.state = {_ROW})"
+_FATE = f"""
+case when {_LEAVES} then 'deleted'
+     when r.is_deletion then if(s.state = {_DELETED}, 'unchanged', 'stale')
+     when s.state = {_ROW} and r.content = s.content then 'unchanged'
+     when not {_ENTERS} then 'stale'
+     when s.state = {_ROW} then 'amended'
+     else 'inserted' end
+"""
+# One step of the fold over the records r of a key; s is what is current, and the fates so far.
+_STEP = f"""
+(s, r) -> named_struct(
+  'state', if({_ENTERS}, {_ROW}, if({_LEAVES}, {_DELETED}, s.state)),
+  'version', if({_ENTERS}, r.version, s.version),
+  'updated', if({_ENTERS}, r.updated, s.updated),
+  'content', if({_ENTERS}, r.content, s.content),
+  'fates', array_append(s.fates, named_struct(
+     'fate', {_FATE},
+     'replaced', if(s.state = {_ROW} and ({_ENTERS} or {_LEAVES}), s.content, null),
+     'version', if(r.is_deletion, s.version, r.version),
+     'updated', if(r.is_deletion, s.updated, r.updated))))
+"""
 
 
-def decided(parsed: DataFrame, silver_rows: DataFrame, silver: Silver) -> DataFrame:
+def decided(
+    parsed: DataFrame, silver_rows: DataFrame, deletions: DataFrame, silver: Silver
+) -> DataFrame:
     """One fate per record.
 
-    Within the batch the record with the highest version wins its key; of equal versions the one
-    landed last. The winner is compared with silver's row: none, ``inserted``; the same content,
-    ``unchanged``; a newer row there, ``stale``; else ``amended``. A loser is ``unchanged`` where it
-    has the content of a winner that counts, else ``stale``. A record with reasons is
-    ``quarantined``.
-
     Args:
-        parsed: Rows of `lakehouse.parsing.parsed` with file, line, landed_at.
-        silver_rows: The silver table.
+        parsed: Rows of `lakehouse.parsing.parsed` with `SEQUENCE` and `LINE`.
+        silver_rows: The silver table before them.
+        deletions: Rows of the table of versions whose fate is ``deleted``, before them.
         silver: The contract of the silver table.
 
     Returns:
-        file, line, key (string), fate (string), reasons (array of string or null).
+        _sequence, _line, _fate (string), _replaced_hash (long or null): the content hash of the row
+        that the record amended or deleted; `DECIDED_VERSION` (the type of the contract's version)
+        and `DECIDED_UPDATED` (string or null): the record's own or, for a deletion, those of what
+        it deleted.
     """
     from pyspark.sql import functions as F
 
     is_valid = F.size(REASONS) == 0
-    fated = _against_silver(_ranked(parsed.where(is_valid), silver), silver_rows, silver)
-    valid = fated.select(
-        "file",
-        "line",
-        F.col(KEY).alias("key"),
-        "fate",
-        F.lit(None).cast("array<string>").alias("reasons"),
+    key = [F.col(quoted(name)) for name in silver.key]
+    records = parsed.where(is_valid).select(
+        *key,
+        F.struct(
+            SEQUENCE,
+            LINE,
+            F.col(quoted(silver.version)).alias("version"),
+            F.col(SOURCE_UPDATED).alias("updated"),
+            F.col(CONTENT_HASH).alias("content"),
+            F.col(IS_DELETION).alias("is_deletion"),
+        ).alias("_record"),
     )
-    invalid = parsed.where(~is_valid).select(
-        "file",
-        "line",
-        F.col(KEY).alias("key"),
-        F.lit("quarantined").alias("fate"),
-        F.col(REASONS).alias("reasons"),
+    of_key = records.groupBy(*key).agg(F.sort_array(F.collect_list("_record")).alias("_records"))
+    start = _start(COLUMN_TYPES[silver.column(silver.version).type].spark)
+    folded = of_key.join(_known(silver_rows, deletions, silver), list(silver.key), "left").select(
+        "_records", F.expr(f"aggregate(_records, {start}, {_STEP}, s -> s.fates)").alias("_out")
     )
-    return valid.unionByName(invalid)
+    each = folded.select(F.explode(F.arrays_zip("_records", "_out")).alias("_one"))
+    valid = each.select(
+        F.col(f"_one._records.{SEQUENCE}").alias(SEQUENCE),
+        F.col(f"_one._records.{LINE}").alias(LINE),
+        F.col("_one._out.fate").alias(FATE),
+        F.col("_one._out.replaced").alias(REPLACED_HASH),
+        F.col("_one._out.version").alias(DECIDED_VERSION),
+        F.col("_one._out.updated").alias(DECIDED_UPDATED),
+    )
+    rejected = parsed.where(~is_valid).select(
+        SEQUENCE,
+        LINE,
+        F.lit("quarantined").alias(FATE),
+        F.lit(None).cast("bigint").alias(REPLACED_HASH),
+        F.col(quoted(silver.version)).alias(DECIDED_VERSION),
+        F.col(SOURCE_UPDATED).alias(DECIDED_UPDATED),
+    )
+    return valid.unionByName(rejected)
 
 
-def _ranked(valid: DataFrame, silver: Silver) -> DataFrame:
-    from pyspark.sql import Window
+def _known(silver_rows: DataFrame, deletions: DataFrame, silver: Silver) -> DataFrame:
+    """Per key what is current before the batch: a row of silver, or else its last deletion."""
     from pyspark.sql import functions as F
 
-    newest_first = Window.partitionBy(*(quoted(k) for k in silver.key)).orderBy(
-        F.col(quoted(silver.version)).desc_nulls_last(),
-        *(F.col(name).desc() for name in ("landed_at", "file", "line")),
+    key = [F.col(quoted(name)) for name in silver.key]
+    version, updated = F.col(quoted(silver.version)), F.col(SOURCE_UPDATED)
+    rows = silver_rows.select(
+        *key,
+        F.struct(
+            F.lit(_ROW).alias("state"),
+            version.alias("version"),
+            updated.alias("updated"),
+            F.col(CONTENT_HASH).alias("content"),
+        ).alias("_row"),
     )
-    return valid.select(
-        "file",
-        "line",
-        KEY,
-        CONTENT_HASH,
-        *(F.col(quoted(k)) for k in silver.key),
-        F.row_number().over(newest_first).alias("_rank"),
-        F.first(CONTENT_HASH).over(newest_first).alias("_winner_hash"),
-        F.first(quoted(silver.version)).over(newest_first).alias("_winner_version"),
+    gone = F.struct(
+        F.lit(_DELETED).alias("state"),
+        version.alias("version"),
+        updated.alias("updated"),
+        F.col(REPLACED_HASH).alias("content"),
     )
+    last = deletions.groupBy(*key).agg(F.max_by(gone, F.struct(SEQUENCE, LINE)).alias("_gone"))
+    both = rows.join(last, list(silver.key), "full_outer")
+    return both.select(*key, F.coalesce("_row", "_gone").alias("_known"))
 
 
-def _against_silver(ranked: DataFrame, silver_rows: DataFrame, silver: Silver) -> DataFrame:
-    from pyspark.sql import functions as F
-
-    known = silver_rows.select(
-        *(F.col(quoted(k)) for k in silver.key),
-        F.col(quoted(silver.version)).alias("_known_version"),
-        F.col(CONTENT_HASH).alias("_known_hash"),
-    )
-    # The winner of a key against silver's row of that key:
-    #
-    #   silver's row  content  winner's version                    fate
-    #   none          -        -                                   inserted
-    #   exists        same     same (the content includes it)      unchanged
-    #   exists        differs  older, or null and silver's is not  stale
-    #   exists        differs  same, newer, or silver's is null    amended
-    #
-    # A comparison with a null version is null, not false: hence the coalesce.
-    is_new = F.col("_known_hash").isNull()
-    is_same = F.col("_winner_hash") == F.col("_known_hash")
-    older = F.col("_winner_version") < F.col("_known_version")
-    has_no_version = F.col("_winner_version").isNull() & F.col("_known_version").isNotNull()
-    is_older = F.coalesce(older, has_no_version)
-    winner = (
-        F.when(is_new, "inserted")
-        .when(is_same, "unchanged")
-        .when(is_older, "stale")
-        .otherwise("amended")
-    )
-    repeats_winner = (F.col(CONTENT_HASH) == F.col("_winner_hash")) & (winner != "stale")
-    loser = F.when(repeats_winner, "unchanged").otherwise("stale")
-    fate = F.when(F.col("_rank") == 1, winner).otherwise(loser)
-    return ranked.join(known, list(silver.key), "left").withColumn("fate", fate)
+def _start(version_type: str) -> str:
+    return f"""named_struct(
+      'state', coalesce(_known.state, {_NONE}),
+      'version', _known.version,
+      'updated', _known.updated,
+      'content', _known.content,
+      'fates', cast(array() as array<struct<
+          fate: string, replaced: bigint, version: {version_type}, updated: string>>))"""

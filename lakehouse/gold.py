@@ -53,7 +53,7 @@ def basis_of(commit: Commit) -> Basis:
 
 
 def refine(
-    spark: SparkSession, usecase: UseCase, home: Home, run_id: str, emit: Emit
+    spark: SparkSession, usecase: UseCase, home: Home, epoch: int, run_id: str, emit: Emit
 ) -> dict[str, bool]:
     """Brings every gold table up to silver. Writes; idempotent.
 
@@ -63,7 +63,7 @@ def refine(
     Raises:
         PermanentError: A build function returns other columns than the contract declares.
     """
-    silver = DeltaLog(specs.silver(usecase, home).uri).snapshot()
+    silver = DeltaLog(specs.silver(usecase, home, epoch).uri).snapshot()
     basis: Basis | None = None
     changed = {}
     for table in usecase.gold.values():
@@ -108,13 +108,13 @@ def _basis(spark: SparkSession, usecase: UseCase, silver: Snapshot, run_id: str)
     from pyspark.sql import functions as F
 
     contract = usecase.silver
-    # If the version column is a counter, use the time at which the version became known.
+    known = F.max(specs.KNOWN_FROM)
+    # A version that lies ahead of the clock says nothing about the state of knowledge. If the
+    # version column is a counter, use the time at which the version became known.
     is_time = contract.column(contract.version).type in TIMES
-    newest = contract.version if is_time else specs.KNOWN_AT
-    micros = (
-        F.unix_micros(F.max(F.col(quoted(n)).cast("timestamp")))
-        for n in (newest, contract.event_time)
-    )
+    newest = F.max(F.col(quoted(contract.version)).cast("timestamp")) if is_time else known
+    event = F.max(F.col(quoted(contract.event_time)).cast("timestamp"))
+    micros = (F.unix_micros(F.least(newest, known)), F.unix_micros(event))
     as_of, event = delta.read(spark, silver.uri, silver.version).agg(*micros).collect()[0]
     if event is None:
         return None
@@ -179,14 +179,15 @@ class _Step:
         return True
 
     def _changed_rows(self, feed: DataFrame) -> DataFrame:
-        """Mode ``rows``: the last change per key, built or deleted."""
+        """Mode ``rows``: the last change per key, built; what is not built any more is deleted."""
         from pyspark.sql import functions as F
 
         last = last_changes(feed, self.usecase.silver.key)
         names = [quoted(name) for name in self.usecase.silver.names]
         built = self._declared(self._build(last.where(F.col(CHANGE) != "delete").select(*names)))
         built = built.withColumn(delta.DELETED, F.lit(False))
-        gone = last.where(F.col(CHANGE) == "delete").select(
+        key = [quoted(name) for name in self.table.key]
+        gone = last.join(built.select(*key), list(self.table.key), "left_anti").select(
             *(
                 (F.col(quoted(f.name)) if f.name in self.table.key else F.lit(None))
                 .cast(f.type)

@@ -1,17 +1,21 @@
-"""The landing zone: raw pages as the API sent them, their manifest, the cursors, the store's owner.
+"""The landing zone: raw pages as the source sent them, their manifest, the store's owner.
 
     landing/USECASE/identity.json                 the source that the store belongs to
     landing/USECASE/DATASET/pages/NAME            gzip JSON lines, one record per line
     landing/USECASE/DATASET/manifest/NAME.json    the page's `PageEntry`
-    landing/USECASE/DATASET/cursor.json           per range where the next poll begins
+    landing/USECASE/DATASET/aside/                files that nothing vouches for any more
 
-A page is landed by three writes, in this order: page, manifest, cursor. A process that dies in
-between leaves nothing to clean up: the next one asks from the old cursor, finds the page under the
-name that this cursor gives, keeps it as it is and does the missing writes.
+The manifest line is the commit point. A page file without one is nothing, and is written over. So a
+process that dies in between leaves nothing to clean up. Where the next poll begins follows from the
+manifest alone.
 
-    NAME = CURSOR-HASH.jsonl.gz
-    CURSOR  the cursor's letters and digits ("start" without one), for people and for the order
-    HASH    12 hex digits of the sha256 of data set, range and cursor
+    NAME = SEQUENCE-CURSOR-HASH.jsonl.gz
+    SEQUENCE  8 digits; pages are numbered 1, 2, 3 … in the order of landing
+    CURSOR    the cursor's letters and digits ("start" without one), for people
+    HASH      12 hex digits of the sha256 of data set, range and cursor
+
+Homes of earlier versions hold names without SEQUENCE and manifest lines of format 1. These stay as
+they are, and are numbered by the time of landing, before all newer ones.
 """
 
 from __future__ import annotations
@@ -19,25 +23,36 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+import posixpath
 import re
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 
 import msgspec
+import xxhash
 
 from goldlake_core.contracts.errors import StoreError
-from goldlake_core.documents import codec
 from goldlake_core.documents.lakehouse import Identity
 from goldlake_core.instants import now_text
-from goldlake_core.storage.files import list_names, read_bytes, read_json, write_atomic, write_json
+from goldlake_core.storage.files import (
+    NewerFormat,
+    document,
+    list_names,
+    read_all,
+    read_bytes,
+    write_atomic,
+    write_json,
+)
 from goldlake_core.storage.home import Home
 
 PAGE_SUFFIX = ".jsonl.gz"
-_COMPRESSION = 4  # of gzip: 6 takes twice the time for 6 % less
+FORMAT = 2
+"""Format of the manifest lines and identities that are written now."""
+_COMPRESSION = 1  # of gzip: a page is read a few times, and level 4 takes three times as long
+_NAME = re.compile(r"(\d{8})-[0-9A-Za-z]*-[0-9a-f]{12}" + re.escape(PAGE_SUFFIX))
 
 
-@dataclass(frozen=True)
-class Cursor:
+class Cursor(msgspec.Struct, frozen=True):
     """A place in the source's order; the next page begins after it.
 
     Attributes:
@@ -49,55 +64,70 @@ class Cursor:
     tiebreak: str
 
 
-@dataclass(frozen=True)
-class PageEntry:
+class PageEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One line of the manifest.
 
     Attributes:
+        format: Format of the line; lines of format 1 have no sequence, content and inputs.
+        sequence: Number of the page in the order of landing, from 1.
         name: File name in the pages folder.
         url: The request that answered with this page.
         landed_at: When the page was landed (ISO 8601, UTC).
         rows: Records in the page.
         sha256: sha256 of the page file's bytes.
-        first_cursor: Cursor after which the page began, or None for the start.
-        last_cursor: Place of the last record.
+        content: Sum modulo 2**64 of the records' hashes; see `content_of`. None in format 1.
+        bytes: Size of the page file, or None in format 1.
+        first_cursor: Cursor after which the request began, or None for the start.
+        last_cursor: Place of the last record that the request answered with.
         run_id: The run that landed it.
         since: First day of the range asked for (ISO 8601), or None.
         until: First day after the range, or None.
+        identity: The source that the records come from, or None in format 1.
+        address: Where the source was asked.
+        inputs: What the source was made from, such as digests of files or of a generator.
     """
 
+    format: int = 1
+    sequence: int = 0
     name: str
     url: str
     landed_at: str
     rows: int
     sha256: str
-    first_cursor: Cursor | None
-    last_cursor: Cursor | None
+    content: int | None = None
+    bytes: int | None = None
+    first_cursor: Cursor | None = None
+    last_cursor: Cursor | None = None
     run_id: str
     since: str | None = None
     until: str | None = None
+    identity: Identity | None = None
+    address: str = ""
+    inputs: Identity = {}
 
 
-@dataclass(frozen=True, kw_only=True)
-class RangeCursor(Cursor):
-    """Where the next poll of a range begins.
+class Owner(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The document ``identity.json``.
 
     Attributes:
-        since: First day of the range (ISO 8601), or None.
-        until: First day after the range, or None.
-        moved_at: When it was moved here (ISO 8601, UTC).
+        format: Format of the document. Format 1 was the bare identity.
+        identity: The source that the store belongs to.
     """
 
-    since: str | None
-    until: str | None
-    moved_at: str
+    format: int = FORMAT
+    identity: Identity
 
 
-class Cursors(msgspec.Struct, frozen=True, kw_only=True):
-    """The file ``cursor.json``: a cursor for each range that was ever asked for."""
+class Scan(NamedTuple):
+    """All that a manifest folder holds.
 
-    format: int = codec.FORMAT
-    cursors: tuple[RangeCursor, ...] = ()
+    Attributes:
+        entries: The lines by their sequence.
+        damaged: Page names whose line cannot be read, and why.
+    """
+
+    entries: list[PageEntry]
+    damaged: dict[str, str]
 
 
 class LandingZone:
@@ -111,30 +141,49 @@ class LandingZone:
 
     @property
     def pages_uri(self) -> str:
-        """Folder of the pages: a local path, or a URL; what Spark streams from."""
-        return self.home.landing(self.usecase, self.dataset, "pages")
+        """Folder of the pages: a local path, or a URL."""
+        return self.path("pages")
 
     @property
     def manifest_uri(self) -> str:
         """Folder of the manifest documents."""
-        return self.home.landing(self.usecase, self.dataset, "manifest")
+        return self.path("manifest")
 
-    def page_name(
-        self, cursor: Cursor | None, since: str | None = None, until: str | None = None
-    ) -> str:
-        """The one name of the page that begins after ``cursor``."""
-        place = [cursor.value, cursor.tiebreak] if cursor else None
-        key = json.dumps([self.dataset, since, until, place], ensure_ascii=True)
-        compact = re.sub(r"[^0-9A-Za-z]", "", cursor.value)[:40] if cursor else "start"
-        return f"{compact}-{hashlib.sha256(key.encode()).hexdigest()[:12]}{PAGE_SUFFIX}"
+    def path(self, *parts: str) -> str:
+        """A path in the data set's folder."""
+        return self.home.landing(self.usecase, self.dataset, *parts)
 
     def page_uri(self, name: str) -> str:
         """Path or URL of a page."""
-        return self.home.landing(self.usecase, self.dataset, "pages", name)
+        return self.path("pages", name)
 
-    def has_page(self, name: str) -> bool:
-        """Whether the page is there, with its manifest line or without."""
-        return bool(self.fs.exists(self.page_uri(name)))
+    def page_name(
+        self,
+        cursor: Cursor | None,
+        since: str | None = None,
+        until: str | None = None,
+        *,
+        sequence: int | None = None,
+    ) -> str:
+        """The one name of the page that begins after ``cursor``.
+
+        Args:
+            cursor: Where the page begins.
+            since: First day of the range asked for.
+            until: First day after the range.
+            sequence: Number of the page; None: the next one, which lists the folder.
+        """
+        place = [cursor.value, cursor.tiebreak] if cursor else None
+        key = json.dumps([self.dataset, since, until, place], ensure_ascii=True)
+        compact = re.sub(r"[^0-9A-Za-z]", "", cursor.value)[:40] if cursor else "start"
+        number = self.next_sequence() if sequence is None else sequence
+        digest = hashlib.sha256(key.encode()).hexdigest()[:12]
+        return f"{number:08d}-{compact}-{digest}{PAGE_SUFFIX}"
+
+    def next_sequence(self) -> int:
+        """The number after the greatest that a manifest line has. The caller holds the lock."""
+        numbers = [sequence_of(name) for name in self._names()]
+        return max((n for n in numbers if n), default=numbers.count(0)) + 1
 
     def write_page(
         self,
@@ -147,137 +196,247 @@ class LandingZone:
         run_id: str,
         since: str | None = None,
         until: str | None = None,
+        identity: Identity | None = None,
+        address: str = "",
+        inputs: Identity | None = None,
     ) -> PageEntry:
         """Writes a page whole; same lines, same bytes. The caller's next write is the manifest.
 
         Args:
-            name: Name of the page, from `page_name`.
+            name: Name of the page, from `page_name`; its number becomes the sequence.
             lines: Records in the source's order, each one line without its newline.
             url: The request that answered with them.
-            first_cursor: Where the page begins.
+            first_cursor: Where the request began.
             last_cursor: Place of the last record.
             run_id: The run that lands it.
             since: First day of the range asked for.
             until: First day after the range.
+            identity: The source that the records come from.
+            address: Where the source was asked.
+            inputs: What the source was made from.
 
         Returns:
             The manifest line for `write_manifest`.
         """
-        text = b"\n".join(lines) + b"\n" if lines else b""
-        data = gzip.compress(text, compresslevel=_COMPRESSION, mtime=0)
+        data = packed(lines)
         write_atomic(self.fs, self.page_uri(name), data)
-        return self.entry_of(
-            name,
+        return PageEntry(
+            format=FORMAT,
+            sequence=sequence_of(name),
+            name=name,
+            url=url,
+            landed_at=now_text("microseconds"),
             rows=len(lines),
             sha256=hashlib.sha256(data).hexdigest(),
-            url=url,
+            content=content_of(lines),
+            bytes=len(data),
             first_cursor=first_cursor,
             last_cursor=last_cursor,
             run_id=run_id,
             since=since,
             until=until,
+            identity=identity,
+            address=address,
+            inputs=inputs or {},
         )
 
-    def entry_of(self, name: str, **fields: Any) -> PageEntry:
-        """The manifest line of a page that is landed now; takes `PageEntry`'s other fields."""
-        return PageEntry(name=name, landed_at=now_text("microseconds"), **fields)
-
-    def read_page(self, name: str) -> tuple[list[bytes], str]:
-        """The lines of a page and the sha256 of its file. Read-only.
+    def read_page(self, entry: PageEntry) -> list[bytes]:
+        """The records of a page. Read-only.
 
         Raises:
-            StoreError: The page is missing or is not a whole gzip file.
+            StoreError: The page is missing, or its bytes are not those that were landed.
         """
-        data = read_bytes(self.fs, self.page_uri(name))
+        data = read_bytes(self.fs, self.page_uri(entry.name))
         if data is None:
-            raise StoreError(
-                f"The landed page {self.page_uri(name)} is missing",
-                hint="restore it from a copy of the home, or land everything into another --home",
-            )
-        try:
-            text = gzip.decompress(data)
-        except (OSError, EOFError) as error:
-            raise StoreError(
-                f"The landed page {self.page_uri(name)} is damaged: {error}",
-                hint="restore it from a copy of the home, or land everything into another --home",
-            ) from error
-        return text.split(b"\n")[:-1], hashlib.sha256(data).hexdigest()
+            raise self._broken_page(entry, "is missing")
+        if hashlib.sha256(data).hexdigest() != entry.sha256:
+            raise self._broken_page(entry, "is damaged: its sha256 differs from the manifest's")
+        return unpacked(data)
 
     def write_manifest(self, entry: PageEntry) -> None:
-        """Writes the page's manifest line; again is harmless."""
-        write_json(self.fs, self._manifest_file(entry.name), asdict(entry))
+        """Writes the page's manifest line, which makes the page a part of the store."""
+        write_json(self.fs, self._line_uri(entry.name), msgspec.to_builtins(entry))
 
-    def entry(self, name: str) -> PageEntry | None:
-        """The manifest line of a page, or None."""
-        file = self._manifest_file(name)
-        document = read_json(self.fs, file)
-        return codec.typed(document, PageEntry, file) if document else None
+    def manifest(self, after: int = 0) -> list[PageEntry]:
+        """The manifest lines by their sequence, of the pages after a sequence.
 
-    def manifest(self) -> list[PageEntry]:
-        """All manifest lines, in the order in which the pages were landed."""
-        names = list_names(self.fs, self.manifest_uri, PAGE_SUFFIX + ".json")
-        entries = [self.entry(name.removesuffix(".json")) for name in names]
-        return sorted((e for e in entries if e), key=lambda e: (e.landed_at, e.name))
+        Raises:
+            NewerFormat: A line was written by a newer goldlake.
+            StoreError: A line is damaged.
+        """
+        entries, damaged = self.scan(after)
+        for name, problem in damaged.items():
+            raise StoreError(
+                f"The manifest line {self._line_uri(name)} is damaged: {problem}",
+                hint=f"goldlake ingest {self.usecase}: it fetches the page's records again",
+            )
+        return entries
 
-    def cursor(self, since: str | None = None, until: str | None = None) -> Cursor | None:
-        """Where the next poll of this range begins, or None for the start."""
-        for known in self._cursors():
-            if (known.since, known.until) == (since, until):
-                return Cursor(known.value, known.tiebreak)
-        return None
+    def scan(self, after: int = 0) -> Scan:
+        """As `manifest`, with the damaged lines named instead of refused.
 
-    def move_cursor(
-        self, cursor: Cursor, since: str | None = None, until: str | None = None
-    ) -> None:
-        """Stores where the next poll of this range begins. The caller holds the store's lock."""
-        others = [c for c in self._cursors() if (c.since, c.until) != (since, until)]
-        now = now_text("microseconds")
-        moved = RangeCursor(**asdict(cursor), since=since, until=until, moved_at=now)
-        write_json(self.fs, self._cursor_file, codec.plain(Cursors(cursors=(*others, moved))))
+        Raises:
+            NewerFormat: A line was written by a newer goldlake.
+        """
+        names = self._names()
+        old = [name for name in names if not sequence_of(name)]
+        wanted = [name for name in names if sequence_of(name) > after]
+        wanted += old if len(old) > after else []
+        paths = [self._line_uri(name) for name in wanted]
+        newer: list[PageEntry] = []
+        older: list[PageEntry] = []
+        damaged: dict[str, str] = {}
+        for name, path, data in zip(wanted, paths, read_all(self.fs, paths), strict=True):
+            try:
+                entry = document(data or b"", path, PageEntry, FORMAT, "")
+                if (entry.name, entry.sequence) != (name, sequence_of(name)):
+                    raise StoreError(f"{path} holds the line of {entry.name}")
+            except NewerFormat:
+                raise
+            except StoreError as error:
+                damaged[name] = error.problem
+            else:
+                (newer if entry.sequence else older).append(entry)
+        older.sort(key=lambda entry: (entry.landed_at, entry.name))
+        numbered = [msgspec.structs.replace(e, sequence=n) for n, e in enumerate(older, start=1)]
+        newer.sort(key=lambda entry: entry.sequence)
+        return Scan([e for e in (*numbered, *newer) if e.sequence > after], damaged)
+
+    def aside(self) -> list[PageEntry]:
+        """The readable lines of pages that were set aside, by sequence.
+
+        Bronze may hold the records of such a page: it was read before it was lost or damaged.
+        """
+        folder = self.path("aside")
+        names = list_names(self.fs, folder, PAGE_SUFFIX + ".json")
+        paths = [posixpath.join(folder, name) for name in names]
+        found = []
+        for path, data in zip(paths, read_all(self.fs, paths), strict=True):
+            try:
+                found.append(document(data or b"", path, PageEntry, FORMAT, ""))
+            except StoreError:  # nothing vouches for it any more
+                continue
+        return sorted(found, key=lambda entry: entry.sequence)
+
+    def page_sizes(self) -> dict[str, int]:
+        """Sizes of the finished files in the pages folder by name; one listing."""
+        try:
+            self.fs.invalidate_cache(self.pages_uri)
+            listed = self.fs.ls(self.pages_uri, detail=True)
+        except FileNotFoundError:
+            return {}
+        sizes = {posixpath.basename(str(f["name"]).rstrip("/")): int(f["size"]) for f in listed}
+        return {name: size for name, size in sizes.items() if name.endswith(PAGE_SUFFIX)}
+
+    def set_aside(self, name: str) -> None:
+        """Moves a page and its manifest line out of the store, where either is there."""
+        for path in (self._line_uri(name), self.page_uri(name)):
+            data = read_bytes(self.fs, path)
+            if data is not None:
+                write_atomic(self.fs, self.path("aside", posixpath.basename(path)), data)
+                self.fs.rm_file(path)
 
     def identity(self) -> Identity | None:
-        """The source that the store belongs to, or None before the first landing."""
-        document = read_json(self.fs, self._identity_file)
-        return None if document is None else codec.typed(document, Identity, self._identity_file)
+        """The source that the store belongs to, or None before the first landing.
+
+        Where ``identity.json`` is lost, the newest manifest line tells.
+
+        Raises:
+            StoreError: The document is damaged, or was written by a newer goldlake.
+        """
+        owner = self._owner()
+        if owner is not None:
+            return owner.identity
+        return next((e.identity for e in reversed(self.scan().entries) if e.identity), None)
 
     def claim(self, identity: Identity) -> None:
         """Makes the store belong to a source, or checks that it does.
 
         Args:
-            identity: ``kind`` and what tells this source from others of the kind; JSON values.
+            identity: ``kind`` and what tells this source from others of the kind.
 
         Raises:
             StoreError: It belongs to another source; nothing was changed.
         """
-        owner = self.identity()
-        if owner is None:
-            write_json(self.fs, self._identity_file, identity)
-        elif owner != identity:
+        owner = self._owner()
+        held = owner.identity if owner else self.identity()
+        is_old = owner is not None and owner.format == 1
+        if held is not None and not (
+            _is_same_as_before(held, identity) if is_old else held == dict(identity)
+        ):
             raise StoreError(
                 f"The store of {self.usecase} in {self.home.root} belongs to "
-                f"{describe_identity(owner)}, and this source is {describe_identity(identity)}. "
+                f"{describe_identity(held)}, and this source is {describe_identity(identity)}. "
                 "Rows of two sources are never mixed",
                 valid="that source, or a separate home for this one",
                 hint=f"the same command with --home {_sibling(self.home.root)}",
             )
+        if owner is None or is_old:
+            new = Owner(identity=dict(identity))
+            write_json(self.fs, self._identity_uri, msgspec.to_builtins(new))
 
-    def _cursors(self) -> tuple[RangeCursor, ...]:
-        document = read_json(self.fs, self._cursor_file)
-        return codec.typed(document, Cursors, self._cursor_file).cursors if document else ()
+    def _owner(self) -> Owner | None:
+        data = read_bytes(self.fs, self._identity_uri)
+        if data is None:
+            return None
+        hint = f"remove that file; goldlake ingest {self.usecase} makes it again from the manifest"
+        is_bare = not document(data, self._identity_uri, _Versioned, FORMAT, hint).format
+        if is_bare:
+            bare = document(data, self._identity_uri, Identity, FORMAT, hint)
+            return Owner(format=1, identity=bare)
+        return document(data, self._identity_uri, Owner, FORMAT, hint)
 
-    def _manifest_file(self, name: str) -> str:
-        return self.home.landing(self.usecase, self.dataset, "manifest", f"{name}.json")
+    def _broken_page(self, entry: PageEntry, problem: str) -> StoreError:
+        path = self.page_uri(entry.name)
+        return StoreError(
+            f"The landed page {path} {problem}",
+            hint=f"remove that file if it is there, then goldlake ingest {self.usecase}: it "
+            "fetches the page's records again",
+        )
+
+    def _names(self) -> list[str]:
+        listed = list_names(self.fs, self.manifest_uri, PAGE_SUFFIX + ".json")
+        return [name.removesuffix(".json") for name in listed]
+
+    def _line_uri(self, name: str) -> str:
+        return self.path("manifest", f"{name}.json")
 
     @property
-    def _cursor_file(self) -> str:
-        return self.home.landing(self.usecase, self.dataset, "cursor.json")
-
-    @property
-    def _identity_file(self) -> str:
+    def _identity_uri(self) -> str:
         return self.home.landing(self.usecase, "identity.json")
 
 
-def describe_identity(identity: Identity) -> str:
+class _Versioned(msgspec.Struct):
+    format: int = 0
+
+
+def sequence_of(name: str) -> int:
+    """The number that a page's name begins with; 0 for a name of an earlier version."""
+    match = _NAME.fullmatch(name)
+    return int(match[1]) if match else 0
+
+
+def content_of(lines: Iterable[bytes]) -> int:
+    """Sum modulo 2**64 over the lines of Spark's ``xxhash64(line: int, value: string)``."""
+    total = 0
+    for number, line in enumerate(lines, start=1):
+        seed = xxhash.xxh64_intdigest(number.to_bytes(4, "little"), 42)
+        total += xxhash.xxh64_intdigest(line, seed)
+    return total % 2**64
+
+
+def packed(lines: list[bytes], level: int = _COMPRESSION) -> bytes:
+    """The bytes of a page file."""
+    text = b"\n".join(lines) + b"\n" if lines else b""
+    return gzip.compress(text, compresslevel=level, mtime=0)
+
+
+def unpacked(data: bytes) -> list[bytes]:
+    """The records in a page file's bytes; raises OSError, EOFError or zlib.error."""
+    return gzip.decompress(data).split(b"\n")[:-1]
+
+
+def describe_identity(identity: Mapping[str, object]) -> str:
     """An identity as a person reads it: ``kind (key value, …)``, long hashes cut to 12 digits."""
     parts = []
     for key, value in sorted(identity.items()):
@@ -288,6 +447,15 @@ def describe_identity(identity: Identity) -> str:
         parts.append(f"{key} {' + '.join(texts)}")
     kind = identity.get("kind", "unknown")
     return f"{kind} ({', '.join(parts)})" if parts else str(kind)
+
+
+def _is_same_as_before(old: Identity, new: Identity) -> bool:
+    """Whether an identity of format 1, which held inputs too, is that of a source of today."""
+    inputs = {"address", "files", "rows"}
+    kept = {key: value for key, value in old.items() if key not in inputs}
+    if re.fullmatch(r"[0-9a-f]{64}", str(kept.get("generator", ""))):
+        del kept["generator"]
+    return all(new.get(key) == value for key, value in kept.items())
 
 
 def _sibling(root: str) -> str:

@@ -9,15 +9,17 @@ from typing import TYPE_CHECKING, Any
 from goldlake_core.contracts.column_types import NUMBERS
 from goldlake_core.contracts.sections import Column, Silver
 from lakehouse import sql_rules
-from lakehouse.specs import CONTENT_HASH
+from lakehouse.specs import CONTENT_HASH, KEY, REASONS, SOURCE_UPDATED
 
 if TYPE_CHECKING:
     from pyspark.sql import Column as SparkColumn
     from pyspark.sql import DataFrame
     from pyspark.sql.types import StructType
 
-REASONS, KEY = "_reasons", "_key"
-_RECORD, _TEXT = "_record", "_text_"
+IS_DELETION = "_is_deletion"
+DELETED_FIELD = "$deleted"
+"""Field that is true in a record which says that the source holds its key no more."""
+_RECORD, _TEXT, _RAW = "_record", "_text_", "_raw_"
 _INTEGER = r"^\s*[+-]?[0-9]+(\.0*)?\s*$"
 _NUMBER = r"^\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\s*$"
 _ZONE_LETTERS = set("XxZzVO")
@@ -25,24 +27,27 @@ _Tree = dict[str, "_Tree"]
 """Fields of a JSON object by name; a field that holds no other fields is a text."""
 
 
-def parsed(records: DataFrame, silver: Silver) -> DataFrame:
+def parsed(records: DataFrame, silver: Silver, updated_field: str | None = None) -> DataFrame:
     """Types records by the contract.
 
     Args:
-        records: Any columns and ``value`` (string), one JSON object each.
+        records: Any columns and ``value`` (string), one JSON object each. Where ``landed_at``
+            (timestamp) is among them, a version or event more than a day after it is a reason.
         silver: The contract of the silver table.
+        updated_field: Field in which the source says when it changed a record, or None.
 
     Returns:
         The columns of ``records``, the contract's columns typed (null where a text does not
         parse), ``_reasons`` (array of reason codes, empty for a valid row), ``_key`` (the key as
-        text, null where a part is missing) and ``_content_hash`` (long).
+        text, null where a part is missing), ``_content_hash`` (long), ``_source_updated`` (string
+        or null) and ``_is_deletion`` (boolean).
     """
     from pyspark.sql import functions as F
 
     # Wrapped in an array, two objects on one line are two elements and text after an object is an
     # error; the parser alone would read the first object and forget the rest.
     wrapped = F.concat(F.lit("["), F.col("value"), F.lit("]"))
-    elements = F.from_json(wrapped, _json_schema(silver))
+    elements = F.from_json(wrapped, _json_schema(silver, updated_field))
     looks_like_object = F.trim(F.col("value")).rlike(r"(?s)\A\{.*\}\z")
     rows = records.withColumn("_elements", elements).withColumn(
         _RECORD,
@@ -52,17 +57,28 @@ def parsed(records: DataFrame, silver: Silver) -> DataFrame:
     rows = rows.select(
         *records.columns,
         is_object.alias("_is_object"),
+        F.coalesce(_field(DELETED_FIELD) == "true", F.lit(False)).alias(IS_DELETION),
+        (_field(updated_field) if updated_field else F.lit(None).cast("string")).alias(
+            SOURCE_UPDATED
+        ),
         *(_text(column).alias(_TEXT + column.name) for column in silver.columns),
+        *(_is_nested(column).alias(_RAW + column.name) for column in _texts(silver)),
     )
     rows = rows.select("*", *(_typed(column).alias(column.name) for column in silver.columns))
-    reasons = F.array_compact(F.array(*_reasons(silver)))
+    reasons = F.array_compact(F.array(*_reasons(silver), *_future(silver, records)))
+    of_key = F.array_compact(F.array(*_reasons(silver, only_key=True)))
     invalid = F.array(F.lit(sql_rules.JSON_INVALID))
     return rows.select(
         *records.columns,
         *silver.names,
-        F.when(F.col("_is_object"), reasons).otherwise(invalid).alias(REASONS),
+        F.when(~F.col("_is_object"), invalid)
+        .when(F.col(IS_DELETION), of_key)
+        .otherwise(reasons)
+        .alias(REASONS),
         _key(silver).alias(KEY),
         content_hash(silver.names).alias(CONTENT_HASH),
+        SOURCE_UPDATED,
+        IS_DELETION,
     )
 
 
@@ -81,11 +97,13 @@ def content_hash(names: tuple[str, ...]) -> SparkColumn:
     return F.xxhash64(*parts)
 
 
-def _json_schema(silver: Silver) -> Any:
+def _json_schema(silver: Silver, updated_field: str | None) -> Any:
     """Array of a struct of strings, nested where a field's name has dots."""
     from pyspark.sql.types import ArrayType
 
-    tree: _Tree = {}
+    tree: _Tree = {DELETED_FIELD: {}}
+    if updated_field:
+        tree[updated_field] = {}
     for column in silver.columns:
         *parents, leaf = column.field.split(".")
         place = reduce(lambda level, part: level.setdefault(part, {}), parents, tree)
@@ -101,12 +119,36 @@ def _struct(tree: _Tree) -> StructType:
     )
 
 
+def _field(path: str, *more: str) -> SparkColumn:
+    """The source's text of a field."""
+    from pyspark.sql import functions as F
+
+    return F.col(".".join((_RECORD, *map(sql_rules.quoted, (path, *more)))))
+
+
+def _texts(silver: Silver) -> list[Column]:
+    return [column for column in silver.columns if column.type == "string"]
+
+
+def _is_nested(column: Column) -> SparkColumn:
+    """Whether a text is the JSON of an object or an array, and not a text that looks like one."""
+    from pyspark.sql import functions as F
+
+    text = _field(*column.field.split("."))
+    names = (part.replace("\\", "\\\\").replace("'", "\\'") for part in column.field.split("."))
+    path = "$" + "".join(f"['{name}']" for name in names)
+    value = F.try_variant_get(F.try_parse_json("value"), path, "variant")
+    kind = F.schema_of_variant(value)
+    is_other = kind.startswith("OBJECT") | kind.startswith("ARRAY")
+    # Looked at only where the first character leaves it open: parsing a record twice is dear.
+    return F.when(text.rlike(r"\A\s*[\[{]"), is_other).otherwise(F.lit(False))
+
+
 def _text(column: Column) -> SparkColumn:
     """The source's text of a column: missing spellings are null, replaced and padded."""
     from pyspark.sql import functions as F
 
-    path = ".".join(sql_rules.quoted(part) for part in column.field.split("."))
-    text = F.col(f"{_RECORD}.{path}")
+    text = _field(*column.field.split("."))
     if column.null_values:
         is_missing = text.isin(*column.null_values)
         if column.type in NUMBERS:
@@ -179,23 +221,43 @@ def _timestamp(column: Column, text: SparkColumn) -> SparkColumn:
     return instant
 
 
-def _reasons(silver: Silver) -> list[SparkColumn]:
+def _reasons(silver: Silver, *, only_key: bool = False) -> list[SparkColumn]:
     """One expression per possible reason: its code where the row has it, else null."""
     from pyspark.sql import functions as F
 
     found = []
     for column in silver.columns:
+        if only_key and column.name not in silver.key:
+            continue
         text = F.col(sql_rules.quoted(_TEXT + column.name))
         value = F.col(sql_rules.quoted(column.name))
         if not column.nullable:
             found.append(F.when(text.isNull(), F.lit(f"{column.name}.missing")))
-        if column.type != "string":
-            is_unparsable = text.isNotNull() & value.isNull()
-            found.append(F.when(is_unparsable, F.lit(f"{column.name}.unparsable")))
+        is_unparsable = (
+            F.coalesce(F.col(sql_rules.quoted(_RAW + column.name)), F.lit(False))
+            if column.type == "string"
+            else text.isNotNull() & value.isNull()
+        )
+        found.append(F.when(is_unparsable, F.lit(f"{column.name}.unparsable")))
+    if only_key:
+        return found
     for rule in sql_rules.row_rules(silver.columns, silver.checks):
         is_broken = ~F.coalesce(F.expr(rule.expect), F.lit(True))
         found.append(F.when(is_broken, F.lit(rule.code)))
     return found
+
+
+def _future(silver: Silver, records: DataFrame) -> list[SparkColumn]:
+    """One expression per time that may lie too far after the landing of its page."""
+    from pyspark.sql import functions as F
+
+    if "landed_at" not in records.columns:
+        return []
+    latest = F.col("landed_at") + F.expr("interval 1 day")
+    return [
+        F.when(F.col(sql_rules.quoted(name)) > latest, F.lit(f"{name}.future"))
+        for name in sql_rules.times(silver)
+    ]
 
 
 def _key(silver: Silver) -> SparkColumn:

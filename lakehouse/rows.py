@@ -12,7 +12,7 @@ from goldlake_core.contracts.ids import TableId
 from goldlake_core.contracts.names import nearest
 from goldlake_core.storage.home import Home
 from lakehouse import catalog
-from lakehouse.deltalog import ArrayType, DeltaLog, FieldType, Snapshot
+from lakehouse.deltalog import ArrayType, DataFile, DeltaLog, FieldType, Snapshot
 
 if TYPE_CHECKING:
     import polars as pl
@@ -83,8 +83,14 @@ def read_rows(
     return Rows(found, tuple(chosen.columns), tuple(chosen.iter_rows()), total)
 
 
+def frame(uri: str) -> pl.LazyFrame:
+    """All rows of the table at a location, at its newest version."""
+    log = DeltaLog(uri)
+    return _frame(log, log.snapshot())
+
+
 def _log(table: TableId, home: Home) -> DeltaLog:
-    log = DeltaLog(home.table(table.usecase, table.layer, table.name))
+    log = DeltaLog(catalog.location(home, table.usecase, table.layer, table.name))
     if not log.exists():
         known = [entry.id for entry in catalog.tables(None, home)]
         raise UsageError(
@@ -113,7 +119,7 @@ def _frame(log: DeltaLog, snapshot: Snapshot) -> pl.LazyFrame:
     schema = {field.name: _type(field.type) for field in snapshot.schema}
     if not snapshot.files:
         return pl.LazyFrame(schema=schema)
-    parts = [_part(log, posixpath.join(snapshot.uri, file.path)) for file in snapshot.files]
+    parts = [_part(log, snapshot.uri, file) for file in snapshot.files]
     frame = pl.concat(parts, how="diagonal_relaxed")
     present = frame.collect_schema().names()
     return frame.select(
@@ -122,14 +128,16 @@ def _frame(log: DeltaLog, snapshot: Snapshot) -> pl.LazyFrame:
     )
 
 
-def _part(log: DeltaLog, uri: str) -> pl.LazyFrame:
+def _part(log: DeltaLog, root: str, file: DataFile) -> pl.LazyFrame:
     """One file: scanned where it is local, so that only what is asked for is read, else fetched."""
     import polars as pl
 
+    uri = posixpath.join(root, file.path)
+    values = [pl.lit(value, pl.String()).alias(name) for name, value in file.partition]
     if "://" not in uri:
-        return pl.scan_parquet(uri, glob=False)
-    with log.fs.open(uri, "rb") as file:
-        return pl.read_parquet(file.read()).lazy()
+        return pl.scan_parquet(uri, glob=False, hive_partitioning=False).with_columns(values)
+    with log.fs.open(uri, "rb") as content:
+        return pl.read_parquet(content.read()).lazy().with_columns(values)
 
 
 def _type(delta_type: FieldType) -> pl.DataType:

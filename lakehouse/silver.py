@@ -1,194 +1,288 @@
-"""Bronze to silver: fates first, then quarantine and MERGE from the fates that are stored.
+"""Bronze to versions, and versions to silver: one commit each per batch of pages.
 
-Each of the three writes happens at most once per micro-batch, and the later two follow what the
-first one stored. A batch that was interrupted anywhere is repeated whole and ends the same.
+A batch is decided once and stored whole in the table of versions. Silver derives from that table:
+per key the version that is current. Either commit says through which page it stands, so a batch
+that was interrupted between the two is taken up where it ended.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from functools import reduce
 from typing import TYPE_CHECKING
 
-from goldlake_core.contracts.errors import StoreError
-from goldlake_core.contracts.sections import UseCase
+from goldlake_core.contracts.sections import Silver, UseCase
+from goldlake_core.documents.lakehouse import Fates
 from goldlake_core.stages import Emit
 from goldlake_core.storage.home import Home
-from lakehouse import delta, fates, specs, streams
+from lakehouse import account, commits, delta, fates, specs
+from lakehouse.commits import BronzeCommit, SilverCommit, VersionsCommit
 from lakehouse.deltalog import DeltaLog
-from lakehouse.parsing import KEY, parsed
+from lakehouse.landing import PageEntry
+from lakehouse.parsing import parsed
+from lakehouse.sources.plugins import source_kind
+from lakehouse.specs import (
+    FATE,
+    FILE,
+    IS_MARKED,
+    KIND,
+    KNOWN_FROM,
+    LINE,
+    RECORD_HASH,
+    SEQUENCE,
+    SOURCE_UPDATED,
+)
+from lakehouse.sql_rules import quoted
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql import Column, DataFrame, SparkSession
 
-STREAM = "silver"
-# Compressed bronze; about a million records of 700 characters each.
-BYTES_PER_BATCH = "96m"
+# About a million records of 700 characters each.
+RECORDS_PER_COMMIT = 1_000_000
 
 
-def refine(spark: SparkSession, usecase: UseCase, home: Home, run_id: str, emit: Emit) -> list[int]:
-    """Brings silver, quarantine and fates up to bronze. Writes; idempotent.
+def refine(
+    spark: SparkSession, usecase: UseCase, home: Home, epoch: int, run_id: str, emit: Emit
+) -> list[VersionsCommit]:
+    """Brings the tables of an epoch up to bronze. Writes; idempotent.
 
     Returns:
-        Ids of the micro-batches that this call completed.
+        The commits of the table of versions that this call made.
 
     Raises:
-        StoreError: The silver contract changed in a way that stored rows cannot follow.
+        StoreError: A record of a page is lost, doubled or changed in bronze; nothing of its batch
+            was written.
     """
-    for spec in (specs.fates(usecase, home), specs.quarantine(usecase, home)):
-        delta.create(spark, spec)
-    if not delta.create(spark, specs.silver(usecase, home)):
-        evolve(spark, usecase, home, emit)
-    checkpoint = home.checkpoint(usecase.name, STREAM)
-    bronze = delta.stream(
-        spark,
-        specs.bronze(usecase, home).uri,
-        maxBytesPerTrigger=BYTES_PER_BATCH,
-        # Bronze only grows. A commit that removed rows would stop the stream with an error of
-        # Delta's; it is skipped here, and the audit names the rows.
-        skipChangeCommits="true",
-    )
-    batches: list[int] = []
-
-    def handle(batch: DataFrame, batch_id: int) -> None:
-        _refine_batch(batch, batch_id, usecase, home, run_id, streams.stream_id(checkpoint), emit)
-        batches.append(batch_id)
-
-    streams.run_available(bronze, checkpoint, handle)
-    return batches
-
-
-def _refine_batch(
-    batch: DataFrame,
-    batch_id: int,
-    usecase: UseCase,
-    home: Home,
-    run_id: str,
-    stream: str,
-    emit: Emit,
-) -> None:
-    from pyspark.sql import functions as F
-
-    spark = batch.sparkSession
-    silver_spec, fates_spec = specs.silver(usecase, home), specs.fates(usecase, home)
-    quarantine_spec = specs.quarantine(usecase, home)
-    rows = parsed(batch.drop("batch_id"), usecase.silver).persist()
-    try:
-        # Fill the cache first: the branches of the plan below would each parse on their own.
-        rows.count()
-        known = delta.read(spark, silver_spec.uri)
-        decision = _stamped(fates.decided(rows, known, usecase.silver), batch_id, run_id)
-        delta.append(
-            decision.select(*fates_spec.names),
-            fates_spec.uri,
-            txn=delta.Txn(f"{stream}:fates", batch_id),
+    step = _Step(spark, usecase, home, epoch, run_id)
+    for spec in (step.versions, step.silver):
+        if not delta.create(spark, spec):
+            delta.set_comments(spark, spec)
+    step.derive()
+    done = commits.newest(step.versions, VersionsCommit)
+    bronze = commits.newest(specs.bronze(usecase, home), BronzeCommit)
+    pages = _pages(spark, usecase, home, done.through, bronze.through)
+    made = []
+    for group in _groups(pages):
+        done = step.commit(group, done)
+        step.derive()
+        made.append(done)
+        told = ", ".join(
+            f"{n:,} {fate}" for fate in specs.FATES if (n := getattr(done.batch, fate))
         )
-        stored = delta.read(spark, fates_spec.uri).where(F.col("batch_id") == batch_id)
-        counts = {r["fate"]: r["count"] for r in stored.groupBy("fate").count().collect()}
-        if counts.get("quarantined"):
-            rejected = stored.where(F.col("fate") == "quarantined")
-            delta.append(
-                rejected.join(rows.select("file", "line", "value"), ["file", "line"]).select(
-                    *quarantine_spec.names
-                ),
-                quarantine_spec.uri,
-                txn=delta.Txn(f"{stream}:quarantine", batch_id),
+        emit("progress", f"silver: {told}", done=done.through, total=bronze.through)
+    return made
+
+
+def _pages(
+    spark: SparkSession, usecase: UseCase, home: Home, after: int, through: int
+) -> list[PageEntry]:
+    """The pages that bronze holds and the versions do not, in the order of landing."""
+    from pyspark.sql import functions as F
+
+    zone = specs.landing(usecase, home)
+    pages = [page for page in zone.manifest(after) if page.sequence <= through]
+    aside = [page for page in zone.aside() if after < page.sequence <= through]
+    if aside:
+        bronze = delta.read(spark, specs.bronze(usecase, home).uri)
+        names = bronze.where(F.col("sequence") > after).select("file").distinct().collect()
+        held = {row["file"] for row in names}
+        pages += [page for page in aside if page.name in held]
+    return sorted(pages, key=lambda page: page.sequence)
+
+
+def _groups(pages: Sequence[PageEntry]) -> Iterator[list[PageEntry]]:
+    group: list[PageEntry] = []
+    for page in pages:
+        if group and sum(p.rows for p in group) + page.rows > RECORDS_PER_COMMIT:
+            yield group
+            group = []
+        group.append(page)
+    if group:
+        yield group
+
+
+class _Step:
+    """The two writes of a batch, for one epoch."""
+
+    def __init__(
+        self, spark: SparkSession, usecase: UseCase, home: Home, epoch: int, run_id: str
+    ) -> None:
+        self.spark = spark
+        self.usecase = usecase
+        self.contract: Silver = usecase.silver
+        self.bronze = specs.bronze(usecase, home)
+        self.versions = specs.versions(usecase, home, epoch)
+        self.silver = specs.silver(usecase, home, epoch)
+        self.run_id = run_id
+
+    def commit(self, pages: list[PageEntry], before: VersionsCommit) -> VersionsCommit:
+        """Decides the records of some pages and appends them to the table of versions."""
+        batch = self._decided(pages).persist()
+        try:
+            counted = account.of_batch(batch)
+            account.require_whole(self.usecase.name, pages, counted.pages)
+            made = VersionsCommit(
+                through=pages[-1].sequence,
+                run_id=self.run_id,
+                bronze=DeltaLog(self.bronze.uri).snapshot().uuid,
+                totals=commits.added(before.totals, counted.fates),
+                batch=counted.fates,
+                reasons=account.reasons(batch) if counted.fates.quarantined else {},
+                content=(before.content + counted.content) % 2**64,
             )
-        if any(counts.get(fate) for fate in fates.WINNERS):
-            winners = _winners(rows, stored).select(*silver_spec.names)
-            _upsert(winners, usecase, silver_spec.uri, stream, batch_id, run_id, counts)
-    finally:
-        rows.unpersist()
-    told = ", ".join(f"{counts[f]:,} {f}" for f in fates.FATES if counts.get(f))
-    emit("progress", f"silver: batch {batch_id}: {told}")
+            txn = delta.Txn(f"{DeltaLog(self.versions.uri).snapshot().uuid}:versions", made.through)
+            rows = batch.select(*self.versions.names)
+            delta.append(rows, self.versions.uri, txn=txn, metadata=commits.metadata(made))
+        finally:
+            batch.unpersist()
+        return made
+
+    def _decided(self, pages: list[PageEntry]) -> DataFrame:
+        from pyspark.sql import functions as F
+
+        bronze = delta.read(self.spark, self.bronze.uri).where(
+            F.col("sequence").between(pages[0].sequence, pages[-1].sequence)
+        )
+        updated = source_kind(self.usecase.source.kind).updated_field
+        rows = (
+            parsed(bronze, self.contract, updated)
+            .withColumnsRenamed(
+                {"sequence": SEQUENCE, "line": LINE, "file": FILE, "landed_at": KNOWN_FROM}
+            )
+            .withColumn(RECORD_HASH, F.xxhash64(LINE, "value"))
+            .drop("value")
+        )
+        deletions = delta.read(self.spark, self.versions.uri).where(F.col(KIND) == "deleted")
+        known = delta.read(self.spark, self.silver.uri)
+        decision = fates.decided(rows, known, deletions, self.contract)
+        kind = F.when(F.col(FATE) == "quarantined", "quarantined").when(
+            F.col(FATE) == "deleted", "deleted"
+        )
+        version = self.contract.version
+        return (
+            rows.drop(version, SOURCE_UPDATED)
+            .join(decision, [SEQUENCE, LINE])
+            .withColumnsRenamed(
+                {fates.DECIDED_VERSION: version, fates.DECIDED_UPDATED: SOURCE_UPDATED}
+            )
+            .withColumn(KIND, F.coalesce(kind, F.lit("valid")))
+        )
+
+    def derive(self) -> None:
+        """Brings silver up to the table of versions. Writes; idempotent.
+
+        Raises:
+            StoreError: Silver has more or fewer rows than its versions make.
+        """
+        from pyspark.sql import functions as F
+
+        wanted = commits.newest(self.versions, VersionsCommit)
+        done = commits.newest(self.silver, SilverCommit)
+        versions_uuid = DeltaLog(self.versions.uri).snapshot().uuid
+        if done.through >= wanted.through or not _has_changes(done.totals, wanted.totals):
+            return
+        versions = delta.read(self.spark, self.versions.uri)
+        changes = versions.where(F.col(SEQUENCE).between(done.through + 1, wanted.through))
+        changes = changes.persist()
+        try:
+            rows, is_append = self._upserts(changes, versions, done.totals, wanted.totals)
+            made = SilverCommit(
+                through=wanted.through,
+                run_id=self.run_id,
+                versions=versions_uuid,
+                totals=wanted.totals,
+            )
+            txn = delta.Txn(f"{DeltaLog(self.silver.uri).snapshot().uuid}:silver", made.through)
+            metadata = commits.metadata(made)
+            if is_append:
+                delta.append(rows.drop(delta.DELETED), self.silver.uri, txn=txn, metadata=metadata)
+            else:
+                delta.merge(rows, self.silver.uri, self.contract.key, txn=txn, metadata=metadata)
+        finally:
+            changes.unpersist()
+        account.require_silver(self.silver, wanted.totals)
+
+    def _upserts(
+        self, changes: DataFrame, versions: DataFrame, before: Fates, after: Fates
+    ) -> tuple[DataFrame, bool]:
+        """Rows to write to silver, and whether all of them have new keys."""
+        from pyspark.sql import Window
+        from pyspark.sql import functions as F
+
+        key = [quoted(name) for name in self.contract.key]
+        newest_first = Window.partitionBy(*key).orderBy(F.col(SEQUENCE).desc(), F.col(LINE).desc())
+        winners = (
+            changes.where(F.col(FATE).isin(*fates.WINNERS))
+            .withColumn("_rank", F.row_number().over(newest_first))
+            .where("_rank = 1")
+            .withColumn(delta.DELETED, F.col(FATE) == "deleted")
+        )
+        wanted = [*self.silver.names, delta.DELETED]
+        if not after.quarantined:
+            rows = winners.withColumn(IS_MARKED, F.lit(False)).select(*map(quoted, wanted))
+            return rows, not _has_old_keys(before, after)
+        rejected = versions.where(F.col(KIND) == "quarantined")
+        rows = self._marked(winners, rejected).select(*map(quoted, wanted))
+        if after.quarantined == before.quarantined:
+            return rows, not _has_old_keys(before, after)
+        touched = changes.where(F.col(KIND) == "quarantined").select(*key).distinct()
+        current = delta.read(self.spark, self.silver.uri)
+        others = (
+            current.where(~F.col(IS_MARKED))
+            .join(touched, list(self.contract.key), "left_semi")
+            .join(winners.select(*key), list(self.contract.key), "left_anti")
+            .withColumn(delta.DELETED, F.lit(False))
+        )
+        newly = self._marked(others, rejected).where(IS_MARKED).select(*map(quoted, wanted))
+        if newly.isEmpty():
+            return rows, not _has_old_keys(before, after)
+        return rows.unionByName(newly), False
+
+    def _marked(self, rows: DataFrame, rejected: DataFrame) -> DataFrame:
+        """Rows with whether a version in quarantine is newer than they are.
+
+        A rejected record whose version does not parse counts as newer when it was landed later.
+        """
+        from pyspark.sql import functions as F
+
+        key, version = list(self.contract.key), quoted(self.contract.version)
+
+        def order(name: str) -> Column:
+            at = F.struct(f"{name}.{SEQUENCE}", f"{name}.{LINE}")
+            return F.struct(f"{name}.{version}", f"{name}.{SOURCE_UPDATED}", at)
+
+        def place(name: str) -> Column:
+            return F.struct(f"{name}.{SEQUENCE}", f"{name}.{LINE}")
+
+        columns = [*map(quoted, key), SEQUENCE, LINE, SOURCE_UPDATED]
+        if self.contract.version not in key:
+            columns.append(version)
+        mine, theirs = rows.select(*columns).alias("m"), rejected.select(*columns).alias("q")
+        same = [F.col(f"m.{quoted(name)}") == F.col(f"q.{quoted(name)}") for name in key]
+        is_newer = F.when(F.col(f"q.{version}").isNull(), place("q") > place("m")).otherwise(
+            order("q") > order("m")
+        )
+        marked = (
+            mine.join(theirs, reduce(lambda a, b: a & b, same))
+            .where(is_newer)
+            .select(*(F.col(f"m.{quoted(name)}") for name in key))
+            .distinct()
+            .withColumn("_mark", F.lit(True))
+        )
+        return (
+            rows.drop(IS_MARKED)
+            .join(marked, key, "left")
+            .withColumn(IS_MARKED, F.coalesce("_mark", F.lit(False)))
+            .drop("_mark")
+        )
 
 
-def _upsert(
-    winners: DataFrame,
-    usecase: UseCase,
-    uri: str,
-    stream: str,
-    batch_id: int,
-    run_id: str,
-    counts: dict[str, int],
-) -> None:
-    """Writes a batch's winners; where all keys are new, by appending: a MERGE without its scan."""
-    txn = delta.Txn(f"{stream}:silver", batch_id)
-    metadata = {"run_id": run_id, "batch_id": batch_id}
-    if counts.get("amended"):
-        delta.merge(winners, uri, usecase.silver.key, txn=txn, metadata=metadata)
-    else:
-        delta.append(winners, uri, txn=txn, metadata=metadata)
+def _has_changes(before: Fates, after: Fates) -> bool:
+    """Whether records came that may change silver."""
+    names = (*fates.WINNERS, "quarantined")
+    return any(getattr(before, name) != getattr(after, name) for name in names)
 
 
-def _winners(rows: DataFrame, stored: DataFrame) -> DataFrame:
-    """Silver rows of the records whose stored fate is to enter the table."""
-    from pyspark.sql import functions as F
-
-    won = stored.where(F.col("fate").isin(*fates.WINNERS)).select("file", "line")
-    return (
-        rows.join(won, ["file", "line"])
-        .withColumn(specs.FILE, F.col("file"))
-        .withColumn(specs.LINE, F.col("line"))
-        .withColumn(specs.KNOWN_AT, F.col("ingested_at"))
-        .drop(KEY)
-    )
-
-
-def _stamped(decision: DataFrame, batch_id: int, run_id: str) -> DataFrame:
-    from pyspark.sql import functions as F
-
-    return decision.select(
-        "*",
-        F.concat_ws(":", "file", "line").alias("record_id"),
-        F.lit(batch_id).cast("bigint").alias("batch_id"),
-        F.lit(run_id).alias("run_id"),
-        F.current_timestamp().alias("decided_at"),
-    )
-
-
-def evolve(spark: SparkSession, usecase: UseCase, home: Home, emit: Emit) -> None:
-    """Brings an existing silver table up to a changed contract, or refuses.
-
-    New nullable columns, comments and rules follow; rows that are there keep their values.
-
-    Raises:
-        StoreError: A column changed its type, went away or is new and not nullable, the key
-            changed, or stored rows break a new rule.
-    """
-    spec = specs.silver(usecase, home)
-    snapshot = DeltaLog(spec.uri).snapshot()
-    if snapshot.properties.get(specs.CONTRACT_PROPERTY) == spec.properties[specs.CONTRACT_PROPERTY]:
-        return
-    present = {f.name: f.type for f in snapshot.schema}
-    wanted = {f.name: f for f in spec.fields}
-    problems = [f"column {name} is gone" for name in present if name not in wanted]
-    for name, field in wanted.items():
-        if name not in present and not field.nullable:
-            problems.append(f"column {name} is new and not nullable")
-        elif name in present and present[name] != field.delta_type:
-            problems.append(f"column {name} was {present[name]} and is {field.type}")
-    if problems:
-        raise _cannot_follow(spec, "; ".join(problems))
-    added = [name for name in wanted if name not in present]
-    if added:
-        delta.add_columns(spark, spec, added)
-    changed = delta.constraint_changes(spec, snapshot.properties)
-    delta.drop_constraints(spark, spec, changed["drop"])
-    try:
-        delta.add_constraints(spark, spec, changed["add"])
-    except Exception as error:
-        if "constraint" not in str(error).lower():
-            raise
-        raise _cannot_follow(spec, f"stored rows break it: {str(error).splitlines()[0]}") from error
-    delta.set_comments(spark, spec)
-    delta.set_properties(spark, spec)
-    emit(
-        "info", f"{spec.id} follows its changed contract; new columns: {', '.join(added) or 'none'}"
-    )
-
-
-def _cannot_follow(spec: specs.TableSpec, why: str) -> StoreError:
-    return StoreError(
-        f"The contract of {spec.id} changed and the rows in {spec.uri} cannot follow: {why}",
-        valid="new nullable columns, changed comments, rules that stored rows keep",
-        hint="take the change back, or ingest everything into another --home",
-    )
+def _has_old_keys(before: Fates, after: Fates) -> bool:
+    """Whether a record came that replaces or removes another."""
+    return before.amended != after.amended or before.deleted != after.deleted

@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from goldlake_core.contracts.column_types import COLUMN_TYPES
 from goldlake_core.contracts.hashing import functions_hash, section_hash
 from goldlake_core.contracts.sections import Column, GoldTable, UseCase
 from goldlake_core.storage.home import Home
 from lakehouse import sql_rules
+from lakehouse.epochs import table_folder
 from lakehouse.landing import LandingZone
 
 CONTRACT_PROPERTY = "goldlake.contract"
 
+CONTENT_HASH, FILE, LINE, SEQUENCE = "_content_hash", "_file", "_line", "_sequence"
+KNOWN_FROM, SOURCE_UPDATED, IS_MARKED = "_known_from", "_source_updated", "_newest_is_quarantined"
+KEY, FATE, REASONS, KIND = "_key", "_fate", "_reasons", "_kind"
+RECORD_HASH, REPLACED_HASH = "_record_hash", "_replaced_hash"
+
+FATES = ("inserted", "amended", "unchanged", "stale", "quarantined", "deleted")
+VERSIONS = "_versions"
+
+# Commits say what they were made from, so the log is kept until `maintain` shortens it.
+_KEPT_LOG = {"delta.logRetentionDuration": "interval 36500 days"}
 # Besides the contract's types, goldlake's own columns hold line numbers, which are short.
 _DELTA_TYPES = {names.spark: names.delta for names in COLUMN_TYPES.values()} | {"int": "integer"}
-CONTENT_HASH, FILE, LINE, KNOWN_AT = "_content_hash", "_file", "_line", "_known_at"
 
 
 @dataclass(frozen=True)
@@ -45,6 +55,7 @@ class TableSpec:
         fields: Columns in table order.
         constraints: CHECK constraints by name.
         properties: Further table properties.
+        partition: Column that divides the table's files, or None.
     """
 
     id: str
@@ -53,6 +64,7 @@ class TableSpec:
     fields: tuple[Field, ...]
     constraints: Mapping[str, str] = field(default_factory=dict)
     properties: Mapping[str, str] = field(default_factory=dict)
+    partition: str | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -73,32 +85,62 @@ def bronze(usecase: UseCase, home: Home) -> TableSpec:
         home.table(usecase.name, "bronze", usecase.silver.table),
         "Records as they were landed, one row each, append only.",
         (
+            Field("sequence", "bigint", "Number of the page in the order of landing.", False),
             Field("file", "string", "Page of the landing zone that holds the record.", False),
             Field("line", "int", "Line in that page, the first is 1.", False),
             Field("value", "string", "The record as it came, as text.", False),
-            Field("landed_at", "timestamp", "When the page was written.", False),
-            Field("ingested_at", "timestamp", "When the record was read from the page.", False),
-            Field("batch_id", "bigint", "Micro-batch of the bronze stream.", False),
+            Field("landed_at", "timestamp", "When the page was landed.", False),
         ),
+        properties=_KEPT_LOG,
     )
 
 
-def silver(usecase: UseCase, home: Home) -> TableSpec:
+def versions(usecase: UseCase, home: Home, epoch: int) -> TableSpec:
+    """Every landed record with its typed values and its fate."""
+    contract = usecase.silver
+    return TableSpec(
+        f"{usecase.name}.silver.{contract.table}{VERSIONS}",
+        home.table(usecase.name, "silver", table_folder(contract.table + VERSIONS, epoch)),
+        "Every landed record once, with what it says and what became of it, append only.",
+        (
+            Field(SEQUENCE, "bigint", "Number of its page in the order of landing.", False),
+            Field(LINE, "int", "Line in that page.", False),
+            Field(FILE, "string", "Page of the landing zone that holds the record.", False),
+            Field(KEY, "string", "Silver key as text, or null where the record has none."),
+            Field(FATE, "string", "What became of it: " + ", ".join(FATES) + ".", False),
+            Field(REASONS, "array<string>", "Reason codes of a quarantined record."),
+            *(replace(contract_field(column), nullable=True) for column in contract.columns),
+            Field(CONTENT_HASH, "bigint", "Hash of the typed columns.", False),
+            Field(REPLACED_HASH, "bigint", "Hash of the version that an amendment replaced."),
+            Field(RECORD_HASH, "bigint", "Hash of the line number and the record's text.", False),
+            Field(SOURCE_UPDATED, "string", "The source's own update time, as it wrote it."),
+            Field(KNOWN_FROM, "timestamp", "When its page was landed.", False),
+            Field(KIND, "string", "valid, quarantined or deleted; divides the files.", False),
+        ),
+        properties=_KEPT_LOG,
+        partition=KIND,
+    )
+
+
+def silver(usecase: UseCase, home: Home, epoch: int) -> TableSpec:
     """One typed row per key."""
     contract = usecase.silver
     return TableSpec(
         f"{usecase.name}.silver.{contract.table}",
-        home.table(usecase.name, "silver", contract.table),
+        home.table(usecase.name, "silver", table_folder(contract.table, epoch)),
         contract.comment,
         (
             *(contract_field(column) for column in contract.columns),
             Field(CONTENT_HASH, "bigint", "Hash of the row's typed columns.", False),
+            Field(SEQUENCE, "bigint", "Number of the page that holds the row's record.", False),
             Field(FILE, "string", "Page that holds the record this row comes from.", False),
             Field(LINE, "int", "Line in that page.", False),
-            Field(KNOWN_AT, "timestamp", "When this version of the row became known here.", False),
+            Field(SOURCE_UPDATED, "string", "The source's own update time, as it wrote it."),
+            Field(KNOWN_FROM, "timestamp", "When this version of the row became known.", False),
+            Field(IS_MARKED, "boolean", "Whether a newer version is in quarantine.", False),
         ),
         sql_rules.constraints(contract.columns, contract.checks),
-        {"delta.enableChangeDataFeed": "true", CONTRACT_PROPERTY: usecase.hashes["silver"]},
+        {"delta.enableChangeDataFeed": "true", **_KEPT_LOG},
     )
 
 
@@ -110,18 +152,17 @@ def gold(usecase: UseCase, home: Home, table: GoldTable) -> TableSpec:
         table.comment,
         tuple(contract_field(column) for column in table.columns),
         sql_rules.constraints(table.columns),
-        {CONTRACT_PROPERTY: gold_hash(usecase, table)},
+        {CONTRACT_PROPERTY: gold_hash(usecase, table), **_KEPT_LOG},
     )
 
 
-def all_tables(usecase: UseCase, home: Home) -> tuple[TableSpec, ...]:
+def all_tables(usecase: UseCase, home: Home, epoch: int) -> tuple[TableSpec, ...]:
     """Every table of a use case, in the order in which data flows."""
     return (
         bronze(usecase, home),
-        silver(usecase, home),
+        versions(usecase, home, epoch),
+        silver(usecase, home, epoch),
         *(gold(usecase, home, table) for table in usecase.gold.values()),
-        fates(usecase, home),
-        quarantine(usecase, home),
     )
 
 
@@ -139,46 +180,3 @@ def gold_hash(usecase: UseCase, table: GoldTable) -> str:
 def landing(usecase: UseCase, home: Home) -> LandingZone:
     """The landing zone of a use case's source."""
     return LandingZone(home, usecase.name, usecase.source.dataset or usecase.name)
-
-
-def fates(usecase: UseCase, home: Home) -> TableSpec:
-    """What became of each landed record."""
-    return TableSpec(
-        f"{usecase.name}.audit.fates",
-        home.table(usecase.name, "audit", "fates"),
-        "What became of each landed record, exactly one row each.",
-        (
-            *_RECORD,
-            Field("fate", "string", "inserted, amended, unchanged, stale or quarantined.", False),
-            Field("reasons", "array<string>", "Reason codes of a quarantined record."),
-            *_DECISION,
-        ),
-    )
-
-
-def quarantine(usecase: UseCase, home: Home) -> TableSpec:
-    """Rejected records with their reasons."""
-    return TableSpec(
-        f"{usecase.name}.audit.quarantine",
-        home.table(usecase.name, "audit", "quarantine"),
-        "Records that the contract rejects, with the reasons.",
-        (
-            *_RECORD,
-            Field("value", "string", "The record as it came.", False),
-            Field("reasons", "array<string>", "Reason codes.", False),
-            *_DECISION,
-        ),
-    )
-
-
-_RECORD = (
-    Field("file", "string", "Page of the landing zone.", False),
-    Field("line", "int", "Line in that page.", False),
-    Field("record_id", "string", "FILE:LINE, the record's name.", False),
-    Field("key", "string", "Silver key as text, or null where the record has none."),
-)
-_DECISION = (
-    Field("batch_id", "bigint", "Micro-batch of the silver stream.", False),
-    Field("run_id", "string", "Run that decided.", False),
-    Field("decided_at", "timestamp", "When it was decided.", False),
-)

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from goldlake_core.contracts.column_types import TIMES
 from goldlake_core.contracts.sections import Check, Column, Silver
 
 JSON_INVALID = "json.invalid"
@@ -109,9 +110,16 @@ def reasons(silver: Silver) -> dict[str, str]:
     for column in silver.columns:
         if not column.nullable:
             codes[f"{column.name}.missing"] = f"{column.name} has a value."
-        if column.type != "string":
-            codes[f"{column.name}.unparsable"] = f"{column.name} reads as {column.type}."
+        codes[f"{column.name}.unparsable"] = f"{column.name} reads as {column.type}."
+    for name in times(silver):
+        codes[f"{name}.future"] = f"{name} is at most a day after the record was landed."
     return codes | {r.code: r.comment for r in row_rules(silver.columns, silver.checks)}
+
+
+def times(silver: Silver) -> tuple[str, ...]:
+    """The columns among version and event time that are times, each once."""
+    names = dict.fromkeys((silver.version, silver.event_time))
+    return tuple(name for name in names if silver.column(name).type in TIMES)
 
 
 def range_text(column: Column) -> str:

@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import reduce
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from goldlake_core.contracts.errors import UsageError
+from goldlake_core.contracts.errors import StoreError, UsageError
 from goldlake_core.contracts.registry import load_usecase
 from goldlake_core.contracts.sections import UseCase
-from goldlake_core.documents.lakehouse import Exported, Fates, Landed, Refined, TableState, Totals
-from goldlake_core.documents.stages import ExportRequest, LandRequest, RefineRequest, Stage
+from goldlake_core.documents.lakehouse import Audited, Exported, Landed, Refined, TableState, Totals
+from goldlake_core.documents.stages import (
+    AuditRequest,
+    ExportRequest,
+    LandRequest,
+    RefineRequest,
+    Stage,
+)
 from goldlake_core.stages import Emit, StageFunction, require_same_contract
 from goldlake_core.storage.home import Home
 from goldlake_core.storage.locks import StoreLock
-from lakehouse import audit, bronze, delta, export, gold, session, silver, specs
+from lakehouse import audit, bronze, commits, epochs, export, gold, session, silver, specs
+from lakehouse.commits import VersionsCommit
 from lakehouse.deltalog import DeltaLog
 
 if TYPE_CHECKING:
@@ -51,7 +60,7 @@ def refine_stage(request: RefineRequest, emit: Emit) -> Refined:
         emit("progress", "starting Spark")
         started = time.monotonic()
         spark = session.spark_session(rows=landed)
-        result = refine(spark, usecase, home, request.run_id, emit)
+        result = refine(spark, usecase, home, request.run_id, emit, is_rebuild=request.rebuild)
     session_s = round(time.monotonic() - started - sum(result.seconds.values()), 3)
     return msgspec.structs.replace(result, seconds={**result.seconds, "session": session_s})
 
@@ -81,65 +90,109 @@ def export_stage(request: ExportRequest, emit: Emit) -> Exported:
     )
 
 
-def refine(spark: SparkSession, usecase: UseCase, home: Home, run_id: str, emit: Emit) -> Refined:
+def audit_stage(request: AuditRequest, emit: Emit) -> Audited:
+    """Compares all contents of the tables of a use case; see `lakehouse.audit.deep`.
+
+    Raises:
+        UsageError: The contract changed since the tables were made.
+    """
+    usecase, home = load_usecase(request.usecase), Home.at(request.home)
+    with StoreLock(home, usecase.name):
+        emit("progress", "starting Spark")
+        spark = session.spark_session()
+        epoch = epochs.current(home, usecase.name)
+        plan = epochs.plan(usecase, home, has_tables_of_before=True)
+        if plan.epoch != epoch:
+            raise UsageError(
+                f"The tables of {usecase.name} were made under another contract",
+                hint=f"goldlake rebuild {usecase.name}",
+            )
+        try:
+            audit.check(spark, usecase, home, epoch, emit)
+            audit.deep(spark, usecase, home, epoch, emit)
+        except StoreError as error:
+            return Audited(usecase=usecase.name, problem=str(error))
+    return Audited(usecase=usecase.name, problem=None)
+
+
+def refine(
+    spark: SparkSession,
+    usecase: UseCase,
+    home: Home,
+    run_id: str,
+    emit: Emit,
+    *,
+    is_rebuild: bool = False,
+) -> Refined:
     """Brings bronze, silver and gold up to the landing zone and checks the account. Idempotent.
 
-    The caller holds the store's lock.
+    A contract that stored rows cannot follow makes a new epoch of silver. It answers, and gold
+    follows it, when it is whole and its account balances. The caller holds the store's lock.
 
     Returns:
         What became of the records of this run's batches, and what the tables hold now.
 
     Raises:
-        StoreError: A record is lost or counted twice, or a contract changed incompatibly.
+        StoreError: A record is lost, doubled or changed.
     """
-    from pyspark.sql import functions as F
-
     seconds: dict[str, float] = {}
-    pages = specs.landing(usecase, home).manifest()
-    if not pages:
+    plan = _planned(usecase, home, emit, is_rebuild)
+    if not specs.landing(usecase, home).manifest() and plan.is_new and plan.is_current:
         emit("info", f"{usecase.name}: nothing has been landed yet")
-        none = audit.empty_counts()
-        return _result(run_id, none, {**none, "silver": 0}, {}, {}, seconds)
+        none = Totals(**msgspec.structs.asdict(commits.NO_RECORDS), silver=0)
+        return _result(run_id, [], none, {}, seconds)
     with _timed(seconds, "bronze"):
-        bronze.ingest(spark, usecase, home, emit)
+        bronze.ingest(spark, usecase, home, run_id, emit)
     with _timed(seconds, "silver"):
-        batches = silver.refine(spark, usecase, home, run_id, emit)
-    with _timed(seconds, "gold"):
-        changed = gold.refine(spark, usecase, home, run_id, emit)
+        epochs.begin(usecase, home, plan, run_id)
+        made = silver.refine(spark, usecase, home, plan.epoch, run_id, emit)
     with _timed(seconds, "audit"):
-        totals = audit.check(spark, usecase, home, emit)
-    decided = delta.read(spark, specs.fates(usecase, home).uri).where(
-        F.col("batch_id").isin(*batches) if batches else F.lit(False)
-    )
-    counts = audit.counts(decided) if batches else audit.empty_counts()
-    reasons = audit.reasons(decided) if counts["quarantined"] else {}
-    if not batches and not any(changed.values()):
-        emit("info", f"{usecase.name}: nothing new; {totals['silver']:,} rows in silver")
-    return _result(run_id, counts, totals, reasons, _tables(usecase, home), seconds)
+        totals = audit.check(spark, usecase, home, plan.epoch, emit)
+    epochs.make_current(usecase, home, plan.epoch)
+    with _timed(seconds, "gold"):
+        changed = gold.refine(spark, usecase, home, plan.epoch, run_id, emit)
+    if not made and not any(changed.values()):
+        emit("info", f"{usecase.name}: nothing new; {totals.silver:,} rows in silver")
+    return _result(run_id, made, totals, _tables(usecase, home, plan.epoch), seconds)
+
+
+def _planned(usecase: UseCase, home: Home, emit: Emit, is_rebuild: bool) -> epochs.Plan:
+    first = specs.silver(usecase, home, epochs.FIRST)
+    has_before = DeltaLog(first.uri).exists()
+    plan = epochs.plan(usecase, home, has_tables_of_before=has_before, rebuild=is_rebuild)
+    for change in plan.changes:
+        emit("info", f"{usecase.name}: {change}")
+    if plan.why:
+        what = "begins" if plan.is_new else "continues"
+        emit("info", f"{usecase.name}: {plan.why}; epoch {plan.epoch} {what}, from bronze")
+    return plan
 
 
 def _result(
     run_id: str,
-    counts: Mapping[str, int],
-    totals: Mapping[str, int],
-    reasons: Mapping[str, int],
+    made: Sequence[VersionsCommit],
+    totals: Totals,
     tables: dict[str, TableState],
     seconds: dict[str, float],
 ) -> Refined:
+    fates = reduce(commits.added, (commit.batch for commit in made), commits.NO_RECORDS)
+    reasons: Counter[str] = Counter()
+    for commit in made:
+        reasons.update(commit.reasons)
     return Refined(
         run_id=run_id,
-        new_records=counts["landed"],
-        fates=Fates(**counts),
-        totals=Totals(**totals),
-        reasons=dict(reasons),
+        new_records=fates.landed,
+        fates=fates,
+        totals=totals,
+        reasons=dict(sorted(reasons.items(), key=lambda item: (-item[1], item[0]))),
         tables=tables,
         seconds=seconds,
     )
 
 
-def _tables(usecase: UseCase, home: Home) -> dict[str, TableState]:
+def _tables(usecase: UseCase, home: Home, epoch: int) -> dict[str, TableState]:
     found = {}
-    for spec in specs.all_tables(usecase, home):
+    for spec in specs.all_tables(usecase, home, epoch):
         snapshot = DeltaLog(spec.uri).snapshot()
         found[spec.id] = TableState(rows=snapshot.rows, version=snapshot.version)
     return found
@@ -155,5 +208,6 @@ def _timed(seconds: dict[str, float], step: str) -> Iterator[None]:
 STAGES: dict[Stage, StageFunction] = {
     "land": land_stage,
     "refine": refine_stage,
+    "audit": audit_stage,
     "export": export_stage,
 }

@@ -20,6 +20,7 @@ from goldlake_core.documents.reports import (
     ModelReport,
     ModelsView,
     Promotion,
+    RebuildReport,
     RunReport,
     TablesView,
     TrainReport,
@@ -77,6 +78,7 @@ SUMMARIES: dict[Stage, Summary] = {
     "source": lambda r: f"embedded: {r.rows:,} generated rows, seed {r.seed}",
     "land": _land,
     "refine": _refine,
+    "audit": lambda r: r.problem or "all contents agree",
     "export": _export,
     "train": _train,
     "promote": _promote,
@@ -105,8 +107,8 @@ def print_account(document: RunReport) -> None:
     say_all(lines)
 
 
-def print_ingest(document: IngestReport) -> None:
-    """Prints the account of `goldlake ingest`."""
+def print_ingest(document: IngestReport | RebuildReport) -> None:
+    """Prints the account of `goldlake ingest` or `goldlake rebuild`."""
     width = console().width
     for section in _records(document.usecase, document.refine, width, _command(document.home)):
         say_all(section.lines())
@@ -297,7 +299,7 @@ def _next(document: RunReport, command: Callable[[str], str], width: int) -> Sec
         commands[command(f"lineage {promoted[0]}")] = "the rows it saw"
         commands[command("serve")] = "answers over REST"
     if document.refine.totals.quarantined:
-        commands[command(f"show {document.usecase}.audit.quarantine")] = "rejected rows"
+        commands[command(f"quarantine list {document.usecase}")] = "rejected records"
     commands[command("tensorboard")] = "training curves"
     longest = max(map(len, commands))
     lines = [

@@ -14,6 +14,8 @@ COMMANDS = {
     "run": "run",
     "source": "source",
     "ingest": "data",
+    "rebuild": "data",
+    "quarantine": "quarantine",
     "tables": "data",
     "show": "show",
     "export": "data",

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from goldlake.workflows.names import load_model, require_table
-from goldlake.workflows.processes import OnEvent, Run
+from goldlake.workflows.processes import OnEvent, Run, StageFailed
+from goldlake_core.contracts.errors import UsageError
 from goldlake_core.contracts.ids import TableId
-from goldlake_core.contracts.registry import load_usecase
-from goldlake_core.documents.lakehouse import Exported
-from goldlake_core.documents.reports import IngestReport
-from goldlake_core.documents.stages import ExportRequest, LandRequest, RefineRequest
+from goldlake_core.contracts.registry import find_usecase, load_usecase
+from goldlake_core.documents.lakehouse import Audited, Exported, QuarantineView
+from goldlake_core.documents.reports import Finding, IngestReport, RebuildReport
+from goldlake_core.documents.stages import (
+    AuditRequest,
+    ExportRequest,
+    LandRequest,
+    RefineRequest,
+)
 from goldlake_core.storage.home import Home
+from lakehouse import catalog
+from lakehouse.quarantine import rejected
 
 
 def ingest(
@@ -49,6 +57,70 @@ def ingest(
         land=results["land"],
         refine=results["refine"],
     )
+
+
+def rebuild(usecase: str, home: Home, on_event: OnEvent) -> RebuildReport:
+    """Makes silver and gold again from bronze, under the contract as it is now.
+
+    The tables that are there answer until the new ones are whole and their account balances.
+
+    Args:
+        usecase: Name or path of the use case.
+        home: Where everything is kept.
+        on_event: Called with the stage's events.
+
+    Returns:
+        What became of every landed record.
+
+    Raises:
+        StageFailed: The stage ended with an error.
+    """
+    contract = load_usecase(usecase)
+    run = Run.new(home)
+    request = run.request(RefineRequest, usecase, contract, rebuild=True)
+    refined = run.stages("lakehouse", [request], on_event)["refine"]
+    return RebuildReport(
+        run_id=run.run_id, home=home.root, logs=str(run.logs), usecase=usecase, refine=refined
+    )
+
+
+def quarantine(
+    usecase: str, home: Home, reason: str | None, record: str | None, limit: int
+) -> QuarantineView:
+    """The records of a use case that its contract rejects; see `lakehouse.quarantine.rejected`."""
+    name = find_usecase(usecase).resolve().name
+    return rejected(name, home, reason=reason, record=record, limit=limit)
+
+
+def audits(home: Home, on_event: OnEvent) -> list[Finding]:
+    """Compares all contents of the tables of every use case in a home.
+
+    Args:
+        home: Where everything is kept.
+        on_event: Called with the stages' events.
+
+    Returns:
+        One finding per use case.
+    """
+    found = []
+    for name in dict.fromkeys(e.id.partition(".")[0] for e in catalog.tables(None, home)):
+        wanted, fix = "every landed record accounted for", f"goldlake rebuild {name}"
+        try:
+            contract = load_usecase(name)
+        except UsageError as error:
+            found.append(Finding(name, False, str(error), wanted, "goldlake check PATH"))
+            continue
+        run = Run.new(home)
+        request = run.request(AuditRequest, name, contract)
+        try:
+            audited: Audited = run.stages("lakehouse", [request], on_event)["audit"]
+        except StageFailed as error:
+            found.append(Finding(name, False, str(error), wanted, fix))
+            continue
+        problem = audited.problem
+        text = problem or "all contents agree: pages, bronze, versions, silver"
+        found.append(Finding(name, problem is None, text, wanted, fix if problem else ""))
+    return found
 
 
 def export(

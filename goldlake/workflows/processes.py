@@ -25,6 +25,7 @@ from goldlake_core.contracts.sections import UseCase
 from goldlake_core.documents.reports import Promotion, SourceStarted
 from goldlake_core.documents.stages import Event, Failed, Request, Stage, StageError
 from goldlake_core.stages import DOCUMENTS, Result, RunDir, event_now
+from goldlake_core.storage.files import writing
 from goldlake_core.storage.home import DEFAULT_HOME, Home
 
 POLL_S = 0.1
@@ -93,14 +94,18 @@ class Run:
         """A run that starts now. Makes its two folders.
 
         Stage documents and logs stay on this machine even when the home is a remote URL.
+
+        Raises:
+            StoreError: The disk is full or read-only, or the folder may not be written.
         """
         now = datetime.now(timezone.utc).strftime("%Y%m%d-%H%M%S")
         run_id = f"{now}-{secrets.token_hex(2)}"
         local = home if home.is_local else Home.at(DEFAULT_HOME)
         directory = Path(local.run(run_id))
         logs = Path(local.logs(run_id))
-        directory.mkdir(parents=True, exist_ok=True)
-        logs.mkdir(parents=True, exist_ok=True)
+        with writing(str(directory)):
+            directory.mkdir(parents=True, exist_ok=True)
+            logs.mkdir(parents=True, exist_ok=True)
         return cls(run_id, home, RunDir(directory), logs)
 
     def request(self, kind: type[R], reference: str, usecase: UseCase, **fields: Any) -> R:

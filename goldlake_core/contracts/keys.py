@@ -34,6 +34,7 @@ class Form(enum.Enum):
     NAME = "name"
     ADDRESS = "http or https URL"
     DATASET = "letters, digits, . _ -"
+    DURATION = "0, or a number with s, m, h, d or w, such as 12h"
     FUNCTION = "module.function"
     FIELD = "field name, with dots for nested fields"
     ZONE = "IANA time zone"

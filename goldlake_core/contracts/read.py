@@ -10,6 +10,7 @@ from datetime import date
 from typing import Any, TypeVar, get_args, get_origin
 from urllib.parse import urlsplit
 
+from goldlake_core.contracts.durations import is_duration
 from goldlake_core.contracts.errors import ContractError
 from goldlake_core.contracts.keys import Declared, Form
 from goldlake_core.contracts.names import MAX_NAME, is_name, nearest
@@ -212,6 +213,13 @@ def _dataset(entry: Entry) -> str:
     return text
 
 
+def _duration(entry: Entry) -> str:
+    text = entry.exact_text() if entry.is_text else str(entry.integer())
+    if not is_duration(text):
+        raise entry.error(f"{text!r} is not a length of time", valid=Form.DURATION.value)
+    return text
+
+
 def _address(entry: Entry) -> str:
     text = entry.exact_text()
     if not text:
@@ -286,6 +294,7 @@ _FORMS: Mapping[Form, Callable[[Entry, Declared], Any]] = {
     Form.NAME: _plain(Entry.name),
     Form.ADDRESS: _plain(_address),
     Form.DATASET: _plain(_dataset),
+    Form.DURATION: _plain(_duration),
     Form.FUNCTION: _plain(function),
     Form.FIELD: _plain(_field),
     Form.ZONE: _plain(_zone),

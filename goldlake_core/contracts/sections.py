@@ -79,6 +79,8 @@ class Source(Section, frozen=True):
     page_rows: Annotated[int, Key("Number of rows that one request asks for.", "follow", 1, 1_000_000)] = 10_000
     time_field: Annotated[str, Key("Field of the record that `--since` and `--until` limit.", "follow", form=Form.TEXT, default="none")] = ""
     generator: Annotated[str | None, Key("Function of the use case's folder that yields rows for the simulator.", "refuse", form=Form.FUNCTION)] = None
+    overlap: Annotated[str, Key("How far before the newest landed record a poll begins, for records that the source commits late. Records that are landed already are left out.", "follow", form=Form.DURATION)] = "1d"
+    drift: Annotated[Literal["evolve", "stop"], Key("What a field does that the source gains or loses: `evolve` lands the records and tells it; `stop` lands nothing that has it.", "follow")] = "evolve"
     options: Annotated[Mapping[str, Any], Key("Settings that only this kind of source understands. Its connector checks them.", "follow", form=Form.FREE, default="none")] = {}
 
 

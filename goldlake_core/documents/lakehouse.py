@@ -23,6 +23,18 @@ class CursorState(msgspec.Struct, frozen=True, kw_only=True):
     tiebreak: str
 
 
+class Drift(msgspec.Struct, frozen=True, kw_only=True):
+    """How the fields of the source's records differ from the contract.
+
+    Attributes:
+        new: Fields of the records that no column reads.
+        missing: Fields that columns read and the records do not have.
+    """
+
+    new: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+
+
 class Landed(msgspec.Struct, frozen=True, kw_only=True, tag_field="status", tag="ok"):
     """The result of the stage ``land``.
 
@@ -30,23 +42,35 @@ class Landed(msgspec.Struct, frozen=True, kw_only=True, tag_field="status", tag=
         format: Format version of the file.
         pages: Number of pages landed.
         rows: Number of records in them.
-        adopted: Number of those pages that an interrupted run had written.
+        repeated: Number of records that the source sent again, byte for byte as they were landed.
+        restored: Number of lost or damaged pages that were fetched again as they were.
+        source_count: Number of records that the source counts from where the poll began, or null.
+        missing: Number of those records that the source did not send.
+        drift: How the fields of the landed records differ from the contract.
         requests: Number of requests that the connector sent.
         retries: Number of requests that it repeated.
         bytes: Size of what it received.
         cursor: Place of the last record landed, or null when nothing was landed yet.
         identity: What the source says it is.
+        address: Where the source was asked.
+        inputs: What the source was made from, such as digests of files.
     """
 
     format: int = FORMAT
     pages: int
     rows: int
-    adopted: int
+    repeated: int = 0
+    restored: int = 0
+    source_count: int | None = None
+    missing: int = 0
+    drift: Drift = Drift()
     requests: int
     retries: int
     bytes: int
     cursor: CursorState | None
     identity: Identity
+    address: str = ""
+    inputs: Identity = {}
 
 
 class Fates(msgspec.Struct, frozen=True, kw_only=True):
@@ -149,6 +173,54 @@ class Exported(msgspec.Struct, frozen=True, kw_only=True, tag_field="status", ta
     rows: dict[str, int]
     manifest_sha256: str
     reused: bool
+
+
+class Rejected(msgspec.Struct, frozen=True, kw_only=True):
+    """A record in quarantine.
+
+    Attributes:
+        record: Place of the record, ``PAGE:LINE``.
+        key: Key of the silver table as text, or null where the record has none.
+        reasons: Reason codes of the record.
+        landed_at: When its page was landed, ISO 8601 in UTC.
+        value: The record as it came.
+    """
+
+    record: str
+    key: str | None
+    reasons: tuple[str, ...]
+    landed_at: str
+    value: str
+
+
+class QuarantineView(msgspec.Struct, frozen=True, kw_only=True):
+    """The quarantine of a use case.
+
+    Attributes:
+        usecase: Name of the use case.
+        total: Number of records that match.
+        reasons: Number of all rejected records by reason code, most frequent first.
+        records: Records that match, the newest first.
+    """
+
+    usecase: str
+    total: int
+    reasons: dict[str, int]
+    records: tuple[Rejected, ...]
+
+
+class Audited(msgspec.Struct, frozen=True, kw_only=True, tag_field="status", tag="ok"):
+    """The result of the stage ``audit``.
+
+    Attributes:
+        format: Format version of the file.
+        usecase: Name of the use case.
+        problem: What does not agree and where, or null.
+    """
+
+    format: int = FORMAT
+    usecase: str
+    problem: str | None
 
 
 class TableEntry(msgspec.Struct, frozen=True, kw_only=True):

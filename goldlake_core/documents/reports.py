@@ -123,6 +123,24 @@ class IngestReport(msgspec.Struct, frozen=True, kw_only=True):
     refine: Refined
 
 
+class RebuildReport(msgspec.Struct, frozen=True, kw_only=True):
+    """The report of `goldlake rebuild`.
+
+    Attributes:
+        run_id: Name of the run.
+        home: Folder or URL that holds everything.
+        logs: Folder of the run's log files.
+        usecase: Name or path of the use case.
+        refine: What became of the records.
+    """
+
+    run_id: str
+    home: str
+    logs: str
+    usecase: str
+    refine: Refined
+
+
 class TrainReport(msgspec.Struct, frozen=True, kw_only=True):
     """The report of `goldlake train`.
 

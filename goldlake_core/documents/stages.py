@@ -9,7 +9,7 @@ import msgspec
 from goldlake_core.documents.codec import FORMAT
 from goldlake_core.documents.training import Anomaly
 
-Stage = Literal["source", "land", "refine", "export", "train", "promote"]
+Stage = Literal["source", "land", "refine", "audit", "export", "train", "promote"]
 """A step of a run. ``source`` and ``promote`` are steps of the workflow without a process."""
 
 Kind = Literal["begin", "progress", "info", "gate"]
@@ -50,7 +50,17 @@ class LandRequest(Request, frozen=True, kw_only=True):
 
 
 class RefineRequest(Request, frozen=True, kw_only=True):
-    """The request of the stage ``refine``."""
+    """The request of the stage ``refine``.
+
+    Attributes:
+        rebuild: Whether silver and gold are made again from bronze, as a new epoch.
+    """
+
+    rebuild: bool = False
+
+
+class AuditRequest(Request, frozen=True, kw_only=True):
+    """The request of the stage ``audit``."""
 
 
 class ExportRequest(Request, frozen=True, kw_only=True):

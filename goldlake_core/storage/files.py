@@ -8,15 +8,22 @@ For example::
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import posixpath
 import tempfile
-from typing import Any
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, TypeVar
 
+import msgspec
 from fsspec import AbstractFileSystem
 
 from goldlake_core.contracts.errors import StoreError
+
+T = TypeVar("T")
 
 # A put is not atomic on these: a reader could meet half a file, so the file is moved into place.
 RENAMING_PROTOCOLS = frozenset(
@@ -45,14 +52,8 @@ def write_atomic(fs: AbstractFileSystem, path: str, data: bytes) -> None:
         StoreError: This machine's disk is full, or the folder may not be written.
     """
     if is_local(fs):
-        try:
+        with writing(path):
             _write_local(fs._strip_protocol(path), data)
-        except OSError as error:
-            raise StoreError(
-                f"Cannot write {path}: {error.strerror}; what was there before is unchanged",
-                hint="make room on that disk or correct its permissions, then the same command "
-                "again; or another --home",
-            ) from error
         return
     folder, name = posixpath.split(path)
     fs.makedirs(folder, exist_ok=True)
@@ -65,6 +66,23 @@ def write_atomic(fs: AbstractFileSystem, path: str, data: bytes) -> None:
         fs.pipe_file(path, data)
 
 
+@contextlib.contextmanager
+def writing(path: str) -> Iterator[None]:
+    """A block that writes ``path`` on this machine's disk.
+
+    Raises:
+        StoreError: The disk is full or read-only, or the folder may not be written.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise StoreError(
+            f"Cannot write {path}: {error.strerror}; what was there before is unchanged",
+            hint="make room on that disk or correct its permissions, then the same command "
+            "again; or another --home",
+        ) from error
+
+
 def read_bytes(fs: AbstractFileSystem, path: str) -> bytes | None:
     """The content of a file, or None where there is none. Always asks the store, not a cache."""
     try:
@@ -72,6 +90,49 @@ def read_bytes(fs: AbstractFileSystem, path: str) -> bytes | None:
     except FileNotFoundError:
         return None
     return bytes(content)
+
+
+def read_all(fs: AbstractFileSystem, paths: Sequence[str]) -> list[bytes | None]:
+    """The contents of many small files, each as `read_bytes` gives it."""
+    if is_local(fs):
+        return [_read_local(path) for path in paths]
+    with ThreadPoolExecutor(16) as pool:
+        return list(pool.map(lambda path: read_bytes(fs, path), paths))
+
+
+class NewerFormat(StoreError):
+    """A document was written by a newer goldlake, and is not touched."""
+
+
+class _Numbered(msgspec.Struct):
+    format: int = 1
+
+
+def document(data: bytes, path: str, kind: type[T], newest: int, hint: str) -> T:
+    """A state document out of its bytes.
+
+    Args:
+        data: The JSON text of the document.
+        path: Where the bytes come from, for the error.
+        kind: Type of the document. Its own field ``format`` is 1 where the bytes name none.
+        newest: The newest format that this version reads.
+        hint: What repairs a damaged document.
+
+    Raises:
+        NewerFormat: The document has a newer format.
+        StoreError: The document is damaged.
+    """
+    try:
+        number = msgspec.json.decode(data, type=_Numbered).format
+        if number > newest:
+            raise NewerFormat(
+                f"{path} has format {number}; it was made by a newer goldlake",
+                valid=f"format {newest} or older",
+                hint="use the goldlake that wrote this home, or a newer one",
+            )
+        return msgspec.json.decode(data, type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise StoreError(f"{path} is damaged: {error}", hint=hint) from error
 
 
 def write_json(fs: AbstractFileSystem, path: str, document: Any) -> None:
@@ -121,7 +182,9 @@ def _write_local(path: str, data: bytes) -> None:
         os.chmod(unfinished, 0o644)
         os.replace(unfinished, path)
     except BaseException:
-        os.unlink(unfinished)
+        # After the rename the file has another name: Ctrl-C there is no missing file.
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(unfinished)
         raise
     # The rename itself is a change of the folder: without this a power cut could undo it.
     parent = os.open(folder, os.O_RDONLY)
@@ -129,3 +192,10 @@ def _write_local(path: str, data: bytes) -> None:
         os.fsync(parent)
     finally:
         os.close(parent)
+
+
+def _read_local(path: str) -> bytes | None:
+    try:
+        return Path(path).read_bytes()
+    except FileNotFoundError:
+        return None

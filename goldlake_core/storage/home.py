@@ -4,11 +4,12 @@ The paths, relative to the root::
 
     landing/USECASE/DATASET/pages/*.jsonl.gz      raw pages, as the API sent them
     landing/USECASE/DATASET/manifest/*.json       one document per landed page
-    landing/USECASE/DATASET/cursor.json           where the next poll begins
+    landing/USECASE/DATASET/cursor.json           a cache: what the last whole polls found
+    landing/USECASE/DATASET/aside/                pages and lines that nothing vouches for any more
     landing/USECASE/identity.json                 the source this store belongs to
     landing/USECASE/lock                          held by the one process that writes
-    tables/USECASE/LAYER/NAME                     Delta tables (bronze, silver, gold, audit)
-    tables/USECASE/_checkpoints/STREAM            streaming checkpoints
+    tables/USECASE/LAYER/NAME                     Delta tables (bronze, silver, gold)
+    tables/USECASE/epochs.json                    which epoch of silver answers
     exports/USECASE/MODEL/EXPORT/                 manifest.json, SPLIT/part-*.csv
     pipelines/USECASE.MODEL/                      TFX pipeline root
     models/USECASE.MODEL/VERSION/                 TF Serving layout
@@ -83,10 +84,6 @@ class Home:
     def table(self, usecase: str, layer: str, name: str) -> str:
         """Location of a Delta table."""
         return self.path("tables", usecase, layer, name)
-
-    def checkpoint(self, usecase: str, stream: str) -> str:
-        """Location of a stream's checkpoint."""
-        return self.path("tables", usecase, "_checkpoints", stream)
 
     def landing(self, usecase: str, *parts: str) -> str:
         """A path in a use case's landing zone."""

@@ -20,6 +20,7 @@ import msgspec
 from goldlake_core.contracts.errors import LockedError
 from goldlake_core.documents import codec
 from goldlake_core.instants import now_text
+from goldlake_core.storage.files import writing
 from goldlake_core.storage.home import Home
 
 log = logging.getLogger("goldlake")
@@ -31,7 +32,13 @@ _warned: set[str] = set()
 
 
 class Holder(msgspec.Struct, frozen=True):
-    """Who holds a lock, as its file says: process, host, and since when (ISO 8601, UTC)."""
+    """Who holds a lock, as the lock file says.
+
+    Attributes:
+        pid: Number of the process.
+        host: Name of its machine.
+        since: When it took the lock (ISO 8601, UTC).
+    """
 
     pid: int
     host: str
@@ -43,6 +50,7 @@ class FileLock:
 
     Raises on entry:
         LockedError: Another process (or thread) holds it; the message names the holder.
+        StoreError: The lock file cannot be written: a read-only or a full disk.
     """
 
     def __init__(self, path: str, resource: str | None = None, *, wait_s: float = 0.0) -> None:
@@ -84,8 +92,9 @@ class FileLock:
             file.close()
 
     def _lock(self) -> IO[str]:
-        os.makedirs(os.path.dirname(self.path), exist_ok=True)
-        file = open(self.path, "a+", encoding="utf-8")  # noqa: SIM115 (held until __exit__)
+        with writing(self.path):
+            os.makedirs(os.path.dirname(self.path), exist_ok=True)
+            file = open(self.path, "a+", encoding="utf-8")  # noqa: SIM115 (held until __exit__)
         deadline = time.monotonic() + self._wait_s
         while True:
             try:
@@ -99,10 +108,11 @@ class FileLock:
                 holder = _parsed(file.read())
                 file.close()
                 raise self._refusal(holder) from error
-        file.truncate(0)
         me = Holder(os.getpid(), socket.gethostname(), now_text("seconds"))
-        file.write(codec.encode_line(me).decode())
-        file.flush()
+        with writing(self.path):
+            file.truncate(0)
+            file.write(codec.encode_line(me).decode())
+            file.flush()
         return file
 
     def _warn(self) -> None:

@@ -1,19 +1,41 @@
-"""What every connector of an API is to the rest of goldlake."""
+"""What every connector of a source is to the rest of goldlake."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, Protocol
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol, runtime_checkable
 
-import msgspec
 import orjson
 
 from goldlake_core.contracts.errors import UsageError
 from goldlake_core.contracts.sections import Source, UseCase
-from goldlake_core.documents import codec
 from goldlake_core.documents.lakehouse import Identity
-from lakehouse.landing import Cursor
+from lakehouse.landing import Cursor, PageEntry
+
+Paging = Literal["keyset", "numbered", "offsets", "whole", "partitions"]
+"""How a source is read to its end; `lakehouse.sources.laws` holds what each kind promises.
+
+``keyset``: records ascend by a key, and a page follows a key. ``numbered`` and ``offsets``: page
+after page by number or offset, without a key. ``whole``: one body holds all. ``partitions``: parts
+that do not change, such as files.
+"""
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Which source answers.
+
+    Attributes:
+        identity: ``kind`` and what tells this source from every other; stable.
+        address: Where it was asked. A mirror at another address is the same source.
+        inputs: What it is made from, such as digests of replayed files; {} where it is live. When
+            they change, the source is read from its start again.
+    """
+
+    identity: Identity
+    address: str = ""
+    inputs: Identity = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -21,16 +43,32 @@ class Page:
     """The records that follow a cursor, in the source's order.
 
     Attributes:
-        rows: Each record as one line without its newline, JSON as the source gave it.
+        rows: Each record as one line without its newline, the bytes that the source gave.
         url: The request that was answered, without credentials.
-        next_cursor: The last record's place; None when there are no rows.
-        is_last: Whether the source had nothing more when it answered.
+        next_cursor: Where the next page begins; None at the end. Keyset paging leaves it out: the
+            next page follows the last record's key, and the end is an empty page.
+        fields: Names of all fields of the source's records, where the answer tells them.
+        notes: What a person should know about the page, one line each.
     """
 
     rows: list[bytes]
     url: str
-    next_cursor: Cursor | None
-    is_last: bool
+    next_cursor: Cursor | None = None
+    fields: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Partition:
+    """A part of a source that does not change without getting another digest.
+
+    Attributes:
+        name: What people call it, such as a file's name.
+        digest: Digest of its content.
+    """
+
+    name: str
+    digest: str
 
 
 @dataclass
@@ -48,58 +86,65 @@ class Traffic:
     bytes: int = 0
 
 
-class Located(msgspec.Struct, frozen=True, kw_only=True):
-    """The identity of a source that has an address.
+@dataclass(frozen=True)
+class Patience:
+    """How often a source is asked again.
 
     Attributes:
-        kind: Kind of the source, such as ``files``.
-        address: URL or path.
-        dataset: Its data set at that address.
+        attempts: Tries of one request before it fails.
+        backoff_s: Wait before the second try; doubled with each further one, up to a minute.
     """
 
-    kind: str
-    address: str
-    dataset: str
-
-    def identity(self) -> Identity:
-        """As `Connector.identity` returns it."""
-        return dict(codec.plain(self))
+    attempts: int = 8
+    backoff_s: float = 0.5
 
 
 class Connector(Protocol):
-    """Reads one data set of one source by key, page by page."""
+    """Reads one data set of one source, page by page. It believes the source; landing does not."""
 
+    paging: Paging
     traffic: Traffic
+    patience: Patience
 
-    def identity(self) -> Identity:
-        """What tells this source from every other: ``kind`` and more; JSON values, stable."""
+    def origin(self) -> Origin:
+        """Which source answers."""
 
     def page(self, cursor: Cursor | None, since: str | None, until: str | None) -> Page:
         """The page that follows a cursor.
 
         Args:
-            cursor: From an earlier page, or None for the start.
+            cursor: From an earlier page, or None for the start. A cursor with an empty tiebreak is
+                a time: records of that time and later ones follow it.
             since: First day wanted (ISO 8601, the source's clock), or None.
             until: First day not wanted, or None.
 
         Raises:
             RetryableError: The source still failed after several tries.
-            PermanentError: The source refuses the request, or returns something that is not a page.
+            PermanentError: The source refuses the request.
         """
 
-    def resumed(self, cursor: Cursor | None, rows: list[bytes]) -> Cursor:
-        """The place after a landed page whose manifest line was not written.
-
-        Args:
-            cursor: Where the page began.
-            rows: Its records, at least one.
-        """
+    def key(self, record: bytes) -> Cursor | None:
+        """A record's place and its id at the source (as tiebreak); None where it tells neither."""
 
     def count(self, cursor: Cursor | None, since: str | None, until: str | None) -> int | None:
         """How many records follow a cursor, or None where the source cannot say."""
 
     def close(self) -> None:
         """Lets go of connections."""
+
+
+@runtime_checkable
+class Partitioned(Protocol):
+    """What a connector of paging ``partitions`` has besides.
+
+    Its cursors are ``Cursor(NAME, OFFSET:DIGEST)``: how many records of a partition are landed.
+    """
+
+    def partitions(self) -> list[Partition]:
+        """All parts, in the order in which they are to be landed."""
+
+    def landed_before(self, entries: list[PageEntry]) -> dict[str, int]:
+        """Records landed by an earlier version that kept no digests, by digest."""
 
 
 def json_line(value: Any) -> bytes:
@@ -114,10 +159,13 @@ class SourceKind:
     Attributes:
         connector: Makes a connector for a contract's source at an address ("" for its own).
         options: The ``source.options`` that it knows, with their defaults; None: not declared.
+        updated_field: Field of a record in which the source says when it last changed it, as text
+            that sorts by time; None where it does not say.
     """
 
     connector: Callable[[UseCase, str], Connector]
     options: Mapping[str, Any] | None = None
+    updated_field: str | None = None
 
 
 def options_of(source: Source, known: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,16 +7,25 @@ import random
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime, timezone
+from email.utils import parsedate_to_datetime
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 import requests
 
 from goldlake_core.contracts.errors import PermanentError, RetryableError
-from lakehouse.sources.base import Traffic
+from lakehouse.sources.base import Patience, Traffic
+from lakehouse.sources.split import Unreadable
 
-RETRIED_STATUSES = frozenset({202, 408, 429, 500, 502, 503, 504})
+RETRIED_STATUSES = frozenset({202, 408, 423, 425, 429})
+"""Statuses of faults that may pass, beside all from 500 on."""
 MAX_BODY_BYTES = 256 * 2**20
 MAX_WAIT_S = 60.0
+MAX_RETRY_AFTER_S = 600.0
+"""Longest wait that a server may ask for."""
+
+T = TypeVar("T")
 
 _BROKEN = (
     requests.exceptions.ConnectionError,
@@ -47,8 +56,7 @@ class Http:
     Args:
         traffic: Counters that every request adds to.
         headers: Sent with every request, such as an app token; never written anywhere.
-        attempts: Tries of one request before it fails.
-        backoff_s: Wait before the second try; doubled with each further one, up to a minute.
+        patience: How often one request is sent before it fails.
         timeout_s: Read timeout in seconds.
         sleep: Waits; a parameter so that tests need not.
         explain: Text for a person from a status and an error body, or None for the standard one.
@@ -59,8 +67,7 @@ class Http:
         traffic: Traffic,
         *,
         headers: Mapping[str, str] | None = None,
-        attempts: int = 8,
-        backoff_s: float = 0.5,
+        patience: Patience = Patience(),  # noqa: B008 (frozen)
         timeout_s: float = 120.0,
         sleep: Callable[[float], None] = time.sleep,
         explain: Callable[[int, bytes], str | None] = lambda status, body: None,
@@ -69,44 +76,50 @@ class Http:
         self._session = requests.Session()
         self._session.headers.update({"Accept": "application/json", "User-Agent": "goldlake"})
         self._session.headers.update(headers or {})
-        self._attempts = attempts
-        self._backoff_s = backoff_s
+        self._patience = patience
         self._timeout_s = timeout_s
         self._sleep = sleep
         self._explain = explain
         self._jitter = random.Random(0)
 
-    def get(self, url: str) -> Response:
-        """The answer to a GET, after as many tries as allowed.
+    def get(self, url: str, parse: Callable[[Response], T]) -> T:
+        """What a GET answers, after as many tries as allowed.
+
+        Args:
+            url: What to ask.
+            parse: Makes something of an answer of status 200. Where it raises `Unreadable`, such as
+                for a maintenance page or half a body, the request is sent again.
 
         Raises:
             RetryableError: Every try met a fault that may pass.
             PermanentError: The server refuses, or answers more than 256 MiB.
         """
-        problem = ""
-        for attempt in range(self._attempts):
+        problem, hint = "", "the same command again, later: it goes on where it stopped"
+        for attempt in range(self._patience.attempts):
             if attempt:
                 self._traffic.retries += 1
             self._traffic.requests += 1
-            wait_s = self._backoff_s * 2**attempt * (1 + self._jitter.random())
+            wait_s = min(wait_before(self._patience, attempt, self._jitter), MAX_WAIT_S)
             try:
                 status, response = self._once(url)
+                if status == 200:
+                    return parse(response)
             except _BROKEN as error:
                 problem = f"the connection failed ({type(error).__name__})"
+            except Unreadable as error:
+                problem = f"the answer could not be read: {error}"
+                hint = "the same command again, later; or another address: is this the right one?"
             else:
-                if status == 200:
-                    return response
                 problem = f"HTTP {status}{self._said(status, response.body)}"
-                if status not in RETRIED_STATUSES:
+                if status not in RETRIED_STATUSES and status < 500:
                     raise PermanentError(
                         f"GET {url} was refused: {problem}", hint=_hint(status, response.headers)
                     )
                 wait_s = _retry_after_s(response.headers) or wait_s
-            if attempt + 1 < self._attempts:
-                self._sleep(min(wait_s, MAX_WAIT_S))
+            if attempt + 1 < self._patience.attempts:
+                self._sleep(wait_s)
         raise RetryableError(
-            f"GET {url} failed {self._attempts} times; the last time {problem}",
-            hint="the same command again, later: it goes on where it stopped",
+            f"GET {url} failed {self._patience.attempts} times; the last time {problem}", hint=hint
         )
 
     def close(self) -> None:
@@ -145,9 +158,23 @@ def is_loopback(url: str) -> bool:
         return host == "localhost"
 
 
+def wait_before(patience: Patience, attempt: int, jitter: random.Random) -> float:
+    """Seconds to wait after a failed try, the first of which is number 0."""
+    return patience.backoff_s * 2**attempt * (1 + jitter.random())
+
+
 def _retry_after_s(headers: Mapping[str, str]) -> float | None:
-    value = headers.get("Retry-After", "")
-    return float(value) if value.isdigit() else None
+    value = headers.get("Retry-After", "").strip()
+    if value.isdigit():
+        return min(float(value), MAX_RETRY_AFTER_S)
+    try:
+        until = parsedate_to_datetime(value)
+    except (TypeError, ValueError):
+        return None
+    if until.tzinfo is None:
+        until = until.replace(tzinfo=timezone.utc)
+    seconds = (until - datetime.now(timezone.utc)).total_seconds()
+    return min(max(seconds, 0.0), MAX_RETRY_AFTER_S)
 
 
 def _hint(status: int, headers: Mapping[str, str]) -> str | None:

@@ -1,10 +1,11 @@
-"""Lands what follows the store's cursor at a source: page, manifest line, cursor; page by page."""
+"""Lands what is new at a source: page after page, each a file and then its manifest line."""
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from datetime import date
 
+from goldlake_core.contracts.durations import seconds_of
 from goldlake_core.contracts.errors import GoldlakeError, StoreError, UsageError
 from goldlake_core.contracts.sections import UseCase
 from goldlake_core.documents.lakehouse import CursorState, Landed
@@ -12,8 +13,12 @@ from goldlake_core.stages import Emit
 from goldlake_core.storage.home import Home
 from goldlake_core.storage.locks import StoreLock
 from lakehouse.landing import Cursor, LandingZone, PageEntry
-from lakehouse.sources.base import Connector
+from lakehouse.sources import partitions, polls
+from lakehouse.sources.base import Connector, Origin, Page
+from lakehouse.sources.drift import Watch
+from lakehouse.sources.laws import RECOUNTS, Asker
 from lakehouse.sources.plugins import connector
+from lakehouse.sources.repair import Repair
 
 LIVE = "live"
 
@@ -27,10 +32,12 @@ def land(
     run_id: str,
     emit: Emit,
 ) -> Landed:
-    """Lands all pages that follow the cursor; starts no JVM. A process may die anywhere in it.
+    """Lands what the source has and the store does not; starts no JVM.
 
-    Each range (since, until) has a separate cursor. A range that was not asked for before is
-    landed from its start: its rows then get the fate ``unchanged`` where silver has them already.
+    A process may die anywhere in it: the next one goes on. Pages that are lost or damaged are
+    fetched again first. A poll begins at the newest record that was landed, less the contract's
+    ``source.overlap``. A range (since, until) is read from its start each time. Records that are
+    landed already, byte for byte, are left out.
 
     Args:
         usecase: The use case whose source is asked.
@@ -39,34 +46,31 @@ def land(
         since: First day wanted of the contract's ``time_field`` (ISO 8601), or None.
         until: First day not wanted, or None.
         run_id: Written into the manifest.
-        emit: Called with progress: ``emit("progress", text, done=rows, total=rows or None)``.
+        emit: Called with progress: ``emit("progress", text, done=rows, total=rows or None)``, and
+            with ``emit("info", text)`` for what a person should know.
 
     Returns:
-        What was landed, up to which cursor, and the connector's traffic.
+        What was landed, up to which cursor, what the source did not send, and the traffic.
 
     Raises:
         UsageError: A day that is none, or the source has no time field for days.
-        StoreError: The store belongs to another source; nothing was landed.
+        StoreError: The store belongs to another source, nothing was landed; or it is damaged in a
+            way that landing cannot mend.
         LockedError: Another process lands or refines this use case.
+        GateRefused: The source's fields changed and the contract says ``drift: stop``.
         RetryableError: The source failed; the pages landed so far stay, the next run goes on.
+        PermanentError: The source answers with pages that cannot be right.
     """
     check_range(usecase, since, until)
     zone = LandingZone(home, usecase.name, usecase.source.dataset or usecase.name)
     reader = connector(usecase, "" if source == LIVE else source)
     try:
         with StoreLock(home, usecase.name):
-            identity = reader.identity()
-            zone.claim(identity)
-            counts = _land_pages(zone, reader, since, until, run_id, emit)
-            cursor = zone.cursor(since, until)
+            origin = reader.origin()
+            zone.claim(origin.identity)
+            return Landing(usecase, zone, reader, origin, since, until, run_id, emit).run()
     finally:
         reader.close()
-    return Landed(
-        **counts,
-        **asdict(reader.traffic),
-        cursor=CursorState(**asdict(cursor)) if cursor else None,
-        identity=identity,
-    )
 
 
 def check_range(usecase: UseCase, since: str | None, until: str | None) -> None:
@@ -89,92 +93,221 @@ def check_range(usecase: UseCase, since: str | None, until: str | None) -> None:
         raise UsageError(f"--since {since} is not before --until {until}")
 
 
-def _land_pages(
-    zone: LandingZone,
-    reader: Connector,
-    since: str | None,
-    until: str | None,
-    run_id: str,
-    emit: Emit,
-) -> dict[str, int]:
-    cursor = zone.cursor(since, until)
-    total = _count(reader, cursor, since, until)
-    counts = {"pages": 0, "rows": 0, "adopted": 0}
-    while True:
-        name = zone.page_name(cursor, since, until)
-        if zone.has_page(name):
-            entry = _adopted(zone, reader, name, cursor, run_id, since, until)
-            counts["adopted"] += 1
-            is_last = False
-        else:
-            page = reader.page(cursor, since, until)
-            if page.next_cursor is None:
-                return counts
-            if page.next_cursor == cursor:
-                raise StoreError(f"{page.url} answered with the cursor it was asked from")
-            entry = zone.write_page(
-                name,
-                page.rows,
-                url=page.url,
-                first_cursor=cursor,
-                last_cursor=page.next_cursor,
-                run_id=run_id,
-                since=since,
-                until=until,
-            )
-            zone.write_manifest(entry)
-            is_last = page.is_last
-        cursor = _moved(zone, entry)
-        counts["pages"] += 1
-        counts["rows"] += entry.rows
-        emit("progress", f"landed {counts['rows']:,} rows", done=counts["rows"], total=total)
-        if is_last:
-            return counts
+@dataclass
+class Landing:
+    """One landing, under the store's lock.
 
-
-def _adopted(
-    zone: LandingZone,
-    reader: Connector,
-    name: str,
-    cursor: Cursor | None,
-    run_id: str,
-    since: str | None,
-    until: str | None,
-) -> PageEntry:
-    """The manifest line of a page that was written by a process that died before its cursor moved.
-
-    The page stays as it is, whatever the source would answer today: Spark may have read it.
+    Attributes:
+        usecase: The use case whose source is asked.
+        zone: Where pages are landed.
+        reader: The connector of the source.
+        origin: What the source says it is.
+        since: First day of the range, or None.
+        until: First day after the range, or None.
+        run_id: Written into the manifest.
+        emit: Called with progress and with what a person should know.
+        sequence: Greatest sequence that was given.
+        pages: Number of pages landed.
+        rows: Number of records landed.
+        repeated: Number of records left out because they are landed already.
+        source_count: What the source counts from where the poll began.
+        missing: How many of these it did not send.
     """
-    entry = zone.entry(name)
-    if entry is None:
-        lines, sha256 = zone.read_page(name)
-        entry = zone.entry_of(
-            name,
-            rows=len(lines),
-            sha256=sha256,
-            url="",
-            first_cursor=cursor,
-            last_cursor=reader.resumed(cursor, lines),
-            run_id=run_id,
-            since=since,
-            until=until,
+
+    usecase: UseCase
+    zone: LandingZone
+    reader: Connector
+    origin: Origin
+    since: str | None
+    until: str | None
+    run_id: str
+    emit: Emit
+    sequence: int = 0
+    pages: int = 0
+    rows: int = 0
+    repeated: int = 0
+    source_count: int | None = None
+    missing: int = 0
+    _end: Cursor | None = None
+    _notes: set[str] = field(default_factory=set)
+
+    def run(self) -> Landed:
+        """Lands to the source's end; see `land`."""
+        self._overlap_s = seconds_of(self.usecase.source.overlap)
+        memory = polls.remembered(self.zone, self.emit)
+        self._repair = Repair(self.zone, self.reader, self.emit, self._overlap_s)
+        self.sequence = self._repair.survey(memory.sequence)
+        self._watch = Watch(self.usecase, memory.fields)
+        self._asker = Asker(self.reader, self.since, self.until)
+        if self.reader.paging == "partitions":
+            partitions.land(self, self._asker)
+        else:
+            self._poll(memory.poll(self.since, self.until))
+        told = self._watch.told()
+        if told:
+            self.emit("info", told)
+        cursor = self._remember(memory)
+        return Landed(
+            pages=self.pages,
+            rows=self.rows,
+            repeated=self.repeated,
+            restored=self._repair.restored,
+            source_count=self.source_count,
+            missing=self.missing,
+            drift=self._watch.drift(),
+            **asdict(self.reader.traffic),
+            cursor=CursorState(value=cursor.value, tiebreak=cursor.tiebreak) if cursor else None,
+            identity=self.origin.identity,
+            address=self.origin.address,
+            inputs=self.origin.inputs,
         )
-        zone.write_manifest(entry)
-    return entry
 
+    @property
+    def entries(self) -> list[PageEntry]:
+        """The pages of this landing's range."""
+        return polls.of_range(self._repair.entries, self.since, self.until)
 
-def _moved(zone: LandingZone, entry: PageEntry) -> Cursor:
-    if entry.last_cursor is None:
-        raise StoreError(f"The manifest line of {entry.name} has no last cursor")
-    zone.move_cursor(entry.last_cursor, entry.since, entry.until)
-    return entry.last_cursor
+    def write(
+        self,
+        page: Page,
+        rows: list[bytes],
+        first: Cursor | None,
+        last: Cursor | None,
+        total: int | None = None,
+        **inputs: str,
+    ) -> None:
+        """Lands records of a page.
 
+        Args:
+            page: As the source answered.
+            rows: Those of its records that are to be landed, at least one.
+            first: Where what these records follow ends.
+            last: Place of the page's last record.
+            total: How many records there are to land, for the progress.
+            inputs: What the page was made from, beside the source's own inputs.
+        """
+        self._watch.see(page, rows)
+        for note in page.notes:
+            if note not in self._notes:
+                self._notes.add(note)
+                self.emit("info", note)
+        self.sequence += 1
+        name = self.zone.page_name(first, self.since, self.until, sequence=self.sequence)
+        entry = self.zone.write_page(
+            name,
+            rows,
+            url=page.url,
+            first_cursor=first,
+            last_cursor=last,
+            run_id=self.run_id,
+            since=self.since,
+            until=self.until,
+            identity=self.origin.identity,
+            address=self.origin.address,
+            inputs={**self.origin.inputs, **inputs},
+        )
+        self.zone.write_manifest(entry)
+        self._repair.entries.append(entry)
+        self._end = last
+        self.pages += 1
+        self.rows += len(rows)
+        self.emit("progress", f"landed {self.rows:,} rows", done=self.rows, total=total)
 
-def _count(
-    reader: Connector, cursor: Cursor | None, since: str | None, until: str | None
-) -> int | None:
-    # Only for the progress line: a source that cannot count now can still be landed.
-    try:
-        return reader.count(cursor, since, until)
-    except GoldlakeError:
-        return None
+    def _poll(self, last: polls.Poll | None) -> None:
+        start, known = self._beginning(last)
+        total = self.source_count = self._count(start)
+        cursor, landed_to = start, start
+        fetched, asked_again = 0, 0
+        while True:
+            page, keys = self._asker.page(cursor)
+            rows, ends = page.rows, [key for key in keys if key is not None]
+            if ends and not page.next_cursor:
+                # Records without a key that end the page come again: they follow its last key.
+                rows = rows[: max(n for n, key in enumerate(keys, start=1) if key)]
+            keys = keys[: len(rows)]
+            fresh = known.unseen(rows, keys)
+            fetched += known.passed(rows, keys)
+            self.repeated += len(rows) - len(fresh)
+            cursor = page.next_cursor or (ends[-1] if ends else cursor)
+            self._end = cursor if page.rows else self._end
+            if fresh:
+                self.write(page, fresh, landed_to, cursor, total)
+                landed_to = cursor
+            if page.next_cursor is not None or ends:
+                continue
+            if total is not None and fetched < total:
+                total = self.source_count = self._count(start)
+            self.missing = max(0, (total or 0) - fetched)
+            if page.rows or not self.missing or asked_again == RECOUNTS:
+                break
+            self.reader.traffic.retries += 1
+            self._asker.wait(self.reader.patience, asked_again)
+            asked_again += 1
+        if self.missing:
+            self.emit(
+                "info",
+                f"the source counts {total:,} records and sent {fetched:,}: {self.missing:,} are "
+                "missing; the next ingest asks for them again",
+            )
+
+    def _beginning(self, last: polls.Poll | None) -> tuple[Cursor | None, polls.Known]:
+        """Where the poll begins, and what need not be landed from there on."""
+        while True:
+            start = self._start(last)
+            known = polls.Known()
+            for entry in self.entries:
+                end = entry.last_cursor
+                if start is not None and end is not None and end.value < start.value:
+                    continue
+                try:
+                    rows = self.zone.read_page(entry)
+                except StoreError:
+                    self._repair.mend_page(entry, "is damaged")
+                    break
+                known.add(rows, [self.reader.key(row) for row in rows])
+            else:
+                return start, known
+
+    def _start(self, last: polls.Poll | None) -> Cursor | None:
+        if self.since or self.until or self.reader.paging != "keyset":
+            return None
+        pages = self.entries
+        newest = next((entry for entry in reversed(pages) if entry.format > 1), None)
+        inputs = last.inputs if last else newest.inputs if newest else {}
+        if pages and inputs != self.origin.inputs:
+            self.emit("info", "the source is made from other inputs: it is read from its start")
+            return None
+        if last is not None and last.pages == polls.names_digest(pages):
+            return polls.window_start(last.cursor, self._overlap_s)
+        end, has_gap = polls.reached(pages)
+        if has_gap:
+            place = f"after {end.value}" if end else "from the start"
+            self.emit("info", f"landed pages are missing: records {place} are fetched again")
+        return polls.window_start(end, self._overlap_s)
+
+    def _remember(self, memory: polls.Memory) -> Cursor | None:
+        """Writes what the next landing need not find out; returns the newest record's place."""
+        pages = self.entries
+        last = memory.poll(self.since, self.until)
+        cursor = self._end or (last.cursor if last else polls.reached(pages)[0])
+        found = {(p.since, p.until): p for p in memory.polls}
+        if pages:
+            found[self.since, self.until] = polls.Poll(
+                since=self.since,
+                until=self.until,
+                cursor=cursor,
+                pages=polls.names_digest(pages),
+                inputs=self.origin.inputs,
+            )
+        fields = tuple(self._watch.fields)
+        now = polls.Memory(sequence=self.sequence, fields=fields, polls=tuple(found.values()))
+        if now != memory:
+            polls.remember(self.zone, now)
+        return cursor
+
+    def _count(self, cursor: Cursor | None) -> int | None:
+        # A source that cannot count now can still be landed.
+        try:
+            return self._asker.count(cursor)
+        except GoldlakeError:
+            return None

@@ -1,7 +1,10 @@
 """Reads a Socrata data set by key: ``:updated_at``, then ``:id``, never a bare offset.
 
-A landed line is the record's exact bytes, as the portal sent them. Only a record that is spread
-over several lines is written again, as compact JSON: a landed record is one line.
+A landed line is the record's exact bytes, as the portal sent them; `lakehouse.sources.split` names
+the two cases in which they are not one line.
+
+A portal orders ``:id`` by the number that is encoded in it, so ids cannot be ordered by their
+texts. The laws of keyset paging hold for ``:updated_at``; ids only tell rows of one instant apart.
 
 An app token is taken from SOCRATA_APP_TOKEN and sent over https only. It is optional, stays in a
 header and so never enters a URL, the manifest or a log.
@@ -9,10 +12,9 @@ header and so never enters a URL, the manifest or a log.
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping
-from typing import Any, TypeAlias
+from typing import Any
 from urllib.parse import quote, urlsplit
 
 import msgspec
@@ -22,21 +24,48 @@ from goldlake_core.contracts.errors import PermanentError, UsageError
 from goldlake_core.contracts.sections import UseCase
 from goldlake_core.documents.lakehouse import Identity
 from lakehouse.landing import Cursor
-from lakehouse.sources.base import Located, Page, SourceKind, Traffic, json_line, options_of
+from lakehouse.sources import split
+from lakehouse.sources.base import (
+    Origin,
+    Page,
+    Paging,
+    Patience,
+    SourceKind,
+    Traffic,
+    options_of,
+)
 from lakehouse.sources.http import Http, Response
 
 TOKEN_VARIABLE = "SOCRATA_APP_TOKEN"
 IDENTITY_HEADER = "X-Goldlake-Source"
-"""Header in which a simulator says which data set it serves; the portal itself sends none."""
+"""Header in which a simulator says whose rows it serves; the portal itself sends none."""
 MAX_LIMIT = 50_000
 """Most rows per page (SODA 2.1, `$limit`)."""
 OPTIONS: Mapping[str, Any] = {"attempts": 8, "backoff_s": 0.5, "timeout_s": 120.0}
 
-Record: TypeAlias = Mapping[str, object]
-"""A row as the portal sent it, by field; the contract says later what its values are."""
-
 _ORDER = ":updated_at,:id"
 _SAFE = "$:,*@_-.()'="
+
+
+class Told(msgspec.Struct, frozen=True):
+    """The header in which a simulator says whose rows it serves.
+
+    Attributes:
+        identity: Which source it plays.
+        inputs: What its rows are made from.
+    """
+
+    identity: Identity
+    inputs: Identity = {}
+
+
+class _Key(msgspec.Struct):
+    time: str = msgspec.field(name=":updated_at")
+    id: str = msgspec.field(name=":id")
+
+
+class _Count(msgspec.Struct):
+    n: int | str
 
 
 class SocrataConnector:
@@ -51,6 +80,8 @@ class SocrataConnector:
         UsageError: The address is not an http(s) URL, the page size over 50,000, an option unknown.
     """
 
+    paging: Paging = "keyset"
+
     def __init__(self, usecase: UseCase, address: str = "") -> None:
         source = usecase.source
         self.traffic = Traffic()
@@ -61,52 +92,43 @@ class SocrataConnector:
                 f"source.page_rows is {source.page_rows}", valid=f"1 to {MAX_LIMIT} rows per page"
             )
         options = options_of(source, OPTIONS)
+        self.patience = Patience(int(options["attempts"]), float(options["backoff_s"]))
         token = os.environ.get(TOKEN_VARIABLE, "")
         has_token = bool(token) and self._address.startswith("https://")
         self._http = Http(
             self.traffic,
             headers={"X-App-Token": token} if has_token else None,
-            attempts=int(options["attempts"]),
-            backoff_s=float(options["backoff_s"]),
+            patience=self.patience,
             timeout_s=float(options["timeout_s"]),
             explain=_explained,
         )
 
-    def identity(self) -> Identity:
-        """A simulator's own account of its rows, or kind, address and data set; asks for a row."""
-        response = self._http.get(self._url({"$select": ":id", "$limit": "1"}))
-        _rows(response)
-        told = response.headers.get(IDENTITY_HEADER)
-        if told is None:
-            dataset = self._source.dataset
-            return Located(kind="socrata", address=self._address, dataset=dataset).identity()
-        try:
-            identity = json.loads(told)
-        except ValueError:
-            identity = None
-        if not isinstance(identity, dict):
-            raise PermanentError(
-                f"{self._address} sent {IDENTITY_HEADER}: {told[:200]!r}, not JSON"
-            )
-        return identity
+    def origin(self) -> Origin:
+        """A simulator's own account of its rows, or publisher and data set; asks for a row."""
+        url = self._url({"$select": ":id", "$limit": "1"})
+        told = self._http.get(url, self._told)
+        if told is not None:
+            return Origin(told.identity, self._address, told.inputs)
+        publisher = urlsplit(self._source.address or self._address).hostname or ""
+        live: Identity = {"kind": "socrata", "publisher": publisher}
+        return Origin({**live, "dataset": self._source.dataset}, self._address)
 
     def page(self, cursor: Cursor | None, since: str | None, until: str | None) -> Page:
         """The page that follows a cursor, ordered by (:updated_at, :id); see `Connector.page`."""
-        size = self._source.page_rows
-        parameters = {"$select": ":*,*", "$order": _ORDER, "$limit": str(size)}
+        parameters = {"$select": ":*,*", "$order": _ORDER, "$limit": str(self._source.page_rows)}
         condition = self._condition(cursor, since, until)
         if condition:
             parameters["$where"] = condition
-        response = self._http.get(self._url(parameters))
-        rows = _rows(response)
-        if len(rows) > size:
-            raise PermanentError(f"GET {response.url} answered {len(rows)} rows, more than asked")
-        last = _cursor(rows[-1]) if rows else None
-        return Page(_lines(response, rows), response.url, last, is_last=len(rows) < size)
+        return self._http.get(self._url(parameters), _page)
 
-    def resumed(self, cursor: Cursor | None, rows: list[bytes]) -> Cursor:
-        """The place of a landed page's last record: its ``:updated_at`` and ``:id``."""
-        return _cursor(orjson.loads(rows[-1]))
+    def key(self, record: bytes) -> Cursor | None:
+        """A record's ``:updated_at`` and ``:id``."""
+        try:
+            key = msgspec.json.decode(record, type=_Key)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            texts = split.texts_of(record, (":updated_at", ":id"))
+            return Cursor(*texts) if texts else None
+        return Cursor(key.time, key.id)
 
     def count(self, cursor: Cursor | None, since: str | None, until: str | None) -> int | None:
         """How many records follow a cursor (``$select=count(*)``)."""
@@ -114,19 +136,30 @@ class SocrataConnector:
         condition = self._condition(cursor, since, until)
         if condition:
             parameters["$where"] = condition
-        rows = _rows(self._http.get(self._url(parameters)))
-        try:
-            return int(str(rows[0]["n"]))
-        except (IndexError, KeyError, ValueError):
-            return None
+        return self._http.get(self._url(parameters), _counted)
 
     def close(self) -> None:
         """Closes the connections."""
         self._http.close()
 
+    def _told(self, response: Response) -> Told | None:
+        split.records(response.body, response.headers.get("Content-Type", ""))
+        header = response.headers.get(IDENTITY_HEADER)
+        if header is None:
+            return None
+        try:
+            return msgspec.json.decode(header, type=Told)
+        except msgspec.DecodeError as error:
+            raise PermanentError(
+                f"{self._address} sent {IDENTITY_HEADER}: {header[:200]!r}: {error}",
+                valid='{"identity": {"kind": …}, "inputs": {…}}',
+            ) from error
+
     def _condition(self, cursor: Cursor | None, since: str | None, until: str | None) -> str:
         parts = []
-        if cursor:
+        if cursor and not cursor.tiebreak:
+            parts.append(f":updated_at >= {_text(cursor.value)}")
+        elif cursor:
             time, row = _text(cursor.value), _text(cursor.tiebreak)
             parts.append(f"(:updated_at > {time} or (:updated_at = {time} and :id > {row}))")
         for day, operator in ((since, ">="), (until, "<")):
@@ -154,42 +187,21 @@ def _base_url(address: str) -> str:
     return address.rstrip("/")
 
 
-def _rows(response: Response) -> list[Record]:
-    kind = response.headers.get("Content-Type", "")
-    if "json" not in kind:
-        raise PermanentError(
-            f"GET {response.url} answered {kind or 'no content type'}, not JSON",
-            hint="check the address: something else than a Socrata portal answers there",
-        )
+def _page(response: Response) -> Page:
+    rows = split.records(response.body, response.headers.get("Content-Type", ""))
     try:
-        rows = orjson.loads(response.body)
-    except ValueError as error:
-        raise PermanentError(f"GET {response.url} answered broken JSON: {error}") from error
-    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-        raise PermanentError(f"GET {response.url} answered JSON that is not an array of rows")
-    return rows
+        told = msgspec.json.decode(response.headers.get("X-SODA2-Fields", "[]"), type=list[str])
+    except msgspec.DecodeError:
+        told = []
+    return Page(rows, response.url, fields=tuple(told))
 
 
-def _lines(response: Response, rows: list[Record]) -> list[bytes]:
+def _counted(response: Response) -> int | None:
+    rows = split.records(response.body, response.headers.get("Content-Type", ""))
     try:
-        texts = map(bytes, msgspec.json.decode(response.body, type=list[msgspec.Raw]))
-    except RecursionError as error:
-        raise PermanentError(f"GET {response.url} answered JSON nested too deeply") from error
-    # JSON has line breaks between its tokens only: in a string they are escaped.
-    return [
-        json_line(row) if b"\n" in text or b"\r" in text else text
-        for text, row in zip(texts, rows, strict=True)
-    ]
-
-
-def _cursor(row: Record) -> Cursor:
-    time, row_id = row.get(":updated_at"), row.get(":id")
-    if not isinstance(time, str) or not isinstance(row_id, str):
-        raise PermanentError(
-            f"A row came without :updated_at or :id: {str(dict(row))[:200]}",
-            hint="check that the data set's portal serves system fields ($select=:*,*)",
-        )
-    return Cursor(time, row_id)
+        return int(msgspec.json.decode(rows[0], type=_Count).n)
+    except (IndexError, ValueError):
+        return None
 
 
 def _text(value: str) -> str:
@@ -214,4 +226,4 @@ def _explained(status: int, body: bytes) -> str | None:
     return "; ".join(part for part in (said, advice) if part) or None
 
 
-KIND = SourceKind(connector=SocrataConnector, options=OPTIONS)
+KIND = SourceKind(connector=SocrataConnector, options=OPTIONS, updated_field=":updated_at")

@@ -8,7 +8,7 @@ from typing import TypeVar
 import msgspec
 
 from goldlake_core.documents import codec
-from goldlake_core.documents.reports import IngestReport, RunReport, TrainReport
+from goldlake_core.documents.reports import IngestReport, RebuildReport, RunReport, TrainReport
 
 RECORDED = Path(__file__).parent / "recorded"
 MODEL = "chicago_crime.arrest"
@@ -30,6 +30,14 @@ def ingest_report() -> IngestReport:
         usecase=run.usecase,
         land=run.land,
         refine=run.refine,
+    )
+
+
+def rebuild_report() -> RebuildReport:
+    """What `goldlake rebuild` would have said of the recorded run."""
+    run = recorded("run", RunReport)
+    return RebuildReport(
+        run_id=run.run_id, home=run.home, logs=run.logs, usecase=run.usecase, refine=run.refine
     )
 
 

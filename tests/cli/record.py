@@ -23,6 +23,7 @@ COMMANDS = {
     "models": ("models",),
     "lineage": ("lineage", f"{MODEL}@1"),
     "lineage_forwards": ("lineage", "chicago_crime.gold.arrest_features"),
+    "quarantine": ("quarantine", "list", "chicago_crime", "--limit", "3"),
     "promote": ("promote", f"{MODEL}@1", "--label", "canary"),
     "export": ("export", MODEL),
 }

@@ -21,7 +21,7 @@ from goldlake.workflows.check import CheckReport
 from goldlake.workflows.pages import json_documents
 from goldlake.workflows.processes import StageFailed
 from goldlake_core.contracts.errors import UsageError
-from goldlake_core.documents.lakehouse import Exported
+from goldlake_core.documents.lakehouse import Exported, QuarantineView, Rejected
 from goldlake_core.documents.reports import (
     Finding,
     Findings,
@@ -30,6 +30,7 @@ from goldlake_core.documents.reports import (
     ModelsView,
     Predictions,
     Promotion,
+    RebuildReport,
     RunReport,
     SourceAddress,
     TablesView,
@@ -38,7 +39,7 @@ from goldlake_core.documents.reports import (
 from goldlake_core.documents.stages import StageError
 from lakehouse.checks import findings as check_findings
 from lakehouse.rows import Rows
-from tests.cli.documents import MODEL, ingest_report, recorded, train_report
+from tests.cli.documents import MODEL, ingest_report, rebuild_report, recorded, train_report
 
 HOSTILE = "[red]x[/red][link=http://a]y[/link]:smile:\x1b[31m\x07\r\x9b2J\x7f\u202e"
 PLAIN = "[red]x[/red][link=http://a]y[/link]:smile:"
@@ -94,6 +95,20 @@ def as_rows(shown: Shown) -> Rows:
 
 
 SHOWN = Shown(("id", "name"), (("1", "a"),))
+QUARANTINE = QuarantineView(
+    usecase="toy",
+    total=2,
+    reasons={"id.missing": 2},
+    records=(
+        Rejected(
+            record="p:1",
+            key=None,
+            reasons=("id.missing",),
+            landed_at="2026-01-01T00:00:00.000Z",
+            value='{"a": 1}',
+        ),
+    ),
+)
 FINDINGS = Findings(findings=(Finding("Java", False, "none", "17", "install it"),))
 CASES = {
     "run": Case(("run", "chicago_crime"), "run.run_whole", recorded("run", RunReport), RunReport),
@@ -104,6 +119,15 @@ CASES = {
         IngestReport,
     ),
     "tables": Case(("tables",), "views.tables", recorded("tables", TablesView), TablesView),
+    "quarantine": Case(
+        ("quarantine", "list", "toy"), "ingest.quarantine", QUARANTINE, QuarantineView
+    ),
+    "quarantine_record": Case(
+        ("quarantine", "show", "toy", "p:1"), "ingest.quarantine", QUARANTINE, QuarantineView
+    ),
+    "rebuild": Case(
+        ("rebuild", "chicago_crime"), "ingest.rebuild", rebuild_report(), RebuildReport
+    ),
     "models": Case(("models",), "views.models", recorded("models", ModelsView), ModelsView),
     "lineage": Case(("lineage", MODEL), "views.lineage", recorded("lineage", Lineage), Lineage),
     "lineage_forwards": Case(

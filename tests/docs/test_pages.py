@@ -66,7 +66,12 @@ def test_command_lines_exist(page: Path) -> None:
             continue
         command = command_line.get_command(context, words[0])
         assert command is not None, f"{name_of(page)}: goldlake {' '.join(words)}"
-        problem = unknown_part(command, words[1:], context)
+        rest = words[1:]
+        if isinstance(command, click.Group):
+            member = command.get_command(context, rest[0]) if rest else None
+            assert member is not None, f"{name_of(page)}: goldlake {' '.join(words)}"
+            command, rest = member, rest[1:]
+        problem = unknown_part(command, rest, context)
         assert not problem, f"{name_of(page)}: goldlake {' '.join(words)}: {problem}"
 
 

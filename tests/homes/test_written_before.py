@@ -17,10 +17,13 @@ import pytest
 from click.testing import CliRunner
 
 from goldlake.cli.main import main as command_line
+from goldlake_core.contracts.errors import StoreError
 from goldlake_core.documents import codec
+from goldlake_core.documents.lakehouse import Identity
 from goldlake_core.storage.home import Home
 from goldlake_core.storage.locks import FileLock
 from lakehouse.landing import LandingZone
+from lakehouse.sources import polls
 
 HERE = Path(__file__).parent
 NAME = "before_goldlake_core"
@@ -64,6 +67,10 @@ def holds(found: Any, recorded: Any) -> None:
         assert found == recorded
 
 
+def silent(kind: str, message: str, **fields: Any) -> None:
+    """An emit that tells nobody."""
+
+
 def test_tables_and_fates_are_read(home: Path) -> None:
     holds(printed("tables", home=home), RECORDED["tables"])
 
@@ -79,27 +86,25 @@ def test_lineage_is_read(home: Path) -> None:
 def test_the_landing_zone_is_read(home: Path) -> None:
     zone = LandingZone(Home.at(home), "chicago_crime", "ijzp-q8t2")
     [page] = zone.manifest()
-    assert page.rows == 4000
-    assert zone.cursor() == page.last_cursor
-    assert zone.cursor(since="2025-01-01") is None
+    assert (page.format, page.sequence, page.rows, page.content) == (1, 1, 4000, None)
+    assert len(zone.read_page(page)) == 4000
+    assert polls.reached([page]) == (page.last_cursor, False)
+    assert polls.remembered(zone, silent) == polls.Memory()
+    assert zone.next_sequence() == 2
     identity = zone.identity()
     assert identity is not None
     assert (identity["kind"], identity["rows"], identity["seed"]) == ("generated", 4000, 7)
-    zone.claim(identity)
 
 
-def test_an_unchanged_cursor_is_written_as_it_was(home: Path) -> None:
-    zone = LandingZone(Home.at(home), "chicago_crime", "ijzp-q8t2")
-    file = home / "landing" / "chicago_crime" / "ijzp-q8t2" / "cursor.json"
-    before = json.loads(file.read_text(encoding="utf-8"))
-    cursor = zone.cursor()
-    assert cursor is not None
-    zone.move_cursor(cursor)
-    after = json.loads(file.read_text(encoding="utf-8"))
-    [range_before], [range_after] = before.pop("cursors"), after.pop("cursors")
-    assert after == before == {"format": 1}
-    assert range_after.pop("moved_at") > range_before.pop("moved_at")
-    assert range_after == range_before
+def test_its_source_is_recognized(home: Path, tmp_path: Path) -> None:
+    """Rows and code were part of the identity then, and are inputs now."""
+    shutil.copytree(home / "landing", tmp_path / "landing")
+    zone = LandingZone(Home.at(tmp_path), "chicago_crime", "ijzp-q8t2")
+    now: Identity = {"kind": "generated", "usecase": "chicago_crime", "generator": "generate.rows"}
+    with pytest.raises(StoreError, match="Rows of two sources are never mixed"):
+        zone.claim({**now, "seed": 8})
+    zone.claim({**now, "seed": 7})
+    assert zone.identity() == {**now, "seed": 7}
 
 
 @pytest.mark.tfx

@@ -50,10 +50,10 @@ def planted(spark: Any, uri: str, delete: str = "", double: str = "") -> Iterato
 def test_a_lost_record_stops_the_run_and_is_named(
     spark: Any, usecase: UseCase, module_home: Home, pages: list[str]
 ):
-    fates = specs.fates(usecase, module_home).uri
+    versions = specs.versions(usecase, module_home, 1).uri
     with (
-        planted(spark, fates, delete=f"file = '{pages[0]}' and line = 4"),
-        pytest.raises(StoreError, match=rf"the fates .* 1 page \(missing: {pages[0]}:4\)"),
+        planted(spark, versions, delete=f"_file = '{pages[0]}' and _line = 4"),
+        pytest.raises(StoreError, match=rf"the versions .* 1 page \(missing: {pages[0]}:4\)"),
     ):
         stages.refine(spark, usecase, module_home, "lost", silent)
 
@@ -61,55 +61,60 @@ def test_a_lost_record_stops_the_run_and_is_named(
 def test_one_lost_and_one_doubled_do_not_cancel_out(
     spark: Any, usecase: UseCase, module_home: Home, pages: list[str]
 ):
-    fates = specs.fates(usecase, module_home).uri
-    lost, doubled = (f"file = '{pages[0]}' and line = {line}" for line in (3, 1))
+    versions = specs.versions(usecase, module_home, 1).uri
+    lost, doubled = (f"_file = '{pages[0]}' and _line = {line}" for line in (3, 1))
     message = rf"missing: {pages[0]}:3; more than once: {pages[0]}:1"
     with (
-        planted(spark, fates, delete=lost, double=doubled),
+        planted(spark, versions, delete=lost, double=doubled),
         pytest.raises(StoreError, match=message),
     ):
-        audit.check(spark, usecase, module_home, silent)
+        audit.deep(spark, usecase, module_home, 1, silent)
+
+
+def test_a_row_missing_in_silver_is_found(
+    spark: Any, usecase: UseCase, module_home: Home, pages: list[str]
+):
+    uri = specs.silver(usecase, module_home, 1).uri
+    with (
+        planted(spark, uri, delete="id = 1"),
+        pytest.raises(StoreError, match="has 5 rows and 6 records were inserted"),
+    ):
+        audit.check(spark, usecase, module_home, 1, silent)
 
 
 @pytest.mark.parametrize(
-    ("layer", "delete", "message"),
+    ("layer", "change", "message"),
     [
-        ("silver", "id = 1", "silver has 5 rows and 6 records were inserted"),
-        ("quarantine", "line = 1", "quarantine has 1 rows and 2 records were quarantined"),
+        ("silver", "arrest = true", r"silver differs .*{page}:2 has other values than its record"),
+        ("bronze", "value = replace(value, 'THEFT', 'ARSON')", r"bronze .*another text in: {page}"),
     ],
 )
-def test_a_row_missing_further_on_is_found(
+def test_a_changed_value_is_found(
     spark: Any,
     usecase: UseCase,
     module_home: Home,
     pages: list[str],
     layer: str,
-    delete: str,
+    change: str,
     message: str,
 ):
-    uri = getattr(specs, layer)(usecase, module_home).uri
-    with planted(spark, uri, delete=delete), pytest.raises(StoreError, match=message):
-        audit.check(spark, usecase, module_home, silent)
+    from delta.tables import DeltaTable
 
-
-def test_an_interrupted_landing_is_told(
-    spark: Any, usecase: UseCase, module_home: Home, pages: list[str]
-):
-    zone = specs.landing(usecase, module_home)
-    entry = zone.entry(pages[1])
-    assert entry is not None
-    module_home.fs.rm(f"{zone.manifest_uri}/{pages[1]}.json")
-    said: list[str] = []
-    audit.check(spark, usecase, module_home, lambda kind, message, **_: said.append(message))
-    zone.write_manifest(entry)
-    assert len(said) == 1
-    assert f"no manifest line yet, {pages[1]}" in said[0]
+    spec = specs.silver(usecase, module_home, 1) if layer == "silver" else None
+    uri = spec.uri if spec else specs.bronze(usecase, module_home).uri
+    audit.deep(spark, usecase, module_home, 1, silent)
+    column, value = change.split(" = ")
+    where = "id = 2" if layer == "silver" else f"file = '{pages[0]}' and line = 2"
+    with planted(spark, uri):
+        DeltaTable.forPath(spark, uri).update(where, {column: value})
+        with pytest.raises(StoreError, match=message.format(page=pages[0])):
+            audit.deep(spark, usecase, module_home, 1, silent)
 
 
 def test_the_second_run_does_nothing_and_says_so(spark: Any, usecase: UseCase, home: Home):
     land(home, usecase, "one", [crime(1), b"junk"])
     first = stages.refine(spark, usecase, home, "first", silent)
-    uris = [spec.uri for spec in specs.all_tables(usecase, home)]
+    uris = [spec.uri for spec in specs.all_tables(usecase, home, 1)]
     before = [DeltaLog(uri).latest() for uri in uris]
     said: list[str] = []
     second = stages.refine(

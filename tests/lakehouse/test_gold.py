@@ -128,7 +128,7 @@ def test_gold_follows_amendments_and_stores_what_it_stands_for(
     assert commit is not None
     assert gold.basis_of(commit) == gold.Basis(
         1,
-        DeltaLog(specs.silver(usecase, home).uri).snapshot().uuid,
+        DeltaLog(specs.silver(usecase, home, 1).uri).snapshot().uuid,
         "2016-03-01T21:50:01.000000Z",
         "2016-01-08T06:00:00.000000Z",
         "first",
@@ -156,7 +156,7 @@ def test_gold_follows_amendments_and_stores_what_it_stands_for(
     assert commit.metadata["as_of"] == "2016-09-01T05:00:00.000000Z"
     cells = _gold(spark, usecase, home, "area_day")
     build = resolve(usecase, "tables.area_day", "gold.area_day.build")
-    silver = delta.read(spark, specs.silver(usecase, home).uri)
+    silver = delta.read(spark, specs.silver(usecase, home, 1).uri)
     assert _as_cells(cells.collect()) == _as_cells(build(silver, None, None).collect())
     assert cells.count() == 14  # 1 to 7 January for two series
 
@@ -179,7 +179,7 @@ def test_a_changed_table_is_rebuilt_and_a_comment_does_not_count(
     log = DeltaLog(specs.gold(usecase, home, table).uri)
     commented = tuple(replace(c, comment=f"{c.comment} Edited.") for c in table.columns)
     other = replace(usecase, gold={"arrest_features": replace(table, columns=commented)})
-    gold.refine(spark, other, home, "commented", silent)
+    gold.refine(spark, other, home, 1, "commented", silent)
     commit = log.last_commit_with(gold.SILVER_VERSION)
     assert commit is not None
     assert commit.metadata["run_id"] == "first"
@@ -187,7 +187,7 @@ def test_a_changed_table_is_rebuilt_and_a_comment_does_not_count(
     narrow = tuple(c for c in table.columns if c.name != "beat")
     other = replace(usecase, gold={"arrest_features": replace(table, columns=narrow)})
     uuid = log.snapshot().uuid
-    gold.refine(spark, other, home, "narrow", silent)
+    gold.refine(spark, other, home, 1, "narrow", silent)
     commit = log.last_commit_with(gold.SILVER_VERSION)
     assert commit is not None
     assert commit.metadata["run_id"] == "narrow"
@@ -196,7 +196,7 @@ def test_a_changed_table_is_rebuilt_and_a_comment_does_not_count(
     assert delta.read(spark, log.uri).count() == 1
     monkeypatch.setattr(gold, "resolve", lambda *_: lambda silver, *_more: silver.drop("iucr"))
     with pytest.raises(PermanentError, match=r"lacks iucr, hour, weekday, month"):
-        gold.refine(spark, usecase, home, "run", silent)
+        gold.refine(spark, usecase, home, 1, "run", silent)
 
 
 def test_the_last_change_of_a_key_counts(spark: Any):

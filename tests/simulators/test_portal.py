@@ -73,19 +73,21 @@ def test_a_head_request_has_headers_only(url: str) -> None:
 
 
 def test_the_identity_is_that_of_the_rows_not_of_the_port(toy: UseCase, serve: Serve) -> None:
-    def identity(**options: Any) -> str:
-        return requests.get(serve(toy, **options) + PATH).headers["X-Goldlake-Source"]
+    def told(**options: Any) -> Any:
+        return json.loads(requests.get(serve(toy, **options) + PATH).headers["X-Goldlake-Source"])
 
-    first = identity(rows=50, seed=1)
-    assert {k: v for k, v in json.loads(first).items() if k != "generator"} == {
+    first = told(rows=50, seed=1)
+    assert first["identity"] == {
         "kind": "generated",
         "usecase": "toy_harbour",
-        "rows": 50,
+        "generator": "generate.rows",
         "seed": 1,
     }
-    assert identity(rows=50, seed=1, speed=10.0, faults="slow:0.0") == first
-    assert identity(rows=50, seed=2) != first
-    assert identity(rows=51, seed=1) != first
+    assert first["inputs"]["rows"] == 50
+    assert told(rows=50, seed=1, speed=10.0, faults="slow:0.0") == first
+    assert told(rows=50, seed=2)["identity"] != first["identity"]
+    more = told(rows=51, seed=1)
+    assert (more["identity"], more["inputs"]["rows"]) == (first["identity"], 51)
 
 
 def test_the_root_tells_what_is_served(url: str) -> None:

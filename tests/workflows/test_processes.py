@@ -41,7 +41,7 @@ def land(request, emit):
     print("noise of the first stage")
     identity = {"home": os.environ["GOLDLAKE_HOME"], "contract": sorted(request.contract)}
     return Landed(
-        pages=1, rows=42, adopted=0, requests=1, retries=0, bytes=2, cursor=None, identity=identity
+        pages=1, rows=42, requests=1, retries=0, bytes=2, cursor=None, identity=identity
     )
 
 

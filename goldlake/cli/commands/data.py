@@ -1,4 +1,4 @@
-"""The data engineer's commands: ingest, tables, export."""
+"""The data engineer's commands: ingest, rebuild, tables, export."""
 
 from __future__ import annotations
 
@@ -25,6 +25,20 @@ def ingest(usecase: str, home: str | None, as_json: bool, **options: Any) -> Non
     place = used_home(home, is_made=True)
     with Progress(account.SUMMARIES) as progress:
         document = run_ingest(usecase, place, on_event=progress, **options)
+    report(document, as_json, account.print_ingest)
+
+
+@click.command()
+@click.argument("usecase", shell_complete=completion.usecases)
+@reports
+def rebuild(usecase: str, home: str | None, as_json: bool) -> None:
+    """Make silver and gold again from bronze, under the contract as it is now."""
+    from goldlake.cli import account
+    from goldlake.cli.progress import Progress
+    from goldlake.workflows.ingest import rebuild as run_rebuild
+
+    with Progress(account.SUMMARIES) as progress:
+        document = run_rebuild(usecase, used_home(home), progress)
     report(document, as_json, account.print_ingest)
 
 

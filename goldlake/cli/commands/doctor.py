@@ -15,14 +15,26 @@ if TYPE_CHECKING:
 
 
 @click.command()
+@click.option("--deep", is_flag=True, help="Compare all contents of the home's tables as well.")
 @reports
-def doctor(home: str | None, as_json: bool) -> None:
-    """Say what this machine lacks, and the command that fixes it (exit code 3 if anything)."""
+def doctor(deep: bool, home: str | None, as_json: bool) -> None:
+    """Say what this machine lacks, and the command that fixes it (exit code 3 if anything).
+
+    With --deep the tables of the home are read whole: landed pages, bronze, versions and silver
+    have to agree record by record.
+    """
+    from goldlake.cli import account
+    from goldlake.cli.progress import Progress
     from goldlake.workflows import homes
     from goldlake.workflows.doctor import findings
+    from goldlake.workflows.ingest import audits
     from goldlake_core.documents.reports import Findings
 
-    found = findings(homes.choose(home).home)
+    place = homes.choose(home).home
+    found = findings(place)
+    if deep:
+        with Progress(account.SUMMARIES) as progress:
+            found += audits(place, progress)
     report(Findings(findings=tuple(found)), as_json, _print_findings)
     sys.exit(0 if all(finding.is_ok for finding in found) else 3)
 

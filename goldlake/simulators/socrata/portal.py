@@ -1,7 +1,7 @@
 """The simulated portal as an ASGI application: HTTP around `query.answer`.
 
 ``GET /resource/ID.json`` speaks SODA 2.x; ``GET /`` tells what is served. Every answer carries the
-header X-Goldlake-Source with the identity of the rows, which is the same on any port.
+header X-Goldlake-Source with the rows' identity, which is the same on any port, and their inputs.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from goldlake.simulators.socrata.values import SoqlError
 from goldlake_core.asgi import Receive, Scope, Send
 from goldlake_core.documents import codec
 from goldlake_core.documents.lakehouse import Identity
-from lakehouse.sources.socrata import IDENTITY_HEADER
+from lakehouse.sources.socrata import IDENTITY_HEADER, Told
 
 _FAULT_ANSWERS = {
     202: ("processing", "Request processing. Please retry."),
@@ -84,7 +84,8 @@ class About(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         dataset: Id of the data set.
         path: Path of its rows.
-        identity: What the header says of them.
+        identity: Which source they come from.
+        inputs: What they are made from.
         rows: Number of rows.
         versions: Number of their versions.
         earliest: Instant of the first version, as ``from``.
@@ -96,6 +97,7 @@ class About(msgspec.Struct, frozen=True, kw_only=True):
     dataset: str
     path: str
     identity: Identity
+    inputs: Identity
     rows: int
     versions: int
     earliest: str | None = msgspec.field(name="from")
@@ -110,7 +112,7 @@ class Portal:
     Attributes:
         dataset_id: The data set's 4x4 id.
         dataset: The rows that the portal publishes.
-        identity: What the header says of the data set's rows.
+        told: What the header says of the data set's rows.
         clock: Which versions are visible.
         faults: What goes wrong on request.
     """
@@ -119,13 +121,13 @@ class Portal:
         self,
         dataset_id: str,
         dataset: Dataset,
-        identity: Identity,
+        told: Told,
         clock: Clock,
         faults: Faults,
     ) -> None:
         self.dataset_id = dataset_id
         self.dataset = dataset
-        self.identity = identity
+        self.told = told
         self.clock = clock
         self.faults = faults
 
@@ -177,7 +179,8 @@ class Portal:
         return About(
             dataset=self.dataset_id,
             path=f"/resource/{self.dataset_id}.json",
-            identity=self.identity,
+            identity=self.told.identity,
+            inputs=self.told.inputs,
             rows=len(self.dataset),
             versions=self.dataset.versions,
             earliest=self.dataset.earliest,
@@ -210,7 +213,7 @@ class Portal:
         headers = {
             "Content-Type": "application/json;charset=utf-8",
             "Content-Length": str(len(reply.body)),
-            IDENTITY_HEADER: json.dumps(self.identity),
+            IDENTITY_HEADER: json.dumps(msgspec.to_builtins(self.told)),
             **reply.headers,
         }
         raw = [(k.lower().encode(), v.encode("latin-1")) for k, v in headers.items()]

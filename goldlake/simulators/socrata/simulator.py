@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-import msgspec
-
 from goldlake.simulators.base import SimulatorOptions
 from goldlake.simulators.socrata.faults import Faults
 from goldlake.simulators.socrata.portal import Clock, Portal
@@ -17,36 +15,7 @@ from goldlake_core.contracts.errors import UsageError
 from goldlake_core.contracts.hashing import module_hash
 from goldlake_core.contracts.registry import resolve
 from goldlake_core.contracts.sections import UseCase
-from goldlake_core.documents import codec
-from goldlake_core.documents.lakehouse import Identity
-
-
-class Replayed(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="replay"):
-    """The identity of replayed exports.
-
-    Attributes:
-        dataset: Id of the data set.
-        files: Digests of the files, sorted.
-    """
-
-    dataset: str
-    files: tuple[str, ...]
-
-
-class Generated(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="generated"):
-    """The identity of generated rows.
-
-    Attributes:
-        usecase: Name of the use case.
-        rows: Number of rows.
-        seed: Seed of the generator.
-        generator: Digest of its module: edited code makes other rows of the same seed.
-    """
-
-    usecase: str
-    rows: int
-    seed: int
-    generator: str
+from lakehouse.sources.socrata import Told
 
 
 def portal(usecase: UseCase, options: SimulatorOptions) -> Portal:
@@ -62,7 +31,6 @@ def portal(usecase: UseCase, options: SimulatorOptions) -> Portal:
         )
     dataset_id = usecase.source.dataset
     shape = Shape.of(usecase)
-    told: Replayed | Generated
     if options.data:
         rows, told = _replayed(dataset_id, shape, options), _replay(dataset_id, options.data)
     else:
@@ -73,8 +41,7 @@ def portal(usecase: UseCase, options: SimulatorOptions) -> Portal:
     if not len(dataset):
         raise UsageError("There are no rows to serve", valid="exports with rows, or --rows above 0")
     clock = Clock(_start(options.start, dataset.earliest or EPOCH), options.speed)
-    identity: Identity = codec.plain(told)
-    return Portal(dataset_id, dataset, identity, clock, faults)
+    return Portal(dataset_id, dataset, told, clock, faults)
 
 
 def _replayed(
@@ -84,9 +51,9 @@ def _replayed(
         yield from export_rows(file, shape, options.warn)
 
 
-def _replay(dataset_id: str, files: tuple[Path, ...]) -> Replayed:
+def _replay(dataset_id: str, files: tuple[Path, ...]) -> Told:
     hashes = sorted({file_hash(file) for file in files})
-    return Replayed(dataset=dataset_id, files=tuple(hashes))
+    return Told({"kind": "replay", "dataset": dataset_id}, {"files": hashes})
 
 
 def _generated(
@@ -108,12 +75,16 @@ def _generator(usecase: UseCase, options: SimulatorOptions) -> str:
     return usecase.source.generator
 
 
-def _generation(usecase: UseCase, generator: str, options: SimulatorOptions) -> Generated:
-    return Generated(
-        usecase=usecase.name,
-        rows=options.rows,
-        seed=options.seed,
-        generator=module_hash(usecase, generator),
+def _generation(usecase: UseCase, generator: str, options: SimulatorOptions) -> Told:
+    return Told(
+        {
+            "kind": "generated",
+            "usecase": usecase.name,
+            "generator": generator,
+            "seed": options.seed,
+        },
+        # Edited code makes other rows of the same seed.
+        {"rows": options.rows, "code": module_hash(usecase, generator)},
     )
 
 

@@ -23,6 +23,8 @@ COMMANDS: Mapping[str, object] = {
     "models": reports.ModelsView,
     "predict": reports.Predictions,
     "promote": reports.Promotion,
+    "quarantine": lakehouse.QuarantineView,
+    "rebuild": reports.RebuildReport,
     "run": reports.RunReport,
     "show": reports.RowsView,
     "source": reports.SourceAddress,

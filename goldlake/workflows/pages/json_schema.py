@@ -13,6 +13,7 @@ from typing import Any, get_args, get_origin
 import msgspec
 
 from goldlake.workflows.pages.places import CONTRACT, MODEL, Place
+from goldlake_core.contracts.durations import PATTERN as DURATION
 from goldlake_core.contracts.keys import Declared, Form
 from goldlake_core.contracts.names import MAX_NAME
 from goldlake_core.contracts.sections import METRICS
@@ -138,6 +139,9 @@ _FORMS: Mapping[Form, Callable[[Declared], Schema]] = {
     Form.NAME: _always(_NAME),
     Form.ADDRESS: _always(_TEXT),
     Form.DATASET: _always({"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"}),
+    Form.DURATION: _always(
+        {"anyOf": [{"const": 0}, {"type": "string", "pattern": f"^({DURATION})$"}]}
+    ),
     Form.FUNCTION: _always(
         {"type": "string", "pattern": "^[a-z_][a-z0-9_]*\\.[A-Za-z_][A-Za-z0-9_]*$"}
     ),

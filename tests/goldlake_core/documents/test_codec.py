@@ -104,7 +104,7 @@ def test_every_attribute_has_a_sentence(module: ModuleType) -> None:
 
 def test_a_result_without_a_format_is_one_of_this_format() -> None:
     """Stages of earlier versions wrote no format."""
-    data = b"""{"status": "ok", "pages": 1, "rows": 2, "adopted": 0, "requests": 3, "retries": 0,
+    data = b"""{"status": "ok", "pages": 1, "rows": 2, "requests": 3, "retries": 0,
         "bytes": 4, "cursor": {"value": "v", "tiebreak": "t"}, "identity": {"kind": "generated"}}"""
     landed = codec.decode(data, lakehouse.Landed, "land.result.json")
     assert (landed.format, landed.rows, landed.identity) == (1, 2, {"kind": "generated"})

@@ -1,4 +1,4 @@
-"""Files as a source: landed line by line, once, and refused when they change afterwards."""
+"""Files as a source: landed line by line, each content once."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from goldlake_core.contracts.errors import PermanentError, StoreError, UsageError
+from goldlake_core.contracts.errors import PermanentError, UsageError
 from goldlake_core.contracts.sections import Source, UseCase
 from goldlake_core.documents.lakehouse import Landed
 from goldlake_core.storage.home import Home
@@ -43,12 +43,14 @@ def ingest(ledger: UseCase, source: str = "live", **days: str) -> Landed:
 
 def lines(ledger: UseCase) -> list[str]:
     zone = LandingZone(Home.at(ledger.folder / "home"), ledger.name, "ledger")
-    return [line.decode() for entry in zone.manifest() for line in zone.read_page(entry.name)[0]]
+    return [line.decode() for entry in zone.manifest() for line in zone.read_page(entry)]
 
 
 def test_files_land_in_the_order_of_their_names(ledger: UseCase) -> None:
     write(ledger, "b.jsonl.gz", '{"n":4}\nnot json\n\n{"n": 5.0}\r\n')
-    write(ledger, "a.csv", '\ufeffname,n\nx,1\n"y, z",\n"two\nlines",3\nshort\n')
+    write(
+        ledger, "a.csv", '\ufeffname,n\nx,1\n"y, z",\n"two\nlines",3\n"",""\nshort\nlong,"a\nb",c\n'
+    )
     write(ledger, "c.json", '[{"n": 6}, {"n": 7}]')
     write(ledger, "notes.txt", "not a source")
     result = ingest(ledger)
@@ -56,14 +58,16 @@ def test_files_land_in_the_order_of_their_names(ledger: UseCase) -> None:
         '{"name":"x","n":"1"}',
         '{"name":"y, z"}',
         '{"name":"two\\nlines","n":"3"}',
+        '{"name":"","n":""}',
         "short",
+        '{"$bytes": "bG9uZywiYQpiIixj"}',
         '{"n":4}',
         "not json",
         '{"n": 5.0}',
-        '{"n":6}',
-        '{"n":7}',
+        '{"n": 6}',
+        '{"n": 7}',
     ]
-    assert (result.pages, result.rows) == (4, 9)
+    assert (result.pages, result.rows) == (4, 11)
     assert result.identity["kind"] == "files"
     assert ingest(ledger).rows == 0
     write(ledger, "d.jsonl", '{"n":8}\n')
@@ -71,23 +75,17 @@ def test_files_land_in_the_order_of_their_names(ledger: UseCase) -> None:
     assert lines(ledger)[-1] == '{"n":8}'
 
 
-@pytest.mark.parametrize("change", ["edit", "insert", "remove"])
-def test_files_that_changed_after_landing_are_refused(ledger: UseCase, change: str) -> None:
+def test_files_that_changed_or_came_later_are_landed(ledger: UseCase) -> None:
     first = write(ledger, "b.jsonl", '{"n":1}\n')
     write(ledger, "c.jsonl", '{"n":2}\n')
     ingest(ledger)
-    if change == "edit":
-        first.write_text('{"n":1}\n{"n":3}\n')
-    elif change == "insert":
-        write(ledger, "a.jsonl", '{"n":0}\n')
-    else:
-        first.unlink()
-    with pytest.raises(
-        StoreError, match=r"up to c\.jsonl are not those that were landed"
-    ) as caught:
-        ingest(ledger)
-    assert "names sort after" in caught.value.message
-    assert len(lines(ledger)) == 2
+    first.write_text('{"n":1}\n{"n":3}\n')  # issued again
+    write(ledger, "a.jsonl", '{"n":0}\n')  # sorts before what was landed
+    (ledger.folder / "data" / "c.jsonl").unlink()  # archived away
+    write(ledger, "d.jsonl", '{"n":2}\n')  # the same content under another name
+    assert ingest(ledger).rows == 3
+    assert lines(ledger) == ['{"n":1}', '{"n":2}', '{"n":0}', '{"n":1}', '{"n":3}']
+    assert ingest(ledger).rows == 0
 
 
 def test_killed_after_a_page_it_lands_the_same(
@@ -111,26 +109,56 @@ def test_killed_after_a_page_it_lands_the_same(
                 ingest(ledger)
         folder = ledger.folder / "home" / "landing" / ledger.name / "ledger" / "pages"
         assert len(list(folder.glob("*.gz"))) == 1, calls
-    assert ingest(ledger).adopted == 1
+    ingest(ledger)
     assert lines(ledger) == numbers
 
 
-def test_another_folder_is_another_source(ledger: UseCase, tmp_path: Path) -> None:
+def test_a_folder_that_was_moved_is_the_same_source(ledger: UseCase, tmp_path: Path) -> None:
     write(ledger, "a.jsonl", '{"n":1}\n')
     ingest(ledger)
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "a.jsonl").write_text('{"n":1}\n')
-    with pytest.raises(StoreError, match="Rows of two sources are never mixed"):
-        ingest(ledger, str(tmp_path / "other"))
+    (tmp_path / "other" / "b.jsonl").write_text('{"n":2}\n')
+    assert ingest(ledger, str(tmp_path / "other")).rows == 1
+
+
+def test_options_say_how_a_csv_file_is_written(ledger: UseCase) -> None:
+    (ledger.folder / "data" / "a.csv").write_bytes(
+        "report of 1 May\nname;n\nM\xfcller;1\n".encode("latin-1")
+    )
+    source = ledger.source
+    with pytest.raises(PermanentError, match=r"source\.options\.encoding"):
+        ingest(ledger)
+    latin = replace(ledger, source=replace(source, options={"encoding": "latin-1", "skip": 1}))
+    with pytest.raises(PermanentError, match=r"set source\.options\.delimiter to ';'"):
+        ingest(latin)
+    options = {**latin.source.options, "delimiter": ";"}
+    ingest(replace(ledger, source=replace(source, options=options)))
+    assert lines(ledger) == ['{"name":"M\u00fcller","n":"1"}']
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"encoding": "klingon"}, "source.options.encoding is 'klingon'"),
+        ({"delimiter": "::"}, "source.options.delimiter is '::'"),
+        ({"skip": -1}, "source.options.skip is -1"),
+    ],
+)
+def test_options_that_are_none(ledger: UseCase, options: dict[str, Any], message: str) -> None:
+    write(ledger, "a.csv", "n\n1\n")
+    with pytest.raises(UsageError, match=message):
+        ingest(replace(ledger, source=replace(ledger.source, options=options)))
 
 
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
         ("a.json", "{}", "holds no JSON array"),
-        ("a.json", "[", "is not JSON"),
+        ("a.json", "[", "holds no JSON array"),
         ("a.csv", "", "is empty"),
         ("a.csv", "n,n\n1,2\n", "names a column twice"),
+        ("a.csv", "report\nn,m\n1,2\n", "No row of .* is as wide as its first line"),
     ],
 )
 def test_files_that_are_none(ledger: UseCase, name: str, text: str, message: str) -> None:

@@ -1,0 +1,124 @@
+"""What a changed contract means for tables that were made under the old one. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any, get_args, get_origin
+
+import msgspec
+
+from goldlake_core.contracts.hashing import canonical
+from goldlake_core.contracts.keys import Change, keys_of
+from goldlake_core.contracts.sections import Check, Column, Silver
+
+_TEXT_WIDTH = 60
+# What names an item of a list of sections.
+_NAMED: dict[type, str] = {Column: "name", Check: "code"}
+
+
+class ChangedKey(msgspec.Struct, frozen=True, kw_only=True):
+    """A key of a contract that has another value than when a table was made.
+
+    Attributes:
+        key: Path of the key, such as ``silver.columns.ward.type``.
+        before: The value that the table was made under, as JSON, or "" where there was none.
+        after: The value now, as JSON, or "" where it is gone.
+        consequence: What it means: ``follow``, ``rebuild`` or ``refuse``.
+    """
+
+    key: str
+    before: str
+    after: str
+    consequence: Change
+
+    def __str__(self) -> str:
+        """The change as one line for a person."""
+        return f"{self.key}: {_short(self.before)} -> {_short(self.after)} ({self.consequence})"
+
+
+def stored(silver: Silver) -> str:
+    """The section as it is kept with the tables that are made under it: canonical JSON."""
+    return canonical(silver)
+
+
+def changed_keys(before: str, silver: Silver) -> list[ChangedKey]:
+    """The keys whose values differ, each with its consequence.
+
+    Args:
+        before: The section that a table was made under; see `stored`.
+        silver: The section now.
+
+    Returns:
+        The changes in the order of the contract's keys; empty where nothing changed.
+    """
+    return list(_changes("silver", Silver, json.loads(before), json.loads(stored(silver))))
+
+
+def consequence(changes: list[ChangedKey]) -> Change | None:
+    """The gravest consequence of some changes, or None without any."""
+    found = {change.consequence for change in changes}
+    order: tuple[Change, ...] = ("refuse", "rebuild", "follow")
+    return next((each for each in order if each in found), None)
+
+
+def _changes(
+    path: str, kind: type[msgspec.Struct], before: Mapping[str, Any], after: Mapping[str, Any]
+) -> Iterator[ChangedKey]:
+    for declared in keys_of(kind):
+        # A key that a later version of goldlake added had its default before.
+        default = json.loads(canonical(declared.default))
+        old = before.get(declared.attribute, default)
+        new = after.get(declared.attribute, default)
+        if old == new:
+            continue
+        place = f"{path}.{declared.name}"
+        item = _item(declared.type)
+        if item is None:
+            yield ChangedKey(
+                key=place, before=_text(old), after=_text(new), consequence=declared.key.change
+            )
+        else:
+            yield from _item_changes(place, item, declared.key.change, old, new)
+
+
+def _item_changes(
+    path: str, kind: type[msgspec.Struct], change: Change, before: Any, after: Any
+) -> Iterator[ChangedKey]:
+    """Changes in a list of sections, whose items have names."""
+    name = _NAMED[kind]
+    old, new = ({each[name]: each for each in items} for items in (before, after))
+    for item in old.keys() - new.keys():
+        yield ChangedKey(
+            key=f"{path}.{item}", before=_text(old[item]), after="", consequence=change
+        )
+    for item, section in new.items():
+        if item in old:
+            yield from _changes(f"{path}.{item}", kind, old[item], section)
+        else:
+            yield ChangedKey(
+                key=f"{path}.{item}", before="", after=_text(section), consequence=change
+            )
+    order = [[each for each in one if each in other] for one, other in ((old, new), (new, old))]
+    if order[0] != order[1]:
+        yield ChangedKey(
+            key=f"{path} (order)",
+            before=_text(order[0]),
+            after=_text(order[1]),
+            consequence=change,
+        )
+
+
+def _item(kind: Any) -> type[msgspec.Struct] | None:
+    """The section that a list holds, or None for another value."""
+    items = get_args(kind) if get_origin(kind) is tuple else ()
+    return items[0] if items and items[0] in _NAMED else None
+
+
+def _text(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _short(text: str) -> str:
+    shown = text if len(text) <= _TEXT_WIDTH else text[: _TEXT_WIDTH - 1] + "…"
+    return shown or "nothing"

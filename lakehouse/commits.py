@@ -1,0 +1,95 @@
+"""What a commit of bronze and silver was made from: stored with it, read without a JVM.
+
+There is no other record of progress. A table that was moved, restored or lost stands at the
+sequence that its newest commit names, or at 0.
+"""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+import msgspec
+
+from goldlake_core.documents.lakehouse import Fates
+from lakehouse.deltalog import DeltaLog
+from lakehouse.specs import FATES, TableSpec
+
+THROUGH = "through"
+NO_RECORDS = Fates(landed=0, **dict.fromkeys(FATES, 0))
+
+
+class Commit(msgspec.Struct, frozen=True, kw_only=True):
+    """What a commit was made from.
+
+    Attributes:
+        through: Sequence of the last page whose records the table holds.
+        run_id: Run that wrote it.
+    """
+
+    through: int = 0
+    run_id: str = ""
+
+
+class BronzeCommit(Commit, frozen=True, kw_only=True):
+    """A commit of bronze.
+
+    Attributes:
+        rows: Number of rows that the table holds with it.
+    """
+
+    rows: int = 0
+
+
+class VersionsCommit(Commit, frozen=True, kw_only=True):
+    """A commit of the table of versions.
+
+    Attributes:
+        bronze: Delta's id of the bronze table that was read.
+        totals: Records of the epoch by fate.
+        batch: Records of this commit by fate.
+        reasons: Number of quarantined records of this commit by reason code.
+        content: Sum of the content hashes of the rows that silver should hold, modulo 2**64.
+    """
+
+    bronze: str = ""
+    totals: Fates = NO_RECORDS
+    batch: Fates = NO_RECORDS
+    reasons: dict[str, int] = {}
+    content: int = 0
+
+
+class SilverCommit(Commit, frozen=True, kw_only=True):
+    """A commit of silver.
+
+    Attributes:
+        versions: Delta's id of the table of versions that it derives from.
+        totals: Records of the epoch by fate, as that table had them.
+    """
+
+    versions: str = ""
+    totals: Fates = NO_RECORDS
+
+
+C = TypeVar("C", bound=Commit)
+
+
+def newest(spec: TableSpec, kind: type[C]) -> C:
+    """The newest of our commits of a table, or an empty one."""
+    log = DeltaLog(spec.uri)
+    commit = log.last_commit_with(THROUGH) if log.exists() else None
+    if commit is None:
+        return kind()
+    return msgspec.convert(commit.metadata, kind)
+
+
+def metadata(commit: Commit) -> dict[str, object]:
+    """A commit as what Delta keeps with it."""
+    plain: dict[str, object] = msgspec.to_builtins(commit)
+    return plain
+
+
+def added(one: Fates, other: Fates) -> Fates:
+    """The sum of two accounts."""
+    return Fates(
+        **{name: getattr(one, name) + getattr(other, name) for name in one.__struct_fields__}
+    )

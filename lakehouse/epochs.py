@@ -1,0 +1,209 @@
+"""Epochs of silver: each is made from bronze under one contract, and one of them answers.
+
+    tables/USECASE/epochs.json      the epochs, and which one is current
+    tables/USECASE/silver/NAME      epoch 1
+    tables/USECASE/silver/NAME@N    epoch N
+
+A contract that stored rows cannot follow makes a new epoch. It is built beside the current one,
+which answers until the new one is whole and its account balances; then the pointer moves. An epoch
+whose contract comes back is continued where it ended, so that an edit can always be undone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import msgspec
+
+from goldlake_core.contracts.errors import StoreError
+from goldlake_core.contracts.sections import UseCase
+from goldlake_core.documents import codec
+from goldlake_core.instants import now_text
+from goldlake_core.storage.files import read_bytes, write_atomic
+from goldlake_core.storage.home import Home
+from lakehouse.changes import ChangedKey, changed_keys, consequence, stored
+
+FORMAT = 1
+FIRST = 1
+
+
+class Epoch(msgspec.Struct, frozen=True, kw_only=True):
+    """One epoch.
+
+    Attributes:
+        number: 1, 2, 3 and so on.
+        silver: The contract's section that its rows are made under; see `changes.stored`. "" for
+            tables of an earlier version of goldlake, which did not keep it.
+        made_at: When it was begun (ISO 8601, UTC).
+        run_id: The run that began it.
+    """
+
+    number: int
+    silver: str
+    made_at: str
+    run_id: str
+
+
+class Book(msgspec.Struct, frozen=True, kw_only=True):
+    """The file ``epochs.json``.
+
+    Attributes:
+        format: Format version of the file.
+        current: Number of the epoch that answers.
+        epochs: All epochs that were begun, the oldest first.
+    """
+
+    format: int = FORMAT
+    current: int
+    epochs: tuple[Epoch, ...]
+
+    def epoch(self, number: int) -> Epoch:
+        """The epoch with a number; raises KeyError."""
+        for epoch in self.epochs:
+            if epoch.number == number:
+                return epoch
+        raise KeyError(number)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a contract means for the tables of a home.
+
+    Attributes:
+        epoch: Number of the epoch that holds, or will hold, the rows under this contract.
+        is_new: Whether that epoch has to be begun.
+        is_current: Whether it answers already.
+        changes: Keys that differ from the contract that the current epoch was made under.
+        why: A sentence for a person; "" where there is nothing to tell.
+    """
+
+    epoch: int
+    is_new: bool
+    is_current: bool
+    changes: tuple[ChangedKey, ...] = ()
+    why: str = ""
+
+
+def read(home: Home, usecase: str) -> Book | None:
+    """The book of a use case, or None before the first refinement and in homes without epochs.
+
+    Raises:
+        StoreError: The file is damaged, or was written by a newer goldlake.
+    """
+    path = _path(home, usecase)
+    data = read_bytes(home.fs, path)
+    if data is None:
+        return None
+    book = codec.decode(data, Book, path)
+    if book.format > FORMAT:
+        raise StoreError(
+            f"{path} has format {book.format}, which a newer goldlake wrote",
+            valid=f"format {FORMAT} or earlier",
+            hint="use that version of goldlake for this home",
+        )
+    if all(epoch.number != book.current for epoch in book.epochs):
+        raise StoreError(
+            f"{path} names epoch {book.current} as current and does not list it",
+            valid=", ".join(str(epoch.number) for epoch in book.epochs),
+            hint="restore the file from a copy of the home",
+        )
+    return book
+
+
+def current(home: Home, usecase: str) -> int:
+    """Number of the epoch that answers; the first where there is no book."""
+    book = read(home, usecase)
+    return book.current if book else FIRST
+
+
+def plan(
+    usecase: UseCase, home: Home, *, has_tables_of_before: bool = False, rebuild: bool = False
+) -> Plan:
+    """Which epoch the rows under a contract belong to. Read-only.
+
+    Args:
+        usecase: The use case as its contract is now.
+        home: Where everything is kept.
+        has_tables_of_before: Whether there is a silver table without a book, which an earlier
+            version of goldlake made.
+        rebuild: Whether a new epoch is made whatever the contract says. One that was begun and is
+            not whole is continued.
+    """
+    book = read(home, usecase.name)
+    if book is None:
+        if has_tables_of_before:
+            why = "the tables were made by an earlier version of goldlake"
+            return Plan(FIRST + 1, is_new=True, is_current=False, why=why)
+        return Plan(FIRST, is_new=True, is_current=True)
+    answers = book.epoch(book.current)
+    changes = tuple(changed_keys(answers.silver, usecase.silver)) if answers.silver else ()
+    if rebuild:
+        last = book.epochs[-1]
+        is_begun = last.number > book.current and _can_follow(last, usecase)
+        number = last.number if is_begun else last.number + 1
+        why = "a rebuild was asked for"
+        return Plan(number, is_new=not is_begun, is_current=False, changes=changes, why=why)
+    if _can_follow(answers, usecase):
+        return Plan(book.current, is_new=False, is_current=True, changes=changes)
+    for epoch in reversed(book.epochs):
+        if _can_follow(epoch, usecase):
+            why = f"the contract is that of epoch {epoch.number} again"
+            return Plan(epoch.number, is_new=False, is_current=False, changes=changes, why=why)
+    number = max(epoch.number for epoch in book.epochs) + 1
+    why = "rows that are stored cannot follow the changed contract"
+    return Plan(number, is_new=True, is_current=False, changes=changes, why=why)
+
+
+def begin(usecase: UseCase, home: Home, plan: Plan, run_id: str) -> None:
+    """Writes a planned epoch into the book, or the followed contract of one that is there."""
+    book = read(home, usecase.name)
+    silver = stored(usecase.silver)
+    if book is not None and not plan.is_new:
+        known = book.epoch(plan.epoch)
+        if known.silver == silver:
+            return
+        epochs = tuple(
+            msgspec.structs.replace(epoch, silver=silver) if epoch is known else epoch
+            for epoch in book.epochs
+        )
+        _write(usecase, home, msgspec.structs.replace(book, epochs=epochs))
+        return
+    epoch = Epoch(number=plan.epoch, silver=silver, made_at=now_text("seconds"), run_id=run_id)
+    if book is None and plan.epoch > FIRST:
+        unknown = Epoch(number=FIRST, silver="", made_at="", run_id="")
+        book = Book(current=FIRST, epochs=(unknown,))
+    before = book.epochs if book else ()
+    answers = book.current if book else plan.epoch
+    _write(usecase, home, Book(current=answers, epochs=(*before, epoch)))
+
+
+def make_current(usecase: UseCase, home: Home, number: int) -> None:
+    """Moves the pointer to an epoch that is whole."""
+    book = read(home, usecase.name)
+    if book is not None and book.current != number:
+        _write(usecase, home, msgspec.structs.replace(book, current=number))
+
+
+def table_folder(name: str, number: int) -> str:
+    """Folder of a table of an epoch."""
+    return name if number == FIRST else f"{name}@{number}"
+
+
+def table_of(folder: str) -> tuple[str, int]:
+    """Name and epoch of a table by its folder; the reverse of `table_folder`."""
+    name, _, number = folder.partition("@")
+    return name, int(number) if number.isdigit() else FIRST
+
+
+def _can_follow(epoch: Epoch, usecase: UseCase) -> bool:
+    if not epoch.silver:
+        return False
+    return consequence(changed_keys(epoch.silver, usecase.silver)) in (None, "follow")
+
+
+def _write(usecase: UseCase, home: Home, book: Book) -> None:
+    write_atomic(home.fs, _path(home, usecase.name), codec.encode(book))
+
+
+def _path(home: Home, usecase: str) -> str:
+    return home.path("tables", usecase, "epochs.json")

@@ -1,0 +1,79 @@
+"""Lands a source that consists of parts, such as files: each content once, whatever its name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from goldlake_core.contracts.errors import UsageError
+from lakehouse.landing import Cursor, PageEntry
+from lakehouse.sources.base import Partition, Partitioned
+from lakehouse.sources.laws import Asker
+
+if TYPE_CHECKING:
+    from lakehouse.sources.land import Landing
+
+_END = "end"
+
+
+def land(landing: Landing, asker: Asker) -> None:
+    """Lands the records of all partitions whose digest is not landed to its end.
+
+    Raises:
+        UsageError: A range was asked for, or the connector names no partitions.
+    """
+    reader, kind = landing.reader, landing.usecase.source.kind
+    if landing.since or landing.until:
+        raise UsageError(
+            f"A source of kind {kind!r} is landed whole: it takes no --since or --until"
+        )
+    if not isinstance(reader, Partitioned):
+        raise UsageError(f"The connector of kind {kind!r} names no partitions")
+    entries = landing.entries
+    before = reader.landed_before([entry for entry in entries if entry.format == 1])
+    names = {str(entry.inputs.get("file")): entry.inputs.get("digest") for entry in entries}
+    landed = _spans(entries)
+    for part in reader.partitions():
+        spans = landed.setdefault(part.digest, {})
+        if not spans and names.get(part.name, part.digest) != part.digest:
+            landing.emit("info", f"{part.name} was issued again with other content")
+        _land_part(landing, asker, part, spans, before.get(part.digest, 0))
+
+
+def _land_part(
+    landing: Landing, asker: Asker, part: Partition, spans: dict[int, tuple[int, bool]], offset: int
+) -> None:
+    is_end = offset < 0
+    while not is_end:
+        if offset in spans:
+            offset, is_end = spans[offset]
+            continue
+        page, _ = asker.page(Cursor(part.name, f"{offset}:{part.digest}"))
+        room = min((n for n in spans if n > offset), default=offset + len(page.rows)) - offset
+        rows = page.rows[:room]
+        if not rows:
+            return
+        last = offset + len(rows)
+        is_end = page.next_cursor is None and len(rows) == len(page.rows)
+        landing.write(
+            page,
+            rows,
+            Cursor(part.name, f"{offset}:{part.digest}"),
+            Cursor(part.name, f"{last}:{part.digest}" + (f":{_END}" if is_end else "")),
+            file=part.name,
+            digest=part.digest,
+        )
+        spans[offset] = (last, is_end)
+        offset = last
+
+
+def _spans(entries: list[PageEntry]) -> dict[str, dict[int, tuple[int, bool]]]:
+    """By digest, where each landed page begins, where it ends, and whether the part ends there."""
+    spans: dict[str, dict[int, tuple[int, bool]]] = {}
+    for entry in entries:
+        first, last = entry.first_cursor, entry.last_cursor
+        if entry.format > 1 and first is not None and last is not None:
+            begin, _, digest = first.tiebreak.partition(":")
+            end, _, rest = last.tiebreak.partition(":")
+            is_end = rest.endswith(f":{_END}")
+            spans.setdefault(digest, {})[int(begin)] = (int(end), is_end)
+    return spans
