@@ -61,6 +61,11 @@ def cli_reference() -> str:
         assert command is not None
         own = click.Context(command, info_name=name, parent=context, max_content_width=WIDTH)
         parts += [f"## goldlake {name}", "", "```text", _help(command, own), "```", ""]
+        members = command.commands if isinstance(command, click.Group) else {}
+        for member, each in members.items():
+            inner = click.Context(each, info_name=member, parent=own, max_content_width=WIDTH)
+            title = f"### goldlake {name} {member}"
+            parts += [title, "", "```text", _help(each, inner), "```", ""]
     return "\n".join(parts)
 
 
