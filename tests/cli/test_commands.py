@@ -23,6 +23,7 @@ from goldlake_core.documents import codec
 from goldlake_core.documents.lakehouse import Exported
 from goldlake_core.documents.reports import (
     Answer,
+    Finding,
     IngestReport,
     Lineage,
     ModelsView,
@@ -151,6 +152,20 @@ def test_ingest_prints_fates_and_tables(answer) -> None:
     text = run("ingest", "chicago_crime", "--source", "live", "--json").stdout
     assert codec.decode(text.encode(), IngestReport, "ingest") == made
     jsonschema.validate(json.loads(text), _schema("ingest"))
+
+
+def test_doctor_deep_says_whether_the_tables_agree(answer) -> None:
+    wanted = "every landed record accounted for"
+    whole = Finding("toy", True, "all contents agree: pages, bronze, versions, silver", wanted)
+    answer("doctor.findings", [])
+    answer("ingest.audits", [whole])
+    assert printed("doctor", "--deep") == ["  ✓ toy           " + whole.found]
+    answer("doctor.findings", [])
+    problem = "silver differs from the versions (p:1 is missing)"
+    answer("ingest.audits", [Finding("toy", False, problem, wanted, "goldlake rebuild toy")])
+    lines = printed("doctor", "--deep", exit_code=3)
+    assert lines[0] == f"  ✗ toy           {problem}"
+    assert lines[1].strip() == f"wanted: {wanted}. Next: goldlake rebuild toy"
 
 
 def test_export_prints_boundaries_and_place(answer) -> None:

@@ -7,12 +7,14 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
-from goldlake_core.contracts.errors import StoreError
+from goldlake_core.contracts.errors import StoreError, UsageError
 from goldlake_core.contracts.sections import UseCase
 from goldlake_core.storage.home import Home
-from lakehouse import audit, delta, specs, stages
+from lakehouse import audit, delta, epochs, specs, stages
 from lakehouse.deltalog import DeltaLog
+from lakehouse.quarantine import rejected
 from tests.lakehouse.records import crime, land, silent
 
 pytestmark = pytest.mark.spark
@@ -135,3 +137,43 @@ def test_a_record_missing_in_bronze_stops_the_run_and_is_named(
         pytest.raises(StoreError, match=rf"bronze .*missing: {pages[1]}:2"),
     ):
         stages.refine(spark, usecase, module_home, "lost", silent)
+
+
+def test_rejected_records_are_listed_with_their_text(
+    spark: Any, usecase: UseCase, module_home: Home, pages: list[str]
+):
+    found = rejected(usecase.name, module_home, limit=1)
+    assert (found.total, found.reasons) == (
+        2,
+        {"community_area.range": 1, "json.invalid": 1, "ward.range": 1},
+    )
+    [newest] = found.records
+    assert (newest.record, newest.key) == (f"{pages[1]}:2", "6")
+    assert newest.reasons == ("ward.range", "community_area.range")
+    assert '"ward": "51"' in newest.value
+    junk = rejected(usecase.name, module_home, reason="json.invalid", limit=9)
+    assert [record.value for record in junk.records] == ["junk"]
+    assert rejected(usecase.name, module_home, record=f"{pages[1]}:1", limit=1).records == (
+        junk.records
+    )
+    with pytest.raises(
+        UsageError, match=r"No record .* was rejected for 'ward\.rang'.*ward\.range"
+    ):
+        rejected(usecase.name, module_home, reason="ward.rang", limit=1)
+    with pytest.raises(UsageError, match="is not in quarantine"):
+        rejected(usecase.name, module_home, record=f"{pages[0]}:1", limit=1)
+    with pytest.raises(UsageError, match="No records of nobody were refined"):
+        rejected("nobody", module_home, limit=1)
+
+
+def test_a_rebuild_makes_the_same_rows_as_a_new_epoch(
+    spark: Any, usecase: UseCase, module_home: Home, pages: list[str]
+):
+    plain = replace(usecase, gold={})
+    before = delta.read(spark, specs.silver(usecase, module_home, 1).uri)
+    result = stages.refine(spark, plain, module_home, "rebuild", silent, is_rebuild=True)
+    assert (result.new_records, result.totals.silver) == (8, 6)
+    assert epochs.current(module_home, usecase.name) == 2
+    after = delta.read(spark, specs.silver(usecase, module_home, 2).uri)
+    assert after.exceptAll(before).count() == before.exceptAll(after).count() == 0
+    audit.deep(spark, usecase, module_home, 2, silent)
