@@ -43,7 +43,7 @@ class Form(enum.Enum):
     COLUMNS = "list of columns"
     TEXTS = "list of texts"
     RANGE = "[lowest, highest], either may be null"
-    WIRE_NULL = 'nan, {text: "…"} or {flag: name}'
+    WIRE_NULL = 'nan, {text: "…"} or {flag: has_x}'
     SECTION = "mapping"
     SECTIONS = "mapping of name to mapping"
     LIST = "list of mappings"

@@ -57,7 +57,8 @@ def feature_column_errors(
         yield entry.error(
             f"the column {column.name!r} is nullable and does not say how a null travels to the "
             "served model",
-            valid='wire_null: nan (double), {text: "…"} (string) or {flag: name}',
+            valid='wire_null: nan (double), {text: "…"} (string) or {flag: has_x} (any '
+            "type; true when the value is present)",
             hint=f"add wire_null to the column {column.name} in contract.yaml, or nullable: false",
         )
 

@@ -18,7 +18,7 @@ RULES = ("domain", "range", "pattern")
 
 _QUOTED = re.compile(r"'[^']*'")
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_WIRE_NULL = 'nan, {text: "…"} or {flag: name}'
+_WIRE_NULL = 'nan, {text: "…"} or {flag: has_x}, which is true when the value is present'
 
 
 def same_name_errors(

@@ -183,14 +183,14 @@ CASES = {
         "wire_null: none",
         "wire_null: none",
         "silver.columns.berth.wire_null: expected how a null travels, got none. Valid: "
-        'nan, {text: "…"} or {flag: name}.',
+        'nan, {text: "…"} or {flag: has_x}, which is true when the value is present.',
     ),
     "wire_null_unknown": (
         'wire_null: {text: "(none)"}',
         "wire_null: {texts: x}",
         "wire_null: {texts",
         "silver.columns.berth.wire_null: expected how a null travels, got texts. "
-        'Valid: nan, {text: "…"} or {flag: name}.',
+        'Valid: nan, {text: "…"} or {flag: has_x}, which is true when the value is present.',
     ),
     "wire_null_nan_of_long": (
         "      wire_null: {flag: has_crew}",

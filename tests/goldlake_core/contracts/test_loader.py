@@ -171,7 +171,8 @@ def test_a_nullable_feature_must_say_how_a_null_travels(toy: Copy) -> None:
     assert error.line == toy.line_of("models/overdue.yaml", "  crew:")
     assert str(error).removeprefix(f"{error.file}:{error.line}: ") == (
         "features.crew: the column 'crew' is nullable and does not say how a null travels to the "
-        'served model. Valid: wire_null: nan (double), {text: "…"} (string) or {flag: name}. '
+        'served model. Valid: wire_null: nan (double), {text: "…"} (string) or {flag: has_x} '
+        "(any type; true when the value is present). "
         "Next: add wire_null to the column crew in contract.yaml, or nullable: false"
     )
 
