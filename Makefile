@@ -52,8 +52,8 @@ long-stacks: test-current
 long-%:
 	@echo "There is no part '$*' of the long tests; there are: $(PARTS), all. Run: make test-long" >&2; exit 2
 
-test-current: setup ## run the README's commands on Debian 13, and each stack on a home of the other (SHORT=1: no `make test`)
-	@bash tests/debian13/run.sh $(if $(SHORT),short,whole)
+test-current: setup ## run the README's commands on Debian 13, and each stack on a home of the other (SHORT=1: no `make test`; README=1: only the README's blocks)
+	@bash tests/debian13/run.sh $(if $(SHORT),short,$(if $(README),readme,whole))
 
 lint: setup ## check style, types, and who may import whom
 	$(BIN)/ruff check .

@@ -145,6 +145,11 @@ main() {
   clone_project
   say "Set-up"
   as_stranger "make setup"
+  if [ "$length" != short ]; then
+    say "Each block of the README"
+    as_stranger "make test-long PART=readme"
+  fi
+  [ "$length" != readme ] || return 0
   say "The main job"
   as_stranger "make run"
   if [ "$length" = whole ]; then
