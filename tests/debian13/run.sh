@@ -2,7 +2,8 @@
 # The README's commands on Debian 13, as somebody who has just installed it, and both stacks on one another's homes.
 #
 #   tests/debian13/run.sh short    set-up, `make run`, and each stack reads what the other wrote
-#   tests/debian13/run.sh whole    `make test` too, and each stack goes on with what the other wrote
+#   tests/debian13/run.sh readme   each block of the README and what it prints, and nothing else
+#   tests/debian13/run.sh whole    all of it and `make test`, and each stack goes on with what the other wrote
 #
 # Debian 13 is a root folder made by debootstrap, in which is installed what the README names and nothing else. It is
 # kept for the next call and made again when what it was made from has changed. Everything else, the clone included, is
