@@ -80,7 +80,7 @@ def _values(array: np.ndarray, name: str) -> Any:
     if dtype != "string":
         return np.ascontiguousarray(array).reshape(array.shape) if array.size else array.tolist()
     encode = _base64_object if name.endswith(_BYTES_SUFFIX) else _text
-    encoded = np.empty(array.size, object)
+    encoded: np.ndarray = np.empty(array.size, object)
     encoded[:] = [encode(value) for value in array.ravel()]
     return encoded.reshape(array.shape).tolist()
 
