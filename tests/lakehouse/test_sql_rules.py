@@ -64,7 +64,8 @@ def test_reasons_name_every_code_with_a_sentence(harbour: UseCase) -> None:
     assert reasons["longitude.range"] == "longitude is 8 to 15.5."
     assert reasons["berth.pattern"] == "berth matches [0-9]{2}."
     assert reasons["both_or_no_coordinates"] == "A position has two coordinates."
-    assert "cargo.unparsable" not in reasons
+    assert reasons["cargo.unparsable"] == "cargo reads as string."  # and not as an object
+    assert reasons["arrived.future"] == "arrived is at most a day after the record was landed."
     assert "crew.missing" not in reasons
 
 
