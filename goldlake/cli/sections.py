@@ -22,7 +22,7 @@ class Section:
     Attributes:
         heading: Its first line.
         rows: Lines below the heading.
-        rest: What to say where only so many rows are shown; None where fewer do as well.
+        rest: Makes the line that counts the rows left out; None where none is needed.
         is_apart: Whether an empty line goes before it.
         is_whole: Whether it is never shortened.
     """
