@@ -15,13 +15,11 @@ from goldlake_core.documents.lakehouse import Fates
 from lakehouse.deltalog import DeltaLog
 from lakehouse.landing import PageEntry
 from lakehouse.specs import (
-    CONTENT_HASH,
     FATE,
     FATES,
     FILE,
     REASONS,
     RECORD_HASH,
-    REPLACED_HASH,
     TableSpec,
 )
 
@@ -51,12 +49,10 @@ class Counted:
     Attributes:
         pages: Its records by page.
         fates: Its records by fate.
-        content: What it adds to the sum of silver's content hashes, modulo 2**64.
     """
 
     pages: Mapping[str, Lines]
     fates: Fates
-    content: int
 
 
 def summed(column: Column) -> Column:
@@ -77,28 +73,22 @@ def of_batch(batch: DataFrame) -> Counted:
     """
     from pyspark.sql import functions as F
 
-    enters = F.when(F.col(FATE).isin("inserted", "amended"), F.col(CONTENT_HASH))
     groups = (
         batch.groupBy(FILE, FATE)
         .agg(
             F.count("*").alias("rows"),
             summed(F.col(RECORD_HASH)).alias("records"),
-            summed(enters).alias("enters"),
-            summed(F.col(REPLACED_HASH)).alias("leaves"),
         )
         .collect()
     )
     pages: dict[str, Lines] = {}
     counts = dict.fromkeys(FATES, 0)
-    content = 0
     for group in groups:
         page = pages.get(group[FILE], Lines(0, 0))
         total = (page.content + int(group["records"])) % 2**64
         pages[group[FILE]] = Lines(page.rows + group["rows"], total)
         counts[group[FATE]] += group["rows"]
-        content += int(group["enters"]) - int(group["leaves"])
-    fates = Fates(landed=sum(counts.values()), **counts)
-    return Counted(pages, fates, content % 2**64)
+    return Counted(pages, Fates(landed=sum(counts.values()), **counts))
 
 
 def reasons(batch: DataFrame) -> dict[str, int]:

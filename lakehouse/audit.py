@@ -1,4 +1,4 @@
-"""The deep account: all contents of manifest, bronze, versions, silver and gold are compared."""
+"""The account of whole tables: numbers of rows after every run, all contents on request."""
 
 from __future__ import annotations
 
@@ -10,14 +10,12 @@ from goldlake_core.contracts.sections import UseCase
 from goldlake_core.documents.lakehouse import Totals
 from goldlake_core.stages import Emit
 from goldlake_core.storage.home import Home
-from lakehouse import account, commits, delta, specs
+from lakehouse import account, commits, delta, fates, specs
 from lakehouse.account import NAMED, Lines
 from lakehouse.commits import BronzeCommit, VersionsCommit
 from lakehouse.deltalog import DeltaLog
-from lakehouse.fates import WINNERS
 from lakehouse.parsing import content_hash
-from lakehouse.specs import CONTENT_HASH, FATE, FILE, LINE, RECORD_HASH, SEQUENCE
-from lakehouse.sql_rules import quoted
+from lakehouse.specs import CONTENT_HASH, FATE, FILE, LINE, RECORD_HASH
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame, SparkSession
@@ -35,8 +33,8 @@ def check(spark: SparkSession, usecase: UseCase, home: Home, epoch: int, emit: E
         StoreError: A record is lost or was counted twice; file and line are named.
     """
     bronze, versions = specs.bronze(usecase, home), specs.versions(usecase, home, epoch)
-    totals = commits.newest(versions, VersionsCommit).totals
-    held = commits.newest(bronze, BronzeCommit)
+    totals = commits.newest(versions.uri, VersionsCommit).totals
+    held = commits.newest(bronze.uri, BronzeCommit)
     expected = ((bronze, held.rows), (versions, totals.landed))
     if any(_rows(spec) != rows for spec, rows in expected) or held.rows != totals.landed:
         deep(spark, usecase, home, epoch, emit)
@@ -148,15 +146,11 @@ def _named(page: str, lines: DataFrame) -> list[str]:
 
 def _compare_silver(usecase: UseCase, versions: DataFrame, silver: DataFrame) -> None:
     """Every current version is a row of silver, with the values that its hash was made of."""
-    from pyspark.sql import Window
     from pyspark.sql import functions as F
 
-    key = [F.col(name) for name in map(quoted, usecase.silver.key)]
-    newest_first = Window.partitionBy(*key).orderBy(F.col(SEQUENCE).desc(), F.col(LINE).desc())
     current = (
-        versions.where(F.col(FATE).isin(*WINNERS))
-        .withColumn("_rank", F.row_number().over(newest_first))
-        .where((F.col("_rank") == 1) & (F.col(FATE) != "deleted"))
+        fates.current(versions, usecase.silver)
+        .where(F.col(FATE) != "deleted")
         .select(FILE, LINE, F.col(CONTENT_HASH).alias("_wanted"))
     )
     rows = silver.select(

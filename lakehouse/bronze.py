@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 from goldlake_core.contracts.errors import StoreError
 from goldlake_core.contracts.sections import UseCase
+from goldlake_core.instants import of_text
 from goldlake_core.stages import Emit
 from goldlake_core.storage.home import Home
 from lakehouse import commits, delta, specs
@@ -35,7 +35,7 @@ def ingest(spark: SparkSession, usecase: UseCase, home: Home, run_id: str, emit:
     zone = specs.landing(usecase, home)
     spec = specs.bronze(usecase, home)
     _prepare(spark, spec, run_id)
-    done = commits.newest(spec, BronzeCommit)
+    done = commits.newest(spec.uri, BronzeCommit)
     pages = zone.manifest()
     last = pages[-1].sequence if pages else 0
     if done.through > last:
@@ -88,7 +88,7 @@ def _records(spark: SparkSession, zone: LandingZone, pages: Sequence[PageEntry])
     """
     from pyspark.sql import functions as F
 
-    places = [(p.name, p.sequence, datetime.fromisoformat(_zoned(p.landed_at))) for p in pages]
+    places = [(p.name, p.sequence, of_text(p.landed_at)) for p in pages]
     known = spark.createDataFrame(places, "file string, sequence bigint, landed_at timestamp")
     body = F.regexp_replace("value", r"\n\z", "")
     texts = (
@@ -106,8 +106,3 @@ def _records(spark: SparkSession, zone: LandingZone, pages: Sequence[PageEntry])
     return lines.join(F.broadcast(known), "file").withColumn(
         "line", (F.col("_position") + 1).cast("int")
     )
-
-
-def _zoned(text: str) -> str:
-    # Python 3.10 reads no Z.
-    return text.removesuffix("Z") + "+00:00" if text.endswith("Z") else text

@@ -9,7 +9,7 @@ import msgspec
 
 from goldlake_core.contracts.errors import UsageError
 from goldlake_core.documents.lakehouse import TableEntry, Totals
-from goldlake_core.instants import utc_text
+from goldlake_core.instants import of_text, utc_text
 from goldlake_core.storage.home import Home
 from lakehouse import commits, epochs
 from lakehouse.deltalog import DeltaLog
@@ -60,10 +60,8 @@ def fates(usecase: str, home: Home) -> Totals:
                 counts[item["values"]] += item["counts"]
                 counts["landed"] += item["counts"]
         elif layer == "silver" and name.endswith(VERSIONS):
-            commit = log.last_commit_with(commits.THROUGH) if log.exists() else None
-            if commit is not None:
-                stored = msgspec.convert(commit.metadata, commits.VersionsCommit)
-                counts.update(msgspec.structs.asdict(stored.totals))
+            stored = commits.newest(log.uri, commits.VersionsCommit)
+            counts.update(msgspec.structs.asdict(stored.totals))
         elif layer == "silver" and log.exists():
             counts["silver"] += log.snapshot().rows
     return Totals(**counts)
@@ -125,7 +123,7 @@ def _folders(home: Home, *parts: str) -> list[str]:
 
 def _instant(text: str) -> datetime:
     try:
-        value = datetime.fromisoformat(text.replace("Z", "+00:00"))
+        value = of_text(text)
     except ValueError as error:
         raise UsageError(
             f"--as-of {text!r} is not a valid instant",

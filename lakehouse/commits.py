@@ -12,7 +12,7 @@ import msgspec
 
 from goldlake_core.documents.lakehouse import Fates
 from lakehouse.deltalog import DeltaLog
-from lakehouse.specs import FATES, TableSpec
+from lakehouse.specs import FATES
 
 THROUGH = "through"
 NO_RECORDS = Fates(landed=0, **dict.fromkeys(FATES, 0))
@@ -48,14 +48,12 @@ class VersionsCommit(Commit, frozen=True, kw_only=True):
         totals: Records of the epoch by fate.
         batch: Records of this commit by fate.
         reasons: Number of quarantined records of this commit by reason code.
-        content: Sum of the content hashes of the rows that silver should hold, modulo 2**64.
     """
 
     bronze: str = ""
     totals: Fates = NO_RECORDS
     batch: Fates = NO_RECORDS
     reasons: dict[str, int] = {}
-    content: int = 0
 
 
 class SilverCommit(Commit, frozen=True, kw_only=True):
@@ -73,9 +71,9 @@ class SilverCommit(Commit, frozen=True, kw_only=True):
 C = TypeVar("C", bound=Commit)
 
 
-def newest(spec: TableSpec, kind: type[C]) -> C:
-    """The newest of our commits of a table, or an empty one."""
-    log = DeltaLog(spec.uri)
+def newest(uri: str, kind: type[C]) -> C:
+    """The newest of our commits of the table at a location, or an empty one."""
+    log = DeltaLog(uri)
     commit = log.last_commit_with(THROUGH) if log.exists() else None
     if commit is None:
         return kind()

@@ -22,6 +22,7 @@ from goldlake_core.stages import Emit
 from goldlake_core.storage.files import read_bytes, read_json, write_atomic
 from goldlake_core.storage.home import Home
 from lakehouse import delta, specs
+from lakehouse.account import summed
 from lakehouse.boundaries import Boundaries, split_boundaries
 from lakehouse.deltalog import DeltaLog, Snapshot
 from lakehouse.gold import SILVER_VERSION, Basis, basis_of, event_zone
@@ -192,14 +193,14 @@ def _account(
     """Rows per (split, month), and the content hash of the whole version: sum and count."""
     from pyspark.sql import functions as F
 
-    # A 64-bit hash fits decimal(20,0), and Spark sums those as decimal(30,0): exact for 10**10
-    # rows. A sum of bigint would overflow; a sum of double would depend on the order of the rows.
     hashed = rows.select(
         _split_column(source, boundaries).alias(_SPLIT),
         _month(source).alias(_MONTH),
-        content_hash(source.table.names).cast("decimal(20,0)").alias("_hash"),
+        content_hash(source.table.names).alias("_hash"),
     )
-    found = hashed.groupBy(_SPLIT, _MONTH).agg(F.count("*").alias("n"), F.sum("_hash").alias("h"))
+    found = hashed.groupBy(_SPLIT, _MONTH).agg(
+        F.count("*").alias("n"), summed(F.col("_hash")).alias("h")
+    )
     groups = found.collect()
     total = sum(int(g["h"]) for g in groups) % 2**64
     counts = {(g[_SPLIT], g[_MONTH]): g["n"] for g in groups}

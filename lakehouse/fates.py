@@ -130,6 +130,22 @@ def decided(
     return valid.unionByName(rejected)
 
 
+def current(versions: DataFrame, silver: Silver) -> DataFrame:
+    """The last winner of each key among rows of the table of versions; a deletion is one too."""
+    from pyspark.sql import Window
+    from pyspark.sql import functions as F
+
+    newest_first = Window.partitionBy(*(F.col(quoted(name)) for name in silver.key)).orderBy(
+        F.col(SEQUENCE).desc(), F.col(LINE).desc()
+    )
+    return (
+        versions.where(F.col(FATE).isin(*WINNERS))
+        .withColumn("_rank", F.row_number().over(newest_first))
+        .where("_rank = 1")
+        .drop("_rank")
+    )
+
+
 def _known(silver_rows: DataFrame, deletions: DataFrame, silver: Silver) -> DataFrame:
     """Per key what is current before the batch: a row of silver, or else its last deletion."""
     from pyspark.sql import functions as F

@@ -58,8 +58,8 @@ def refine(
         if not delta.create(spark, spec):
             delta.set_comments(spark, spec)
     step.derive()
-    done = commits.newest(step.versions, VersionsCommit)
-    bronze = commits.newest(specs.bronze(usecase, home), BronzeCommit)
+    done = commits.newest(step.versions.uri, VersionsCommit)
+    bronze = commits.newest(specs.bronze(usecase, home).uri, BronzeCommit)
     pages = _pages(spark, usecase, home, done.through, bronze.through)
     made = []
     for group in _groups(pages):
@@ -128,7 +128,6 @@ class _Step:
                 totals=commits.added(before.totals, counted.fates),
                 batch=counted.fates,
                 reasons=account.reasons(batch) if counted.fates.quarantined else {},
-                content=(before.content + counted.content) % 2**64,
             )
             txn = delta.Txn(f"{DeltaLog(self.versions.uri).snapshot().uuid}:versions", made.through)
             rows = batch.select(*self.versions.names)
@@ -176,8 +175,8 @@ class _Step:
         """
         from pyspark.sql import functions as F
 
-        wanted = commits.newest(self.versions, VersionsCommit)
-        done = commits.newest(self.silver, SilverCommit)
+        wanted = commits.newest(self.versions.uri, VersionsCommit)
+        done = commits.newest(self.silver.uri, SilverCommit)
         versions_uuid = DeltaLog(self.versions.uri).snapshot().uuid
         if done.through >= wanted.through or not _has_changes(done.totals, wanted.totals):
             return
@@ -206,16 +205,11 @@ class _Step:
         self, changes: DataFrame, versions: DataFrame, before: Fates, after: Fates
     ) -> tuple[DataFrame, bool]:
         """Rows to write to silver, and whether all of them have new keys."""
-        from pyspark.sql import Window
         from pyspark.sql import functions as F
 
         key = [quoted(name) for name in self.contract.key]
-        newest_first = Window.partitionBy(*key).orderBy(F.col(SEQUENCE).desc(), F.col(LINE).desc())
-        winners = (
-            changes.where(F.col(FATE).isin(*fates.WINNERS))
-            .withColumn("_rank", F.row_number().over(newest_first))
-            .where("_rank = 1")
-            .withColumn(delta.DELETED, F.col(FATE) == "deleted")
+        winners = fates.current(changes, self.contract).withColumn(
+            delta.DELETED, F.col(FATE) == "deleted"
         )
         wanted = [*self.silver.names, delta.DELETED]
         if not after.quarantined:
@@ -247,12 +241,11 @@ class _Step:
 
         key, version = list(self.contract.key), quoted(self.contract.version)
 
-        def order(name: str) -> Column:
-            at = F.struct(f"{name}.{SEQUENCE}", f"{name}.{LINE}")
-            return F.struct(f"{name}.{version}", f"{name}.{SOURCE_UPDATED}", at)
-
         def place(name: str) -> Column:
             return F.struct(f"{name}.{SEQUENCE}", f"{name}.{LINE}")
+
+        def order(name: str) -> Column:
+            return F.struct(f"{name}.{version}", f"{name}.{SOURCE_UPDATED}", place(name))
 
         columns = [*map(quoted, key), SEQUENCE, LINE, SOURCE_UPDATED]
         if self.contract.version not in key:

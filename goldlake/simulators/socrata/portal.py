@@ -12,7 +12,7 @@ import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import timedelta, timezone
 from email.utils import format_datetime
 from typing import Any
 from urllib.parse import parse_qsl
@@ -28,6 +28,7 @@ from goldlake.simulators.socrata.values import SoqlError
 from goldlake_core.asgi import Receive, Scope, Send
 from goldlake_core.documents import codec
 from goldlake_core.documents.lakehouse import Identity
+from goldlake_core.instants import of_text
 from lakehouse.sources.socrata import IDENTITY_HEADER, Told
 
 _FAULT_ANSWERS = {
@@ -55,7 +56,7 @@ class Clock:
         self, start: str, speed: float | None, now: Callable[[], float] = time.monotonic
     ) -> None:
         self.speed = speed
-        self._start = datetime.fromisoformat(start.replace("Z", "+00:00"))
+        self._start = of_text(start)
         self._now = now
         self._began = now()
 
@@ -206,7 +207,7 @@ class Portal:
     def _last_modified(self, at: str | None) -> str:
         newest = self.dataset.latest or EPOCH
         text = min(newest, at) if at else newest
-        instant = datetime.fromisoformat(text.replace("Z", "+00:00"))
+        instant = of_text(text)
         return format_datetime(instant, usegmt=True)
 
     async def _send(self, send: Send, reply: Reply, *, has_body: bool, is_cut: bool) -> None:

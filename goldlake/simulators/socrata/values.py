@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
+from datetime import timezone
 from functools import lru_cache
 from typing import Any
+
+from goldlake_core.instants import of_text
 
 SYSTEM_TYPES = {
     ":id": "row_identifier",
@@ -44,7 +46,7 @@ def time_text(text: str, *, is_utc: bool) -> str | None:
         The time, or None where the text is not a time.
     """
     try:
-        time = datetime.fromisoformat(text.strip().replace("Z", "+00:00"))
+        time = of_text(text.strip())
     except ValueError:
         return None
     if is_utc and time.tzinfo is not None:
