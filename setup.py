@@ -83,6 +83,7 @@ setup(
     packages=find_packages(exclude=NOT_SHIPPED),
     package_data={
         "lakehouse": ["jars.lock"],
+        "lakehouse.checks": ["spark_functions.yaml"],
         "goldlake_core": ["contracts/json_schemas/*.json"],
         "usecases": ["*/*.py", "*/*.yaml", "*/models/*.yaml"],
     },

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from goldlake_core.contracts.errors import StoreError
 from goldlake_core.documents.lakehouse import Fates
-from lakehouse.deltalog import DeltaLog
-from lakehouse.landing import PageEntry
+from goldlake_core.storage.deltalog import DeltaLog
+from goldlake_core.storage.landing import PageEntry
 from lakehouse.specs import (
     FATE,
     FATES,

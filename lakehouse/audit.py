@@ -9,11 +9,11 @@ from goldlake_core.contracts.errors import StoreError
 from goldlake_core.contracts.sections import UseCase
 from goldlake_core.documents.lakehouse import Totals
 from goldlake_core.stages import Emit
+from goldlake_core.storage.deltalog import DeltaLog
 from goldlake_core.storage.home import Home
 from lakehouse import account, commits, delta, fates, specs
 from lakehouse.account import NAMED, Lines
 from lakehouse.commits import BronzeCommit, VersionsCommit
-from lakehouse.deltalog import DeltaLog
 from lakehouse.parsing import content_hash
 from lakehouse.specs import CONTENT_HASH, FATE, FILE, LINE, RECORD_HASH
 

@@ -9,11 +9,11 @@ from goldlake_core.contracts.errors import StoreError
 from goldlake_core.contracts.sections import UseCase
 from goldlake_core.instants import of_text
 from goldlake_core.stages import Emit
+from goldlake_core.storage.deltalog import DeltaLog
 from goldlake_core.storage.home import Home
+from goldlake_core.storage.landing import LandingZone, PageEntry, content_of
 from lakehouse import commits, delta, specs
 from lakehouse.commits import BronzeCommit
-from lakehouse.deltalog import DeltaLog
-from lakehouse.landing import LandingZone, PageEntry, content_of
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession

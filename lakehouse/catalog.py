@@ -10,9 +10,9 @@ import msgspec
 from goldlake_core.contracts.errors import UsageError
 from goldlake_core.documents.lakehouse import TableEntry, Totals
 from goldlake_core.instants import of_text, utc_text
+from goldlake_core.storage.deltalog import DeltaLog
 from goldlake_core.storage.home import Home
 from lakehouse import commits, epochs
-from lakehouse.deltalog import DeltaLog
 from lakehouse.specs import FATES, VERSIONS
 
 LAYERS = ("bronze", "silver", "gold", "audit")

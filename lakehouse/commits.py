@@ -11,7 +11,7 @@ from typing import TypeVar
 import msgspec
 
 from goldlake_core.documents.lakehouse import Fates
-from lakehouse.deltalog import DeltaLog
+from goldlake_core.storage.deltalog import DeltaLog
 from lakehouse.specs import FATES
 
 THROUGH = "through"

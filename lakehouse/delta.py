@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lakehouse.deltalog import CommitMetadata, DeltaLog, Field
+from goldlake_core.contracts.sql_rules import literal, quoted
+from goldlake_core.storage.deltalog import CommitMetadata, DeltaLog, Field
 from lakehouse.specs import TableSpec
-from lakehouse.sql_rules import literal, quoted
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession

@@ -15,19 +15,19 @@ import msgspec
 
 from goldlake_core.contracts.errors import PermanentError, StoreError
 from goldlake_core.contracts.sections import SPLITS, Column, GoldTable, Model, UseCase
+from goldlake_core.contracts.sql_rules import quoted
 from goldlake_core.documents import codec
 from goldlake_core.documents.export import ExportedColumn, ExportManifest, Part, SplitParts
 from goldlake_core.documents.lakehouse import Exported
 from goldlake_core.stages import Emit
+from goldlake_core.storage.deltalog import DeltaLog, Snapshot
 from goldlake_core.storage.files import read_bytes, read_json, write_atomic
 from goldlake_core.storage.home import Home
 from lakehouse import delta, specs
 from lakehouse.account import summed
 from lakehouse.boundaries import Boundaries, split_boundaries
-from lakehouse.deltalog import DeltaLog, Snapshot
 from lakehouse.gold import SILVER_VERSION, Basis, basis_of, event_zone
 from lakehouse.parsing import content_hash
-from lakehouse.sql_rules import quoted
 
 if TYPE_CHECKING:
     from pyspark.sql import Column as SparkColumn

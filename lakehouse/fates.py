@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING
 
 from goldlake_core.contracts.column_types import COLUMN_TYPES
 from goldlake_core.contracts.sections import Silver
+from goldlake_core.contracts.sql_rules import quoted
 from lakehouse.parsing import IS_DELETION
 from lakehouse.specs import (
     CONTENT_HASH,
@@ -35,7 +36,6 @@ from lakehouse.specs import (
     SEQUENCE,
     SOURCE_UPDATED,
 )
-from lakehouse.sql_rules import quoted
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame

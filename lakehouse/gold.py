@@ -14,12 +14,12 @@ from goldlake_core.contracts.column_types import TIMES
 from goldlake_core.contracts.errors import PermanentError
 from goldlake_core.contracts.registry import resolve
 from goldlake_core.contracts.sections import GoldTable, UseCase
+from goldlake_core.contracts.sql_rules import quoted
 from goldlake_core.instants import utc_text
 from goldlake_core.stages import Emit
+from goldlake_core.storage.deltalog import Commit, DeltaLog, Snapshot
 from goldlake_core.storage.home import Home
 from lakehouse import delta, specs
-from lakehouse.deltalog import Commit, DeltaLog, Snapshot
-from lakehouse.sql_rules import quoted
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession

@@ -6,9 +6,9 @@ import re
 from functools import reduce
 from typing import TYPE_CHECKING, Any
 
+from goldlake_core.contracts import sql_rules
 from goldlake_core.contracts.column_types import NUMBERS
 from goldlake_core.contracts.sections import Column, Silver
-from lakehouse import sql_rules
 from lakehouse.specs import CONTENT_HASH, KEY, REASONS, SOURCE_UPDATED
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ from goldlake_core.contracts.column_types import COLUMN_TYPES
 from goldlake_core.contracts.errors import StoreError, UsageError
 from goldlake_core.contracts.ids import TableId
 from goldlake_core.contracts.names import nearest
+from goldlake_core.storage.deltalog import ArrayType, DataFile, DeltaLog, FieldType, Snapshot
 from goldlake_core.storage.home import Home
 from lakehouse import catalog
-from lakehouse.deltalog import ArrayType, DataFile, DeltaLog, FieldType, Snapshot
 
 if TYPE_CHECKING:
     import polars as pl

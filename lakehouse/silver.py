@@ -12,13 +12,14 @@ from functools import reduce
 from typing import TYPE_CHECKING
 
 from goldlake_core.contracts.sections import Silver, UseCase
+from goldlake_core.contracts.sql_rules import quoted
 from goldlake_core.documents.lakehouse import Fates
 from goldlake_core.stages import Emit
+from goldlake_core.storage.deltalog import DeltaLog
 from goldlake_core.storage.home import Home
+from goldlake_core.storage.landing import PageEntry
 from lakehouse import account, commits, delta, fates, specs
 from lakehouse.commits import BronzeCommit, SilverCommit, VersionsCommit
-from lakehouse.deltalog import DeltaLog
-from lakehouse.landing import PageEntry
 from lakehouse.parsing import parsed
 from lakehouse.sources.plugins import source_kind
 from lakehouse.specs import (
@@ -32,7 +33,6 @@ from lakehouse.specs import (
     SEQUENCE,
     SOURCE_UPDATED,
 )
-from lakehouse.sql_rules import quoted
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame, SparkSession

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from goldlake_core.contracts import sql_rules
 from goldlake_core.contracts.column_types import COLUMN_TYPES
 from goldlake_core.contracts.hashing import functions_hash, section_hash
 from goldlake_core.contracts.sections import Column, GoldTable, UseCase
 from goldlake_core.storage.home import Home
-from lakehouse import sql_rules
+from goldlake_core.storage.landing import LandingZone
 from lakehouse.epochs import table_folder
-from lakehouse.landing import LandingZone
 
 CONTRACT_PROPERTY = "goldlake.contract"
 

@@ -23,11 +23,11 @@ from goldlake_core.documents.stages import (
     Stage,
 )
 from goldlake_core.stages import Emit, StageFunction, require_same_contract
+from goldlake_core.storage.deltalog import DeltaLog
 from goldlake_core.storage.home import Home
 from goldlake_core.storage.locks import StoreLock
 from lakehouse import audit, bronze, commits, epochs, export, gold, session, silver, specs
 from lakehouse.commits import VersionsCommit
-from lakehouse.deltalog import DeltaLog
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

@@ -7,16 +7,16 @@ from pathlib import Path
 
 import msgspec
 
+from goldlake_core.contracts import findings
 from goldlake_core.contracts.contract_file import GoldDraft, SilverDraft
+from goldlake_core.contracts.findings import Finding, loading_finding
 from goldlake_core.contracts.loader import Reading, read_folder
 from goldlake_core.contracts.names import nearest
 from goldlake_core.contracts.read import Found
 from goldlake_core.contracts.registry import find_usecase
 from goldlake_core.contracts.sections import UseCase
-from lakehouse.checks import findings
 from lakehouse.checks.columns import column_remarks
 from lakehouse.checks.expressions import expression_remarks
-from lakehouse.checks.findings import Finding, loading_finding
 from lakehouse.checks.formats import format_remarks
 from lakehouse.checks.functions import Use, function_findings
 from lakehouse.checks.models import model_remarks

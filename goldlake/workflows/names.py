@@ -82,8 +82,8 @@ def require_table(table: TableId, home: Home) -> None:
     Raises:
         UsageError: There is no such table or version.
     """
+    from goldlake_core.storage.deltalog import DeltaLog
     from lakehouse import catalog
-    from lakehouse.deltalog import DeltaLog
 
     name = str(table.at(None))
     versions = DeltaLog(home.table(table.usecase, table.layer, table.name)).versions()

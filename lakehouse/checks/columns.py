@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from goldlake_core.contracts.findings import Remark, warning
 from goldlake_core.contracts.sections import Column
-from lakehouse.checks.findings import Remark, warning
 
 
 def column_remarks(column: Column) -> Iterator[tuple[str, Remark]]:

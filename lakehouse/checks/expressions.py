@@ -10,8 +10,8 @@ import math
 from collections.abc import Iterator, Mapping, Set
 from typing import TYPE_CHECKING
 
+from goldlake_core.contracts.findings import Remark, error, warning
 from goldlake_core.contracts.names import nearest
-from lakehouse.checks.findings import Remark, error, warning
 from lakehouse.checks.functions import arguments_text
 from lakehouse.checks.spark_functions import (
     AGGREGATES,

@@ -12,8 +12,8 @@ import itertools
 import re
 from dataclasses import dataclass
 
+from goldlake_core.contracts.findings import Remark, error, warning
 from goldlake_core.contracts.sections import Column
-from lakehouse.checks.findings import Remark, error, warning
 
 LETTERS: dict[str, tuple[int, ...]] = {
     "G": (1, 2, 3, 4),

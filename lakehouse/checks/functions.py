@@ -12,8 +12,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from goldlake_core.contracts.findings import Finding, Remark, error, warning
 from goldlake_core.contracts.names import nearest
-from lakehouse.checks.findings import Finding, Remark, error, warning
 from lakehouse.checks.places import Places, Step
 
 _Function = ast.FunctionDef | ast.AsyncFunctionDef

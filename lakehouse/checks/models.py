@@ -6,9 +6,9 @@ import math
 from collections.abc import Iterator
 
 from goldlake_core.contracts.contract_file import GoldDraft
+from goldlake_core.contracts.findings import Remark, warning
 from goldlake_core.contracts.model_file import ModelDraft
 from goldlake_core.contracts.sections import Feature, Threshold
-from lakehouse.checks.findings import Remark, warning
 from lakehouse.checks.places import Step
 
 GUESSED_AUC = 0.5

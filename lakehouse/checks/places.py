@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from goldlake_core.contracts.findings import Finding, Remark
 from goldlake_core.contracts.yaml_entry import Entry
-from lakehouse.checks.findings import Finding, Remark
 
 Step = str | int
 

@@ -1,15 +1,29 @@
-"""The functions that Spark SQL has, as Spark itself lists them.
-
-Made by ``SHOW SYSTEM FUNCTIONS`` of Spark 4.2.0, operators left out; groups are those that its
-function registry gives. A test marked ``spark`` compares them with the Spark that is installed.
-"""
+"""The functions that Spark SQL has: those in ``spark_functions.yaml``, which says where from."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from pathlib import Path
 
-SPARK_VERSION = "4.2.0"
+import msgspec
+import yaml
+
+
+class _Arguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    fewest: int
+    most: int | None
+    names: str
+
+
+class _Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    spark: str
+    functions: str
+    aggregates: str
+    windows: str
+    generators: str
+    uncounted: str
+    arguments: list[_Arguments]
 
 
 def words(text: str) -> frozenset[str]:
@@ -17,263 +31,23 @@ def words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-FUNCTIONS = words(
-    """
-    abs acos acosh add_months aes_decrypt aes_encrypt aggregate and any any_value
-    approx_count_distinct approx_percentile approx_top_k approx_top_k_accumulate
-    approx_top_k_combine approx_top_k_estimate array array_agg array_append array_compact
-    array_contains array_distinct array_except array_insert array_intersect array_join array_max
-    array_min array_position array_prepend array_remove array_repeat array_size array_sort
-    array_union arrays_overlap arrays_zip ascii asin asinh assert_true atan atan2 atanh avg base64
-    between bigint bin binary bit_and bit_count bit_get bit_length bit_or bit_xor bitmap_and_agg
-    bitmap_bit_position bitmap_bucket_number bitmap_construct_agg bitmap_count bitmap_or_agg
-    bool_and bool_or boolean bround btrim cardinality case cast cbrt ceil ceiling char char_length
-    character_length chr coalesce collate collation collations collect_list collect_set concat
-    concat_ws contains conv convert_timezone corr cos cosh cot count count_if count_min_sketch
-    covar_pop covar_samp crc32 csc cume_dist curdate current_catalog current_database current_date
-    current_path current_schema current_time current_timestamp current_timezone current_user date
-    date_add date_diff date_format date_from_unix_date date_part date_sub date_trunc dateadd
-    datediff datepart day dayname dayofmonth dayofweek dayofyear decimal decode degrees dense_rank
-    div double e element_at elt encode endswith equal_null every exists exp explode explode_outer
-    expm1 extract factorial filter find_in_set first first_value flatten float floor forall
-    format_number format_string from_avro from_csv from_json from_protobuf from_unixtime
-    from_utc_timestamp from_xml get get_json_object getbit greatest grouping grouping_id hash hex
-    histogram_numeric hll_sketch_agg hll_sketch_estimate hll_union hll_union_agg hour hypot if
-    ifnull ilike in initcap inline inline_outer input_file_block_length input_file_block_start
-    input_file_name instr int is_valid_utf8 is_valid_variant is_variant_null isnan isnotnull
-    isnull java_method json_array_length json_object_keys json_tuple kll_merge_agg_bigint
-    kll_merge_agg_double kll_merge_agg_float kll_sketch_agg_bigint kll_sketch_agg_double
-    kll_sketch_agg_float kll_sketch_get_n_bigint kll_sketch_get_n_double kll_sketch_get_n_float
-    kll_sketch_get_quantile_bigint kll_sketch_get_quantile_double kll_sketch_get_quantile_float
-    kll_sketch_get_rank_bigint kll_sketch_get_rank_double kll_sketch_get_rank_float
-    kll_sketch_merge_bigint kll_sketch_merge_double kll_sketch_merge_float
-    kll_sketch_to_string_bigint kll_sketch_to_string_double kll_sketch_to_string_float kurtosis
-    lag last last_day last_value lcase lead least left len length levenshtein like listagg ln
-    localtimestamp locate log log10 log1p log2 lower lpad ltrim luhn_check make_date
-    make_dt_interval make_interval make_time make_timestamp make_timestamp_ltz make_timestamp_ntz
-    make_valid_utf8 make_ym_interval map map_concat map_contains_key map_entries map_filter
-    map_from_arrays map_from_entries map_keys map_values map_zip_with mask max max_by md5 mean
-    measure median min min_by minute mod mode monotonically_increasing_id month monthname
-    months_between named_struct nanvl negative next_day not now nth_value ntile nullif nullifzero
-    nvl nvl2 octet_length or overlay parse_json parse_url percent_rank percentile
-    percentile_approx percentile_cont percentile_disc pi pmod posexplode posexplode_outer position
-    positive pow power printf python_worker_logs quarter quote radians raise_error rand randn
-    random randstr range rank reduce reflect regexp regexp_count regexp_extract regexp_extract_all
-    regexp_instr regexp_like regexp_replace regexp_substr regr_avgx regr_avgy regr_count
-    regr_intercept regr_r2 regr_slope regr_sxx regr_sxy regr_syy repeat replace reverse right rint
-    rlike round row_number rpad rtrim schema_of_avro schema_of_csv schema_of_json
-    schema_of_variant schema_of_variant_agg schema_of_xml sec second sentences sequence
-    session_user session_window sha sha1 sha2 shiftleft shiftright shiftrightunsigned shuffle sign
-    signum sin sinh size skewness slice smallint some sort_array soundex space spark_partition_id
-    split split_part sql_keywords sqrt st_asbinary st_geogfromwkb st_geomfromwkb st_setsrid
-    st_srid stack startswith std stddev stddev_pop stddev_samp str_to_map string string_agg struct
-    substr substring substring_index sum tan tanh theta_difference theta_intersection
-    theta_intersection_agg theta_sketch_agg theta_sketch_estimate theta_union theta_union_agg time
-    time_bucket time_diff time_from_micros time_from_millis time_from_seconds time_to_micros
-    time_to_millis time_to_seconds time_trunc timestamp timestamp_micros timestamp_millis
-    timestamp_seconds tinyint to_avro to_binary to_char to_csv to_date to_json to_number
-    to_protobuf to_time to_timestamp to_timestamp_ltz to_timestamp_ntz to_unix_timestamp
-    to_utc_timestamp to_varchar to_variant_object to_xml transform transform_keys transform_values
-    translate trim trunc try_add try_aes_decrypt try_avg try_divide try_element_at
-    try_make_interval try_make_timestamp try_make_timestamp_ltz try_make_timestamp_ntz try_mod
-    try_multiply try_parse_json try_parse_url try_reflect try_subtract try_sum try_to_binary
-    try_to_date try_to_number try_to_time try_to_timestamp try_url_decode try_validate_utf8
-    try_variant_get tuple_difference_double tuple_difference_integer tuple_difference_theta_double
-    tuple_difference_theta_integer tuple_intersection_agg_double tuple_intersection_agg_integer
-    tuple_intersection_double tuple_intersection_integer tuple_intersection_theta_double
-    tuple_intersection_theta_integer tuple_sketch_agg_double tuple_sketch_agg_integer
-    tuple_sketch_estimate_double tuple_sketch_estimate_integer tuple_sketch_summary_double
-    tuple_sketch_summary_integer tuple_sketch_theta_double tuple_sketch_theta_integer
-    tuple_union_agg_double tuple_union_agg_integer tuple_union_double tuple_union_integer
-    tuple_union_theta_double tuple_union_theta_integer typeof ucase unbase64 unhex uniform
-    unix_date unix_micros unix_millis unix_seconds unix_timestamp upper url_decode url_encode user
-    uuid validate_utf8 var_pop var_samp variance variant_explode variant_explode_outer variant_get
-    vector_avg vector_cosine_similarity vector_inner_product vector_l2_distance vector_norm
-    vector_normalize vector_sum version weekday weekofyear when width_bucket window window_time
-    xpath xpath_boolean xpath_double xpath_float xpath_int xpath_long xpath_number xpath_short
-    xpath_string xxhash64 year zeroifnull zip_with
-    """
-)
+_FILE = Path(__file__).with_suffix(".yaml")
+_DOCUMENT = msgspec.convert(yaml.safe_load(_FILE.read_text("utf-8")), _Document)
+
+SPARK_VERSION = _DOCUMENT.spark
+FUNCTIONS = words(_DOCUMENT.functions)
 """All names that may come before a parenthesis; Spark does not tell upper from lower case."""
-
-AGGREGATES = words(
-    """
-    any any_value approx_count_distinct approx_percentile approx_top_k approx_top_k_accumulate
-    approx_top_k_combine array_agg avg bit_and bit_or bit_xor bitmap_and_agg bitmap_construct_agg
-    bitmap_or_agg bool_and bool_or collect_list collect_set corr count count_if count_min_sketch
-    covar_pop covar_samp every first first_value grouping grouping_id histogram_numeric
-    hll_sketch_agg hll_union_agg kll_merge_agg_bigint kll_merge_agg_double kll_merge_agg_float
-    kll_sketch_agg_bigint kll_sketch_agg_double kll_sketch_agg_float kurtosis last last_value
-    listagg max max_by mean measure median min min_by mode percentile percentile_approx
-    percentile_cont percentile_disc regr_avgx regr_avgy regr_count regr_intercept regr_r2
-    regr_slope regr_sxx regr_sxy regr_syy schema_of_variant_agg skewness some std stddev
-    stddev_pop stddev_samp string_agg sum theta_intersection_agg theta_sketch_agg theta_union_agg
-    try_avg try_sum tuple_intersection_agg_double tuple_intersection_agg_integer
-    tuple_sketch_agg_double tuple_sketch_agg_integer tuple_union_agg_double
-    tuple_union_agg_integer var_pop var_samp variance vector_avg vector_sum
-    """
-)
+AGGREGATES = words(_DOCUMENT.aggregates)
 """Functions over many rows."""
-
-WINDOWS = words(
-    """
-    cume_dist dense_rank lag lead nth_value ntile percent_rank rank row_number
-    """
-)
+WINDOWS = words(_DOCUMENT.windows)
 """Functions over a window of rows."""
-
-GENERATORS = words(
-    """
-    collations explode explode_outer inline inline_outer posexplode posexplode_outer
-    python_worker_logs range sql_keywords stack variant_explode variant_explode_outer
-    """
-)
+GENERATORS = words(_DOCUMENT.generators)
 """Functions that give a table."""
-
-UNCOUNTED = words(
-    """
-    and between case cast char collate date_add date_diff dateadd datediff decimal div exists
-    extract ilike in like not or overlay position regexp rlike substr substring trim when
-    """
-)
+UNCOUNTED = words(_DOCUMENT.uncounted)
 """Functions whose name has another grammar too, or is also an operator or a type with sizes."""
-
 ARGUMENTS: Mapping[str, tuple[int, float]] = {
-    name: (fewest, most)
-    for fewest, most, names in (
-        (
-            0,
-            0,
-            """
-            curdate current_catalog current_database current_date current_path
-            current_schema current_timestamp current_timezone current_user e
-            input_file_block_length input_file_block_start input_file_name
-            localtimestamp monotonically_increasing_id now pi session_user
-            spark_partition_id user version
-            """,
-        ),
-        (0, 1, "current_time rand randn random uuid"),
-        (0, 2, "make_ym_interval unix_timestamp"),
-        (0, 4, "make_dt_interval"),
-        (0, 7, "make_interval"),
-        (
-            1,
-            1,
-            """
-            abs acos acosh array_compact array_distinct array_max array_min
-            array_size ascii asin asinh atan atanh base64 bigint bin binary
-            bit_count bit_length bitmap_bit_position bitmap_bucket_number
-            bitmap_count boolean cardinality cbrt char_length character_length
-            chr collation cos cosh cot crc32 csc date date_from_unix_date day
-            dayname dayofmonth dayofweek dayofyear degrees double exp expm1
-            factorial flatten float hex hll_sketch_estimate initcap int
-            is_valid_utf8 is_valid_variant is_variant_null isnan isnotnull
-            isnull json_array_length json_object_keys kll_sketch_get_n_bigint
-            kll_sketch_get_n_double kll_sketch_get_n_float
-            kll_sketch_to_string_bigint kll_sketch_to_string_double
-            kll_sketch_to_string_float last_day lcase len length ln log10 log1p
-            log2 lower luhn_check make_valid_utf8 map_entries map_from_entries
-            map_keys map_values md5 month monthname negative nullifzero
-            octet_length parse_json positive quarter quote radians raise_error
-            reverse rint schema_of_variant sec sha sha1 sign signum sin sinh
-            size smallint soundex space sqrt st_geogfromwkb st_srid string tan
-            tanh theta_sketch_estimate time time_from_micros time_from_millis
-            time_from_seconds time_to_micros time_to_millis time_to_seconds
-            timestamp timestamp_micros timestamp_millis timestamp_seconds
-            tinyint to_variant_object try_parse_json try_url_decode
-            try_validate_utf8 tuple_sketch_estimate_double
-            tuple_sketch_estimate_integer tuple_sketch_theta_double
-            tuple_sketch_theta_integer typeof ucase unbase64 unhex unix_date
-            unix_micros unix_millis unix_seconds upper url_decode url_encode
-            validate_utf8 weekday weekofyear window_time year zeroifnull
-            """,
-        ),
-        (
-            1,
-            2,
-            """
-            approx_top_k_estimate array_sort assert_true bround btrim ceil
-            ceiling floor from_unixtime log ltrim randstr round rtrim
-            schema_of_avro schema_of_csv schema_of_json schema_of_xml shuffle
-            sort_array st_asbinary st_geomfromwkb to_avro to_binary to_csv
-            to_date to_json to_time to_timestamp to_timestamp_ltz
-            to_timestamp_ntz to_unix_timestamp to_xml try_to_binary try_to_date
-            try_to_time try_to_timestamp tuple_sketch_summary_double
-            tuple_sketch_summary_integer vector_norm vector_normalize
-            """,
-        ),
-        (1, 3, "sentences str_to_map"),
-        (1, 5, "mask"),
-        (1, 7, "make_timestamp try_make_interval try_make_timestamp"),
-        (1, math.inf, "hour minute second"),
-        (
-            2,
-            2,
-            """
-            add_months array_append array_contains array_except array_intersect
-            array_position array_prepend array_remove array_repeat array_union
-            arrays_overlap atan2 bit_get contains date_format date_part date_sub
-            date_trunc datepart element_at encode endswith equal_null filter
-            find_in_set forall format_number from_utc_timestamp get
-            get_json_object getbit hypot ifnull instr
-            kll_sketch_get_quantile_bigint kll_sketch_get_quantile_double
-            kll_sketch_get_quantile_float kll_sketch_get_rank_bigint
-            kll_sketch_get_rank_double kll_sketch_get_rank_float
-            kll_sketch_merge_bigint kll_sketch_merge_double
-            kll_sketch_merge_float left map_contains_key map_filter
-            map_from_arrays mod nanvl next_day nullif nvl pmod pow power
-            regexp_count regexp_like regexp_substr repeat right session_window
-            sha2 shiftleft shiftright shiftrightunsigned st_setsrid startswith
-            theta_difference theta_intersection time_trunc to_char to_number
-            to_utc_timestamp to_varchar transform transform_keys
-            transform_values trunc try_add try_divide try_element_at try_mod
-            try_multiply try_subtract try_to_number tuple_difference_double
-            tuple_difference_integer tuple_difference_theta_double
-            tuple_difference_theta_integer vector_cosine_similarity
-            vector_inner_product vector_l2_distance xpath xpath_boolean
-            xpath_double xpath_float xpath_int xpath_long xpath_number
-            xpath_short xpath_string
-            """,
-        ),
-        (
-            2,
-            3,
-            """
-            array_join convert_timezone from_avro from_csv from_json from_xml
-            hll_union levenshtein locate lpad months_between regexp_extract
-            regexp_extract_all regexp_instr replace rpad sequence split
-            theta_union time_bucket try_variant_get tuple_intersection_double
-            tuple_intersection_integer tuple_intersection_theta_double
-            tuple_intersection_theta_integer uniform variant_get
-            """,
-        ),
-        (
-            2,
-            4,
-            """
-            from_protobuf to_protobuf tuple_union_double tuple_union_integer
-            tuple_union_theta_double tuple_union_theta_integer window
-            """,
-        ),
-        (2, 5, "aes_decrypt try_aes_decrypt"),
-        (2, 6, "aes_encrypt make_timestamp_ntz try_make_timestamp_ntz"),
-        (2, 7, "make_timestamp_ltz try_make_timestamp_ltz"),
-        (2, math.inf, "decode"),
-        (
-            3,
-            3,
-            """
-            array_insert conv if make_date make_time map_zip_with nvl2 slice
-            split_part substring_index time_diff translate zip_with
-            """,
-        ),
-        (3, 4, "aggregate reduce regexp_replace"),
-        (4, 4, "width_bucket"),
-    )
-    for name in names.split()
+    name: (group.fewest, math.inf if group.most is None else group.most)
+    for group in _DOCUMENT.arguments
+    for name in group.names.split()
 }
-"""Fewest and most arguments of the functions over one row that Spark refuses with another count.
-
-Those between the two need not all be right. Functions that are not listed take any count, or
-something else refuses them; see also `UNCOUNTED`.
-"""
+"""Fewest and most arguments of the functions over one row that Spark refuses with another count."""

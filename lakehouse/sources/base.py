@@ -11,7 +11,7 @@ import orjson
 from goldlake_core.contracts.errors import UsageError
 from goldlake_core.contracts.sections import Source, UseCase
 from goldlake_core.documents.lakehouse import Identity
-from lakehouse.landing import Cursor, PageEntry
+from goldlake_core.storage.landing import Cursor, PageEntry
 
 Paging = Literal["keyset", "numbered", "offsets", "whole", "partitions"]
 """How a source is read to its end; `lakehouse.sources.laws` holds what each kind promises.

@@ -30,7 +30,7 @@ from typing import Any
 
 from goldlake_core.contracts.errors import PermanentError, UsageError
 from goldlake_core.contracts.sections import UseCase
-from lakehouse.landing import Cursor, PageEntry
+from goldlake_core.storage.landing import Cursor, PageEntry
 from lakehouse.sources import csvs, split
 from lakehouse.sources.base import (
     Origin,

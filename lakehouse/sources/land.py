@@ -11,8 +11,8 @@ from goldlake_core.contracts.sections import UseCase
 from goldlake_core.documents.lakehouse import CursorState, Landed
 from goldlake_core.stages import Emit
 from goldlake_core.storage.home import Home
+from goldlake_core.storage.landing import Cursor, LandingZone, PageEntry
 from goldlake_core.storage.locks import StoreLock
-from lakehouse.landing import Cursor, LandingZone, PageEntry
 from lakehouse.sources import partitions, polls
 from lakehouse.sources.base import Connector, Origin, Page
 from lakehouse.sources.drift import Watch

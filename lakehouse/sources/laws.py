@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from goldlake_core.contracts.errors import PermanentError
-from lakehouse.landing import Cursor
+from goldlake_core.storage.landing import Cursor
 from lakehouse.sources.base import Connector, Page, Patience
 from lakehouse.sources.http import MAX_WAIT_S, wait_before
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from goldlake_core.contracts.errors import UsageError
-from lakehouse.landing import Cursor, PageEntry
+from goldlake_core.storage.landing import Cursor, PageEntry
 from lakehouse.sources.base import Partition, Partitioned
 from lakehouse.sources.laws import Asker
 

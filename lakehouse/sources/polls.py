@@ -21,7 +21,7 @@ from goldlake_core.contracts.errors import StoreError
 from goldlake_core.documents.lakehouse import Identity
 from goldlake_core.stages import Emit
 from goldlake_core.storage.files import NewerFormat, document, read_bytes, write_json
-from lakehouse.landing import FORMAT, Cursor, LandingZone, PageEntry
+from goldlake_core.storage.landing import FORMAT, Cursor, LandingZone, PageEntry
 
 
 class Poll(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

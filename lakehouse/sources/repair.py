@@ -12,7 +12,7 @@ from goldlake_core.contracts.errors import GoldlakeError
 from goldlake_core.instants import utc_text
 from goldlake_core.stages import Emit
 from goldlake_core.storage.files import list_names, read_bytes, write_atomic
-from lakehouse.landing import (
+from goldlake_core.storage.landing import (
     FORMAT,
     Cursor,
     LandingZone,

@@ -23,7 +23,7 @@ import orjson
 from goldlake_core.contracts.errors import PermanentError, UsageError
 from goldlake_core.contracts.sections import UseCase
 from goldlake_core.documents.lakehouse import Identity
-from lakehouse.landing import Cursor
+from goldlake_core.storage.landing import Cursor
 from lakehouse.sources import split
 from lakehouse.sources.base import (
     Origin,

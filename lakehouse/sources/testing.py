@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from goldlake_core.contracts.errors import GoldlakeError
-from lakehouse.landing import Cursor
+from goldlake_core.storage.landing import Cursor
 from lakehouse.sources.base import Connector
 from lakehouse.sources.laws import broken_keyset
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from tests.architecture import figures
 
 LARGEST_SHARE = 0.25
-# Landing, its laws and connectors are a third of the lakehouse, and nobody else imports them.
-LARGEST_SHARES = {"lakehouse": 0.30}
 MOST_UNTYPED = 25
 
 
@@ -19,8 +17,7 @@ def test_no_folder_holds_more_than_a_quarter() -> None:
     lines = figures.lines_by_folder()
     total = sum(lines.values())
     shares = {folder: count / total for folder, count in lines.items()}
-    most = {name: LARGEST_SHARES.get(name, LARGEST_SHARE) for name in shares}
-    assert {name: share for name, share in shares.items() if share > most[name]} == {}
+    assert {name: share for name, share in shares.items() if share > LARGEST_SHARE} == {}
 
 
 def test_documents_are_types_with_attributes() -> None:

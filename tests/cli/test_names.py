@@ -14,7 +14,7 @@ from goldlake_core.storage.home import Home
 from goldlake_core.storage.model_versions import push_model
 from serving import client
 from tests.goldlake_core.contracts.conftest import TOY
-from tests.lakehouse.test_deltalog import META, commit
+from tests.goldlake_core.storage.test_deltalog import META, commit
 from tests.metadata.recorded import Recorder, record_training
 
 MODEL = "toy_harbour.overdue"

@@ -20,6 +20,7 @@ from goldlake.cli.main import main
 from goldlake.workflows.check import CheckReport
 from goldlake.workflows.pages import json_documents
 from goldlake.workflows.processes import StageFailed
+from goldlake_core.contracts import findings as check_findings
 from goldlake_core.contracts.errors import UsageError
 from goldlake_core.documents.lakehouse import Exported, QuarantineView, Rejected
 from goldlake_core.documents.reports import (
@@ -37,7 +38,6 @@ from goldlake_core.documents.reports import (
     TrainReport,
 )
 from goldlake_core.documents.stages import StageError
-from lakehouse.checks import findings as check_findings
 from lakehouse.rows import Rows
 from tests.cli.documents import MODEL, ingest_report, rebuild_report, recorded, train_report
 

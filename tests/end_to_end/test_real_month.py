@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from lakehouse.deltalog import DeltaLog
+from goldlake_core.storage.deltalog import DeltaLog
 from tests.end_to_end.commands import goldlake, goldlake_json, source
 
 MONTH = "01/"

@@ -14,7 +14,7 @@ import pytest
 
 from goldlake_core.contracts.errors import LockedError, StoreError
 from goldlake_core.storage import files
-from lakehouse.landing import PageEntry
+from goldlake_core.storage.landing import PageEntry
 from lakehouse.sources.testing import Rows
 from tests.faults.catalog import fault, not_built
 from tests.faults.lab import Lab, refused, row

@@ -19,7 +19,7 @@ from goldlake_core.contracts.registry import load_usecase
 from goldlake_core.contracts.sections import UseCase
 from goldlake_core.documents.lakehouse import Landed
 from goldlake_core.storage.home import Home
-from lakehouse.landing import LandingZone
+from goldlake_core.storage.landing import LandingZone
 from lakehouse.sources.land import land
 from lakehouse.sources.testing import Rows, Server
 

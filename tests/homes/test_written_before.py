@@ -21,8 +21,8 @@ from goldlake_core.contracts.errors import StoreError
 from goldlake_core.documents import codec
 from goldlake_core.documents.lakehouse import Identity
 from goldlake_core.storage.home import Home
+from goldlake_core.storage.landing import LandingZone
 from goldlake_core.storage.locks import FileLock
-from lakehouse.landing import LandingZone
 from lakehouse.sources import polls
 
 HERE = Path(__file__).parent

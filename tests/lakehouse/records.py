@@ -12,8 +12,8 @@ from typing import Any
 
 from goldlake_core.contracts.sections import UseCase
 from goldlake_core.storage.home import Home
+from goldlake_core.storage.landing import Cursor
 from lakehouse import specs
-from lakehouse.landing import Cursor
 
 API_NAMES = [
     *("id", "case_number", "date", "block", "iucr", "primary_type", "description"),

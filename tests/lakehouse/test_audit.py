@@ -11,9 +11,9 @@ from msgspec.structs import replace
 
 from goldlake_core.contracts.errors import StoreError, UsageError
 from goldlake_core.contracts.sections import UseCase
+from goldlake_core.storage.deltalog import DeltaLog
 from goldlake_core.storage.home import Home
 from lakehouse import audit, delta, epochs, specs, stages
-from lakehouse.deltalog import DeltaLog
 from lakehouse.quarantine import rejected
 from tests.lakehouse.records import crime, land, silent
 

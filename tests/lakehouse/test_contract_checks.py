@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 
 from goldlake_core.contracts.sections import Column
+from goldlake_core.contracts.sql_rules import Rule
 from lakehouse import delta
 from lakehouse.checks import spark_functions
 from lakehouse.checks.expressions import expression_remarks
 from lakehouse.checks.formats import LETTERS, format_remarks
 from lakehouse.specs import Field, TableSpec
-from lakehouse.sql_rules import Rule
 from tests.lakehouse.checks import test_expressions as rules
 from tests.lakehouse.checks import test_formats as formats
 

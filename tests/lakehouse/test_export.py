@@ -15,9 +15,9 @@ from msgspec.structs import replace
 
 from goldlake_core.contracts.errors import PermanentError, StoreError
 from goldlake_core.contracts.sections import Feature, Model, Split, UseCase
+from goldlake_core.storage.deltalog import DeltaLog
 from goldlake_core.storage.home import Home
 from lakehouse import catalog, export, stages
-from lakehouse.deltalog import DeltaLog
 from tests.lakehouse.records import crime, land, silent
 
 pytestmark = pytest.mark.spark

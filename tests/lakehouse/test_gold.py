@@ -14,9 +14,9 @@ from msgspec.structs import replace
 from goldlake_core.contracts.errors import PermanentError
 from goldlake_core.contracts.registry import resolve
 from goldlake_core.contracts.sections import UseCase
+from goldlake_core.storage.deltalog import DeltaLog
 from goldlake_core.storage.home import Home
 from lakehouse import delta, gold, specs, stages
-from lakehouse.deltalog import DeltaLog
 from tests.lakehouse.records import crime, land, silent
 
 pytestmark = pytest.mark.spark

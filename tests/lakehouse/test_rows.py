@@ -14,7 +14,7 @@ from goldlake_core.contracts.errors import StoreError, UsageError
 from goldlake_core.contracts.ids import TableId
 from goldlake_core.storage.home import Home
 from lakehouse.rows import read_rows
-from tests.lakehouse.test_deltalog import add, commit, remove
+from tests.goldlake_core.storage.test_deltalog import add, commit, remove
 
 TABLE = TableId("toy", "silver", "calls")
 FIELDS = [

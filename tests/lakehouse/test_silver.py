@@ -186,7 +186,7 @@ def test_a_bad_row_is_refused_by_the_table_itself(spark: Any, usecase: UseCase, 
 
 
 def test_the_table_is_its_own_catalogue(spark: Any, usecase: UseCase, home: Home):
-    from lakehouse.deltalog import DeltaLog
+    from goldlake_core.storage.deltalog import DeltaLog
 
     spec = specs.silver(usecase, home, 1)
     delta.create(spark, spec)
@@ -237,7 +237,7 @@ def test_a_changed_contract_makes_silver_again_and_an_undone_change_is_undone(
 
 
 def test_an_edited_comment_is_followed(spark: Any, usecase: UseCase, home: Home):
-    from lakehouse.deltalog import DeltaLog
+    from goldlake_core.storage.deltalog import DeltaLog
 
     land(home, usecase, "one", [crime(1)])
     refine(spark, usecase, home)

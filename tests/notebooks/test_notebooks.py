@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from lakehouse.deltalog import DeltaLog
+from goldlake_core.storage.deltalog import DeltaLog
 
 FOLDER = Path(__file__).parents[2] / "notebooks"
 NAMES = ("explore_gold", "validation")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from goldlake.workflows.pages.reference import table
-from goldlake_core.contracts import ids, wire
+from goldlake_core.contracts import ids, sql_rules, wire
 from goldlake_core.contracts.sections import (
     Column,
     Feature,
@@ -17,7 +17,6 @@ from goldlake_core.contracts.sections import (
     UseCase,
     WireNull,
 )
-from lakehouse import sql_rules
 
 
 def data_catalogue(usecase: UseCase) -> str:

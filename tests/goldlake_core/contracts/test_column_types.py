@@ -15,7 +15,8 @@ from goldlake_core.contracts.keys import keys_of
 from goldlake_core.contracts.loader import load_contract
 from goldlake_core.contracts.sections import FEATURES, Column
 from goldlake_core.contracts.wire import DTYPES, PLACEHOLDERS
-from lakehouse import deltalog, rows, specs
+from goldlake_core.storage import deltalog
+from lakehouse import rows, specs
 from tests.goldlake_core.contracts.conftest import TOY
 
 

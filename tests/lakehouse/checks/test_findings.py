@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from goldlake_core.contracts.errors import ContractError
+from goldlake_core.contracts.findings import Finding, loading_finding
+from goldlake_core.contracts.findings import error as error_remark
 from goldlake_core.contracts.yaml_entry import read
-from lakehouse.checks.findings import Finding, loading_finding
-from lakehouse.checks.findings import error as error_remark
 from lakehouse.checks.places import Places
 from tests.goldlake_core.contracts.conftest import Copy
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from goldlake_core.contracts.findings import Finding
 from goldlake_core.contracts.yaml_entry import read
-from lakehouse.checks.findings import Finding
 from lakehouse.checks.functions import Use, function_findings, function_remarks
 from lakehouse.checks.places import Places
 from tests.goldlake_core.contracts.conftest import Copy

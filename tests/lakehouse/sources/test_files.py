@@ -14,7 +14,7 @@ from goldlake_core.contracts.errors import PermanentError, UsageError
 from goldlake_core.contracts.sections import Source, UseCase
 from goldlake_core.documents.lakehouse import Landed
 from goldlake_core.storage.home import Home
-from lakehouse.landing import LandingZone
+from goldlake_core.storage.landing import LandingZone
 from lakehouse.sources.land import land
 from lakehouse.sources.plugins import connector
 

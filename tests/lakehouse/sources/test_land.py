@@ -25,8 +25,8 @@ from goldlake_core.contracts.registry import load_usecase
 from goldlake_core.contracts.sections import UseCase
 from goldlake_core.documents.lakehouse import CursorState, Landed
 from goldlake_core.storage.home import Home
+from goldlake_core.storage.landing import LandingZone, content_of
 from goldlake_core.storage.locks import StoreLock
-from lakehouse.landing import LandingZone, content_of
 from lakehouse.sources.land import land
 from lakehouse.sources.socrata import SocrataConnector
 from tests.simulators.conftest import Serve, with_source

@@ -11,7 +11,7 @@ from goldlake_core.contracts.errors import PermanentError
 from goldlake_core.contracts.sections import UseCase
 from goldlake_core.documents.lakehouse import Landed
 from goldlake_core.storage.home import Home
-from lakehouse.landing import Cursor, LandingZone
+from goldlake_core.storage.landing import Cursor, LandingZone
 from lakehouse.sources import land as landing
 from lakehouse.sources.base import Origin, Page, Paging, Patience, Traffic
 

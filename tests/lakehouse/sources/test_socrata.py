@@ -6,7 +6,7 @@ import pytest
 
 from goldlake_core.contracts.errors import RetryableError
 from goldlake_core.contracts.sections import UseCase
-from lakehouse.landing import Cursor
+from goldlake_core.storage.landing import Cursor
 from lakehouse.sources.socrata import SocrataConnector
 from lakehouse.sources.split import envelope
 from tests.lakehouse.sources.test_http import Server, server  # noqa: F401

@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from goldlake_core.contracts.sections import UseCase
-from lakehouse.landing import Cursor
+from goldlake_core.storage.landing import Cursor
 from lakehouse.sources.base import Connector, Origin, Page
 from lakehouse.sources.socrata import SocrataConnector
 from lakehouse.sources.testing import Kit, findings

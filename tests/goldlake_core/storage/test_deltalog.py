@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from goldlake_core.contracts.errors import StoreError
-from lakehouse.deltalog import DeltaLog
+from goldlake_core.storage.deltalog import DeltaLog
 
 SCHEMA = json.dumps(
     {

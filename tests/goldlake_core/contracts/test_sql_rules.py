@@ -6,9 +6,9 @@ from __future__ import annotations
 
 import pytest
 
+from goldlake_core.contracts import sql_rules
 from goldlake_core.contracts.sections import Column, UseCase
-from lakehouse import sql_rules
-from lakehouse.sql_rules import Rule
+from goldlake_core.contracts.sql_rules import Rule
 from tests.goldlake_core.contracts.conftest import harbour  # noqa: F401
 
 
