@@ -21,8 +21,9 @@ from goldlake_core.documents.export import ExportedColumn, ExportManifest, Part,
 from goldlake_core.documents.lakehouse import Exported
 from goldlake_core.stages import Emit
 from goldlake_core.storage.deltalog import DeltaLog, Snapshot
-from goldlake_core.storage.files import read_bytes, read_json, write_atomic
+from goldlake_core.storage.files import read_bytes, write_atomic
 from goldlake_core.storage.home import Home
+from goldlake_core.storage.locks import FileLock
 from lakehouse import delta, specs
 from lakehouse.account import summed
 from lakehouse.boundaries import Boundaries, split_boundaries
@@ -73,6 +74,8 @@ def export(
 ) -> Exported:
     """Writes an export, or finds the one that is there. Idempotent.
 
+    An export that is damaged is written again; its manifest comes out the same.
+
     Args:
         spark: The Spark session.
         usecase: The use case.
@@ -88,12 +91,30 @@ def export(
     Raises:
         StoreError: The gold table is empty, or has no such version.
         PermanentError: A split would have no rows.
+        LockedError: Another process writes an export of this model.
     """
+    resource = f"the exports of {usecase.name}.{model.name} in {home.root}"
+    with FileLock(home.export(usecase.name, f"{model.name}.lock"), resource, work="export"):
+        return _export(spark, usecase, model, home, emit, version, out)
+
+
+def _export(
+    spark: SparkSession,
+    usecase: UseCase,
+    model: Model,
+    home: Home,
+    emit: Emit,
+    version: int | None,
+    out: str | None,
+) -> Exported:
     source = _source(usecase, model, home, version)
     section_hash = usecase.hashes[f"model.{model.name}.export"]
     name = export_name(source.snapshot, f"{section_hash}\n{event_zone(usecase)}")
     target = home.export(usecase.name, model.name, name)
-    is_reused = read_json(home.fs, posixpath.join(target, MANIFEST)) is not None
+    damage = _damage(home, usecase.name, model.name, name)
+    is_reused = damage is None
+    if damage:
+        emit("info", f"export: {name}: {damage}; it is written again")
     if not is_reused:
         _write(spark, source, home, target, emit)
     data = read_bytes(home.fs, posixpath.join(target, MANIFEST))
@@ -117,6 +138,23 @@ def export(
         manifest_sha256=hashlib.sha256(data).hexdigest(),
         reused=is_reused,
     )
+
+
+def _damage(home: Home, *export: str) -> str | None:
+    """What is wrong with an export: None where it is whole, "" where there is none."""
+    path = home.path("exports", *export, MANIFEST)
+    data = read_bytes(home.fs, path)
+    if data is None:
+        return ""
+    try:
+        manifest = codec.decode(data, ExportManifest, path)
+    except StoreError:
+        return "its manifest is damaged"
+    for part in (part for split in manifest.splits.values() for part in split.parts):
+        held = read_bytes(home.fs, home.path("exports", *export, part.path))
+        if held is None or hashlib.sha256(held).hexdigest() != part.sha256:
+            return f"{part.path} is {'missing' if held is None else 'damaged'}"
+    return None
 
 
 def export_name(snapshot: Snapshot, section_hash: str) -> str:

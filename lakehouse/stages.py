@@ -55,7 +55,7 @@ def refine_stage(request: RefineRequest, emit: Emit) -> Refined:
     """
     usecase, home = load_usecase(request.usecase), Home.at(request.home)
     require_same_contract(request, usecase, "source", "silver", "gold.")
-    with StoreLock(home, usecase.name):
+    with StoreLock(home, usecase.name, "refine"):
         landed = sum(entry.rows for entry in specs.landing(usecase, home).manifest())
         emit("progress", "starting Spark")
         started = time.monotonic()
@@ -97,7 +97,7 @@ def audit_stage(request: AuditRequest, emit: Emit) -> Audited:
         UsageError: The contract changed since the tables were made.
     """
     usecase, home = load_usecase(request.usecase), Home.at(request.home)
-    with StoreLock(home, usecase.name):
+    with StoreLock(home, usecase.name, "audit"):
         emit("progress", "starting Spark")
         spark = session.spark_session()
         epoch = epochs.current(home, usecase.name)

@@ -6,17 +6,20 @@ import csv
 import hashlib
 import json
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import msgspec
 import pytest
 from msgspec.structs import replace
 
-from goldlake_core.contracts.errors import PermanentError, StoreError
+from goldlake_core.contracts.errors import LockedError, PermanentError, StoreError
 from goldlake_core.contracts.sections import Feature, Model, Split, UseCase
 from goldlake_core.storage.deltalog import DeltaLog
 from goldlake_core.storage.home import Home
+from goldlake_core.storage.locks import FileLock
 from lakehouse import catalog, export, stages
 from tests.lakehouse.records import crime, land, silent
 
@@ -94,6 +97,29 @@ def test_an_export_is_its_version_and_stays_it(
     again = export.export(spark, usecase, model, home, silent, out=str(tmp_path / "copy"))
     assert again == msgspec.structs.replace(first, reused=True)
     assert _files(str(tmp_path / "copy")) == files
+
+    # What was damaged is found and made again, to the same bytes; nobody is handed the damage.
+    for spoil in (
+        lambda file: file.write_bytes(files["train/part-2016-01.csv"].replace(b"THEFT", b"ARSON")),
+        lambda file: file.unlink(),
+        lambda file: file.parents[1].joinpath("manifest.json").write_text("{"),
+    ):
+        spoil(Path(first.uri) / "train/part-2016-01.csv")
+        told = Mock()
+        assert export.export(spark, usecase, model, home, told) == first
+        assert _files(first.uri) == files
+        kind, text = told.call_args_list[0].args
+        assert kind == "info"
+        assert text.endswith(("is damaged; it is written again", "is missing; it is written again"))
+
+    # One writer per model.
+    lock = home.export(usecase.name, f"{model.name}.lock")
+    with (
+        ThreadPoolExecutor(1) as other,
+        FileLock(lock, work="export"),
+        pytest.raises(LockedError, match="is in use by export, process"),
+    ):
+        other.submit(export.export, spark, usecase, model, home, silent).result()
 
     # Later rows make a new version; the old one still gives the same bytes, made anew.
     land(
