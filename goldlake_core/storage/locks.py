@@ -69,7 +69,7 @@ class FileLock:
         Args:
             path: The lock file; its folder is made. A URL is not locked, with a warning.
             resource: What the lock protects, as the error calls it; by default ``path``.
-            work: What the holder does, as others are told.
+            work: What the holder does; the error that others get names it.
             wait_s: How long to wait for another holder.
         """
         self.path = path
