@@ -73,12 +73,17 @@ class SavedModel:
             fetched = self._calls[signature_name](fed)
         except Exception as error:
             raise _status_error(error, "") from error
-        return dict(zip(signature.outputs, map(np.asarray, fetched), strict=True))
+        return dict(zip(signature.outputs, map(_array, fetched), strict=True))
 
     def close(self) -> None:
         """Frees the session; nothing runs any more."""
         self._calls.clear()
         self._session.close()
+
+
+def _array(fetched: Any) -> np.ndarray:
+    # A single string comes as bytes, which numpy would keep without the zeros at its end.
+    return np.asarray(fetched, dtype=object if isinstance(fetched, bytes) else None)
 
 
 def _tensorflow() -> Any:

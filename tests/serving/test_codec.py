@@ -11,7 +11,7 @@ from hypothesis.extra import numpy as arrays
 
 from serving import codec
 from serving.answers import encode_predict
-from serving.codec import decode_predict, read_predict
+from serving.codec import decode_predict, read_body
 from serving.errors import StatusError
 from serving.signatures import NUMPY_TYPES, TensorSpec
 
@@ -22,7 +22,7 @@ def specs(**dtypes: str) -> dict[str, TensorSpec]:
 
 def decode(body: Any, **dtypes: str) -> dict[str, np.ndarray]:
     text = body if isinstance(body, str) else json.dumps(body)
-    return decode_predict(read_predict(text.encode()), specs(**dtypes)).inputs
+    return decode_predict(read_body(text.encode()), specs(**dtypes)).inputs
 
 
 def problem(body: Any, **dtypes: str) -> str:
@@ -103,7 +103,7 @@ def test_strings_are_bytes_whether_plain_or_base64() -> None:
     body = '{"instances": ["h\u00e9", {"b64": "AP8="}, {"b64": " A P 8 "}]}'
     assert decode(body, x="string")["x"].tolist() == ["h\u00e9".encode(), b"\0\xff", b"\0\xff"]
     raw = b'{"instances": ["\xff"]}'
-    assert decode_predict(read_predict(raw), specs(x="string")).inputs["x"].tolist() == [b"\xff"]
+    assert decode_predict(read_body(raw), specs(x="string")).inputs["x"].tolist() == [b"\xff"]
 
 
 def test_shapes_of_rows_columns_scalars_and_nothing() -> None:
@@ -115,10 +115,10 @@ def test_shapes_of_rows_columns_scalars_and_nothing() -> None:
 
 
 def test_a_body_tells_its_signature_and_format() -> None:
-    body = read_predict(b'{"signature_name": "other", "instances": [1]}')
+    body = read_body(b'{"signature_name": "other", "instances": [1]}')
     assert body.signature_name == "other"
     assert decode_predict(body, specs(x="float")).is_row is True
-    body = read_predict(b'{"inputs": [1]}')
+    body = read_body(b'{"inputs": [1]}')
     assert body.signature_name == ""
     assert decode_predict(body, specs(x="float")).is_row is False
 
@@ -267,4 +267,4 @@ def test_numbers_beyond_64_bits_are_doubles() -> None:
 def test_a_request_nested_beyond_reason_is_refused() -> None:
     nested = f"{'[' * 990}{']' * 990}"
     assert "rank 990 is beyond" in problem(f'{{"instances": {nested}}}', x="float")
-    assert "nested too deeply" in problem(f'{{"instances": [{nested}, null]}}', x="string")
+    assert "rank 990 is beyond" in problem(f'{{"instances": [{nested}, null]}}', x="string")

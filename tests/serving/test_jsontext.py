@@ -72,7 +72,7 @@ def test_what_only_rapidjson_takes(body: bytes, value: object) -> None:
         (b'{"a": 1,}', "Missing a name for object member. at offset: 8"),
         (b'{"a": 1 "b": 2}', "Missing a comma or '}' after an object member. at offset: 8"),
         (b"{a: 1}", "Missing a name for object member. at offset: 1"),
-        (b'["a', "Missing a closing quotation mark in string. at offset: 1"),
+        (b'["a', "Missing a closing quotation mark in string. at offset: 3"),
         (b'["a\nb"]', "Invalid encoding in string. at offset: 3"),
         (b'["\\x"]', "Invalid escape character in string. at offset: 2"),
         (b'["\\u12g4"]', "Incorrect hex digit after \\u escape in string. at offset: 2"),
