@@ -1,8 +1,8 @@
 """Requests from JSON to numpy and to tf.Example, as TF Serving's json_tensor.cc does it.
 
-Predict requests come in two formats: row (``instances`` → ``predictions``) and columnar (``inputs`` → ``outputs``). Values
-are taken in bulk where a whole column has one type; anything else goes element by element, which
-also words the errors.
+Predict requests come in two formats: row (``instances`` → ``predictions``) and columnar (``inputs``
+→ ``outputs``). Values are taken in bulk where a whole column has one type; anything else goes
+element by element, which also words the errors.
 """
 
 from __future__ import annotations
@@ -444,9 +444,7 @@ def _feature_kind(name: str, value: Any) -> str:
     if isinstance(value, str) or _is_base64(value):
         return "bytes"
     if value is None or isinstance(value, list | dict):
-        raise invalid(
-            f"Feature: {name} has element with unexpected JSON type: {_type_name(value)}"
-        )
+        raise invalid(f"Feature: {name} has element with unexpected JSON type: {_type_name(value)}")
     # RapidJSON reads an integer beyond 64 bits as a double.
     return "int64" if isinstance(value, int) and -(2**63) <= value < 2**64 else "float"
 

@@ -137,7 +137,7 @@ class UsedVersion:
         """
         needed = self.signature(signature_name).inputs
         if inputs.keys() != needed.keys():
-            raise _input_mismatch(set(inputs), set(needed))
+            raise input_mismatch(set(inputs), set(needed))
         return self.run("Predict", signature_name, inputs)
 
     def run(
@@ -324,7 +324,14 @@ def _load_failure(error: Exception, path: str) -> StatusError:
     return StatusError("UNKNOWN", f"{path} did not load: {type(error).__name__}: {error}")
 
 
-def _input_mismatch(sent: set[str], needed: set[str]) -> StatusError:
+def input_mismatch(sent: set[str], needed: set[str]) -> StatusError:
+    """Returns the error for a request that has other inputs than its signature.
+
+    Args:
+        sent: Names of the inputs in the request.
+        needed: Names of the inputs of the signature.
+    """
+
     def names(group: set[str]) -> str:
         return f"{{{','.join(sorted(group))}}}"
 

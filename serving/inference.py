@@ -124,9 +124,7 @@ def classification(outputs: Mapping[str, np.ndarray], count: int) -> Classificat
         if array.dtype != NUMPY_TYPES[dtype]:
             raise invalid(f"Expected {name} Tensor of DT_{dtype.upper()}. Got: {_type(array)}")
         if array.shape[0] != count:
-            raise invalid(
-                f"Expected {name} output batch size of {count}. Got: {array.shape[0]}"
-            )
+            raise invalid(f"Expected {name} output batch size of {count}. Got: {array.shape[0]}")
         found[name] = array
     if len(found) == 2 and found[_CLASSES].shape[1] != found[_SCORES].shape[1]:
         raise invalid(

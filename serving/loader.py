@@ -36,7 +36,7 @@ def load(path: str) -> SavedModel:
     Raises:
         StatusError: TensorFlow could not load it.
     """
-    tf = _tensorflow()
+    tf = tensorflow()
     session = tf.compat.v1.Session(graph=tf.Graph())
     try:
         with session.graph.as_default():
@@ -86,7 +86,8 @@ def _array(fetched: Any) -> np.ndarray:
     return np.asarray(fetched, dtype=object if isinstance(fetched, bytes) else None)
 
 
-def _tensorflow() -> Any:
+def tensorflow() -> Any:
+    """Returns the package, imported without the lines that it would write meanwhile."""
     # TensorFlow reads the level once, at import. It would write lines to standard error for devices
     # it does not find and for every failed request. Child processes should not inherit the level.
     is_unset = "TF_CPP_MIN_LOG_LEVEL" not in os.environ

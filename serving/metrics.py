@@ -107,9 +107,7 @@ class Metrics:
         return "\n".join(lines) + "\n"
 
 
-def _cell(
-    cells: dict[_Labels, _Histogram], labels: _Labels, limits: Sequence[float]
-) -> _Histogram:
+def _cell(cells: dict[_Labels, _Histogram], labels: _Labels, limits: Sequence[float]) -> _Histogram:
     if labels not in cells:
         cells[labels] = _Histogram(limits)
     return cells[labels]

@@ -26,6 +26,8 @@ from serving.signatures import Servable
 
 DEFAULT_REST_PORT = 8501
 MAX_BODY_BYTES = 64 * 1024 * 1024
+# Threads for gRPC calls that compute nothing: a reload waits for models, reflection for its client.
+_GRPC_WAITING = 8
 
 
 class Server:
@@ -38,8 +40,12 @@ class Server:
         poll_wait_s: Seconds between two looks at ``models.config``.
         max_body_bytes: Largest request body.
         threads: Requests computed at the same time.
+        has_cors: Whether browsers may read answers from pages of anywhere.
+        metrics_path: Path of the metrics, or None for none.
+        grpc_port: TCP port for gRPC, 0 for a free one, or None for no gRPC.
         on_ready: Called once with the server's URL, when it listens and the first round of loading
             has ended.
+        on_grpc: Called with host and port of gRPC when it listens.
         load: Loads the model in a version folder.
     """
 
@@ -52,7 +58,11 @@ class Server:
         poll_wait_s: float = 1.0,
         max_body_bytes: int = MAX_BODY_BYTES,
         threads: int | None = None,
+        has_cors: bool = False,
+        metrics_path: str | None = None,
+        grpc_port: int | None = None,
         on_ready: Callable[[str], None] | None = None,
+        on_grpc: Callable[[str], None] | None = None,
         load: Callable[[str], Servable] = loader.load,
     ) -> None:
         self.plane = DataPlane(load)
@@ -61,7 +71,12 @@ class Server:
         self._poll_wait_s = poll_wait_s
         self._max_body_bytes = max_body_bytes
         self._threads = threads or min(4, os.cpu_count() or 1)
+        self._has_cors = has_cors
+        self._metrics_path = metrics_path
+        self._grpc_port = grpc_port
         self._on_ready = on_ready
+        self._on_grpc = on_grpc
+        self._is_ready = False
         self._uvicorn: Any = None
         self._is_stopped = False
 
@@ -78,12 +93,20 @@ class Server:
         with (
             contextlib.closing(_listening(*self._address)) as listener,
             ThreadPoolExecutor(self._threads, "serving-rest") as executor,
+            self._grpc(),
         ):
             host, port = listener.getsockname()[:2]
-            app = RestApp(self.plane, executor, self._max_body_bytes)
+            app = RestApp(
+                self.plane,
+                executor,
+                self._max_body_bytes,
+                has_cors=self._has_cors,
+                metrics_path=self._metrics_path,
+            )
             settings = uvicorn.Config(
                 app,
                 lifespan="off",
+                ws="none",
                 log_config=None,
                 access_log=False,
                 timeout_keep_alive=60,
@@ -101,6 +124,26 @@ class Server:
             models.join()
         self.plane.close()
 
+    @contextlib.contextmanager
+    def _grpc(self) -> Iterator[None]:
+        if self._grpc_port is None:
+            yield
+            return
+        from serving import grpc
+
+        with grpc.serving(
+            self.plane,
+            self._address[0],
+            self._grpc_port,
+            threads=self._threads + _GRPC_WAITING,
+            max_message_bytes=self._max_body_bytes,
+            is_ready=lambda: self._is_ready and not self._is_stopped,
+            reload=None,
+        ) as address:
+            if self._on_grpc is not None:
+                self._on_grpc(address)
+            yield
+
     def stop(self) -> None:
         """Lets running requests end, then makes `run` return."""
         self._is_stopped = True
@@ -110,6 +153,7 @@ class Server:
 
     def _follow(self, first: Any, url: str) -> None:
         self.follower.apply(first)
+        self._is_ready = True
         if self._on_ready is not None and not self._is_stopped:
             self._on_ready(url)
         self.follower.follow(self._poll_wait_s)

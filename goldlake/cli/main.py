@@ -24,6 +24,7 @@ COMMANDS = {
     "promote": "models",
     "serve": "serving",
     "predict": "serving",
+    "conformance": "conformance",
     "lineage": "review",
     "tensorboard": "review",
     "doctor": "doctor",

@@ -98,7 +98,12 @@ def test_status_and_metadata(plane: DataPlane) -> None:
             400,
             "Malformed request: POST /v1/models/toy.line:PREDICT",
         ),
-        ("GET", "/v1/models/toy.line:predict", 400, "Malformed request: GET /v1/models/toy.line:predict"),
+        (
+            "GET",
+            "/v1/models/toy.line:predict",
+            400,
+            "Malformed request: GET /v1/models/toy.line:predict",
+        ),
         ("POST", "/v1/models/no:predict", 404, "Servable not found for request: Latest(no)"),
         (
             "POST",

@@ -12,10 +12,11 @@ from pathlib import Path
 import msgspec
 
 from goldlake.workflows.check import CheckReport
-from goldlake_core.documents import lakehouse, reports
+from goldlake_core.documents import conformance, lakehouse, reports
 
 COMMANDS: Mapping[str, object] = {
     "check": CheckReport,
+    "conformance": conformance.Conformance,
     "doctor": reports.Findings,
     "export": lakehouse.Exported,
     "ingest": reports.IngestReport,
