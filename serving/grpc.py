@@ -34,14 +34,19 @@ from tensorflow_serving.apis import (  # noqa: E402
     get_model_status_pb2,
     inference_pb2,
     model_management_pb2,
+    model_service_pb2,
     model_service_pb2_grpc,
     predict_pb2,
+    prediction_service_pb2,
     prediction_service_pb2_grpc,
     regression_pb2,
 )
 
 log = logging.getLogger("serving")
-SERVICES = ("tensorflow.serving.ModelService", "tensorflow.serving.PredictionService")
+SERVICES = (
+    model_service_pb2.DESCRIPTOR.services_by_name["ModelService"].full_name,
+    prediction_service_pb2.DESCRIPTOR.services_by_name["PredictionService"].full_name,
+)
 _CLASSIFY, _REGRESS = "tensorflow/serving/classify", "tensorflow/serving/regress"
 _SIGNATURES = "signature_def"
 # Of a message on the wire, as in TF Serving's grpc_status_util.cc.

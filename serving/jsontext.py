@@ -28,6 +28,11 @@ MAX_CONTAINERS = 1_000_000
 MAX_VALUES = 8_000_000
 
 _SPACE = re.compile(r"[ \t\r\n]*")
+# The tokens of a nest, for what is too deep to be built.
+_OPENING = re.compile(
+    r'[ \t\r\n]*(?:\[(?![ \t\r\n]*\])|(\{)[ \t\r\n]*"[^"\\\x00-\x1f]*"[ \t\r\n]*:)'
+)
+_CLOSING = re.compile(r"[ \t\r\n]*([]}])")
 _STRINGS = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 _PLAIN = re.compile(r'[^"\\\x00-\x1f]*')
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(\.[0-9]*)?([eE][+-]?[0-9]*)?")
@@ -184,6 +189,7 @@ class _Reader:
 
     def _opened_or_scalar(self) -> Any:
         """A scalar, an empty container, or `_OPEN` where a first element is to follow."""
+        self._go_deeper()
         character = self._next()
         if character and character in "[{":
             is_object = character == "{"
@@ -204,6 +210,7 @@ class _Reader:
 
     def _next_or_closed(self) -> Any:
         """A container that ends here, or `_OPEN` where another element is to follow."""
+        self._come_up()
         character = self._next()
         is_object = self._is_object[-1]
         if character and character == ("}" if is_object else "]"):
@@ -215,6 +222,22 @@ class _Reader:
         if is_object:
             self._read_key()
         return _OPEN
+
+    def _go_deeper(self) -> None:
+        """Passes over beginnings of containers that are too deep to be built, in few steps each."""
+        kinds = self._is_object
+        while len(kinds) >= MAX_DEPTH and (found := _OPENING.match(self._text, self._at)):
+            kinds.append(found[1] is not None)
+            self._at = found.end()
+
+    def _come_up(self) -> None:
+        """Passes over ends of containers that are too deep to be built."""
+        kinds = self._is_object
+        while len(kinds) > MAX_DEPTH + 1 and (found := _CLOSING.match(self._text, self._at)):
+            if (found[1] == "}") != kinds[-1]:
+                return
+            kinds.pop()
+            self._at = found.end()
 
     def _closed(self) -> Any:
         self._at += 1
@@ -228,7 +251,6 @@ class _Reader:
         depth = len(self._is_object)
         if depth > MAX_DEPTH:
             return
-        # A container of the deepest level stays empty: what it holds was not built.
         if self._is_object[-1]:
             self._items[-1].append((self._keys.pop(), value))
         else:
