@@ -173,7 +173,9 @@ class Store:
         kind = self._pb.ExecutionType(name=type_name)
         execution = self._pb.Execution(last_known_state=_COMPLETE)
         self._set(kind, execution, properties)
-        execution.type_id = self._store.put_execution_type(kind, can_add_fields=True)
+        execution.type_id = self._store.put_execution_type(
+            kind, can_add_fields=True, can_omit_fields=True
+        )
         pairs = [
             (artifact, self._pb.Event(type=_INPUT, artifact_id=artifact.id))
             for artifact in self._store.get_artifacts_by_id(sorted(set(inputs)))
@@ -182,7 +184,9 @@ class Store:
             made = self._pb.Artifact(state=self._pb.Artifact.LIVE)
             made_kind = self._pb.ArtifactType(name=output[0])
             self._set(made_kind, made, output[1])
-            made.type_id = self._store.put_artifact_type(made_kind, can_add_fields=True)
+            made.type_id = self._store.put_artifact_type(
+                made_kind, can_add_fields=True, can_omit_fields=True
+            )
             pairs.append((made, self._pb.Event(type=_OUTPUT)))
         execution_id, _, _ = self._store.put_execution(execution, pairs, [])
         return int(execution_id)

