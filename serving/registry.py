@@ -153,6 +153,14 @@ class Presence:
                 os.close(self._handle)
                 self._handle = None
 
+    def abandon(self) -> None:
+        """Leaves the document for others to settle: it is no longer this process that holds it."""
+        with self._guard:
+            self._is_withdrawn = True
+            if self._handle is not None:
+                os.close(self._handle)
+                self._handle = None
+
     def _hold(self) -> None:
         lock = f"{self._base}.lock"
         if self._handle is not None:

@@ -246,7 +246,7 @@ def _servers(home: Home, url: str | None) -> dict[str, _Server]:
     }
     if url is not None:
         found.setdefault(url.rstrip("/"), _Server(url.rstrip("/"), None))
-    return found
+    return dict(sorted(found.items()))
 
 
 def _wait_loaded(home: Home, begun: Begun, options: Options, on_event: OnEvent) -> None:
@@ -306,7 +306,7 @@ def _confirmed(
     problems = _wait(home, options, look, on_event, waiting, is_overtaken)
     return tuple(
         ServerAnswer(url=url, version=answered.get(url), problem=problem)
-        for url, problem in sorted(problems.items())
+        for url, problem in problems.items()
     )
 
 

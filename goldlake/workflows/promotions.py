@@ -61,26 +61,21 @@ class Ledger:
             kind: Whether a person named the version, or asked for the one before.
             why: The reason for the record, or "".
         """
-        with config.locked(self._path):
-            self._settle_left()
-            current = config.read_or_empty(self._path)
-            attempt = Attempt(
-                id=f"{model}@{version} {uuid.uuid4().hex[:12]}",
-                model=model,
-                version=version,
-                label=label,
-                kind=kind,
-                before=config.served_version(current, model, label),
-                who=_who(),
-                why=why,
-                began_at=now_text(),
-            )
-            begun = Begun(self, attempt, Presence(self._folder))
-            begun.heartbeat()
-            base_path = self._home.path("models", model)
-            config.write(self._path, config.with_version(current, model, version, base_path))
-        begun.loading_since = now_text()
+        attempt = Attempt(
+            id=f"{model}@{version} {uuid.uuid4().hex[:12]}",
+            model=model,
+            version=version,
+            label=label,
+            kind=kind,
+            who=_who(),
+            why=why,
+            began_at=now_text(),
+        )
+        begun = Begun(self, attempt, Presence(self._folder))
         try:
+            with config.locked(self._path):
+                self._settle_left()
+                begun.load(self._home.path("models", model))
             yield begun
         except BaseException as error:
             begun.give_up(error.message if isinstance(error, GoldlakeError) else "")
@@ -161,9 +156,22 @@ class Begun:
     def __init__(self, ledger: Ledger, attempt: Attempt, presence: Presence) -> None:
         self._ledger = ledger
         self._presence = presence
-        self._is_over = False
+        # Before the entry is written, and after its outcome is, nothing is left to settle.
+        self._is_over = True
         self.attempt = attempt
         self.loading_since = ""
+
+    def load(self, base_path: str) -> None:
+        """Does the first phase, under the lock; the entry is there before the version is."""
+        path = self._ledger.path
+        current = config.read_or_empty(path)
+        before = config.served_version(current, self.attempt.model, self.attempt.label)
+        self.attempt = msgspec.structs.replace(self.attempt, before=before)
+        self.heartbeat()
+        self._is_over = False
+        model, version = self.attempt.model, self.attempt.version
+        config.write(path, config.with_version(current, model, version, base_path))
+        self.loading_since = now_text()
 
     def heartbeat(self) -> None:
         """Says that this attempt is still alive to machines that cannot see its lock."""
@@ -183,10 +191,14 @@ class Begun:
         """Takes the version out of ``models.config`` again, unless the label has moved."""
         if self._is_over:
             return
-        with config.locked(self._ledger.path):
-            outcome: Outcome = "failed" if reason else "interrupted"
-            self._ledger.settle(self.attempt, outcome, reason or _INTERRUPTED)
-            self._end()
+        try:
+            with config.locked(self._ledger.path):
+                outcome: Outcome = "failed" if reason else "interrupted"
+                self._ledger.settle(self.attempt, outcome, reason or _INTERRUPTED)
+                self._end()
+        except BaseException:
+            self._presence.abandon()
+            raise
 
     def _end(self) -> None:
         self._is_over = True

@@ -17,7 +17,7 @@ import pytest
 import requests
 
 from goldlake.workflows.promote import Options, promote, rollback
-from goldlake_core.contracts.errors import GoldlakeError, PermanentError, UsageError
+from goldlake_core.contracts.errors import GoldlakeError, PermanentError, StoreError, UsageError
 from goldlake_core.documents.reports import Promotion, ServerAnswer
 from goldlake_core.storage.home import Home
 from goldlake_core.storage.model_versions import push_model
@@ -295,6 +295,30 @@ def test_ctrl_c_takes_the_version_out_again(home: Home, monkeypatch: pytest.Monk
         promote(home, f"{NAME}@2", "stable")
     assert (labels(home), versions(home), left(home)) == ({"stable": 1}, (1,), [])
     assert outcomes(home) == [(1, "promoted"), (2, "interrupted")]
+
+
+def test_what_a_full_disk_leaves_is_settled_by_the_next(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: str, written: ModelsConfig) -> None:
+        raise StoreError(f"Cannot write {path}: No space left on device")
+
+    promote(home, f"{NAME}@1", "stable")
+    for is_there in (False, True):
+        with monkeypatch.context() as patched:
+            if is_there:
+                # The version is in the file already, and cannot be taken out again.
+                wait = "goldlake.workflows.promote._wait_loaded"
+                patched.setattr(wait, lambda *_: patched.setattr(config, "write", full))
+            else:
+                patched.setattr(config, "write", full)
+            with pytest.raises(StoreError, match="No space left on device"):
+                promote(home, f"{NAME}@2", "stable")
+        assert labels(home) == {"stable": 1}
+    assert len(left(home)) == 2
+    [note] = promote(home, f"{NAME}@3", "stable").notes
+    assert note.endswith("was undone")
+    assert (labels(home), versions(home), left(home)) == ({"stable": 3}, (3,), [])
 
 
 def test_what_cannot_be_recorded_is_not_promoted() -> None:
