@@ -52,12 +52,9 @@ _SIGNATURES = "signature_def"
 # Of a message on the wire, as in TF Serving's grpc_status_util.cc.
 _MOST_CHARACTERS = 1024
 _MOST_CALLS = 1000
-_GRACE_S = 10.0
 _STATUS_CODES = {code.value[0]: code for code in grpc.StatusCode}
 _DTYPES = {np.dtype(kind): name for name, kind in NUMPY_TYPES.items()}
 _INTEGERS = ("int8", "uint8", "int16", "uint16", "int32")
-
-Reload = Callable[[str], None]
 
 
 @contextlib.contextmanager
@@ -68,8 +65,9 @@ def serving(
     *,
     threads: int,
     max_message_bytes: int,
+    grace_s: float,
     is_ready: Callable[[], bool],
-    reload: Reload | None,
+    reload: Callable[[str], None],
 ) -> Iterator[str]:
     """A gRPC server for as long as the block runs; calls that run at its end may finish.
 
@@ -79,9 +77,9 @@ def serving(
         port: TCP port; 0 takes a free one.
         threads: Calls computed at the same time.
         max_message_bytes: Largest request.
+        grace_s: Seconds that calls have to end after the block.
         is_ready: Whether the server may get requests; this is its health.
-        reload: Makes a ``models.config`` in text format the one that is followed, or None where
-            that cannot be.
+        reload: Makes a ``models.config`` in text format the one that is followed.
 
     Yields:
         Host and port.
@@ -123,7 +121,7 @@ def serving(
     try:
         yield f"{address}:{bound}"
     finally:
-        server.stop(_GRACE_S).wait()
+        server.stop(grace_s).wait()
         executor.shutdown()
 
 
@@ -235,7 +233,7 @@ class _PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
 
 
 class _ModelService(model_service_pb2_grpc.ModelServiceServicer):  # type: ignore[misc]
-    def __init__(self, plane: DataPlane, reload: Reload | None) -> None:
+    def __init__(self, plane: DataPlane, reload: Callable[[str], None]) -> None:
         self._plane = plane
         self._reload = reload
 
@@ -264,8 +262,6 @@ class _ModelService(model_service_pb2_grpc.ModelServiceServicer):  # type: ignor
                 "ServerModelConfig type not supported by HandleReloadConfigRequest. Only "
                 "ModelConfigList is currently supported"
             )
-        if self._reload is None:
-            raise StatusError("UNIMPLEMENTED", "This server's models.config cannot be changed")
         self._reload(text_format.MessageToString(request.config))
         response = model_management_pb2.ReloadConfigResponse()
         response.status.error_code = CODES["OK"][0]

@@ -24,7 +24,7 @@ DEBUG_CHARACTERS = 256
 # Every level adds a character to the text of a message, so what lies deeper is never printed.
 MAX_DEPTH = 300
 # A list or an object of nothing takes 3 bytes of a body and over 60 in memory.
-MAX_CONTAINERS = 1_000_000
+MAX_CONTAINERS = 600_000
 MAX_VALUES = 8_000_000
 
 _SPACE = re.compile(r"[ \t\r\n]*")

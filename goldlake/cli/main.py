@@ -22,6 +22,7 @@ COMMANDS = {
     "train": "models",
     "models": "models",
     "promote": "models",
+    "rollback": "models",
     "serve": "serving",
     "predict": "serving",
     "conformance": "conformance",

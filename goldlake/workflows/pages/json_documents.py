@@ -26,6 +26,7 @@ COMMANDS: Mapping[str, object] = {
     "promote": reports.Promotion,
     "quarantine": lakehouse.QuarantineView,
     "rebuild": reports.RebuildReport,
+    "rollback": reports.Promotion,
     "run": reports.RunReport,
     "show": reports.RowsView,
     "source": reports.SourceAddress,
