@@ -1,8 +1,8 @@
 """``python -m serving``: the embedded server as a process, for other programs to start.
 
-Once it answers it prints one line of JSON to standard output, ``{"url": …, "port": …, "pid": …}``
-and with gRPC ``"grpc": "HOST:PORT"``, and nothing else; its log (`--log-level`) goes to standard error. It ends with 128 + the signal's
-number.
+Once it answers it prints one line of JSON to standard output, ``{"url": …, "port": …, "pid": …}``,
+with gRPC also ``"grpc": "HOST:PORT"``, and nothing else; its log (`--log-level`) goes to standard
+error. It ends with 128 + the signal's number.
 """
 
 from __future__ import annotations

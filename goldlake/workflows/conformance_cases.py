@@ -563,7 +563,8 @@ def _regress() -> Iterator[Case]:
         "wide",
         some,
         _bad(
-            "Expected output Tensor shape to be either [batch_size] or [batch_size, 1] but got [2,2]"
+            "Expected output Tensor shape to be either [batch_size] or [batch_size, 1] but got "
+            "[2,2]"
         ),
     )
     yield asked(
@@ -602,7 +603,8 @@ def _regress() -> Iterator[Case]:
 
 def _classify() -> Iterator[Case]:
     def asked(name: str, signature: str, expected: Expected) -> Case:
-        body = f'{{"signature_name": "{signature}", "examples": [{{"floats": 0.25}}, {{"floats": 0.5}}]}}'
+        examples = [{"floats": 0.25}, {"floats": 0.5}]
+        body = {"signature_name": signature, "examples": examples}
         return _call(f"classify/{name}", "examples", body, expected, "classify")
 
     both = [[["no", 0.75], ["yes", 0.25]], [["no", 0.5], ["yes", 0.5]]]
@@ -837,7 +839,7 @@ def _metadata() -> Iterator[Case]:
     yield got("version", "/v1/models/line/versions/1/metadata", version("1"))
     yield got("label", "/v1/models/line/labels/stable/metadata", version("1"))
     tensor: Any = {"dtype": "DT_FLOAT", "tensor_shape": {"dim": [], "unknown_rank": True}}
-    signature = {
+    signature: Any = {
         "inputs": {"x": tensor},
         "outputs": {"y": tensor},
         "method_name": "tensorflow/serving/predict",
@@ -845,7 +847,7 @@ def _metadata() -> Iterator[Case]:
     part = {"metadata": {"signature_def": {"signature_def": {"serving_default": signature}}}}
     yield got("signatures", "/v1/models/line/metadata", Expected(200, part=part))
     shape: Any = {"dim": [{"size": "-1", "name": ""}], "unknown_rank": False}
-    inputs = {"inputs": {"inputs": {"dtype": "DT_STRING", "tensor_shape": shape}}}
+    inputs: Any = {"inputs": {"inputs": {"dtype": "DT_STRING", "tensor_shape": shape}}}
     part = {"metadata": {"signature_def": {"signature_def": {"classify": inputs}}}}
     yield got("examples", "/v1/models/examples/metadata", Expected(200, part=part))
     none = "Servable not found for request: "
@@ -899,6 +901,8 @@ def _http() -> Iterator[Case]:
     absent = Expected(200, headers=dict.fromkeys(allowed))
     yield Case("cors/off", "POST", path, _ROWS, absent, _ORIGIN, "no cors")
     prefix = ":tensorflow:serving:"
+    answered = 'model_name="line",API="predict",entrypoint="REST"'
+    ran = 'model_name="line",API="Predict",runtime="TF1"'
     expected = Expected(
         200,
         content_type="text/plain",
@@ -906,9 +910,9 @@ def _http() -> Iterator[Case]:
             f"# TYPE {prefix}request_count counter",
             f'{prefix}request_count{{model_name="line",status="OK"}} ',
             f"# TYPE {prefix}request_latency histogram",
-            f'{prefix}request_latency_bucket{{model_name="line",API="predict",entrypoint="REST",le="10"}} ',
-            f'{prefix}request_latency_count{{model_name="line",API="predict",entrypoint="REST"}} ',
-            f'{prefix}runtime_latency_bucket{{model_name="line",API="Predict",runtime="TF1",le="+Inf"}} ',
+            f'{prefix}request_latency_bucket{{{answered},le="10"}} ',
+            f"{prefix}request_latency_count{{{answered}}} ",
+            f'{prefix}runtime_latency_bucket{{{ran},le="+Inf"}} ',
             f'{prefix}request_example_count_total{{model="examples"}} ',
         ),
     )
