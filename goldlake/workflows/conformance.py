@@ -20,7 +20,7 @@ from serving.client import ServerUnreachable
 
 _TIMEOUT_S = 60.0
 _TOLERANCE = 1e-6
-_MODELS = ("line", "echo", "pair", "constants", "examples")
+MODELS = ("line", "echo", "pair", "constants", "examples")
 _SHOWN_CHARACTERS = 200
 WRITE_MODELS = "goldlake conformance --write-models FOLDER"
 
@@ -50,8 +50,12 @@ def compare(url: str) -> Conformance:
             skipped.append(case.name)
             continue
         asked += 1
-        status, headers, body = server.ask(case)
-        problems = tuple(_problems(case.expected, status, headers, body))
+        body = b""
+        try:
+            status, headers, body = server.ask(case)
+            problems = tuple(_problems(case.expected, status, headers, body))
+        except ServerUnreachable as error:
+            problems = (error.problem,)
         if problems:
             differences.append(
                 Difference(
@@ -142,13 +146,13 @@ class _Server:
 
     def require_models(self) -> None:
         """Raises UsageError where the models are not all served."""
-        for name in _MODELS:
+        for name in MODELS:
             look = Case("", "GET", f"/v1/models/{name}", b"", Expected(200))
             status, _, _ = self.ask(look)
             if status != 200:
                 raise UsageError(
                     f"{self._url} does not serve the model {name!r} of the cases",
-                    valid=f"a server of {', '.join(_MODELS)}",
+                    valid=f"a server of {', '.join(MODELS)}",
                     hint=WRITE_MODELS,
                 )
 

@@ -14,6 +14,7 @@ import requests
 
 from goldlake.workflows import conformance
 from goldlake.workflows.conformance_cases import cases
+from goldlake_core.contracts.errors import UsageError
 from serving import config
 
 pytestmark = pytest.mark.tfx
@@ -42,11 +43,14 @@ class Running:
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    from tfx_pipeline import conformance_models
+
     folder = tmp_path_factory.mktemp("conformance")
-    written = conformance.write_models(str(folder / "models"))
+    conformance_models.write(folder / "models")
+    models_config = folder / "models" / "models.config"
     monitoring = folder / "monitoring.config"
     monitoring.write_text("prometheus_config { enable: true }")
-    command = [sys.executable, "-m", "serving", "--model-config-file", written.models_config]
+    command = [sys.executable, "-m", "serving", "--model-config-file", str(models_config)]
     command += ["--rest-port", "0", "--grpc-port", "0", "--cors"]
     command += ["--model-config-file-poll-wait-seconds", "0.1"]
     process = subprocess.Popen(
@@ -54,7 +58,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     )
     try:
         assert process.stdout is not None
-        running = Running(json.loads(process.stdout.readline()), Path(written.models_config))
+        running = Running(json.loads(process.stdout.readline()), models_config)
         yield running
         running.channel.close()
     finally:
@@ -330,3 +334,12 @@ def test_a_reload_by_grpc_writes_the_file_that_is_followed(server: Running) -> N
     request.config.Clear()
     text_format.Parse(before, request.config)
     reload(request)
+
+
+@pytest.mark.long
+def test_the_command_writes_models_that_a_server_serves(tmp_path: Path) -> None:
+    written = conformance.write_models(str(tmp_path / "models"))
+    names = [model.name for model in config.read(written.models_config).models]
+    assert sorted(names) == sorted(conformance.MODELS)
+    with pytest.raises(UsageError, match="holds something"):
+        conformance.write_models(written.folder)
