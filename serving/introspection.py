@@ -66,13 +66,14 @@ def health_handler(is_ready: Callable[[], bool], services: Sequence[str]) -> Any
     return grpc.method_handlers_generic_handler(f"{_HEALTH}.Health", {"Check": method})
 
 
-def reflection_handlers(services: Sequence[str]) -> list[Any]:
+def reflection_handlers(services: Sequence[str], pool: Any) -> list[Any]:
     """Returns the handlers of server reflection, of both versions of its protocol.
 
     Args:
-        services: Full names of the services to tell of; health and reflection join them.
+        services: Full names of the services to tell of; that of health joins them.
+        pool: Descriptor pool with what the default one lacks.
     """
-    pools = [descriptor_pool.Default(), _health_pool().pool]
+    pools = [descriptor_pool.Default(), _health_pool().pool, pool]
     return [
         _reflection_handler(package, pools, sorted({*services, f"{_HEALTH}.Health"}))
         for package in _REFLECTION
