@@ -1,4 +1,4 @@
-"""TF Serving's gRPC services on the embedded server's models, with the stubs of its own package.
+"""TF Serving's gRPC services on the embedded server, with the stubs of the package that clients use.
 
 Imports TensorFlow and gRPC: nothing imports this module before a gRPC port is asked for.
 """
@@ -101,7 +101,7 @@ def serving(
         host: Address to listen at.
         port: TCP port; 0 takes a free one.
         threads: Calls computed at the same time.
-        max_message_bytes: Largest request.
+        max_message_bytes: Most bytes that a request may have.
         grace_s: Seconds that calls have to end after the block.
         is_ready: Whether the server may get requests; this is its health.
         reload: Makes a ``models.config`` in text format the one that is followed.
@@ -157,7 +157,7 @@ def _services_pool() -> Any:
     """A pool with the files of the services, for reflection.
 
     The package's modules of these files were generated for protobuf 3 and cannot be imported
-    beside later releases. The messages have modules of their own, which can.
+    beside later releases. The modules of the messages can.
     """
     pool = descriptor_pool.DescriptorPool()
     added: set[str] = set()
@@ -408,7 +408,7 @@ def _refuse_other_inputs(signature: Signature, inputs: Any) -> None:
 
 
 def _array(alias: str, tensor: Any, spec: TensorSpec, max_values: int) -> np.ndarray:
-    # One value may stand for a whole tensor, whose size only its shape tells.
+    # The size of a tensor may be far larger than its message, which gives one value for all.
     sizes = [dim.size for dim in tensor.tensor_shape.dim]
     if min(sizes, default=0) < 0 or math.prod(sizes) > max_values:
         raise invalid(f"tensor parsing error: {alias} has the shape {sizes}")

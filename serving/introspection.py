@@ -1,4 +1,4 @@
-"""gRPC's health and reflection services, without packages of their own for each protobuf release.
+"""gRPC's health and reflection services, without packages that go with one protobuf release each.
 
 Health answers ``Check``. A ``Watch`` would hold a thread for as long as a client likes, and the
 protocol lets a server do without it.

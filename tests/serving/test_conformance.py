@@ -13,9 +13,9 @@ import pytest
 import requests
 
 from goldlake.workflows import conformance
-from goldlake.workflows.conformance_cases import cases
 from goldlake_core.contracts.errors import UsageError
 from serving import config
+from serving.conformance_cases import cases
 
 pytestmark = pytest.mark.tfx
 
