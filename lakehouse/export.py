@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import posixpath
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -63,7 +63,7 @@ class _Source:
 
 
 def export(
-    spark: SparkSession,
+    session: Callable[[], SparkSession],
     usecase: UseCase,
     model: Model,
     home: Home,
@@ -77,7 +77,7 @@ def export(
     An export that is damaged is written again; its manifest comes out the same.
 
     Args:
-        spark: The Spark session.
+        session: Gives a Spark session. It is called only where an export has to be written.
         usecase: The use case.
         model: One of its models.
         home: Where tables are read and the export is written.
@@ -95,11 +95,11 @@ def export(
     """
     resource = f"the exports of {usecase.name}.{model.name} in {home.root}"
     with FileLock(home.export(usecase.name, f"{model.name}.lock"), resource, work="export"):
-        return _export(spark, usecase, model, home, emit, version, out)
+        return _export(session, usecase, model, home, emit, version, out)
 
 
 def _export(
-    spark: SparkSession,
+    session: Callable[[], SparkSession],
     usecase: UseCase,
     model: Model,
     home: Home,
@@ -116,7 +116,7 @@ def _export(
     if damage:
         emit("info", f"export: {name}: {damage}; it is written again")
     if not is_reused:
-        _write(spark, source, home, target, emit)
+        _write(session(), source, home, target, emit)
     data = read_bytes(home.fs, posixpath.join(target, MANIFEST))
     if data is None:
         raise StoreError(f"The export {target} lost its manifest while it was read")

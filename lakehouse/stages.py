@@ -80,7 +80,7 @@ def export_stage(request: ExportRequest, emit: Emit) -> Exported:
     sections = ("source", f"gold.{model.table}", f"model.{model.name}.export")
     require_same_contract(request, usecase, *sections)
     return export.export(
-        session.spark_session(),
+        session.spark_session,
         usecase,
         model,
         home,
