@@ -1,0 +1,160 @@
+"""What the plan of a build function shows: which rows meet, and calls that differ each time.
+
+Spark analyzes a build's plan before a row is read. The plan cannot see into Python: functions that
+run per row, and values that a build computes beforehand, are left to the sampled rebuild of
+`lakehouse.gold`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+_AGGREGATES = "org.apache.spark.sql.catalyst.expressions.aggregate."
+# Spark counts these as deterministic, because they do not change within a query.
+_CURRENT = frozenset(
+    {"CurrentDate", "CurrentTime", "CurrentTimestamp", "CurrentUser", "LocalTimestamp", "Now"}
+)
+_CUTS = frozenset({"GlobalLimit", "LocalLimit", "Offset", "Sample", "Tail"})
+_PYTHON = ("PythonUDF", "PythonUDAF", "InPandas", "InArrow", "LogicalRDD", "PythonUDTF")
+
+
+def unstable_calls(rows: DataFrame) -> list[str]:
+    """Names of the functions in a plan that give another value each time, such as ``rand``.
+
+    An aggregate that depends on the order of rows, such as ``first``, is not one: over ordered rows
+    it gives one value.
+    """
+    found = {
+        name
+        for node in _nodes(_analyzed(rows))
+        for expression in _each(node.expressions())
+        for name in _unstable(expression)
+    }
+    return sorted(found)
+
+
+def runs_python(rows: DataFrame) -> bool:
+    """Whether a plan has parts that Spark cannot see into."""
+    text = _analyzed(rows).toString()
+    return any(word in text for word in _PYTHON)
+
+
+def meeting(rows: DataFrame, silver: DataFrame, units: Sequence[Sequence[str]]) -> str | None:
+    """The first step of a plan that brings silver rows of several units together.
+
+    Args:
+        rows: What a build function returned.
+        silver: The frame that it was given.
+        units: Lists of silver columns. A step is allowed whose rows agree in all columns of one of
+            them.
+
+    Returns:
+        The step in words, such as ``a window over kind``, or None.
+    """
+    plan, sources = _analyzed(rows), list(_each(_analyzed(silver).collectLeaves()))
+    leaves = [
+        leaf
+        for leaf in _each(plan.collectLeaves())
+        if any(leaf.sameResult(source) for source in sources)
+    ]
+    columns = {
+        attribute.exprId().id(): attribute.name()
+        for leaf in leaves
+        for attribute in _each(leaf.output())
+    }
+    of_silver = {leaf.hashCode() for leaf in leaves}
+    for node in _nodes(plan):
+        found = _step(node, columns, of_silver)
+        if found is None:
+            continue
+        words, together = found
+        if not any(set(unit) <= together for unit in units):
+            return words
+    return None
+
+
+def _analyzed(rows: DataFrame) -> Any:
+    return rows._jdf.queryExecution().analyzed()
+
+
+def _each(items: Any) -> Iterator[Any]:
+    """The items of a Scala sequence."""
+    return (items.apply(index) for index in range(items.size()))
+
+
+def _nodes(plan: Any) -> Iterator[Any]:
+    """A plan and all below it, plans of subqueries included."""
+    yield plan
+    for below in (plan.children(), plan.subqueries()):
+        for child in _each(below):
+            yield from _nodes(child)
+
+
+def _unstable(expression: Any) -> Iterator[str]:
+    children = list(_each(expression.children()))
+    kind = expression.getClass().getName()
+    is_source = not expression.deterministic() and all(c.deterministic() for c in children)
+    if kind.rpartition(".")[2] in _CURRENT or is_source and not kind.startswith(_AGGREGATES):
+        yield expression.prettyName()
+    for child in children:
+        yield from _unstable(child)
+
+
+def _step(node: Any, columns: dict[int, str], of_silver: set[int]) -> tuple[str, set[str]] | None:
+    """A step that brings silver rows together, in words, and the columns in which they agree."""
+    name = node.nodeName()
+    children = [child for child in _each(node.children()) if _holds(child, of_silver)]
+    if not children:
+        return None
+    if name == "Window":
+        return _over("a window", node.partitionSpec(), columns)
+    if name == "Aggregate":
+        return _over("an aggregation", node.groupingExpressions(), columns)
+    if name == "Deduplicate":
+        return _over("dropped duplicates", node.keys(), columns)
+    if name == "Distinct":
+        return _over("distinct rows", children[0].output(), columns)
+    if name in _CUTS:
+        return f"a part of the rows ({name})", set()
+    if len(children) > 1 and name != "Union":
+        condition = node.condition() if name == "Join" else None
+        together = (
+            set(_equal(condition.get(), columns)) if condition and condition.isDefined() else set()
+        )
+        return f"silver joined with itself over {_listed(together)}", together
+    return None
+
+
+def _holds(plan: Any, of_silver: set[int]) -> bool:
+    return any(leaf.hashCode() in of_silver for leaf in _each(plan.collectLeaves()))
+
+
+def _over(what: str, expressions: Any, columns: dict[int, str]) -> tuple[str, set[str]]:
+    together = set(filter(None, (_column(each, columns) for each in _each(expressions))))
+    return f"{what} over {_listed(together)}", together
+
+
+def _listed(names: set[str]) -> str:
+    return ", ".join(sorted(names)) or "all rows"
+
+
+def _column(expression: Any, columns: dict[int, str]) -> str | None:
+    """The silver column that an expression is, unchanged, or None."""
+    is_column = expression.getClass().getSimpleName() == "AttributeReference"
+    return columns.get(expression.exprId().id()) if is_column else None
+
+
+def _equal(condition: Any, columns: dict[int, str]) -> Iterator[str]:
+    """The silver columns that a join compares with themselves."""
+    name = condition.getClass().getSimpleName()
+    if name == "And":
+        yield from _equal(condition.left(), columns)
+        yield from _equal(condition.right(), columns)
+    elif name in ("EqualTo", "EqualNullSafe"):
+        left, right = (_column(side, columns) for side in (condition.left(), condition.right()))
+        if left is not None and left == right:
+            yield left
