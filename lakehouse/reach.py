@@ -8,7 +8,7 @@ run per row, and values that a build computes beforehand, are left to the sample
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -19,6 +19,9 @@ _CURRENT = frozenset(
     {"CurrentDate", "CurrentTime", "CurrentTimestamp", "CurrentUser", "LocalTimestamp", "Now"}
 )
 _CUTS = frozenset({"GlobalLimit", "LocalLimit", "Offset", "Sample", "Tail"})
+_Step: TypeAlias = tuple[str, set[str]]
+"""What brings rows together, in words, and the silver columns in which they agree."""
+
 _PYTHON = ("PythonUDF", "PythonUDAF", "InPandas", "InArrow", "LogicalRDD", "PythonUDTF")
 
 
@@ -55,23 +58,13 @@ def meeting(rows: DataFrame, silver: DataFrame, units: Sequence[Sequence[str]]) 
     Returns:
         The step in words, such as ``a window over kind``, or None.
     """
-    plan, sources = _analyzed(rows), list(_each(_analyzed(silver).collectLeaves()))
-    leaves = [
-        leaf
-        for leaf in _each(plan.collectLeaves())
-        if any(leaf.sameResult(source) for source in sources)
-    ]
-    columns = {
-        attribute.exprId().id(): attribute.name()
-        for leaf in leaves
-        for attribute in _each(leaf.output())
-    }
-    of_silver = {leaf.hashCode() for leaf in leaves}
-    for node in _nodes(plan):
-        found = _step(node, columns, of_silver)
-        if found is None:
-            continue
-        words, together = found
+    plan = _analyzed(rows)
+    sources = list(_each(_analyzed(silver).collectLeaves()))
+    columns: dict[int, str] = {}
+    for leaf in _each(plan.collectLeaves()):
+        if any(leaf.sameResult(source) for source in sources):
+            columns |= {each.exprId().id(): each.name() for each in _each(leaf.output())}
+    for words, together in _steps(plan, columns)[1]:
         if not any(set(unit) <= together for unit in units):
             return words
     return None
@@ -104,12 +97,21 @@ def _unstable(expression: Any) -> Iterator[str]:
         yield from _unstable(child)
 
 
-def _step(node: Any, columns: dict[int, str], of_silver: set[int]) -> tuple[str, set[str]] | None:
-    """A step that brings silver rows together, in words, and the columns in which they agree."""
-    name = node.nodeName()
-    children = [child for child in _each(node.children()) if _holds(child, of_silver)]
+def _steps(node: Any, columns: dict[int, str]) -> tuple[bool, list[_Step]]:
+    """Whether a plan reads silver, and its steps that bring silver rows together, in order."""
+    children = list(_each(node.children()))
     if not children:
-        return None
+        return any(each.exprId().id() in columns for each in _each(node.output())), []
+    below = [_steps(child, columns) for child in children]
+    found = [step for _, steps in below for step in steps]
+    number = sum(is_silver for is_silver, _ in below)
+    step = _step(node, number, columns) if number else None
+    return number > 0, [*found, step] if step else found
+
+
+def _step(node: Any, number: int, columns: dict[int, str]) -> _Step | None:
+    """What a node with so many children that read silver does to their rows."""
+    name = node.nodeName()
     if name == "Window":
         return _over("a window", node.partitionSpec(), columns)
     if name == "Aggregate":
@@ -117,23 +119,18 @@ def _step(node: Any, columns: dict[int, str], of_silver: set[int]) -> tuple[str,
     if name == "Deduplicate":
         return _over("dropped duplicates", node.keys(), columns)
     if name == "Distinct":
-        return _over("distinct rows", children[0].output(), columns)
+        return _over("distinct rows", node.output(), columns)
     if name in _CUTS:
         return f"a part of the rows ({name})", set()
-    if len(children) > 1 and name != "Union":
+    if number > 1 and name != "Union":
         condition = node.condition() if name == "Join" else None
-        together = (
-            set(_equal(condition.get(), columns)) if condition and condition.isDefined() else set()
-        )
+        is_given = condition is not None and condition.isDefined()
+        together = set(_equal(condition.get(), columns)) if condition and is_given else set()
         return f"silver joined with itself over {_listed(together)}", together
     return None
 
 
-def _holds(plan: Any, of_silver: set[int]) -> bool:
-    return any(leaf.hashCode() in of_silver for leaf in _each(plan.collectLeaves()))
-
-
-def _over(what: str, expressions: Any, columns: dict[int, str]) -> tuple[str, set[str]]:
+def _over(what: str, expressions: Any, columns: dict[int, str]) -> _Step:
     together = set(filter(None, (_column(each, columns) for each in _each(expressions))))
     return f"{what} over {_listed(together)}", together
 

@@ -40,8 +40,8 @@ def test_a_share_above_the_limit_stops_before_silver_changes(
     page = land(home, plain, "two", many)
     words = (
         rf"7 of 60 records \(11\.7%\) would be rejected \(ward\.range 7\), such as {page}:9 "
-        r"\(ward\.range\) \{\"id\": \"18\".*; nothing was refined\. Valid: silver\.most_rejected of "
-        r"chicago_crime: at most 5\.0%\. Next: .*the same command with --accept-rejected"
+        r"\(ward\.range\) \{\"id\": \"18\".*; nothing was refined\. Valid: silver\.most_rejected "
+        r"of chicago_crime: at most 5\.0%\. Next: .*the same command with --accept-rejected"
     )
     for _ in range(2):  # the same records have the same answer
         with pytest.raises(GateRefused, match=words) as caught:
