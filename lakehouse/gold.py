@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, time, timedelta, timezone, tzinfo
 from functools import reduce
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 SILVER_VERSION = "silver_version"
 CHANGE = "_change_type"
+_IS_ASKED = "_is_asked"
 # Rows of the batch, and rows that it does not touch, of which the sampled rebuild is made.
 SAMPLED_ROWS, SAMPLED_CELLS, SAMPLED_UNITS = 100, 10, 5
 
@@ -224,15 +226,19 @@ class _Step:
 
     def whole(self) -> DataFrame:
         """The table as all of silver makes it."""
-        return self._declared(self._build(self._silver()))
+        return self._made_of(self._silver())
+
+    def _made_of(self, silver: DataFrame) -> DataFrame:
+        return self._declared(self._build(silver))
 
     def rebuild(self) -> bool:
         rows = self.whole()
-        self._require_lawful(rows)
+        calls = self._require_lawful(rows)
         again = self.whole()
-        if not rows.sameSemantics(again) or reach.runs_python(rows):
+        if calls.has_python or not rows.sameSemantics(again):
             keys = rows.select(*self._key).limit(SAMPLED_ROWS).collect()
-            self._require_same(*(each.where(self._box(keys)) for each in (again, rows)))
+            if keys:
+                self._require_same(*(each.where(self._box(keys)) for each in (again, rows)))
         self._require_unique(rows)
         delta.overwrite(rows, self.spec, asdict(self.basis))
         return True
@@ -344,23 +350,24 @@ class _Step:
         is_held = reduce(lambda one, other: one & other, same)
         return rows.join(gold, is_held & ~rows[delta.DELETED], "left_anti")
 
-    def _require_lawful(self, built: DataFrame) -> None:
-        """Checks the plan of a build of all of silver.
+    def _require_lawful(self, built: DataFrame) -> reach.Calls:
+        """Checks the plan of a build of all of silver, and returns what it calls.
 
         Raises:
             PermanentError: It calls a function that differs each time, or it brings rows together
                 that the contract does not put into one unit.
         """
-        calls = reach.unstable_calls(built)
-        if calls:
+        calls = reach.calls(built)
+        if calls.unstable:
+            listed = ", ".join(calls.unstable)
             raise PermanentError(
-                f"{self.table.build} of {self.spec.id} calls {', '.join(calls)}, which gives "
+                f"{self.table.build} of {self.spec.id} calls {listed}, which gives "
                 "another value each time: a row made again would differ from the one that is there",
                 valid="functions of the silver row's own values",
                 hint=f"correct {self.table.build}",
             )
         if self.table.mode != "rows":
-            return
+            return calls
         units = [self.table.key]
         if specs.is_reaching(self.table):
             units.append(self.table.reach)
@@ -370,6 +377,7 @@ class _Step:
             raise self._beyond(
                 f"{self.table.build} of {self.spec.id} looks further than {declared}: it has {step}"
             )
+        return calls
 
     def _require_unique(self, rows: DataFrame) -> None:
         from pyspark.sql import functions as F
@@ -397,42 +405,63 @@ class _Step:
         """
         if not is_judged:
             self._require_lawful(self.whole())
-        keys, wanted = self._sample(feed, rows)
-        if not keys:
-            return
-        inside = self._box(keys)
-        gold = delta.read(self.spark, self.spec.uri).where(inside)
-        kept = gold.join(rows.select(*self._key), list(self.table.key), "left_anti")
-        made = rows.where(inside & ~rows[delta.DELETED]).drop(delta.DELETED)
-        self._require_same(wanted.where(inside), kept.unionByName(made))
+        with self._sampled(feed) as sampled:
+            keys = self._asked(rows, sampled)
+            if not keys:
+                return
+            inside = self._box(keys)
+            wanted = self.whole() if sampled is None else self._made_of(sampled.drop(_IS_ASKED))
+            gold = delta.read(self.spark, self.spec.uri).where(inside)
+            kept = gold.join(rows.select(*self._key), list(self.table.key), "left_anti")
+            made = rows.where(inside & ~rows[delta.DELETED]).drop(delta.DELETED)
+            self._require_same(wanted.where(inside), kept.unionByName(made))
 
-    def _sample(self, feed: DataFrame, rows: DataFrame) -> tuple[list[Row], DataFrame]:
-        """Keys, and rows among which a rebuild makes those of the keys.
+    @contextmanager
+    def _sampled(self, feed: DataFrame) -> Iterator[DataFrame | None]:
+        """Silver rows of which a build makes the same gold rows as of all of silver.
 
-        A build that keeps to its reach makes the same rows of a few silver rows as of all, so that
-        the sample does not grow with silver: it has rows that the batch changed, what they reach,
-        and others.
+        A build that keeps to its reach does, so that the sample does not grow with silver: it has
+        rows that the batch changed or that its changes reach, and others. Those that are compared
+        are marked. In mode ``aggregate`` there is none.
         """
-        changed = last_changes(feed, self.usecase.silver.key)
+        from pyspark.sql import functions as F
+
         if self.table.mode != "rows":
-            gold = DeltaLog(self.spec.uri).snapshot()
-            others = rebuilt.sampled(self.spark, gold, self.table.key, SAMPLED_CELLS)
-            some = [each.select(*self._key).limit(SAMPLED_CELLS) for each in (rows, others)]
-            return [key for each in some for key in each.collect()], self.whole()
-        silver_key = self.usecase.silver.key
-        others = rebuilt.sampled(self.spark, self.silver, silver_key, SAMPLED_ROWS)
-        others = others.select(*self._columns)
-        if specs.is_reaching(self.table):
-            near = self._near(feed).limit(SAMPLED_UNITS)
-            own = self._reached(near, is_wide=True)
-            asked = self._reached(near, is_wide=False).limit(SAMPLED_ROWS)
-            keys = asked.select(*self._key).collect()
+            yield None
+            return
+        key = list(self.usecase.silver.key)
+        is_reaching = specs.is_reaching(self.table)
+        others = rebuilt.sampled(self.spark, self.silver, key, SAMPLED_ROWS)
+        others = others.select(*self._columns, F.lit(not is_reaching).alias(_IS_ASKED))
+        # Persisted, because a limit may pick other rows each time.
+        near = self._near(feed).limit(SAMPLED_UNITS).persist()
+        if is_reaching:
+            asked = self._reached(near, is_wide=False).limit(SAMPLED_ROWS).select(*self._key)
+            asked = asked.withColumn(_IS_ASKED, F.lit(True))
+            own = self._reached(near, is_wide=True).join(F.broadcast(asked), key, "left")
+            own = own.select(*self._columns, F.coalesce(_IS_ASKED, F.lit(False)).alias(_IS_ASKED))
+            taken = own
         else:
-            own = self._present(changed).limit(SAMPLED_ROWS)
-            others = others.join(changed.select(*self._key), list(silver_key), "left_anti")
-            keys = own.unionByName(others).select(*self._key).collect()
-        others = others.join(own.select(*self._key), list(silver_key), "left_anti")
-        return keys, self._declared(self._build(own.unionByName(others)))
+            taken = last_changes(feed, self.usecase.silver.key)
+            own = self._present(taken).limit(SAMPLED_ROWS).withColumn(_IS_ASKED, F.lit(True))
+        others = others.join(taken.select(*self._key), key, "left_anti")
+        sampled = own.unionByName(others).persist()
+        try:
+            yield sampled
+        finally:
+            sampled.unpersist()
+            near.unpersist()
+
+    def _asked(self, rows: DataFrame, sampled: DataFrame | None) -> list[Row]:
+        """The keys that are compared."""
+        from pyspark.sql import functions as F
+
+        if sampled is not None:
+            return sampled.where(F.col(_IS_ASKED)).select(*self._key).collect()
+        gold = DeltaLog(self.spec.uri).snapshot()
+        others = rebuilt.sampled(self.spark, gold, self.table.key, SAMPLED_CELLS)
+        some = [each.select(*self._key).limit(SAMPLED_CELLS) for each in (rows, others)]
+        return [key for each in some for key in each.collect()]
 
     def _require_same(self, wanted: DataFrame, found: DataFrame) -> None:
         wrong = rebuilt.differences(wanted, found, self.spec, self.table.key)

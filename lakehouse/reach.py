@@ -8,6 +8,7 @@ run per row, and values that a build computes beforehand, are left to the sample
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
@@ -22,28 +23,35 @@ _CUTS = frozenset({"GlobalLimit", "LocalLimit", "Offset", "Sample", "Tail"})
 _Step: TypeAlias = tuple[str, set[str]]
 """What brings rows together, in words, and the silver columns in which they agree."""
 
-_PYTHON = ("PythonUDF", "PythonUDAF", "InPandas", "InArrow", "LogicalRDD", "PythonUDTF")
+_PYTHON = ("PythonUDF", "PythonUDAF", "PythonUDTF", "InPandas", "InArrow", "LogicalRDD")
 
 
-def unstable_calls(rows: DataFrame) -> list[str]:
-    """Names of the functions in a plan that give another value each time, such as ``rand``.
+@dataclass(frozen=True)
+class Calls:
+    """What a plan calls.
 
-    An aggregate that depends on the order of rows, such as ``first``, is not one: over ordered rows
-    it gives one value.
+    Attributes:
+        unstable: Names of the functions that give another value each time, such as ``rand``. An
+            aggregate that depends on the order of rows, such as ``first``, is not one: over ordered
+            rows it gives one value.
+        has_python: Whether parts of the plan are Python, which Spark cannot see into.
     """
-    found = {
-        name
-        for node in _nodes(_analyzed(rows))
-        for expression in _each(node.expressions())
-        for name in _unstable(expression)
-    }
-    return sorted(found)
+
+    unstable: tuple[str, ...]
+    has_python: bool
 
 
-def runs_python(rows: DataFrame) -> bool:
-    """Whether a plan has parts that Spark cannot see into."""
-    text = _analyzed(rows).toString()
-    return any(word in text for word in _PYTHON)
+def calls(rows: DataFrame) -> Calls:
+    """Looks for calls that a plan alone does not decide."""
+    unstable, has_python = set(), False
+    for node in _nodes(_analyzed(rows)):
+        has_python |= any(word in node.nodeName() for word in _PYTHON)
+        for expression in _each(node.expressions()):
+            for kind, name, is_unstable in _walked(expression):
+                has_python |= kind in _PYTHON
+                if is_unstable:
+                    unstable.add(name)
+    return Calls(tuple(sorted(unstable)), has_python)
 
 
 def meeting(rows: DataFrame, silver: DataFrame, units: Sequence[Sequence[str]]) -> str | None:
@@ -87,14 +95,17 @@ def _nodes(plan: Any) -> Iterator[Any]:
             yield from _nodes(child)
 
 
-def _unstable(expression: Any) -> Iterator[str]:
+def _walked(expression: Any) -> Iterator[tuple[str, str, bool]]:
+    """Kind and name of an expression and of all below it, and whether it differs each time."""
     children = list(_each(expression.children()))
     kind = expression.getClass().getName()
-    is_source = not expression.deterministic() and all(c.deterministic() for c in children)
-    if kind.rpartition(".")[2] in _CURRENT or is_source and not kind.startswith(_AGGREGATES):
-        yield expression.prettyName()
+    short = kind.rpartition(".")[2]
+    is_unstable = short in _CURRENT
+    if not expression.deterministic() and not kind.startswith(_AGGREGATES):
+        is_unstable |= all(child.deterministic() for child in children)
+    yield short, expression.prettyName(), is_unstable
     for child in children:
-        yield from _unstable(child)
+        yield from _walked(child)
 
 
 def _steps(node: Any, columns: dict[int, str]) -> tuple[bool, list[_Step]]:
