@@ -11,7 +11,7 @@ import functools
 import os
 import re
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -51,11 +51,12 @@ _BROKEN_RULE = re.compile(
 )
 _TWICE = re.compile(r"MULTIPLE_SOURCE_ROW_MATCHING_TARGET_ROW")
 _NO_LOG = re.compile(
-    r"DELTA_(\w*LOG\w*|TRUNCATED\w*|STATE_RECOVER\w*|VERSIONS_NOT_CONTIGUOUS|\w*CHECKPOINT\w*)"
+    r"DELTA_(LOG_FILE_NOT_FOUND|TRUNCATED_TRANSACTION_LOG|STATE_RECOVER|VERSIONS_NOT_CONTIGUOUS|"
+    r"MISSING_COMMIT|\w*CHECKPOINT)"
 )
 _BAD_FILE = re.compile(
-    r"is not a Parquet file|FAILED_READ_FILE|FileNotFoundException|does not exist|"
-    r"Could not read footer|ParquetDecodingException|EOFException|CorruptStat|"
+    r"is not a Parquet file|FAILED_READ_FILE|FileNotFoundException|PATH_NOT_FOUND|"
+    r"(File|Path) \S+ does not exist|Could not read footer|ParquetDecodingException|EOFException|"
     r"can not read class org.apache.parquet|Expected magic number"
 )
 _FRAME = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\d+), in (?P<function>\S+)')
@@ -63,6 +64,7 @@ _JAVA_CLASS = re.compile(r"^(?:[a-z_][\w$]*\.)+[A-Z][\w$]*: ")
 _CODE = re.compile(r"^\[[A-Z_0-9.]+\] ")
 _CAUSES = 20
 _AGAIN = "the same command again"
+_UNCHANGED = "what was there before is unchanged"
 
 
 def translated(stage: StageFunction) -> StageFunction:
@@ -95,23 +97,23 @@ def told(error: Exception, home: Home, folder: Path | None) -> GoldlakeError | N
         folder: The use case's folder, for errors that its functions raise, or None.
     """
     messages = [str(error), *_java_messages(error)]
-    text = unquote("\n".join([type(error).__name__, *messages]))
-    is_foreign = _is_spark(error)
-    if is_foreign or isinstance(error, OSError):
-        of_system = _of_system(text, error, home)
-        if of_system:
-            return of_system
-    if is_foreign:
-        of_table = _of_table(text, error, home)
-        if of_table:
-            return of_table
-    of_function = _of_function(error, messages, folder)
-    if of_function or not is_foreign:
-        return of_function
+    if not _is_spark(error):
+        of_function = _of_function(error, folder)
+        return of_function or (_of_machine(error, home) if isinstance(error, OSError) else None)
+    lines = [line for text in messages for line in text.splitlines()]
+    # Names of exceptions in Java's stack are no messages.
+    said = [line for line in lines if not line.lstrip().startswith("at ")]
+    text = unquote("\n".join([type(error).__name__, *said]))
     place = _table(text, error, home)
-    return PermanentError(
-        f"Spark failed{f' at {place}' if place else ''}: {_last_words(messages)}",
-        hint="the log has all that Spark said",
+    return (
+        _of_spark(text, home)
+        or _of_worker(messages, folder)
+        or _of_table(text, place or "a table", home)
+        or _of_function(error, folder)
+        or PermanentError(
+            f"Spark failed{f' at {place}' if place else ''}: {_last_words(messages)}",
+            hint="the log has all that Spark said",
+        )
     )
 
 
@@ -142,40 +144,60 @@ def _java_messages(error: BaseException) -> Iterator[str]:
             java = java.getCause()
 
 
-def _of_system(text: str, error: Exception, home: Home) -> GoldlakeError | None:
+def _of_machine(error: OSError, home: Home) -> GoldlakeError | None:
+    """Disk and permissions, outside of Spark."""
+    place = error.filename or home.root
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return _full(place)
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return _not_allowed(place)
+    if error.errno == errno.ENOENT and re.search(r"bin/(java|spark-submit)$", str(place)):
+        return _no_java()
+    return None
+
+
+def _of_spark(text: str, home: Home) -> GoldlakeError | None:
     """Disk, permissions, memory, and the Java process."""
-    number = error.errno if isinstance(error, OSError) else None
-    place = _path(text, home) or home.root
-    unchanged = "what was there before is unchanged"
-    if _FULL.search(text) or number in (errno.ENOSPC, errno.EDQUOT):
-        return StoreError(
-            f"The disk is full: Spark could not write {place}; {unchanged}",
-            hint=f"make room there and in the folder for temporary files, then {_AGAIN}",
-        )
+    if _FULL.search(text):
+        return _full(_path(text, home) or home.root)
     if _MEMORY.search(text):
         return PermanentError(
             "Spark ran out of memory",
             valid="more memory in GOLDLAKE_SPARK_MEMORY, such as 6g",
             hint=f"GOLDLAKE_SPARK_MEMORY=6g and {_AGAIN}",
         )
-    if _NO_JAVA.search(text) or (isinstance(error, FileNotFoundError) and "java" in text):
-        return PermanentError("Java did not start, and Spark needs it", hint="goldlake doctor")
+    if _NO_JAVA.search(text):
+        return _no_java()
     if _JAVA_DIED.search(text):
         return RetryableError(
-            f"Spark's Java process ended in the middle (killed, or out of memory); {unchanged}",
+            f"Spark's Java process ended in the middle (killed, or out of memory); {_UNCHANGED}",
             hint=f"{_AGAIN}; GOLDLAKE_SPARK_MEMORY limits its memory",
         )
-    if _READ_ONLY.search(text) or number in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return StoreError(
-            f"Spark may not read or write {place}; {unchanged}",
-            hint=f"correct the permissions of {home.root}, then {_AGAIN}",
-        )
+    if _READ_ONLY.search(text):
+        return _not_allowed(_path(text, home) or home.root)
     return None
 
 
-def _of_table(text: str, error: Exception, home: Home) -> GoldlakeError | None:
+def _full(place: str) -> StoreError:
+    return StoreError(
+        f"The disk is full: {place} could not be written; {_UNCHANGED}",
+        hint=f"make room there and in the folder for temporary files, then {_AGAIN}",
+    )
+
+
+def _not_allowed(place: str) -> StoreError:
+    return StoreError(
+        f"{place} may not be read or written; {_UNCHANGED}",
+        hint=f"correct its permissions, then {_AGAIN}",
+    )
+
+
+def _no_java() -> PermanentError:
+    return PermanentError("Java did not start, and Spark needs it", hint="goldlake doctor")
+
+
+def _of_table(text: str, table: str, home: Home) -> GoldlakeError | None:
     """Rules, other writers, and damaged files of a table."""
-    table = _table(text, error, home) or "a table"
     usecase = table.partition(".")[0] if "." in table else "USECASE"
     if _CONCURRENT.search(text):
         return RetryableError(
@@ -211,43 +233,41 @@ def _of_table(text: str, error: Exception, home: Home) -> GoldlakeError | None:
     return None
 
 
-def _of_function(
-    error: Exception, messages: list[str], folder: Path | None
-) -> GoldlakeError | None:
-    """What a function of the use case raised, by file and line, here or in a worker of Spark."""
-    if folder is None:
-        return None
-    frames = [
-        (frame.filename, frame.lineno, frame.name)
-        for frame in traceback.extract_tb(error.__traceback__)
-    ]
-    workers = [match.groups() for text in messages for match in _FRAME.finditer(text)]
-    for where, is_worker in ((workers, True), (frames, False)):
-        inside = [each for each in where if Path(each[0]).resolve().is_relative_to(folder)]
-        if not inside:
-            continue
-        file, line, function = inside[-1]
-        what = _worker_words(messages) if is_worker else _words_of(error)
-        return PermanentError(
-            f"{function} in {file}:{line} failed: {what}", hint=f"correct {Path(file).name}"
-        )
+def _of_worker(messages: list[str], folder: Path | None) -> GoldlakeError | None:
+    """What a function of the use case raised in a worker of Spark, by file and line."""
+    for text in messages:
+        frames = [match.groups() for match in _FRAME.finditer(text)]
+        where = _place(frames, folder)
+        if where:
+            after = text[[*_FRAME.finditer(text)][-1].end() :].splitlines()
+            raised = (line.strip() for line in after if re.match(r"[A-Za-z_][\w.]*(:|$)", line))
+            return _failed(where, next(raised, "it did not say why"))
     return None
 
 
-def _words_of(error: Exception) -> str:
-    first = _first_line(str(error))
-    return first if _is_spark(error) else f"{type(error).__name__}: {first}"
+def _of_function(error: Exception, folder: Path | None) -> GoldlakeError | None:
+    """What a function of the use case raised, by file and line."""
+    frames = [(f.filename, f.lineno, f.name) for f in traceback.extract_tb(error.__traceback__)]
+    where = _place(frames, folder)
+    if not where:
+        return None
+    first = _first_line(str(error)) or "it did not say why"
+    return _failed(where, first if _is_spark(error) else f"{type(error).__name__}: {first}")
 
 
-def _worker_words(messages: list[str]) -> str:
-    """The last line of a Python traceback that Spark passes on."""
-    for text in messages:
-        lines = [line for line in text.splitlines() if line.strip()]
-        starts = [i for i, line in enumerate(lines) if _FRAME.search(line)]
-        for line in lines[starts[-1] + 1 :] if starts else ():
-            if re.match(r"[A-Za-z_][\w.]*(Error|Exception|Warning)?(:|$)", line):
-                return line.strip()
-    return _last_words(messages)
+def _place(frames: Sequence[tuple[Any, ...]], folder: Path | None) -> tuple[Any, ...] | None:
+    """File, line and function of the innermost frame that lies in a folder."""
+    if folder is None:
+        return None
+    inside = [each for each in frames if Path(each[0]).resolve().is_relative_to(folder.resolve())]
+    return inside[-1] if inside else None
+
+
+def _failed(where: tuple[Any, ...], what: str) -> PermanentError:
+    file, line, function = where
+    return PermanentError(
+        f"{function} in {file}:{line} failed: {what}", hint=f"correct {Path(file).name}"
+    )
 
 
 def _last_words(messages: list[str]) -> str:

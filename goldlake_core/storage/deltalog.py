@@ -274,7 +274,7 @@ class DeltaLog:
         name = _TABLE.search(self.uri)
         again = f", or make the table again: goldlake rebuild {name['usecase']}" if name else ""
         return StoreError(
-            f"{path}, an entry of the log of a table, {problem}",
+            f"{path}, a part of a table, {problem}",
             hint=f"restore the file from a copy of the home{again}",
         )
 
@@ -325,10 +325,14 @@ class DeltaLog:
         schema = pa.schema([(name, types[name]) for name in columns or types])
         tables = [schema.empty_table()]
         for data_file in snapshot.files:
-            with self.fs.open(posixpath.join(self._root, data_file.path), "rb") as file:
-                parquet = pq.ParquetFile(file)
-                present = [n for n in schema.names if n in parquet.schema_arrow.names]
-                part = parquet.read(columns=present)
+            path = posixpath.join(self._root, data_file.path)
+            try:
+                with self.fs.open(path, "rb") as file:
+                    parquet = pq.ParquetFile(file)
+                    present = [n for n in schema.names if n in parquet.schema_arrow.names]
+                    part = parquet.read(columns=present)
+            except (pa.ArrowException, OSError) as error:
+                raise self._damaged(path, f"is damaged or missing: {error}") from error
             here = dict(data_file.partition)
             arrays = [
                 part[name].cast(types[name])

@@ -129,7 +129,7 @@ def test_a_damaged_log_is_named_and_a_rebuild_mends_it(own: Home, folder: Path, 
     entry = _newest_entry(_uris(own, folder)[table])
     entry.write_bytes(entry.read_bytes()[:40])
     told = refused(own, folder)
-    assert f"{entry}, an entry of the log of a table, is damaged: " in told
+    assert f"{entry}, a part of a table, is damaged: " in told
     assert told.endswith("make the table again: goldlake rebuild chicago_crime")
     refine(own, folder, rebuild=True)
     assert _audited(own, folder) is None
@@ -232,7 +232,7 @@ def test_two_writers_of_one_table(spark: Any, own: Home, folder: Path) -> None:
     ("error", "kind", "words"),
     [
         (OSError(errno.ENOSPC, "No space left on device"), StoreError, "The disk is full"),
-        (OSError(errno.EROFS, "Read-only file system"), StoreError, "may not read or write"),
+        (OSError(errno.EROFS, "Read-only file system"), StoreError, "may not be read or written"),
         (ConnectionRefusedError(errno.ECONNREFUSED, "Connection refused"), None, ""),
         (ValueError("goldlake's own mistake"), None, ""),
     ],

@@ -148,7 +148,7 @@ def test_a_damaged_entry_is_named(
     log = DeltaLog(str(place))
     with pytest.raises(StoreError) as caught:
         log.snapshot()
-    assert caught.value.problem.startswith(f"{entry}, an entry of the log of a table, {problem}")
+    assert caught.value.problem.startswith(f"{entry}, a part of a table, {problem}")
     assert str(caught.value.hint).endswith("make the table again: goldlake rebuild bikes")
 
 
