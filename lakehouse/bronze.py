@@ -68,6 +68,17 @@ def _groups(pages: Sequence[PageEntry]) -> Iterator[Sequence[PageEntry]]:
         yield pages[start : start + PAGES_PER_COMMIT]
 
 
+def require_pages(usecase: UseCase, home: Home) -> None:
+    """Compares every landed page with its manifest line. Read-only.
+
+    Raises:
+        StoreError: A page is missing or is not the one that was landed.
+    """
+    zone = specs.landing(usecase, home)
+    for page in zone.manifest():
+        _require_as_landed(zone, page)
+
+
 def _require_as_landed(zone: LandingZone, page: PageEntry) -> None:
     """Raises StoreError unless the page's file holds the records that its manifest line says."""
     lines = zone.read_page(page)

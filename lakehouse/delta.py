@@ -90,7 +90,8 @@ def append(
         writer = writer.option("txnAppId", txn.app).option("txnVersion", str(txn.version))
     if metadata:
         writer = writer.option("userMetadata", json.dumps(metadata))
-    writer.save(uri)
+    with _about(uri):
+        writer.save(uri)
 
 
 def merge(
@@ -134,7 +135,7 @@ def merge(
         confs["spark.databricks.delta.write.txnVersion"] = str(txn.version)
     if metadata:
         confs["spark.databricks.delta.commitInfo.userMetadata"] = json.dumps(metadata)
-    with _session_confs(spark, confs):
+    with _session_confs(spark, confs), _about(uri):
         merging.execute()
 
 
@@ -156,7 +157,8 @@ def overwrite(rows: DataFrame, spec: TableSpec, metadata: CommitMetadata) -> Non
     changed = constraint_changes(spec, snapshot.properties)
     for name in changed["drop"]:
         spark.sql(f"ALTER TABLE {_sql(spec.uri)} DROP CONSTRAINT {quoted(name)}")
-    writer.save(spec.uri)
+    with _about(spec.uri):
+        writer.save(spec.uri)
     add_constraints(spark, spec, changed["add"])
     set_comments(spark, spec)
     set_properties(spark, spec)
@@ -208,6 +210,16 @@ def set_properties(spark: SparkSession, spec: TableSpec) -> None:
     if differing:
         pairs = ", ".join(f"{literal(k)} = {literal(v)}" for k, v in differing.items())
         spark.sql(f"ALTER TABLE {_sql(spec.uri)} SET TBLPROPERTIES ({pairs})")
+
+
+@contextmanager
+def _about(uri: str) -> Iterator[None]:
+    """Notes on what Spark raises which table was written: its messages often do not say."""
+    try:
+        yield
+    except Exception as error:
+        error.about = uri  # type: ignore[attr-defined]
+        raise
 
 
 @contextmanager

@@ -8,9 +8,11 @@ that was interrupted between the two is taken up where it ended.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import reduce
 from typing import TYPE_CHECKING
 
+from goldlake_core.contracts.errors import GateRefused
 from goldlake_core.contracts.sections import Silver, UseCase
 from goldlake_core.contracts.sql_rules import quoted
 from goldlake_core.documents.lakehouse import Fates
@@ -19,7 +21,8 @@ from goldlake_core.storage.deltalog import DeltaLog
 from goldlake_core.storage.home import Home
 from goldlake_core.storage.landing import PageEntry
 from lakehouse import account, commits, delta, fates, specs
-from lakehouse.commits import BronzeCommit, SilverCommit, VersionsCommit
+from lakehouse.account import NAMED
+from lakehouse.commits import NO_RECORDS, BronzeCommit, SilverCommit, VersionsCommit
 from lakehouse.parsing import parsed
 from lakehouse.sources.plugins import source_kind
 from lakehouse.specs import (
@@ -29,6 +32,7 @@ from lakehouse.specs import (
     KIND,
     KNOWN_FROM,
     LINE,
+    REASONS,
     RECORD_HASH,
     SEQUENCE,
     SOURCE_UPDATED,
@@ -39,17 +43,40 @@ if TYPE_CHECKING:
 
 # About a million records of 700 characters each.
 RECORDS_PER_COMMIT = 1_000_000
+# So many rejected records never stop a run: of three records, one is no share.
+ALWAYS_ACCEPTED = 5
+EXAMPLES, SHOWN = 3, 200
 
 
 def refine(
-    spark: SparkSession, usecase: UseCase, home: Home, epoch: int, run_id: str, emit: Emit
+    spark: SparkSession,
+    usecase: UseCase,
+    home: Home,
+    epoch: int,
+    run_id: str,
+    emit: Emit,
+    *,
+    is_current: bool = True,
+    accept_rejected: bool = False,
 ) -> list[VersionsCommit]:
     """Brings the tables of an epoch up to bronze. Writes; idempotent.
+
+    Args:
+        spark: The Spark session.
+        usecase: The use case.
+        home: Where everything is kept.
+        epoch: Number of the epoch.
+        run_id: The run that refines.
+        emit: Takes the progress.
+        is_current: Whether the epoch answers. Of one that does not yet, all records count for the
+            share of rejected records, whichever run decided them.
+        accept_rejected: Whether any share of rejected records is accepted.
 
     Returns:
         The commits of the table of versions that this call made.
 
     Raises:
+        GateRefused: More records would be rejected than the contract accepts; nothing was written.
         StoreError: A record of a page is lost, doubled or changed in bronze; nothing of its batch
             was written.
     """
@@ -62,8 +89,14 @@ def refine(
     bronze = commits.newest(specs.bronze(usecase, home).uri, BronzeCommit)
     pages = _pages(spark, usecase, home, done.through, bronze.through)
     made = []
-    for group in _groups(pages):
-        done = step.commit(group, done)
+    groups = list(_groups(pages))
+    gate = None if accept_rejected else _Gate(step, NO_RECORDS if is_current else done.totals)
+    if gate and len(groups) > 1:
+        # All of the run is counted before any of it is written.
+        gate.require_all(pages)
+        gate = None
+    for group in groups:
+        done = step.commit(group, done, gate)
         step.derive()
         made.append(done)
         told = ", ".join(
@@ -101,6 +134,65 @@ def _groups(pages: Sequence[PageEntry]) -> Iterator[list[PageEntry]]:
         yield group
 
 
+@dataclass(frozen=True)
+class _Gate:
+    """Stops a run that would reject too many records.
+
+    Attributes:
+        step: The step that decides.
+        before: The records that count besides those of the run.
+    """
+
+    step: _Step
+    before: Fates
+
+    def require_all(self, pages: list[PageEntry]) -> None:
+        """Parses the records of all pages and checks them; raises GateRefused."""
+        from pyspark.sql import functions as F
+
+        rejected = self.step.parsed(pages).where(F.size(REASONS) > 0)
+        self.require(rejected, sum(page.rows for page in pages), rejected.count())
+
+    def require(self, rejected: DataFrame, landed: int, number: int) -> None:
+        """Checks the share of rejected records.
+
+        Args:
+            rejected: The rejected records of the run.
+            landed: Number of records of the run.
+            number: Number of the rejected ones.
+
+        Raises:
+            GateRefused: It is above the contract's limit.
+        """
+        landed, number = landed + self.before.landed, number + self.before.quarantined
+        limit = self.step.contract.most_rejected
+        if number <= max(ALWAYS_ACCEPTED, limit * landed):
+            return
+        reasons = account.reasons(rejected)
+        listed = ", ".join(f"{code} {count:,}" for code, count in list(reasons.items())[:NAMED])
+        raise GateRefused(
+            f"{number:,} of {landed:,} records ({number / landed:.1%}) would be rejected "
+            f"({listed}), such as {'; '.join(self._examples(rejected))}; nothing was refined",
+            valid=f"silver.most_rejected of {self.step.usecase.name}: at most {limit:.1%}",
+            hint="correct the contract or the source, or raise silver.most_rejected, or the same "
+            "command with --accept-rejected",
+        )
+
+    def _examples(self, rejected: DataFrame) -> list[str]:
+        from pyspark.sql import functions as F
+
+        some = (
+            rejected.select(FILE, LINE, SEQUENCE, REASONS).orderBy(SEQUENCE, LINE).limit(EXAMPLES)
+        )
+        bronze = delta.read(self.step.spark, self.step.bronze.uri)
+        found = some.join(
+            bronze.select("file", "line", F.substring("value", 1, SHOWN).alias("value")),
+            (F.col(FILE) == F.col("file")) & (F.col(LINE) == F.col("line")),
+        )
+        rows = found.orderBy(SEQUENCE, LINE).collect()
+        return [f"{r[FILE]}:{r[LINE]} ({', '.join(r[REASONS])}) {r['value']}" for r in rows]
+
+
 class _Step:
     """The two writes of a batch, for one epoch."""
 
@@ -115,12 +207,19 @@ class _Step:
         self.silver = specs.silver(usecase, home, epoch)
         self.run_id = run_id
 
-    def commit(self, pages: list[PageEntry], before: VersionsCommit) -> VersionsCommit:
+    def commit(
+        self, pages: list[PageEntry], before: VersionsCommit, gate: _Gate | None
+    ) -> VersionsCommit:
         """Decides the records of some pages and appends them to the table of versions."""
+        from pyspark.sql import functions as F
+
         batch = self._decided(pages).persist()
         try:
             counted = account.of_batch(batch)
             account.require_whole(self.usecase.name, pages, counted.pages)
+            if gate:
+                rejected = batch.where(F.col(FATE) == "quarantined")
+                gate.require(rejected, counted.fates.landed, counted.fates.quarantined)
             made = VersionsCommit(
                 through=pages[-1].sequence,
                 run_id=self.run_id,
@@ -136,14 +235,15 @@ class _Step:
             batch.unpersist()
         return made
 
-    def _decided(self, pages: list[PageEntry]) -> DataFrame:
+    def parsed(self, pages: list[PageEntry]) -> DataFrame:
+        """The records of some pages, typed, with reasons and without fates."""
         from pyspark.sql import functions as F
 
         bronze = delta.read(self.spark, self.bronze.uri).where(
             F.col("sequence").between(pages[0].sequence, pages[-1].sequence)
         )
         updated = source_kind(self.usecase.source.kind).updated_field
-        rows = (
+        return (
             parsed(bronze, self.contract, updated)
             .withColumnsRenamed(
                 {"sequence": SEQUENCE, "line": LINE, "file": FILE, "landed_at": KNOWN_FROM}
@@ -151,6 +251,11 @@ class _Step:
             .withColumn(RECORD_HASH, F.xxhash64(LINE, "value"))
             .drop("value")
         )
+
+    def _decided(self, pages: list[PageEntry]) -> DataFrame:
+        from pyspark.sql import functions as F
+
+        rows = self.parsed(pages)
         deletions = delta.read(self.spark, self.versions.uri).where(F.col(KIND) == "deleted")
         known = delta.read(self.spark, self.silver.uri)
         decision = fates.decided(rows, known, deletions, self.contract)

@@ -26,8 +26,9 @@ from goldlake_core.stages import Emit, StageFunction, require_same_contract
 from goldlake_core.storage.deltalog import DeltaLog
 from goldlake_core.storage.home import Home
 from goldlake_core.storage.locks import StoreLock
-from lakehouse import audit, bronze, commits, epochs, export, gold, session, silver, specs
+from lakehouse import audit, bronze, commits, epochs, export, gold, mending, session, silver, specs
 from lakehouse.commits import VersionsCommit
+from lakehouse.translate import translated
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -60,7 +61,15 @@ def refine_stage(request: RefineRequest, emit: Emit) -> Refined:
         emit("progress", "starting Spark")
         started = time.monotonic()
         spark = session.spark_session(rows=landed)
-        result = refine(spark, usecase, home, request.run_id, emit, is_rebuild=request.rebuild)
+        result = refine(
+            spark,
+            usecase,
+            home,
+            request.run_id,
+            emit,
+            is_rebuild=request.rebuild,
+            accept_rejected=request.accept_rejected,
+        )
     session_s = round(time.monotonic() - started - sum(result.seconds.values()), 3)
     return msgspec.structs.replace(result, seconds={**result.seconds, "session": session_s})
 
@@ -123,6 +132,7 @@ def refine(
     emit: Emit,
     *,
     is_rebuild: bool = False,
+    accept_rejected: bool = False,
 ) -> Refined:
     """Brings bronze, silver and gold up to the landing zone and checks the account. Idempotent.
 
@@ -133,6 +143,8 @@ def refine(
         What became of the records of this run's batches, and what the tables hold now.
 
     Raises:
+        GateRefused: More records would be rejected than the contract accepts; silver and gold are
+            as they were.
         StoreError: A record is lost, doubled or changed.
     """
     seconds: dict[str, float] = {}
@@ -141,11 +153,22 @@ def refine(
         emit("info", f"{usecase.name}: nothing has been landed yet")
         none = Totals(**msgspec.structs.asdict(commits.NO_RECORDS), silver=0)
         return _result(run_id, [], none, {}, seconds)
+    if is_rebuild:
+        mending.set_aside_damaged(spark, usecase, home, run_id, emit)
     with _timed(seconds, "bronze"):
         bronze.ingest(spark, usecase, home, run_id, emit)
     with _timed(seconds, "silver"):
         epochs.begin(usecase, home, plan, run_id)
-        made = silver.refine(spark, usecase, home, plan.epoch, run_id, emit)
+        made = silver.refine(
+            spark,
+            usecase,
+            home,
+            plan.epoch,
+            run_id,
+            emit,
+            is_current=plan.is_current,
+            accept_rejected=accept_rejected,
+        )
     with _timed(seconds, "audit"):
         totals = audit.check(spark, usecase, home, plan.epoch, emit)
     epochs.make_current(usecase, home, plan.epoch)
@@ -206,8 +229,8 @@ def _timed(seconds: dict[str, float], step: str) -> Iterator[None]:
 
 
 STAGES: dict[Stage, StageFunction] = {
-    "land": land_stage,
-    "refine": refine_stage,
-    "audit": audit_stage,
-    "export": export_stage,
+    "land": translated(land_stage),
+    "refine": translated(refine_stage),
+    "audit": translated(audit_stage),
+    "export": translated(export_stage),
 }

@@ -54,9 +54,11 @@ class RefineRequest(Request, frozen=True, kw_only=True):
 
     Attributes:
         rebuild: Whether silver and gold are made again from bronze, as a new epoch.
+        accept_rejected: Whether any share of rejected records is accepted.
     """
 
     rebuild: bool = False
+    accept_rejected: bool = False
 
 
 class AuditRequest(Request, frozen=True, kw_only=True):

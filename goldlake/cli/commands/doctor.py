@@ -21,7 +21,7 @@ def doctor(deep: bool, home: str | None, as_json: bool) -> None:
     """Say what this machine lacks, and the command that fixes it (exit code 3 if anything).
 
     With --deep the tables of the home are read whole: landed pages, bronze, versions and silver
-    have to agree record by record.
+    have to agree record by record, and gold has to equal a rebuild.
     """
     from goldlake.cli import account
     from goldlake.cli.progress import Progress
