@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 SILVER_VERSION = "silver_version"
+# In a commit that changed no row: the version that the rows have had since.
+ROWS_OF = "rows_of"
 CHANGE = "_change_type"
 
 

@@ -20,13 +20,26 @@ from goldlake_core.documents.stages import (
     ExportRequest,
     LandRequest,
     RefineRequest,
+    RestoreRequest,
     Stage,
 )
 from goldlake_core.stages import Emit, StageFunction, require_same_contract
 from goldlake_core.storage.deltalog import DeltaLog
 from goldlake_core.storage.home import Home
 from goldlake_core.storage.locks import StoreLock
-from lakehouse import audit, bronze, commits, epochs, export, gold, session, silver, specs
+from lakehouse import (
+    audit,
+    bronze,
+    commits,
+    epochs,
+    export,
+    gold,
+    maintain,
+    restore,
+    session,
+    silver,
+    specs,
+)
 from lakehouse.commits import VersionsCommit
 
 if TYPE_CHECKING:
@@ -115,6 +128,26 @@ def audit_stage(request: AuditRequest, emit: Emit) -> Audited:
     return Audited(usecase=usecase.name, problem=None)
 
 
+def restore_stage(request: RestoreRequest, emit: Emit) -> Refined:
+    """Goes back, or forward again, to what had been landed by a run or an instant.
+
+    Killed before `restore.write`, nothing has changed; afterwards, the same command and every
+    refinement complete it.
+
+    Raises:
+        UsageError: There is no such run, or the contract changed since the run began.
+    """
+    usecase, home = load_usecase(request.usecase), Home.at(request.home)
+    require_same_contract(request, usecase, "source", "silver", "gold.")
+    with StoreLock(home, usecase.name):
+        zone = specs.landing(usecase, home)
+        planned = restore.plan(zone, request.to)
+        emit("progress", "starting Spark")
+        spark = session.spark_session(rows=sum(page.rows for page in planned.pages))
+        restore.write(zone, planned, request.run_id)
+        return refine(spark, usecase, home, request.run_id, emit)
+
+
 def refine(
     spark: SparkSession,
     usecase: UseCase,
@@ -142,6 +175,8 @@ def refine(
         none = Totals(**msgspec.structs.asdict(commits.NO_RECORDS), silver=0)
         return _result(run_id, [], none, {}, seconds)
     with _timed(seconds, "bronze"):
+        silver.follow(spark, usecase, home, plan.epoch, run_id)
+        bronze.follow(spark, usecase, home, run_id)
         bronze.ingest(spark, usecase, home, run_id, emit)
     with _timed(seconds, "silver"):
         epochs.begin(usecase, home, plan, run_id)
@@ -209,5 +244,7 @@ STAGES: dict[Stage, StageFunction] = {
     "land": land_stage,
     "refine": refine_stage,
     "audit": audit_stage,
+    "maintain": maintain.maintain_stage,
+    "restore": restore_stage,
     "export": export_stage,
 }
