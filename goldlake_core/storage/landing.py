@@ -347,8 +347,11 @@ class LandingZone:
 
     def page_sizes(self) -> dict[str, int]:
         """Sizes of the finished pages by name, those in packs too."""
-        sizes = {name: size for pack in self._packs().values() for name, (_, size) in pack.items()}
-        return {**sizes, **self.loose_sizes()}
+        return {**self.packed(), **self.loose_sizes()}
+
+    def packed(self) -> dict[str, int]:
+        """Sizes of the pages in packs by name."""
+        return {name: size for pack in self._packs().values() for name, (_, size) in pack.items()}
 
     def loose_sizes(self) -> dict[str, int]:
         """Sizes of the finished files in the pages folder by name; one listing."""
@@ -385,6 +388,11 @@ class LandingZone:
         )
         for entry in entries:
             self.remove_loose(entry.name)
+
+    def unfinished_packs(self) -> list[str]:
+        """Names of packs that nothing reads: packing or unpacking them was interrupted."""
+        names = list_names(self.fs, self.path("packs"))
+        return [n for n in names if n.endswith(PAGE_SUFFIX) and f"{n}.json" not in names]
 
     def remove_loose(self, name: str) -> None:
         """Removes the file of a page that a pack holds, where it is there."""
