@@ -143,7 +143,7 @@ class Upkeep:
         snapshot = DeltaLog(spec.uri).snapshot()
         small = maintain.small_files(snapshot)
         if small:
-            part.steps.append(Step(f"{small} small files become larger ones", None))
+            part.steps.append(Step(f"{counted(small, 'small file')} become larger ones", None))
         if maintain.lagging(self.usecase, self.home, spec):
             part.steps.append(Step("it names the version of silver that it holds", None))
         why = maintain.needed(self.usecase, self.home, spec)
@@ -152,12 +152,13 @@ class Upkeep:
             return part
         old = old_versions.unused(spec.uri, self.before)
         if old:
-            text = f"{len(old)} files of versions before {utc_text(self.before, 'seconds')} go"
+            limit = utc_text(self.before, "seconds")
+            text = f"{counted(len(old), 'file')} of versions before {limit} go"
             part.steps.append(Step(text, None, len(old), sum(f.size for f in old)))
         first = maintain.first_needed(self.usecase, self.home, spec)
         log = old_versions.old_log(spec.uri, self.before, first)
         if log:
-            text = f"{len(log)} entries of its log go"
+            text = f"{counted(len(log), 'file')} of its log go"
             part.steps.append(self._removal(text, log))
         return part
 
@@ -172,12 +173,12 @@ class Upkeep:
                 for name in packed:
                     zone.remove_loose(name)
 
-            text = f"{len(packed)} pages that packs hold go"
+            text = f"{counted(len(packed), 'page')} that packs hold go"
             part.steps.append(Step(text, act, len(packed), sum(loose[name] for name in packed)))
         if unfinished := zone.unfinished_packs():
             paths = [zone.path("packs", name) for name in unfinished]
             files = [old_versions.OldFile(path, self.home.fs.size(path)) for path in paths]
-            part.steps.append(self._removal(f"{len(files)} unfinished packs go", files))
+            part.steps.append(self._removal(f"{counted(len(files), 'unfinished pack')} go", files))
         for group in self._groups(zone, loose.keys() - set(packed)):
             text = f"{len(group)} small pages become one pack, {group[0].sequence} to "
             part.steps.append(
@@ -213,9 +214,13 @@ class Upkeep:
             paths = [posixpath.join(folder, name) for name in pages]
             # Their lines stay: bronze may hold their records, and their numbers stay taken.
             files = [old_versions.OldFile(path, self.home.fs.size(path)) for path in paths]
-            part.steps.append(self._removal(f"{len(pages)} pages that were set aside go", files))
+            part.steps.append(
+                self._removal(f"{counted(len(pages), 'page')} that were set aside go", files)
+            )
         elif pages:
-            text = f"{len(pages)} pages were set aside and stay; --drop-aside removes them"
+            text = (
+                f"{counted(len(pages), 'page')} set aside; --drop-aside removes what was set aside"
+            )
             part.steps.append(Step(text, _nothing))
         return part
 
@@ -303,7 +308,7 @@ class Upkeep:
                     if self.home.fs.exists(folder):
                         self.home.fs.rm(folder, recursive=True)
 
-            text = f"documents and logs of {len(old)} runs go"
+            text = f"documents and logs of {counted(len(old), 'run')} go"
             part.steps.append(Step(text, act, len(sizes), sum(sizes)))
         return part
 
@@ -330,7 +335,7 @@ class Upkeep:
     def _modified(self, folder: str) -> datetime:
         """When the newest file of a folder was written."""
         times = [self.home.fs.modified(path) for path in self.home.fs.find(folder)]
-        return max(times, default=datetime.fromtimestamp(0, timezone.utc))
+        return max(times) if times else self.home.fs.modified(folder)
 
     def _removal(self, text: str, files: Sequence[old_versions.OldFile]) -> Step:
         def act() -> None:
@@ -346,6 +351,11 @@ class Upkeep:
 
 class _Request(msgspec.Struct):
     usecase: str = ""
+
+
+def counted(number: int, word: str) -> str:
+    """A number of things, such as ``2 files``."""
+    return f"{number:,} {word}{'' if number == 1 else 's'}"
 
 
 def _nothing() -> None:

@@ -69,16 +69,15 @@ def _print_maintained(document: MaintainReport) -> None:
     rows = [
         (
             part.part.removeprefix(f"{document.usecase}."),
-            f"{part.files_before:,}",
-            f"{part.files_after:,}",
-            f"{part.bytes_before / _MIB:,.1f}",
-            f"{part.bytes_after / _MIB:,.1f} MiB",
+            f"{part.files_before:,} files",
+            f"to {part.files_after:,}",
+            f"{part.bytes_before / _MIB:,.1f} MiB",
+            f"to {part.bytes_after / _MIB:,.1f}",
         )
         for part in document.parts
         if part.files_before or part.files_after
     ]
-    heading = ("part", "files", "after", "MiB", "after")
-    say_all(aligned([heading, *rows], "lrrrr", width))
+    say_all(aligned(rows, "lrrrr", width))
     for part in document.parts:
         for sentence in part.done:
             say_wrapped(f"  {part.part.removeprefix(f'{document.usecase}.')}: {sentence}")
@@ -90,24 +89,26 @@ def _print_maintained(document: MaintainReport) -> None:
     say_all(aligned(cells, "lll", width))
     for pin in document.pinned:
         labels = f" ({', '.join(pin.labels)})" if pin.labels else ""
-        say_wrapped(f"Kept: export {pin.export_id}, of {', '.join(pin.models)}{labels}")
+        say_wrapped(f"Kept: export {pin.export_id} of {', '.join(pin.models)}{labels}")
 
 
 def _print_restored(document: RestoreReport) -> None:
+    from goldlake.workflows.upkeep import counted
+
     is_done = not document.leaving_pages and not document.coming_pages
     if is_done:
         say(f"{document.usecase} stands there already: {document.records:,} records count")
         return
     verb = "would count" if document.dry_run else "count"
-    pages, records = document.pages, document.records
-    say((f"{document.usecase}: {records:,} records in {pages:,} pages {verb}", "bold"))
+    held = f"{counted(document.records, 'record')} in {counted(document.pages, 'page')}"
+    say((f"{document.usecase}: {held} {verb}", "bold"))
     pairs = (
         ("no more", document.leaving_records, document.leaving_pages),
         ("again", document.coming_records, document.coming_pages),
     )
     for word, number, of_pages in pairs:
         if of_pages:
-            say(f"  {number:,} records in {of_pages:,} pages {verb} {word}")
+            say(f"  {counted(number, 'record')} in {counted(of_pages, 'page')} {verb} {word}")
     for model in document.models:
         say(f"  {model} learned from rows that leave; it is not touched")
     if document.refine is not None:
