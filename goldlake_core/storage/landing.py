@@ -329,6 +329,13 @@ class LandingZone:
         newer.sort(key=lambda entry: entry.sequence)
         return Scan([e for e in (*numbered, *newer) if e.sequence > after], damaged)
 
+    def left_out(self) -> set[str]:
+        """Names of the pages that a restore went back before; reads no line without one."""
+        newest = self.restores().newest
+        if not newest.given:
+            return set()
+        return {e.name for e in self.scan_all().entries if not newest.counts(e.sequence)}
+
     def aside(self) -> list[PageEntry]:
         """The readable lines of pages that were set aside, by sequence.
 

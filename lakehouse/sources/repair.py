@@ -62,9 +62,7 @@ class Repair:
             self._mend_line(name, problem)
         if damaged:
             self.entries = self.zone.scan().entries
-        left_out = {entry.name for entry in self.zone.scan_all().entries} - {
-            entry.name for entry in self.entries
-        }
+        left_out = self.zone.left_out()
         sizes = {n: size for n, size in self.zone.page_sizes().items() if n not in left_out}
         self._remake_lines(sizes.keys() - damaged.keys())
         for entry in list(self.entries):

@@ -147,3 +147,42 @@ def test_tables_follow_back_and_forward_as_if_built_at_once(
     assert result.fates.stale == 1
     equals("r1", "r2", "r4")
     assert stages.refine(spark, plain, home, "quiet", silent).new_records == 0
+
+
+@pytest.mark.long
+@pytest.mark.spark
+@pytest.mark.parametrize("step", range(6))
+def test_killed_before_any_write_the_next_refinement_completes_it(
+    spark: Any, usecase: UseCase, home: Home, monkeypatch: pytest.MonkeyPatch, step: int
+) -> None:
+    """The writes: silver, the versions, bronze, gold; then an ordinary load's."""
+    contract = replace(usecase, gold={"area_day": usecase.gold["area_day"]})
+    for run, rows in (("r1", [crime(1), crime(2)]), ("r2", [crime(3), crime(1, ward="7")])):
+        landed(home, contract, run, list(rows))
+        stages.refine(spark, contract, home, run, silent)
+    back(home, contract, "r1", "back")
+    landed(home, contract, "r3", [crime(4)])
+    writes = 0
+
+    def killed(function: Any) -> Any:
+        def call(*arguments: Any, **options: Any) -> Any:
+            nonlocal writes
+            writes += 1
+            if writes > step:
+                raise KeyboardInterrupt
+            return function(*arguments, **options)
+
+        return call
+
+    with monkeypatch.context() as patch:
+        for name in ("delete", "merge", "append", "overwrite"):
+            patch.setattr(delta, name, killed(getattr(delta, name)))
+        with pytest.raises(KeyboardInterrupt):
+            stages.refine(spark, contract, home, "killed", silent)
+    result = stages.refine(spark, contract, home, "again", silent)
+    assert (result.totals.landed, result.totals.silver) == (3, 3)
+    audit.deep(spark, contract, home, 1, silent)
+    silver = delta.read(spark, specs.silver(contract, home, 1).uri)
+    assert sorted(row["id"] for row in silver.collect()) == [1, 2, 4]
+    area_day = delta.read(spark, specs.gold(contract, home, contract.gold["area_day"]).uri)
+    assert sum(row["incidents"] for row in area_day.collect()) == 3
