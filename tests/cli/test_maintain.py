@@ -79,7 +79,14 @@ def test_a_restore_says_what_counts(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("maintain", "--keep", "1d"), ("shorter than a week", "7d or longer; or 1d with --short")),
+        (
+            ("maintain", "--keep", "1d"),
+            (
+                "is shorter than a week: whoever reads a version of a table since then would "
+                "lose its files",
+                "7d or longer; or 1d with --short",
+            ),
+        ),
         (("maintain", "--keep", "soon"), ("--keep 'soon' is no length of time", "30d")),
         (("maintain",), ("There is nothing of toy_harbour in the home", "goldlake ingest")),
         (("restore", "--to", "2016-01-01"), ("Nothing of toy_harbour was landed", "ingest")),
