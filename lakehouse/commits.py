@@ -25,10 +25,12 @@ class Commit(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         through: Sequence of the last page whose records the table holds.
         run_id: Run that wrote it.
+        restore: Run of the restore of the landing zone that the table has followed, or "".
     """
 
     through: int = 0
     run_id: str = ""
+    restore: str = ""
 
 
 class BronzeCommit(Commit, frozen=True, kw_only=True):
@@ -97,6 +99,11 @@ def metadata(commit: Commit) -> dict[str, object]:
     """A commit as what Delta keeps with it."""
     plain: dict[str, object] = msgspec.to_builtins(commit)
     return plain
+
+
+def application(table: str, layer: str, restore: str) -> str:
+    """Id under which Delta keeps the numbers of a table's writes; a restore begins them anew."""
+    return ":".join(filter(None, (table, layer, restore)))
 
 
 def added(one: Fates, other: Fates) -> Fates:

@@ -20,14 +20,14 @@ from goldlake_core.documents import codec
 from goldlake_core.documents.export import ExportedColumn, ExportManifest, Part, SplitParts
 from goldlake_core.documents.lakehouse import Exported
 from goldlake_core.stages import Emit
-from goldlake_core.storage.deltalog import DeltaLog, Snapshot
+from goldlake_core.storage.deltalog import Commit, DeltaLog, Snapshot
 from goldlake_core.storage.files import read_bytes, write_atomic
 from goldlake_core.storage.home import Home
 from goldlake_core.storage.locks import FileLock
 from lakehouse import delta, specs
 from lakehouse.account import summed
 from lakehouse.boundaries import Boundaries, split_boundaries
-from lakehouse.gold import SILVER_VERSION, Basis, basis_of, event_zone
+from lakehouse.gold import ROWS_OF, SILVER_VERSION, Basis, basis_of, event_zone
 from lakehouse.parsing import content_hash
 
 if TYPE_CHECKING:
@@ -59,6 +59,7 @@ class _Source:
     model: Model
     table: GoldTable
     snapshot: Snapshot
+    version: int  # since which the rows are those of the snapshot; the export is named after it
     basis: Basis
 
 
@@ -109,7 +110,8 @@ def _export(
 ) -> Exported:
     source = _source(usecase, model, home, version)
     section_hash = usecase.hashes[f"model.{model.name}.export"]
-    name = export_name(source.snapshot, f"{section_hash}\n{event_zone(usecase)}")
+    shape = f"{section_hash}\n{event_zone(usecase)}"
+    name = export_name(source.snapshot.uuid, source.version, shape)
     target = home.export(usecase.name, model.name, name)
     damage = _damage(home, usecase.name, model.name, name)
     is_reused = damage is None
@@ -157,10 +159,10 @@ def _damage(home: Home, *export: str) -> str | None:
     return None
 
 
-def export_name(snapshot: Snapshot, section_hash: str) -> str:
+def export_name(table_uuid: str, version: int, section_hash: str) -> str:
     """Folder of an export: its version and a digest of table, version and what else shapes it."""
-    text = f"{snapshot.uuid}\n{snapshot.version}\n{section_hash}"
-    return f"{snapshot.version}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+    text = f"{table_uuid}\n{version}\n{section_hash}"
+    return f"{version}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
 
 def _source(usecase: UseCase, model: Model, home: Home, version: int | None) -> _Source:
@@ -180,7 +182,18 @@ def _source(usecase: UseCase, model: Model, home: Home, version: int | None) -> 
         )
     if version is not None and version > (log.latest() or 0):
         raise _no_version(spec, version, f"at most {log.latest()}")
-    return _Source(usecase, model, table, log.snapshot(commit.version), basis_of(commit))
+    rows_of = int(str(commit.metadata.get(ROWS_OF, commit.version)))
+    snapshot = log.snapshot(_newest_with_rows(log, commit, rows_of))
+    return _Source(usecase, model, table, snapshot, rows_of, basis_of(commit))
+
+
+def _newest_with_rows(log: DeltaLog, commit: Commit, rows_of: int) -> int:
+    """The version that has the rows of one and whose files are kept longest."""
+    for number in reversed(log.versions()):
+        is_same = number == commit.version or log.commit(number).metadata.get(ROWS_OF) == rows_of
+        if is_same:
+            return number
+    return commit.version
 
 
 def _no_version(spec: specs.TableSpec, version: int, valid: str) -> StoreError:
@@ -192,7 +205,7 @@ def _write(spark: SparkSession, source: _Source, home: Home, target: str, emit: 
         source.model.split, source.model.maturity_days, source.basis, event_zone(source.usecase)
     )
     rows = delta.read(spark, source.snapshot.uri, source.snapshot.version)
-    emit("progress", f"export: {source.table.name}@{source.snapshot.version}")
+    emit("progress", f"export: {source.table.name}@{source.version}")
     counts, digest = _account(rows, source, boundaries)
     _require_rows(counts, source, boundaries)
     staging = f"{target}.staging"
@@ -362,7 +375,7 @@ def _manifest(
         model=model.name,
         table=f"{usecase.name}.gold.{source.table.name}",
         table_uuid=source.snapshot.uuid,
-        version=source.snapshot.version,
+        version=source.version,
         content_hash=digest,
         as_of=source.basis.as_of,
         event_end=source.basis.event_end,

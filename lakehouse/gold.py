@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame, Row, SparkSession
 
 SILVER_VERSION = "silver_version"
+# In a commit that changed no row: the version that the rows have had since.
+ROWS_OF = "rows_of"
 CHANGE = "_change_type"
 _IS_ASKED = "_is_asked"
 # Rows of the batch, and rows that it does not touch, of which the sampled rebuild is made.

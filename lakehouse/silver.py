@@ -20,6 +20,7 @@ from goldlake_core.stages import Emit
 from goldlake_core.storage.deltalog import DeltaLog
 from goldlake_core.storage.home import Home
 from goldlake_core.storage.landing import PageEntry
+from goldlake_core.storage.restores import Restores
 from lakehouse import account, commits, delta, fates, specs
 from lakehouse.account import NAMED
 from lakehouse.commits import NO_RECORDS, BronzeCommit, SilverCommit, VersionsCommit
@@ -104,6 +105,12 @@ def refine(
         )
         emit("progress", f"silver: {told}", done=done.through, total=bronze.through)
     return made
+
+
+def follow(spark: SparkSession, usecase: UseCase, home: Home, epoch: int, run_id: str) -> None:
+    """Takes out of an epoch what a restore of the landing zone went back before; see `_Step`."""
+    restores = specs.landing(usecase, home).restores()
+    _Step(spark, usecase, home, epoch, run_id).follow(restores)
 
 
 def _pages(
@@ -206,6 +213,7 @@ class _Step:
         self.versions = specs.versions(usecase, home, epoch)
         self.silver = specs.silver(usecase, home, epoch)
         self.run_id = run_id
+        self.restore = specs.landing(usecase, home).restores().newest.run_id
 
     def commit(
         self, pages: list[PageEntry], before: VersionsCommit, gate: _Gate | None
@@ -223,12 +231,15 @@ class _Step:
             made = VersionsCommit(
                 through=pages[-1].sequence,
                 run_id=self.run_id,
+                restore=self.restore,
                 bronze=DeltaLog(self.bronze.uri).snapshot().uuid,
                 totals=commits.added(before.totals, counted.fates),
                 batch=counted.fates,
                 reasons=account.reasons(batch) if counted.fates.quarantined else {},
             )
-            txn = delta.Txn(f"{DeltaLog(self.versions.uri).snapshot().uuid}:versions", made.through)
+            table = DeltaLog(self.versions.uri).snapshot().uuid
+            app = commits.application(table, "versions", self.restore)
+            txn = delta.Txn(app, made.through)
             rows = batch.select(*self.versions.names)
             delta.append(rows, self.versions.uri, txn=txn, metadata=commits.metadata(made))
         finally:
@@ -293,10 +304,13 @@ class _Step:
             made = SilverCommit(
                 through=wanted.through,
                 run_id=self.run_id,
+                restore=self.restore,
                 versions=versions_uuid,
                 totals=wanted.totals,
             )
-            txn = delta.Txn(f"{DeltaLog(self.silver.uri).snapshot().uuid}:silver", made.through)
+            table = DeltaLog(self.silver.uri).snapshot().uuid
+            app = commits.application(table, "silver", self.restore)
+            txn = delta.Txn(app, made.through)
             metadata = commits.metadata(made)
             if is_append:
                 delta.append(rows.drop(delta.DELETED), self.silver.uri, txn=txn, metadata=metadata)
@@ -305,6 +319,80 @@ class _Step:
         finally:
             changes.unpersist()
         account.require_silver(self.silver, wanted.totals)
+
+    def follow(self, restores: Restores) -> None:
+        """Takes out of the epoch what a restore went back before. Writes; idempotent.
+
+        Silver is first: the table of versions says which keys of it change.
+        """
+        if not DeltaLog(self.versions.uri).exists():
+            return
+        held = commits.newest(self.versions.uri, VersionsCommit)
+        silver = commits.newest(self.silver.uri, SilverCommit)
+        through = restores.agreed(silver.restore, silver.through)
+        if through < silver.through:
+            self._silver_back(through)
+        through = restores.agreed(held.restore, held.through)
+        if through < held.through:
+            delta.delete(
+                self.spark,
+                self.versions.uri,
+                f"{SEQUENCE} > {through}",
+                commits.metadata(
+                    VersionsCommit(
+                        through=through,
+                        run_id=self.run_id,
+                        restore=self.restore,
+                        bronze=held.bronze,
+                        totals=self._fates(through),
+                    )
+                ),
+            )
+
+    def _fates(self, through: int) -> Fates:
+        """Records of the epoch by fate, through a page."""
+        from pyspark.sql import functions as F
+
+        rows = delta.read(self.spark, self.versions.uri).where(F.col(SEQUENCE) <= through)
+        return account.of_batch(rows).fates
+
+    def _silver_back(self, through: int) -> None:
+        """Gives each key that has later records the row that it had through a page, or none."""
+        from pyspark.sql import functions as F
+
+        key = list(self.contract.key)
+        versions = delta.read(self.spark, self.versions.uri)
+        touched = versions.where(F.col(SEQUENCE) > through).select(*map(quoted, key)).distinct()
+        kept = versions.where(F.col(SEQUENCE) <= through)
+        winners = fates.current(kept.join(touched, key, "left_semi"), self.contract).withColumn(
+            delta.DELETED, F.col(FATE) == "deleted"
+        )
+        wanted = list(map(quoted, [*self.silver.names, delta.DELETED]))
+        rejected = kept.where(F.col(KIND) == "quarantined")
+        rows = self._marked(winners, rejected).select(*wanted)
+        gone = (
+            delta.read(self.spark, self.silver.uri)
+            .join(touched, key, "left_semi")
+            .join(winners.select(*map(quoted, key)), key, "left_anti")
+            .withColumn(delta.DELETED, F.lit(True))
+        )
+        rows = rows.unionByName(gone.select(*wanted)).persist()
+        metadata = commits.metadata(
+            SilverCommit(
+                through=through,
+                run_id=self.run_id,
+                restore=self.restore,
+                versions=DeltaLog(self.versions.uri).snapshot().uuid,
+                totals=self._fates(through),
+            )
+        )
+        try:
+            if rows.isEmpty():  # Delta makes no commit of an empty MERGE
+                delta.append(rows.drop(delta.DELETED), self.silver.uri, metadata=metadata)
+            else:
+                delta.merge(rows, self.silver.uri, self.contract.key, metadata=metadata)
+        finally:
+            rows.unpersist()
 
     def _upserts(
         self, changes: DataFrame, versions: DataFrame, before: Fates, after: Fates

@@ -20,13 +20,27 @@ from goldlake_core.documents.stages import (
     ExportRequest,
     LandRequest,
     RefineRequest,
+    RestoreRequest,
     Stage,
 )
 from goldlake_core.stages import Emit, StageFunction, require_same_contract
 from goldlake_core.storage.deltalog import DeltaLog
 from goldlake_core.storage.home import Home
 from goldlake_core.storage.locks import StoreLock
-from lakehouse import audit, bronze, commits, epochs, export, gold, mending, session, silver, specs
+from lakehouse import (
+    audit,
+    bronze,
+    commits,
+    epochs,
+    export,
+    gold,
+    maintain,
+    mending,
+    restore,
+    session,
+    silver,
+    specs,
+)
 from lakehouse.commits import VersionsCommit
 from lakehouse.translate import translated
 
@@ -124,6 +138,26 @@ def audit_stage(request: AuditRequest, emit: Emit) -> Audited:
     return Audited(usecase=usecase.name, problem=None)
 
 
+def restore_stage(request: RestoreRequest, emit: Emit) -> Refined:
+    """Goes back, or forward again, to what had been landed by a run or an instant.
+
+    Killed before `restore.write`, nothing has changed; afterwards, the same command and every
+    refinement complete it.
+
+    Raises:
+        UsageError: There is no such run, or the contract changed since the run began.
+    """
+    usecase, home = load_usecase(request.usecase), Home.at(request.home)
+    require_same_contract(request, usecase, "source", "silver", "gold.")
+    with StoreLock(home, usecase.name):
+        zone = specs.landing(usecase, home)
+        planned = restore.plan(zone, request.to)
+        emit("progress", "starting Spark")
+        spark = session.spark_session(rows=sum(page.rows for page in planned.pages))
+        restore.write(zone, planned, request.run_id)
+        return refine(spark, usecase, home, request.run_id, emit)
+
+
 def refine(
     spark: SparkSession,
     usecase: UseCase,
@@ -156,6 +190,8 @@ def refine(
     if is_rebuild:
         mending.set_aside_damaged(spark, usecase, home, run_id, emit)
     with _timed(seconds, "bronze"):
+        silver.follow(spark, usecase, home, plan.epoch, run_id)
+        bronze.follow(spark, usecase, home, run_id)
         bronze.ingest(spark, usecase, home, run_id, emit)
     with _timed(seconds, "silver"):
         epochs.begin(usecase, home, plan, run_id)
@@ -232,5 +268,7 @@ STAGES: dict[Stage, StageFunction] = {
     "land": translated(land_stage),
     "refine": translated(refine_stage),
     "audit": translated(audit_stage),
+    "maintain": translated(maintain.maintain_stage),
+    "restore": translated(restore_stage),
     "export": translated(export_stage),
 }

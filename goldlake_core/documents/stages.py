@@ -9,7 +9,9 @@ import msgspec
 from goldlake_core.documents.codec import FORMAT
 from goldlake_core.documents.training import Anomaly
 
-Stage = Literal["source", "land", "refine", "audit", "export", "train", "promote"]
+Stage = Literal[
+    "source", "land", "refine", "audit", "maintain", "restore", "export", "train", "promote"
+]
 """A step of a run. ``source`` and ``promote`` are steps of the workflow without a process."""
 
 Kind = Literal["begin", "progress", "info", "gate"]
@@ -63,6 +65,26 @@ class RefineRequest(Request, frozen=True, kw_only=True):
 
 class AuditRequest(Request, frozen=True, kw_only=True):
     """The request of the stage ``audit``."""
+
+
+class MaintainRequest(Request, frozen=True, kw_only=True):
+    """The request of the stage ``maintain``.
+
+    Attributes:
+        keep_hours: Hours for which the files of earlier versions are kept.
+    """
+
+    keep_hours: float
+
+
+class RestoreRequest(Request, frozen=True, kw_only=True):
+    """The request of the stage ``restore``.
+
+    Attributes:
+        to: A run or an instant; see `lakehouse.restore.plan`.
+    """
+
+    to: str
 
 
 class ExportRequest(Request, frozen=True, kw_only=True):

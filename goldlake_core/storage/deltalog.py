@@ -203,6 +203,11 @@ class DeltaLog:
         self.fs, self._root = fsspec.core.url_to_fs(uri)
         self._log = posixpath.join(self._root, "_delta_log")
 
+    @property
+    def root(self) -> str:
+        """The table's folder as its file system names it."""
+        return self._root
+
     def exists(self) -> bool:
         """Whether there is a Delta table."""
         return self.latest() is not None
