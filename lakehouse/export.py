@@ -21,8 +21,9 @@ from goldlake_core.documents.export import ExportedColumn, ExportManifest, Part,
 from goldlake_core.documents.lakehouse import Exported
 from goldlake_core.stages import Emit
 from goldlake_core.storage.deltalog import DeltaLog, Snapshot
-from goldlake_core.storage.files import read_bytes, read_json, write_atomic
+from goldlake_core.storage.files import read_bytes, write_atomic
 from goldlake_core.storage.home import Home
+from goldlake_core.storage.locks import FileLock
 from lakehouse import delta, specs
 from lakehouse.account import summed
 from lakehouse.boundaries import Boundaries, split_boundaries
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 MANIFEST = "manifest.json"
+# An export of a year takes half a minute.
+LOCK_WAIT_S = 600.0
 IMMATURE, OUTSIDE = "immature", "outside"
 _SPLIT, _MONTH = "_split", "_month"
 _CSV = {
@@ -71,7 +74,10 @@ def export(
     version: int | None = None,
     out: str | None = None,
 ) -> Exported:
-    """Writes an export, or finds the one that is there. Idempotent.
+    """Writes an export, or finds the one that is there and is whole. Idempotent.
+
+    One that lost a part or has an edited one is written anew. Two processes that export one model
+    at once come after each other.
 
     Args:
         spark: The Spark session.
@@ -87,20 +93,23 @@ def export(
 
     Raises:
         StoreError: The gold table is empty, or has no such version.
+        LockedError: Another process has been writing exports of this model for a long time.
         PermanentError: A split would have no rows.
     """
     source = _source(usecase, model, home, version)
     section_hash = usecase.hashes[f"model.{model.name}.export"]
     name = export_name(source.snapshot, f"{section_hash}\n{event_zone(usecase)}")
     target = home.export(usecase.name, model.name, name)
-    is_reused = read_json(home.fs, posixpath.join(target, MANIFEST)) is not None
-    if not is_reused:
-        _write(spark, source, home, target, emit)
+    lock = FileLock(f"{home.export(usecase.name, model.name)}.lock", wait_s=LOCK_WAIT_S)
+    with lock:
+        is_reused = _is_whole(home.fs, target)
+        if not is_reused:
+            _write(spark, source, home, target, emit)
+        if out:
+            _copy(target, out)
     data = read_bytes(home.fs, posixpath.join(target, MANIFEST))
     if data is None:
         raise StoreError(f"The export {target} lost its manifest while it was read")
-    if out:
-        _copy(target, out)
     manifest = codec.decode(data, ExportManifest, posixpath.join(target, MANIFEST))
     emit("progress", f"export: {name} {'is there already' if is_reused else 'written'}")
     return Exported(
@@ -116,6 +125,24 @@ def export(
         rows=manifest.rows,
         manifest_sha256=hashlib.sha256(data).hexdigest(),
         reused=is_reused,
+    )
+
+
+def _is_whole(fs: fsspec.AbstractFileSystem, target: str) -> bool:
+    """Whether an export is there with every part that its manifest describes."""
+    path = posixpath.join(target, MANIFEST)
+    data = read_bytes(fs, path)
+    if data is None:
+        return False
+    try:
+        manifest = codec.decode(data, ExportManifest, path)
+    except StoreError:  # it cannot be read: written anew
+        return False
+    return all(
+        hashlib.sha256(read_bytes(fs, posixpath.join(target, part.path)) or b"").hexdigest()
+        == part.sha256
+        for split in manifest.splits.values()
+        for part in split.parts
     )
 
 

@@ -16,7 +16,7 @@ from goldlake_core.contracts.errors import LockedError, StoreError
 from goldlake_core.storage import files
 from goldlake_core.storage.landing import PageEntry
 from lakehouse.sources.testing import Rows
-from tests.faults.catalog import fault, not_built
+from tests.faults.catalog import fault
 from tests.faults.lab import Lab, refused, row
 
 
@@ -325,7 +325,7 @@ def _dying(lab: Lab, name: str, at_call: int, *, after: bool) -> None:
             lab.land()
 
 
-@fault("L30", "killed before and after each write of a landing", "the next run ends the same")
+@fault("K3", "killed before and after each write of a landing", "the next run ends the same")
 def killed(lab: Lab) -> None:
     lab.serve(300)
     lab.source(page_rows=100)
@@ -350,9 +350,6 @@ def backfill_again(lab: Lab) -> None:
         lab.server.rows.all[50] = row(50, cargo=cargo)
         assert (lab.land(*day).rows, lab.land(*day).rows) == (1, 0)
         assert lab.lines()[-1] == row(50, cargo=cargo)
-
-
-not_built("O2", "ten records are deleted at the source", "told, and kept gone by tombstones")
 
 
 @fault("H3", "the home is read-only", "one clear line that names the path")
