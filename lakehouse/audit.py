@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from goldlake_core.contracts.errors import StoreError
 from goldlake_core.contracts.sections import UseCase
-from goldlake_core.documents.lakehouse import Totals
+from goldlake_core.documents.lakehouse import Fates, Totals
 from goldlake_core.stages import Emit
 from goldlake_core.storage.deltalog import DeltaLog
 from goldlake_core.storage.home import Home
@@ -15,7 +15,7 @@ from lakehouse import account, commits, delta, fates, specs
 from lakehouse.account import NAMED, Lines
 from lakehouse.commits import BronzeCommit, VersionsCommit
 from lakehouse.parsing import content_hash
-from lakehouse.specs import CONTENT_HASH, FATE, FILE, LINE, RECORD_HASH
+from lakehouse.specs import CONTENT_HASH, FATE, FATES, FILE, KIND, LINE, RECORD_HASH
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame, SparkSession
@@ -64,8 +64,10 @@ def deep(spark: SparkSession, usecase: UseCase, home: Home, epoch: int, emit: Em
     record = F.xxhash64(F.col("line"), F.col("value"))
     _compare_pages(usecase, home, "bronze", bronze, "file", "line", record)
     emit("progress", "account: versions")
-    versions = delta.read(spark, specs.versions(usecase, home, epoch).uri)
+    spec = specs.versions(usecase, home, epoch)
+    versions = delta.read(spark, spec.uri)
     _compare_pages(usecase, home, "the versions", versions, FILE, LINE, F.col(RECORD_HASH))
+    _compare_versions(usecase, versions, commits.newest(spec.uri, VersionsCommit).totals)
     emit("progress", "account: silver")
     _compare_silver(usecase, versions, delta.read(spark, specs.silver(usecase, home, epoch).uri))
 
@@ -142,6 +144,36 @@ def _unbalanced(
 def _named(page: str, lines: DataFrame) -> list[str]:
     found = lines.select("line").orderBy("line").limit(NAMED).collect()
     return [f"{page}:{row['line']}" for row in found]
+
+
+def _compare_versions(usecase: UseCase, versions: DataFrame, totals: Fates) -> None:
+    """Every version has the values that its hash was made of, and the fates are those stored."""
+    from pyspark.sql import functions as F
+
+    # A deletion has the version of what it deleted, which its hash was made without.
+    is_other = (F.col(KIND) != "deleted") & (
+        F.col(CONTENT_HASH) != content_hash(usecase.silver.names)
+    )
+    wrong = versions.where(is_other).select(FILE, LINE).orderBy(FILE, LINE).limit(NAMED).collect()
+    if wrong:
+        names = ", ".join(f"{row[FILE]}:{row[LINE]}" for row in wrong)
+        raise StoreError(
+            f"The account of {usecase.name} does not balance: the versions have other values than "
+            f"their records ({names})",
+            hint=f"goldlake rebuild {usecase.name}",
+        )
+    found = {row[FATE]: row["count"] for row in versions.groupBy(FATE).count().collect()}
+    differing = [
+        f"{found.get(fate, 0):,} {fate} instead of {getattr(totals, fate):,}"
+        for fate in FATES
+        if found.get(fate, 0) != getattr(totals, fate)
+    ]
+    if differing:
+        raise StoreError(
+            f"The account of {usecase.name} does not balance: the versions have other fates than "
+            f"their commits say ({', '.join(differing)})",
+            hint=f"goldlake rebuild {usecase.name}",
+        )
 
 
 def _compare_silver(usecase: UseCase, versions: DataFrame, silver: DataFrame) -> None:

@@ -33,6 +33,8 @@ def _changed(id: str, made: str, shown: Shown, wanted: Any, *, short: bool = Fal
             store.refine()
             store.told_of("the contract is that of epoch 1 again")
             store.is_as_before()
+            if short:
+                store.deep()
 
         return edit
 
@@ -214,7 +216,7 @@ def edited_again(store: Store) -> None:
 
 
 @table_fault(
-    "C34",
+    "R2",
     "the kind of source becomes another",
     "refused before anything is written, with the key",
     missing="a change that is refused is not told before landing yet",

@@ -105,7 +105,7 @@ _lost("H14f", "gold/facts")
 _lost("H14g", "everything below tables")
 
 
-@table_fault("H14h", "`epochs.json` is lost after an edit", "goes on", missing="")
+@table_fault("H14h", "`epochs.json` is lost after an edit", "goes on")
 def no_book(store: Store) -> None:
     store.edit_column("code", pad=6)
     store.refine()
@@ -224,6 +224,16 @@ def old_time(store: Store) -> None:
     os.utime(store.land(call(50)), (0, 0))
     assert store.refine().fates.landed == 1
     store.derives()
+
+
+@table_fault("R7", "the file of a page has another time than its landing", "the manifest's counts")
+def landing_time(store: Store) -> None:
+    page = store.land(call(50))
+    os.utime(page, (0, 0))
+    store.refine()
+    row = next(r for r in DeltaLog(store.bronze).read().to_pylist() if r["file"] == page.name)
+    assert row["landed_at"].year > 2000
+    assert store.call(50)["_known_from"] == row["landed_at"]
 
 
 @table_fault("L27", "old pages' files are touched", "nothing is read twice", short=True)

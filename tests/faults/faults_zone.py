@@ -6,6 +6,7 @@ import errno
 import fcntl
 import json
 import os
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +15,9 @@ import pytest
 
 from goldlake_core.contracts.errors import LockedError, StoreError
 from goldlake_core.storage import files
+from goldlake_core.storage.home import Home
 from goldlake_core.storage.landing import PageEntry
+from goldlake_core.storage.locks import StoreLock
 from lakehouse.sources.testing import Rows
 from tests.faults.catalog import fault
 from tests.faults.lab import Lab, refused, row
@@ -452,3 +455,45 @@ def many_pages(lab: Lab) -> None:
     assert len(entries) == 1_500
     assert len(lab.zone.manifest(after=1_490)) == 10
     assert min(seconds) < 0.5
+
+
+def _held_elsewhere(lab: Lab) -> None:
+    """Asserts that landing is refused while somebody else holds the store."""
+    answers: list[BaseException] = []
+
+    def other() -> None:
+        try:
+            lab.land()
+        except LockedError as error:
+            answers.append(error)
+
+    with StoreLock(lab.home, lab.usecase.name):
+        thread = threading.Thread(target=other)
+        thread.start()
+        thread.join()
+    assert [str(os.getpid()) in str(error) for error in answers] == [True]
+
+
+@fault("R3", "another process holds the store", "refused, with its number; later it goes on")
+def held(lab: Lab) -> None:
+    _held_elsewhere(lab)
+    lab.land()
+    _is_whole(lab)
+
+
+@fault(
+    "H7",
+    "two machines write one remote home",
+    "the second is kept out",
+    missing="nothing keeps a second machine out of a remote home yet; a warning says so",
+)
+def remote(lab: Lab) -> None:
+    lab.home = Home("memory://faults")
+    _held_elsewhere(lab)
+
+
+@fault("R6", "the overlap window is read again and again", "nothing that is landed lands again")
+def overlapped(lab: Lab) -> None:
+    lab.land()
+    assert [lab.land().rows for _ in range(3)] == [0, 0, 0]
+    assert len(lab.zone.manifest()) == 3
