@@ -185,12 +185,19 @@ def _compare_silver(usecase: UseCase, versions: DataFrame, silver: DataFrame) ->
         .where(F.col(FATE) != "deleted")
         .select(FILE, LINE, F.col(CONTENT_HASH).alias("_wanted"))
     )
-    rows = silver.select(
-        FILE, LINE, CONTENT_HASH, content_hash(usecase.silver.names).alias("_found")
+    rows = (
+        silver.select(FILE, LINE, CONTENT_HASH, content_hash(usecase.silver.names).alias("_found"))
+        .groupBy(FILE, LINE)
+        .agg(
+            F.count("*").alias("_rows"),
+            F.first(CONTENT_HASH).alias(CONTENT_HASH),
+            F.first("_found").alias("_found"),
+        )
     )
     both = current.join(rows, [FILE, LINE], "full_outer")
     wrong = both.where(
-        F.col("_wanted").isNull()
+        (F.col("_rows") > 1)
+        | F.col("_wanted").isNull()
         | F.col("_found").isNull()
         | (F.col("_wanted") != F.col("_found"))
         | (F.col(CONTENT_HASH) != F.col("_found"))
@@ -205,6 +212,8 @@ def _compare_silver(usecase: UseCase, versions: DataFrame, silver: DataFrame) ->
             if row["_wanted"] is None
             else "is missing"
             if row["_found"] is None
+            else "is there more than once"
+            if row["_rows"] > 1
             else "has other values than its record"
         )
         problems.append(f"{row[FILE]}:{row[LINE]} {kind}")

@@ -189,7 +189,7 @@ class Run:
 
 
 def _full_disk(folder: Path) -> str:
-    """What is told where the disk of a folder is full: a stage cannot write down why it failed."""
+    """The end of a sentence where a full disk kept a stage from writing down why it failed."""
     free = shutil.disk_usage(folder).free
     if free >= FULL_BYTES:
         return ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Literal
@@ -23,14 +24,14 @@ def dies(write: str, table: str, when: str) -> Iterator[None]:
 
     Args:
         write: Name of the function of `lakehouse.delta`.
-        table: End of the table's location, such as ``silver/calls``.
+        table: End of the table's location without its epoch, such as ``silver/calls``.
         when: ``before`` the write, or ``after`` it.
     """
     original: Callable[..., Any] = getattr(delta, write)
 
     def dying(*args: Any, **kwargs: Any) -> Any:
         where = next((a if isinstance(a, str) else a.uri for a in args[1:2]), "")
-        if not where.endswith(table):
+        if not re.sub(r"@\d+$", "", where).endswith(table):
             return original(*args, **kwargs)
         if when == "after":
             original(*args, **kwargs)

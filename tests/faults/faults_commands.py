@@ -23,7 +23,7 @@ def _goldlake(lab: Lab, *arguments: str) -> Any:
 
 
 def _is_there(id: str, command: str, holds: str, *words: str, missing: str = "") -> None:
-    @fault(id, f"`goldlake {command}`", holds, missing=missing)
+    @fault(id, f"`{command}`", holds, missing=missing)
     def run(lab: Lab) -> None:
         lab.land()
         assert isinstance(_goldlake(lab, *words), (dict, list))
@@ -34,7 +34,7 @@ _TOY = str(TOY)
 
 @fault(
     "O2",
-    "ten records are deleted at the source; `goldlake reconcile`",
+    "ten records are deleted at the source; `reconcile`",
     "told, and kept gone by tombstones",
     missing="`reconcile` is not built yet",
 )
@@ -49,8 +49,8 @@ def reconciled(lab: Lab) -> None:
 
 @fault(
     "O7",
-    "`goldlake reconcile` again, and with a record that comes back",
-    "nothing is told twice; the record lands",
+    "`reconcile` again, and with a record that comes back",
+    "no deletion is landed twice; the record lands",
     missing="`reconcile` is not built yet",
 )
 def reconciled_again(lab: Lab) -> None:
@@ -64,7 +64,7 @@ def reconciled_again(lab: Lab) -> None:
 
 @fault(
     "O3",
-    "`goldlake backfill` of a range, twice, with a record that was edited in place between",
+    "`backfill` of a range, twice, with a record that was edited in place between",
     "the range is read each time; the edited record lands once more",
     missing="`backfill` is not built yet",
 )
@@ -133,7 +133,7 @@ def rebuild(lab: Lab) -> None:
 
 
 def _has_option(id: str, command: str, option: str, missing: str = "") -> None:
-    @fault(id, f"`goldlake {command} {option}`", "it is there", missing=missing)
+    @fault(id, f"`{command} {option}`", "it is there", missing=missing)
     def run(lab: Lab) -> None:
         answer = CliRunner().invoke(command_line, [*command.split(), "--help"])
         assert answer.exit_code == 0, answer.output

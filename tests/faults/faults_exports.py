@@ -32,7 +32,7 @@ def damaged_part(store: Store) -> None:
     good = _parts(first.uri)
     part = next(Path(first.uri).rglob("*.csv"))
     damages = (
-        lambda: part.write_bytes(part.read_bytes().replace(b"A", b"B")),
+        lambda: part.write_bytes(part.read_bytes()[:-2] + b"Z\n"),
         lambda: part.write_bytes(part.read_bytes()[:-5]),
         part.unlink,
     )

@@ -11,6 +11,7 @@ from goldlake_core.storage.deltalog import DeltaLog
 from lakehouse import catalog
 from tests.faults.catalog import table_fault
 from tests.faults.dying import Killed, dies
+from tests.faults.faults_contract import another_key
 from tests.faults.lab import refused
 from tests.faults.store import LATER, Store, call, refused_or_derived
 
@@ -78,7 +79,7 @@ def column(store: Store) -> None:
 
 @table_fault("C33", "the order of a gold table's key", "harmless")
 def key_order(store: Store) -> None:
-    store.edit(key=["id", "kind"])
+    another_key(store)
     for key in (["id", "kind"], ["kind", "id"]):
         store.edit_gold("facts", key=key)
         store.land(call(50, note=key[0], updated_on=LATER))
@@ -90,7 +91,6 @@ def key_order(store: Store) -> None:
     "G1",
     "records are amended, moved to another cell, rejected and deleted",
     "as a rebuild",
-    short=True,
 )
 def increments(store: Store) -> None:
     store.land(

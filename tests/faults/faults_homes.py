@@ -78,12 +78,17 @@ def no_newest_page(store: Store) -> None:
     refused(store.refine, StoreError, "landed pages are missing")
 
 
-@table_fault("H12", "all but the landing zone and the tables is lost", "goes on")
+@table_fault(
+    "H12",
+    "all but the landing zone and the tables is lost, as checkpoints were once",
+    "nothing else is kept by a refinement",
+)
 def bare(store: Store) -> None:
-    for entry in Path(store.home.root).iterdir():
-        if entry.name not in ("landing", "tables"):
-            shutil.rmtree(entry)
     _goes_on(store)
+    names = {entry.name for entry in Path(store.home.root).iterdir()}
+    assert names == {"landing", "tables"}
+    folders = {entry.name for entry in Path(store.home.path("tables", "pier")).iterdir()}
+    assert folders == {"bronze", "silver", "gold", "epochs.json"}
 
 
 def _lost(id: str, lost: str, *, short: bool = False) -> None:
@@ -110,6 +115,15 @@ def no_book(store: Store) -> None:
     store.edit_column("code", pad=6)
     store.refine()
     Path(store.home.path("tables", "pier", "epochs.json")).unlink()
+    _goes_on(store)
+
+
+@table_fault("H14i", "`epochs.json` is lost after an edit, and the edit is undone", "goes on")
+def no_book_undone(store: Store) -> None:
+    store.edit_column("code", pad=6)
+    store.refine()
+    Path(store.home.path("tables", "pier", "epochs.json")).unlink()
+    store.undo()
     _goes_on(store)
 
 

@@ -25,6 +25,7 @@ from goldlake_core.storage.deltalog import DeltaLog
 from goldlake_core.storage.home import Home
 from goldlake_core.storage.landing import Cursor
 from lakehouse import audit, epochs, specs, stages
+from tests.lakehouse.records import silent
 
 PIER = Path(__file__).with_name("pier")
 Record = Mapping[str, Any] | bytes
@@ -91,6 +92,7 @@ class Store:
     undone: Contents
     said: list[str] = field(default_factory=list)
     _pages: int = 0
+    _fresh: int = 0
 
     def land(self, *records: Record) -> Path:
         """Lands a page with these records; returns its file."""
@@ -107,6 +109,8 @@ class Store:
     def refine(self, *, is_rebuild: bool = False, home: Home | None = None) -> Refined:
         """Brings every table up to the landing zone, under the contract as it is now."""
         self.said = []
+        # Each command is a process of its own, which knows nothing of tables that were there.
+        self.spark._jvm.org.apache.spark.sql.delta.DeltaLog.clearCache()
 
         def emit(kind: str, message: str, **_: object) -> None:
             if kind != "progress":
@@ -161,8 +165,8 @@ class Store:
 
     def fresh(self) -> Contents:
         """What the tables hold that are built at once from the same landed pages."""
-        home = Home(str(self.folder / "fresh"))
-        shutil.rmtree(home.root, ignore_errors=True)
+        self._fresh += 1
+        home = Home(str(self.folder / f"fresh{self._fresh}"))
         shutil.copytree(self.home.path("landing"), home.path("landing"))
         self.refine(home=home)
         return self.contents(home)
@@ -178,7 +182,8 @@ class Store:
 
     def deep(self) -> None:
         """Compares all contents of the home's tables; see `lakehouse.audit.deep`."""
-        audit.deep(self.spark, self.usecase, self.home, self.epoch, lambda *_, **__: None)
+        self.spark._jvm.org.apache.spark.sql.delta.DeltaLog.clearCache()
+        audit.deep(self.spark, self.usecase, self.home, self.epoch, silent)
 
     @property
     def epoch(self) -> int:

@@ -48,7 +48,7 @@ EDITS: tuple[Callable[[Store], None], ...] = (
     faults_contract.another_version,
     faults_contract.checked,
 )
-LOSSES = ("bronze/calls", "silver", "silver/calls", "gold/facts", "gold/kinds")
+LOSSES = ("bronze/calls", "silver/calls_versions", "silver/calls", "gold/facts", "gold/kinds")
 
 
 def _record(rng: random.Random) -> Record:
@@ -82,9 +82,9 @@ def _edit(store: Store, rng: random.Random) -> None:
 
 
 def _lose(store: Store, rng: random.Random) -> None:
-    """Loses tables; those of all epochs, as a folder would be."""
-    lost = rng.choice(LOSSES)
-    for folder in Path(store.home.path("tables", "pier")).glob(f"{lost}*"):
+    """Loses a table, in every epoch."""
+    tables, lost = Path(store.home.path("tables", "pier")), rng.choice(LOSSES)
+    for folder in (*tables.glob(lost), *tables.glob(f"{lost}@*")):
         shutil.rmtree(folder)
 
 
