@@ -457,17 +457,17 @@ def many_pages(lab: Lab) -> None:
     assert min(seconds) < 0.5
 
 
-def _held_elsewhere(lab: Lab) -> None:
-    """Asserts that landing is refused while somebody else holds the store."""
+def _held_elsewhere(home: Home, action: Callable[[], object]) -> None:
+    """Asserts that an action is refused while somebody else holds the store."""
     answers: list[BaseException] = []
 
     def other() -> None:
         try:
-            lab.land()
+            action()
         except LockedError as error:
             answers.append(error)
 
-    with StoreLock(lab.home, lab.usecase.name):
+    with StoreLock(home, "toy_harbour"):
         thread = threading.Thread(target=other)
         thread.start()
         thread.join()
@@ -476,7 +476,7 @@ def _held_elsewhere(lab: Lab) -> None:
 
 @fault("R3", "another process holds the store", "refused, with its number; later it goes on")
 def held(lab: Lab) -> None:
-    _held_elsewhere(lab)
+    _held_elsewhere(lab.home, lab.land)
     lab.land()
     _is_whole(lab)
 
@@ -488,8 +488,8 @@ def held(lab: Lab) -> None:
     missing="nothing keeps a second machine out of a remote home yet; a warning says so",
 )
 def remote(lab: Lab) -> None:
-    lab.home = Home("memory://faults")
-    _held_elsewhere(lab)
+    home = Home("memory://faults")
+    _held_elsewhere(home, StoreLock(home, "toy_harbour").__enter__)
 
 
 @fault("R6", "the overlap window is read again and again", "nothing that is landed lands again")
