@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+import shutil
 import signal
 import subprocess
 import time
@@ -30,6 +31,8 @@ from goldlake_core.storage.home import DEFAULT_HOME, Home
 
 POLL_S = 0.1
 STOP_TIMEOUT_S = 20.0
+# Less room than this is none: the smallest commit with its data file takes more.
+FULL_BYTES = 64 * 1024
 
 R = TypeVar("R", bound=Request)
 
@@ -176,13 +179,24 @@ class Run:
         if not self.directory.result_file(stage).exists():
             exit_status = process.wait()
             how = f"signal {-exit_status}" if exit_status < 0 else f"exit status {exit_status}"
-            message = f"The process of this stage ended early with {how}"
+            message = f"The process of this stage ended early with {how}{_full_disk(log.parent)}"
             error = StageError(type="StageFailed", message=message, exit_code=1)
             raise StageFailed(stage, log, error)
         result: Result | Failed = self.directory.result(stage)
         if isinstance(result, Failed):
             raise StageFailed(stage, log, result.error)
         return result
+
+
+def _full_disk(folder: Path) -> str:
+    """The end of a sentence where a full disk kept a stage from writing down why it failed."""
+    free = shutil.disk_usage(folder).free
+    if free >= FULL_BYTES:
+        return ""
+    return (
+        f", and the disk of {folder} is full ({free // 1024:,} KB free): make room there and "
+        "repeat the command; what was there before is unchanged"
+    )
 
 
 def _stage_of(request: Request) -> Stage:

@@ -85,7 +85,7 @@ class Server:
         url: The address of the server.
         rows: What it serves.
         content_type: Header of good answers.
-        headers: Further headers of good answers.
+        headers: Further headers of good answers and of statuses.
         encode: What becomes of a good answer's body before it is sent.
         faults: What goes wrong with the next requests, in this order: ``html``, ``html as json``,
             ``error``, ``cut``, ``cut gzip``, ``bad gzip``, ``gzip``, a status, or "" for nothing.
@@ -121,7 +121,7 @@ class Server:
         fault = self.faults.pop(0) if self.faults else ""
         json_type = {"Content-Type": self.content_type}
         if fault.isdigit():
-            return int(fault), json_type, b'{"error": true}'
+            return int(fault), {**json_type, **self.headers}, b'{"error": true}'
         if fault in ("html", "html as json"):
             return 200, {"Content-Type": "text/html"} if fault == "html" else json_type, HTML
         if fault == "error":

@@ -6,6 +6,7 @@ import errno
 import fcntl
 import json
 import os
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,9 +15,11 @@ import pytest
 
 from goldlake_core.contracts.errors import LockedError, StoreError
 from goldlake_core.storage import files
+from goldlake_core.storage.home import Home
 from goldlake_core.storage.landing import PageEntry
+from goldlake_core.storage.locks import StoreLock
 from lakehouse.sources.testing import Rows
-from tests.faults.catalog import fault, not_built
+from tests.faults.catalog import fault
 from tests.faults.lab import Lab, refused, row
 
 
@@ -325,7 +328,7 @@ def _dying(lab: Lab, name: str, at_call: int, *, after: bool) -> None:
             lab.land()
 
 
-@fault("L30", "killed before and after each write of a landing", "the next run ends the same")
+@fault("K3", "killed before and after each write of a landing", "the next run ends the same")
 def killed(lab: Lab) -> None:
     lab.serve(300)
     lab.source(page_rows=100)
@@ -350,9 +353,6 @@ def backfill_again(lab: Lab) -> None:
         lab.server.rows.all[50] = row(50, cargo=cargo)
         assert (lab.land(*day).rows, lab.land(*day).rows) == (1, 0)
         assert lab.lines()[-1] == row(50, cargo=cargo)
-
-
-not_built("O2", "ten records are deleted at the source", "told, and kept gone by tombstones")
 
 
 @fault("H3", "the home is read-only", "one clear line that names the path")
@@ -455,3 +455,45 @@ def many_pages(lab: Lab) -> None:
     assert len(entries) == 1_500
     assert len(lab.zone.manifest(after=1_490)) == 10
     assert min(seconds) < 0.5
+
+
+def _held_elsewhere(home: Home, action: Callable[[], object]) -> None:
+    """Asserts that an action is refused while somebody else holds the store."""
+    answers: list[BaseException] = []
+
+    def other() -> None:
+        try:
+            action()
+        except LockedError as error:
+            answers.append(error)
+
+    with StoreLock(home, "toy_harbour"):
+        thread = threading.Thread(target=other)
+        thread.start()
+        thread.join()
+    assert [str(os.getpid()) in str(error) for error in answers] == [True]
+
+
+@fault("R3", "another process holds the store", "refused, with its number; later it goes on")
+def held(lab: Lab) -> None:
+    _held_elsewhere(lab.home, lab.land)
+    lab.land()
+    _is_whole(lab)
+
+
+@fault(
+    "H7",
+    "two machines write one remote home",
+    "the second is kept out",
+    missing="nothing keeps a second machine out of a remote home yet; a warning says so",
+)
+def remote(lab: Lab) -> None:
+    home = Home("memory://faults")
+    _held_elsewhere(home, StoreLock(home, "toy_harbour").__enter__)
+
+
+@fault("R6", "the overlap window is read again and again", "nothing that is landed lands again")
+def overlapped(lab: Lab) -> None:
+    lab.land()
+    assert [lab.land().rows for _ in range(3)] == [0, 0, 0]
+    assert len(lab.zone.manifest()) == 3

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TypeVar
 from urllib.parse import parse_qs, urlsplit
 
-import pytest
 from msgspec.structs import replace
 
 from goldlake_core.contracts.errors import GoldlakeError
@@ -170,11 +169,16 @@ class Lab:
 
 def refused(action: Callable[[], object], kind: type[E], *words: str) -> E:
     """Asserts that an action is refused in one message with these words; returns the error."""
-    with pytest.raises(kind) as caught:
+    try:
         action()
-    assert all(word in caught.value.message for word in words), caught.value.message
-    assert "\n" not in caught.value.message
-    return caught.value
+    except kind as error:
+        message = error.message
+        assert all(word in message for word in words), message
+        assert "\n" not in message
+        return error
+    except Exception as error:
+        raise AssertionError(f"another error: {type(error).__name__}: {error}") from error
+    raise AssertionError("it was not refused")
 
 
 @contextmanager
