@@ -10,7 +10,7 @@ import msgspec
 
 from goldlake_core.contracts.hashing import canonical
 from goldlake_core.contracts.keys import Change, keys_of
-from goldlake_core.contracts.sections import Check, Column, Silver
+from goldlake_core.contracts.sections import Check, Column, Section
 
 _TEXT_WIDTH = 60
 # What names an item of a list of sections.
@@ -37,22 +37,23 @@ class ChangedKey(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.key}: {_short(self.before)} -> {_short(self.after)} ({self.consequence})"
 
 
-def stored(silver: Silver) -> str:
-    """The section as it is kept with the tables that are made under it: canonical JSON."""
-    return canonical(silver)
+def stored(section: Section) -> str:
+    """The section as it is kept with what is made under it: canonical JSON."""
+    return canonical(section)
 
 
-def changed_keys(before: str, silver: Silver) -> list[ChangedKey]:
+def changed_keys(before: str, section: Section, path: str = "silver") -> list[ChangedKey]:
     """The keys whose values differ, each with its consequence.
 
     Args:
         before: The section that a table was made under; see `stored`.
-        silver: The section now.
+        section: The section now.
+        path: Where the section lies in the contract.
 
     Returns:
         The changes in the order of the contract's keys; empty where nothing changed.
     """
-    return list(_changes("silver", Silver, json.loads(before), json.loads(stored(silver))))
+    return list(_changes(path, type(section), json.loads(before), json.loads(stored(section))))
 
 
 def consequence(changes: list[ChangedKey]) -> Change | None:

@@ -12,19 +12,23 @@ from pathlib import Path
 import msgspec
 
 from goldlake.workflows.check import CheckReport
+from goldlake.workflows.planning import IngestPlan
+from goldlake.workflows.reconcile import Reconciled
 from goldlake_core.documents import lakehouse, reports
 
 COMMANDS: Mapping[str, object] = {
+    "backfill": reports.IngestReport | IngestPlan,
     "check": CheckReport,
     "doctor": reports.Findings,
     "export": lakehouse.Exported,
-    "ingest": reports.IngestReport,
+    "ingest": reports.IngestReport | IngestPlan,
     "lineage": reports.Lineage,
     "models": reports.ModelsView,
     "predict": reports.Predictions,
     "promote": reports.Promotion,
     "quarantine": lakehouse.QuarantineView,
     "rebuild": reports.RebuildReport,
+    "reconcile": Reconciled,
     "run": reports.RunReport,
     "show": reports.RowsView,
     "source": reports.SourceAddress,
