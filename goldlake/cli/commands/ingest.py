@@ -174,14 +174,10 @@ def _print_reconciled(document: Reconciled) -> None:
         more = document.deleted - len(document.keys)
         say_wrapped(f"  {'; '.join(document.keys)}" + (f"; and {more:,} more" if more else ""))
     if document.never_landed:
-        say_wrapped(
-            f"{document.never_landed:,} keys at the source were never landed. Next: goldlake "
-            f"ingest {document.usecase}, or goldlake backfill {document.usecase}"
-        )
+        say(f"At the source and never landed: {document.never_landed:,} keys")
     if document.returned:
-        say_wrapped(
-            f"{document.returned:,} keys that were deleted are at the source again. Next: goldlake "
-            f"ingest {document.usecase}, or goldlake backfill {document.usecase}"
-        )
+        say(f"Deleted here and at the source again: {document.returned:,} keys")
+    if document.never_landed or document.returned:
+        say(f"Next: goldlake backfill {document.usecase} --since DAY --until DAY")
     if document.unreadable:
-        say(f"{document.unreadable:,} records at the source tell no key")
+        say(f"Records at the source without a key: {document.unreadable:,}")
