@@ -14,7 +14,7 @@ from goldlake.cli.main import main
 from goldlake.workflows.pages import json_documents
 from goldlake.workflows.reconcile import Reconciled
 from goldlake_core.contracts.errors import GateRefused
-from tests.cli.documents import ingest_report
+from tests.cli.documents import ingest_report, reconciled
 from tests.faults.lab import TOY, Lab, lab
 
 
@@ -69,32 +69,12 @@ def test_a_backfill_is_an_ingest_of_a_range(place: Lab, monkeypatch: pytest.Monk
     assert asked == [(place.server.url, "2024-03-01", "2024-03-02")]
 
 
-RECONCILED = Reconciled(
-    run_id="run",
-    home="/lake",
-    usecase="toy",
-    dry_run=False,
-    identity={"kind": "x"},
-    address="http://x",
-    source_keys=1_000,
-    silver_rows=1_002,
-    deleted=3,
-    keys=("C00001", "C00002"),
-    never_landed=1,
-    returned=2,
-    unreadable=4,
-    requests=2,
-    bytes=99,
-    refine=ingest_report().refine,
-)
-
-
 def test_what_a_reconciliation_found_is_told(place: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: dict[str, object] = {}
 
     def answer(*values: object, **options: object) -> Reconciled:
         asked.update(options)
-        return RECONCILED
+        return reconciled()
 
     monkeypatch.setattr("goldlake.workflows.reconcile.reconcile", answer)
     lines = run(place, "reconcile", "--most-deleted", "7.5%").output.splitlines()

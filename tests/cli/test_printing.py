@@ -19,7 +19,9 @@ from goldlake.cli import printing
 from goldlake.cli.main import main
 from goldlake.workflows.check import CheckReport
 from goldlake.workflows.pages import json_documents
+from goldlake.workflows.planning import IngestPlan
 from goldlake.workflows.processes import StageFailed
+from goldlake.workflows.reconcile import Reconciled
 from goldlake_core.contracts import findings as check_findings
 from goldlake_core.contracts.errors import UsageError
 from goldlake_core.documents.lakehouse import Exported, QuarantineView, Rejected
@@ -39,7 +41,15 @@ from goldlake_core.documents.reports import (
 )
 from goldlake_core.documents.stages import StageError
 from lakehouse.rows import Rows
-from tests.cli.documents import MODEL, ingest_report, rebuild_report, recorded, train_report
+from tests.cli.documents import (
+    MODEL,
+    ingest_report,
+    planned,
+    rebuild_report,
+    reconciled,
+    recorded,
+    train_report,
+)
 
 HOSTILE = "[red]x[/red][link=http://a]y[/link]:smile:\x1b[31m\x07\r\x9b2J\x7f\u202e"
 PLAIN = "[red]x[/red][link=http://a]y[/link]:smile:"
@@ -118,6 +128,16 @@ CASES = {
         ingest_report(),
         IngestReport,
     ),
+    "ingest_plan": Case(
+        ("ingest", "toy", "--source", "live", "--plan"), "ingest.plan", planned(), IngestPlan
+    ),
+    "backfill": Case(
+        ("backfill", "toy", "--since", "2024-01-01", "--until", "2024-02-01"),
+        "ingest.ingest",
+        ingest_report(),
+        IngestReport,
+    ),
+    "reconcile": Case(("reconcile", "toy"), "reconcile.reconcile", reconciled(), Reconciled),
     "tables": Case(("tables",), "views.tables", recorded("tables", TablesView), TablesView),
     "quarantine": Case(
         ("quarantine", "list", "toy"), "ingest.quarantine", QUARANTINE, QuarantineView

@@ -17,6 +17,7 @@ GROUPS = {
     "F": "Files as a source",
     "I": "Identity of the source",
     "P": "Fields of the source",
+    "R": "Records that come again",
     "X": "Scale",
 }
 

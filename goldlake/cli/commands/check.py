@@ -58,7 +58,7 @@ def print_outlook(outlook: Outlook) -> None:
         say("The home cannot follow: undo the edit, or use another --home")
     elif outlook.is_new or outlook.why:
         what = "begins, beside the tables that answer" if outlook.is_new else "is continued"
-        say(f"Epoch {outlook.epoch} {what}: {outlook.why}")
+        say_wrapped(f"Epoch {outlook.epoch} {what}: {outlook.why}")
     else:
         changes = "follow" if outlook.changes else "are made under this contract"
         say(f"The tables of epoch {outlook.epoch} {changes}")
