@@ -11,30 +11,10 @@ import msgspec
 from goldlake_core.contracts.hashing import canonical
 from goldlake_core.contracts.keys import Change, keys_of
 from goldlake_core.contracts.sections import Check, Column, Section
+from goldlake_core.documents.planning import ChangedKey
 
-_TEXT_WIDTH = 60
 # What names an item of a list of sections.
 _NAMED: dict[type, str] = {Column: "name", Check: "code"}
-
-
-class ChangedKey(msgspec.Struct, frozen=True, kw_only=True):
-    """A key of a contract that has another value than when a table was made.
-
-    Attributes:
-        key: Path of the key, such as ``silver.columns.ward.type``.
-        before: The value that the table was made under, as JSON, or "" where there was none.
-        after: The value now, as JSON, or "" where it is gone.
-        consequence: What it means: ``follow``, ``rebuild`` or ``refuse``.
-    """
-
-    key: str
-    before: str
-    after: str
-    consequence: Change
-
-    def __str__(self) -> str:
-        """The change as one line for a person."""
-        return f"{self.key}: {_short(self.before)} -> {_short(self.after)} ({self.consequence})"
 
 
 def stored(section: Section) -> str:
@@ -118,8 +98,3 @@ def _item(kind: Any) -> type[msgspec.Struct] | None:
 
 def _text(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
-
-
-def _short(text: str) -> str:
-    shown = text if len(text) <= _TEXT_WIDTH else text[: _TEXT_WIDTH - 1] + "…"
-    return shown or "nothing"

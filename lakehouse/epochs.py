@@ -18,10 +18,11 @@ import msgspec
 from goldlake_core.contracts.errors import StoreError
 from goldlake_core.contracts.sections import UseCase
 from goldlake_core.documents import codec
+from goldlake_core.documents.planning import ChangedKey
 from goldlake_core.instants import now_text
 from goldlake_core.storage.files import read_bytes, write_atomic
 from goldlake_core.storage.home import Home
-from lakehouse.changes import ChangedKey, changed_keys, consequence, stored
+from lakehouse.changes import changed_keys, consequence, stored
 
 FORMAT = 1
 FIRST = 1

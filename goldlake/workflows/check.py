@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from goldlake.workflows.planning import Outlook, outlook
+from goldlake.workflows.planning import outlook
 from goldlake_core.contracts import findings
 from goldlake_core.contracts.contract_file import GoldDraft, SilverDraft
 from goldlake_core.contracts.findings import Finding, loading_finding
@@ -16,6 +16,7 @@ from goldlake_core.contracts.names import nearest
 from goldlake_core.contracts.read import Found
 from goldlake_core.contracts.registry import find_usecase
 from goldlake_core.contracts.sections import UseCase
+from goldlake_core.documents.planning import Outlook
 from goldlake_core.storage.home import Home
 from lakehouse.checks.columns import column_remarks
 from lakehouse.checks.expressions import expression_remarks

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from goldlake.workflows import planning
 from goldlake.workflows.names import load_model, require_table
-from goldlake.workflows.planning import IngestPlan
 from goldlake.workflows.processes import OnEvent, Run, StageFailed
 from goldlake_core.contracts.errors import UsageError
 from goldlake_core.contracts.ids import TableId
 from goldlake_core.contracts.registry import find_usecase, load_usecase
 from goldlake_core.documents.lakehouse import Audited, Exported, QuarantineView
+from goldlake_core.documents.planning import IngestPlan
 from goldlake_core.documents.reports import Finding, IngestReport, RebuildReport
 from goldlake_core.documents.stages import (
     AuditRequest,

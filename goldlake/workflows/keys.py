@@ -6,15 +6,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
-
-import msgspec
 
 from goldlake_core.contracts.column_types import NUMBERS, TIMES
 from goldlake_core.contracts.errors import UsageError
 from goldlake_core.contracts.sections import Column, Silver
-from lakehouse.sources.split import texts_of
 
 if TYPE_CHECKING:
     import polars as pl
@@ -28,33 +25,6 @@ _TIME_NAMES = {
     **{"yyyy": "%Y", "MM": "%m", "dd": "%d", "HH": "%H", "hh": "%I", "mm": "%M", "ss": "%S"},
     **{"a": "%p", "MMM": "%b", "MMMM": "%B", "yy": "%y"},
 }
-
-
-def fields_of(silver: Silver) -> tuple[str, ...]:
-    """The top-level fields of a record that hold its key, each once."""
-    return tuple(dict.fromkeys(silver.column(name).field.split(".")[0] for name in silver.key))
-
-
-def key_fields(record: bytes, silver: Silver) -> dict[str, msgspec.Raw] | None:
-    """The top-level fields of a record that hold its key, as they are; None where one lacks."""
-    names = fields_of(silver)
-    try:
-        found = msgspec.json.decode(record, type=dict[str, msgspec.Raw])
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        texts = texts_of(record, names)
-        found = {
-            name: msgspec.Raw(msgspec.json.encode(text))
-            for name, text in zip(names, texts or (), strict=False)
-        }
-    return {name: found[name] for name in names} if set(names) <= found.keys() else None
-
-
-def key_texts(record: bytes, silver: Silver) -> tuple[str | None, ...] | None:
-    """The text of each key column in a record, as the source gives it; None without a key."""
-    fields = key_fields(record, silver)
-    if fields is None:
-        return None
-    return tuple(_text(fields, silver.column(name).field) for name in silver.key)
 
 
 def typed(texts: Mapping[str, Sequence[str | None]], silver: Silver) -> pl.DataFrame:
@@ -72,20 +42,6 @@ def typed(texts: Mapping[str, Sequence[str | None]], silver: Silver) -> pl.DataF
     frame = pl.DataFrame({name: pl.Series(texts[name], dtype=pl.String) for name in silver.key})
     columns = [_typed(silver.column(name)).alias(name) for name in silver.key]
     return frame.select(columns).drop_nulls().unique()
-
-
-def _text(fields: Mapping[str, msgspec.Raw], path: str) -> str | None:
-    first, *rest = path.split(".")
-    raw = fields[first]
-    for part in rest:
-        try:
-            raw = msgspec.json.decode(raw, type=dict[str, msgspec.Raw])[part]
-        except (msgspec.DecodeError, KeyError):
-            return None
-    text = bytes(raw)
-    if text == b"null":
-        return None
-    return msgspec.json.decode(text, type=str) if text[:1] == b'"' else text.decode()
 
 
 def _typed(column: Column) -> pl.Expr:
@@ -163,15 +119,3 @@ def _time_format(column: Column) -> str:
                 valid=f"a format of {', '.join(_TIME_NAMES)} and fractions of 3, 6 or 9 digits",
             )
     return "".join(found)
-
-
-def columns_of(
-    keys: Iterable[tuple[str | None, ...]], silver: Silver
-) -> dict[str, list[str | None]]:
-    """Tuples of key texts as lists by key column."""
-    found: dict[str, list[str | None]] = {name: [] for name in silver.key}
-    lists = list(found.values())
-    for key in keys:
-        for values, text in zip(lists, key, strict=True):
-            values.append(text)
-    return found

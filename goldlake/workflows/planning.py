@@ -12,78 +12,20 @@ from goldlake.workflows.processes import OnEvent
 from goldlake_core.contracts.durations import seconds_of
 from goldlake_core.contracts.errors import UsageError
 from goldlake_core.contracts.sections import UseCase
-from goldlake_core.documents.lakehouse import CursorState, Identity
+from goldlake_core.documents.lakehouse import CursorState
+from goldlake_core.documents.planning import ChangedKey, IngestPlan, Outlook
 from goldlake_core.documents.stages import Stage
 from goldlake_core.stages import event_now
 from goldlake_core.storage.deltalog import DeltaLog
 from goldlake_core.storage.home import Home
 from goldlake_core.storage.landing import LandingZone, PageEntry
 from lakehouse import commits, epochs, specs
-from lakehouse.changes import ChangedKey, changed_keys, consequence
+from lakehouse.changes import changed_keys, consequence
 from lakehouse.commits import VersionsCommit
 from lakehouse.sources import laws, partitions, polls, room
 from lakehouse.sources.base import Connector, Partitioned
 from lakehouse.sources.land import LIVE, check_range
 from lakehouse.sources.plugins import connector
-
-
-class Outlook(msgspec.Struct, frozen=True, kw_only=True):
-    """What the contract of a use case means for a home.
-
-    Attributes:
-        home: The home, as a path or a URL.
-        epoch: Number of the epoch of silver that holds, or will hold, the rows.
-        is_new: Whether that epoch has to be begun.
-        why: Why another epoch than the current one is meant; "" where it is the current one.
-        changes: Keys that differ from the contract that the home was made under.
-        is_refused: Whether the home cannot follow the contract at all.
-    """
-
-    home: str
-    epoch: int
-    is_new: bool
-    why: str
-    changes: tuple[ChangedKey, ...]
-    is_refused: bool
-
-
-class IngestPlan(msgspec.Struct, frozen=True, kw_only=True, tag_field="status", tag="planned"):
-    """What `goldlake ingest` or `goldlake backfill` would do.
-
-    Attributes:
-        usecase: Name of the use case.
-        outlook: What the contract means for the home.
-        identity: What the source says it is.
-        address: Where the source was asked.
-        since: First day of the range, or null.
-        until: First day after the range, or null.
-        begins: Place at which the poll would begin; null for the start of the source.
-        told: What a person should know of that place; "" for nothing.
-        parts: Names of the parts, such as files, that would be landed.
-        records: How many records the source counts from there, or null. Those that are landed
-            already, byte for byte, are left out.
-        pages: How many pages that are, or null.
-        restored: Number of lost or damaged pages that would be fetched again.
-        unrefined: Number of landed records that silver does not hold yet.
-        bytes: Estimate of what the landed pages and tables would need besides, or null.
-        free: Number of free bytes on the disk of the home, or null where it is not local.
-    """
-
-    usecase: str
-    outlook: Outlook
-    identity: Identity
-    address: str
-    since: str | None
-    until: str | None
-    begins: CursorState | None
-    told: str
-    parts: tuple[str, ...]
-    records: int | None
-    pages: int | None
-    restored: int
-    unrefined: int
-    bytes: int | None
-    free: int | None
 
 
 def outlook(usecase: UseCase, home: Home, *, rebuild: bool = False) -> Outlook:

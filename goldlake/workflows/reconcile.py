@@ -15,13 +15,14 @@ import msgspec
 import xxhash
 
 from goldlake.workflows import planning
-from goldlake.workflows.keys import columns_of, fields_of, key_fields, key_texts, typed
+from goldlake.workflows.keys import typed
 from goldlake.workflows.processes import OnEvent, Run, StageEnded
 from goldlake_core.contracts.durations import seconds_of
 from goldlake_core.contracts.errors import GateRefused, StoreError, UsageError
 from goldlake_core.contracts.registry import load_usecase
 from goldlake_core.contracts.sections import UseCase
 from goldlake_core.documents.lakehouse import Identity, Landed, Refined
+from goldlake_core.documents.planning import Reconciled
 from goldlake_core.documents.stages import Kind, RefineRequest
 from goldlake_core.stages import event_now
 from goldlake_core.storage.home import Home
@@ -31,6 +32,7 @@ from lakehouse import catalog, rows, specs
 from lakehouse.parsing import DELETED_FIELD
 from lakehouse.sources import polls
 from lakehouse.sources.base import Connector, KeyPages, Origin, Page, Partitioned
+from lakehouse.sources.keyed import columns_of, fields_of, key_fields, key_texts
 from lakehouse.sources.land import LIVE
 from lakehouse.sources.laws import RECOUNTS, Asker
 from lakehouse.sources.plugins import connector
@@ -41,46 +43,6 @@ if TYPE_CHECKING:
 
 ALL = 1.0
 _PLACE = [specs.SEQUENCE, specs.LINE]
-
-
-class Reconciled(msgspec.Struct, frozen=True, kw_only=True):
-    """The report of `goldlake reconcile`.
-
-    Attributes:
-        run_id: Id of the run; null where nothing was refined.
-        home: The home it worked on.
-        usecase: Name of the use case.
-        dry_run: Whether nothing was to be written.
-        identity: What the source says it is.
-        address: Where the source was asked.
-        source_keys: Number of different keys at the source.
-        silver_rows: Number of rows that silver held before.
-        deleted: Number of rows whose key the source does not hold.
-        keys: Some of these keys, as silver has them.
-        never_landed: Number of keys at the source that no landed record has.
-        returned: Number of keys that were deleted once and that the source holds again.
-        unreadable: Number of records at the source that tell no key.
-        requests: Number of requests that were sent.
-        bytes: Size of what was received.
-        refine: What became of the tombstones, or null.
-    """
-
-    run_id: str | None
-    home: str
-    usecase: str
-    dry_run: bool
-    identity: Identity
-    address: str
-    source_keys: int
-    silver_rows: int
-    deleted: int
-    keys: tuple[str, ...]
-    never_landed: int
-    returned: int
-    unreadable: int
-    requests: int
-    bytes: int
-    refine: Refined | None
 
 
 def reconcile(
@@ -338,8 +300,8 @@ class _Comparison:
                 asker.wait(self._reader.patience, attempt)
         if total is not None and fetched < total:
             raise GateRefused(
-                f"The source counts {total:,} records and sent the keys of {fetched:,}: which were "
-                "deleted cannot be told, and nothing was",
+                f"The source counts {total:,} records and sent the keys of {fetched:,}, so that "
+                "nobody knows which were deleted; nothing was",
                 hint="the same command later; if it stays so, tell the publisher",
             )
 

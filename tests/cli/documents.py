@@ -7,12 +7,10 @@ from typing import TypeVar
 
 import msgspec
 
-from goldlake.workflows.planning import IngestPlan, Outlook
-from goldlake.workflows.reconcile import Reconciled
 from goldlake_core.documents import codec
 from goldlake_core.documents.lakehouse import CursorState
+from goldlake_core.documents.planning import ChangedKey, IngestPlan, Outlook, Reconciled
 from goldlake_core.documents.reports import IngestReport, RebuildReport, RunReport, TrainReport
-from lakehouse.changes import ChangedKey
 
 RECORDED = Path(__file__).parent / "recorded"
 MODEL = "chicago_crime.arrest"

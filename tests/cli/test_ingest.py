@@ -12,8 +12,8 @@ from click.testing import CliRunner, Result
 
 from goldlake.cli.main import main
 from goldlake.workflows.pages import json_documents
-from goldlake.workflows.reconcile import Reconciled
 from goldlake_core.contracts.errors import GateRefused
+from goldlake_core.documents.planning import Reconciled
 from tests.cli.documents import ingest_report, reconciled
 from tests.faults.lab import TOY, Lab, lab
 

@@ -19,12 +19,11 @@ from goldlake.cli import printing
 from goldlake.cli.main import main
 from goldlake.workflows.check import CheckReport
 from goldlake.workflows.pages import json_documents
-from goldlake.workflows.planning import IngestPlan
 from goldlake.workflows.processes import StageFailed
-from goldlake.workflows.reconcile import Reconciled
 from goldlake_core.contracts import findings as check_findings
 from goldlake_core.contracts.errors import UsageError
 from goldlake_core.documents.lakehouse import Exported, QuarantineView, Rejected
+from goldlake_core.documents.planning import IngestPlan, Reconciled
 from goldlake_core.documents.reports import (
     Finding,
     Findings,

@@ -11,11 +11,12 @@ from msgspec.structs import replace
 
 from goldlake.workflows import reconcile as workflow
 from goldlake.workflows.keys import typed
-from goldlake.workflows.reconcile import Reconciled, reconcile
+from goldlake.workflows.reconcile import reconcile
 from goldlake_core.contracts.column_types import ColumnType
 from goldlake_core.contracts.errors import GateRefused, UsageError
 from goldlake_core.contracts.sections import Column, Silver
 from goldlake_core.documents.lakehouse import Fates
+from goldlake_core.documents.planning import Reconciled
 from goldlake_core.storage.deltalog import DeltaLog
 from lakehouse import audit, epochs, specs, stages
 from lakehouse.parsing import parsed

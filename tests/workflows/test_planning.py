@@ -16,6 +16,7 @@ from goldlake.workflows import ingest as workflow
 from goldlake.workflows import planning
 from goldlake_core.contracts.errors import StoreError, UsageError
 from goldlake_core.contracts.sections import UseCase
+from goldlake_core.documents.planning import IngestPlan
 from goldlake_core.storage.home import Home
 from lakehouse import epochs
 from lakehouse.sources import room
@@ -30,7 +31,7 @@ def place(tmp_path: Path) -> Iterator[Lab]:
         yield found
 
 
-def plan(place: Lab, since: str | None = None, until: str | None = None) -> planning.IngestPlan:
+def plan(place: Lab, since: str | None = None, until: str | None = None) -> IngestPlan:
     where = str(place.data) if place.usecase.source.kind == "files" else place.server.url
     return planning.plan_ingest(place.usecase, place.home, where, since, until)
 

@@ -14,7 +14,7 @@ from goldlake.workflows import homes
 
 if TYPE_CHECKING:
     from goldlake.workflows.check import CheckReport
-    from goldlake.workflows.planning import Outlook
+    from goldlake_core.documents.planning import Outlook
 
 CONTRACT_EXIT_CODE = 2
 

@@ -11,8 +11,7 @@ from goldlake.cli.common import report, reports, used_home
 from goldlake.cli.printing import Part, aligned, console, say, say_all, say_wrapped
 
 if TYPE_CHECKING:
-    from goldlake.workflows.planning import IngestPlan
-    from goldlake.workflows.reconcile import Reconciled
+    from goldlake_core.documents.planning import IngestPlan, Reconciled
     from goldlake_core.storage.home import Home
 
 _PLAN = click.option(

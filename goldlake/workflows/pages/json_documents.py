@@ -12,9 +12,8 @@ from pathlib import Path
 import msgspec
 
 from goldlake.workflows.check import CheckReport
-from goldlake.workflows.planning import IngestPlan
-from goldlake.workflows.reconcile import Reconciled
 from goldlake_core.documents import lakehouse, reports
+from goldlake_core.documents.planning import IngestPlan, Reconciled
 
 COMMANDS: Mapping[str, object] = {
     "backfill": reports.IngestReport | IngestPlan,
