@@ -151,7 +151,7 @@ class Partitioned(Protocol):
 class KeyPages(Protocol):
     """What a connector has besides that can give the keys of records without the rest of them.
 
-    The others are read whole where only keys are wanted.
+    The others give whole records where only keys are asked for.
     """
 
     def key_page(self, cursor: Cursor | None, fields: Sequence[str]) -> Page:
@@ -159,7 +159,7 @@ class KeyPages(Protocol):
 
         Args:
             cursor: As of `Connector.page`.
-            fields: Names of the top-level fields that are wanted.
+            fields: Names of the top-level fields to give.
         """
 
 

@@ -122,8 +122,7 @@ def test_check_says_what_an_edit_means_for_a_home(place: Lab) -> None:
     assert result.exit_code == 0
     lines = [line.strip() for line in result.output.splitlines()]
     assert "The tables of epoch 1 are made under this contract" in lines
-    place.source(dataset="othe-r123")
-    place.zone.claim({"kind": "x"}, '{"dataset": "othe-r123", "kind": "socrata"}')
+    place.zone.claim(place.zone.identity() or {}, '{"dataset": "othe-r123", "kind": "socrata"}')
     result = CliRunner().invoke(main, ["check", str(TOY), "--home", home, "--json"])
     assert result.exit_code == 2
     document = json.loads(result.stdout)
