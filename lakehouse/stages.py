@@ -210,6 +210,7 @@ def refine(
     epochs.make_current(usecase, home, plan.epoch)
     with _timed(seconds, "gold"):
         changed = gold.refine(spark, usecase, home, plan.epoch, run_id, emit)
+    epochs.keep_gold(usecase, home)
     if not made and not any(changed.values()):
         emit("info", f"{usecase.name}: nothing new; {totals.silver:,} rows in silver")
     return _result(run_id, made, totals, _tables(usecase, home, plan.epoch), seconds)
@@ -219,11 +220,8 @@ def _planned(usecase: UseCase, home: Home, emit: Emit, is_rebuild: bool) -> epoc
     first = specs.silver(usecase, home, epochs.FIRST)
     has_before = DeltaLog(first.uri).exists()
     plan = epochs.plan(usecase, home, has_tables_of_before=has_before, rebuild=is_rebuild)
-    for change in plan.changes:
-        emit("info", f"{usecase.name}: {change}")
     if plan.why:
-        what = "begins" if plan.is_new else "continues"
-        emit("info", f"{usecase.name}: {plan.why}; epoch {plan.epoch} {what}, from bronze")
+        emit("info", f"{usecase.name}: {plan.told}")
     return plan
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from goldlake.workflows import planning
 from goldlake.workflows.names import load_model, require_table
 from goldlake.workflows.processes import OnEvent, Run, StageFailed
 from goldlake_core.contracts.errors import UsageError
 from goldlake_core.contracts.ids import TableId
 from goldlake_core.contracts.registry import find_usecase, load_usecase
 from goldlake_core.documents.lakehouse import Audited, Exported, QuarantineView
+from goldlake_core.documents.planning import IngestPlan
 from goldlake_core.documents.reports import Finding, IngestReport, RebuildReport
 from goldlake_core.documents.stages import (
     AuditRequest,
@@ -45,9 +47,11 @@ def ingest(
         What was landed and refined.
 
     Raises:
+        UsageError: The home cannot follow the contract; nothing was fetched.
         StageFailed: A stage ended with an error.
     """
     contract = load_usecase(usecase)
+    planning.tell(contract, home, on_event, "land")
     run = Run.new(home)
     land = run.request(LandRequest, usecase, contract, source=source, since=since, until=until)
     refine = run.request(RefineRequest, usecase, contract, accept_rejected=accept_rejected)
@@ -60,6 +64,11 @@ def ingest(
         land=results["land"],
         refine=results["refine"],
     )
+
+
+def plan(usecase: str, home: Home, source: str, since: str | None, until: str | None) -> IngestPlan:
+    """What `ingest` would do; see `goldlake.workflows.planning.plan_ingest`. Writes nothing."""
+    return planning.plan_ingest(load_usecase(usecase), home, source, since, until)
 
 
 def rebuild(
@@ -79,9 +88,11 @@ def rebuild(
         What became of every landed record.
 
     Raises:
+        UsageError: The home cannot follow the contract; nothing was made.
         StageFailed: The stage ended with an error.
     """
     contract = load_usecase(usecase)
+    planning.tell(contract, home, on_event, "refine", rebuild=True)
     run = Run.new(home)
     request = run.request(
         RefineRequest, usecase, contract, rebuild=True, accept_rejected=accept_rejected

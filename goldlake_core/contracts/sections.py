@@ -81,6 +81,7 @@ class Source(Section, frozen=True):
     generator: Annotated[str | None, Key("Function of the use case's folder that yields rows for the simulator.", "refuse", form=Form.FUNCTION)] = None
     overlap: Annotated[str, Key("How far before the newest landed record a poll begins, for records that the source commits late. Records that are landed already are left out.", "follow", form=Form.DURATION)] = "1d"
     drift: Annotated[Literal["evolve", "stop"], Key("What a field does that the source gains or loses: `evolve` lands the records and tells it; `stop` lands nothing that has it.", "follow")] = "evolve"
+    most_deleted: Annotated[float, Key("Largest share of silver's rows that one `goldlake reconcile` may delete. If the source holds fewer keys, the command refuses.", "follow", 0, 1)] = 0.05
     options: Annotated[Mapping[str, Any], Key("Settings that only this kind of source understands. Its connector checks them.", "follow", form=Form.FREE, default="none")] = {}
 
 

@@ -24,6 +24,7 @@ from goldlake_core.contracts import findings as check_findings
 from goldlake_core.contracts.errors import UsageError
 from goldlake_core.documents.lakehouse import Exported, QuarantineView, Rejected
 from goldlake_core.documents.maintain import MaintainReport, RestoreReport
+from goldlake_core.documents.planning import IngestPlan, Reconciled
 from goldlake_core.documents.reports import (
     Finding,
     Findings,
@@ -44,7 +45,9 @@ from tests.cli.documents import (
     MODEL,
     ingest_report,
     maintain_report,
+    planned,
     rebuild_report,
+    reconciled,
     recorded,
     restore_report,
     train_report,
@@ -127,6 +130,16 @@ CASES = {
         ingest_report(),
         IngestReport,
     ),
+    "ingest_plan": Case(
+        ("ingest", "toy", "--source", "live", "--plan"), "ingest.plan", planned(), IngestPlan
+    ),
+    "backfill": Case(
+        ("backfill", "toy", "--since", "2024-01-01", "--until", "2024-02-01"),
+        "ingest.ingest",
+        ingest_report(),
+        IngestReport,
+    ),
+    "reconcile": Case(("reconcile", "toy"), "reconcile.reconcile", reconciled(), Reconciled),
     "tables": Case(("tables",), "views.tables", recorded("tables", TablesView), TablesView),
     "quarantine": Case(
         ("quarantine", "list", "toy"), "ingest.quarantine", QUARANTINE, QuarantineView

@@ -492,8 +492,34 @@ def remote(lab: Lab) -> None:
     _held_elsewhere(home, StoreLock(home, "toy_harbour").__enter__)
 
 
-@fault("R6", "the overlap window is read again and again", "nothing that is landed lands again")
-def overlapped(lab: Lab) -> None:
+@fault(
+    "R6",
+    "a range is landed that earlier polls landed, with 12 pages for 3; a poll follows a backfill",
+    "nothing is landed twice, whatever landed it; an edited record lands once",
+)
+def landed_by_another_poll(lab: Lab) -> None:
+    day = ("2024-03-01", "2024-03-02")
+    lab.source(page_rows=50)
     lab.land()
-    assert [lab.land().rows for _ in range(3)] == [0, 0, 0]
-    assert len(lab.zone.manifest()) == 3
+    lab.source(page_rows=200)
+    assert (lab.land(*day).rows, lab.zone.manifest()[-1].since) == (0, None)
+    lab.server.rows.all[50] = row(50, cargo="COAL")
+    assert (lab.land(*day).rows, lab.land(*day).rows) == (1, 0)
+    lab.server.rows.all.append(row(600))
+    assert (lab.land(*day).rows, lab.land().rows) == (1, 0)
+    assert len(lab.lines()) == 602
+
+
+@fault(
+    "R6b",
+    "a landed page is damaged when a range is fetched again",
+    "fetched again as it was; nothing is landed twice",
+)
+def damaged_in_backfill(lab: Lab) -> None:
+    lab.land()
+    page = _page(lab, 2)
+    size = page.stat().st_size
+    page.write_bytes(b"x" * size)
+    result = lab.land("2024-03-01", "2024-03-02")
+    assert (result.rows, result.restored) == (0, 1)
+    _is_whole(lab)

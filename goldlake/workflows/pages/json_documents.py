@@ -13,12 +13,14 @@ import msgspec
 
 from goldlake.workflows.check import CheckReport
 from goldlake_core.documents import lakehouse, maintain, reports
+from goldlake_core.documents.planning import IngestPlan, Reconciled
 
 COMMANDS: Mapping[str, object] = {
+    "backfill": reports.IngestReport | IngestPlan,
     "check": CheckReport,
     "doctor": reports.Findings,
     "export": lakehouse.Exported,
-    "ingest": reports.IngestReport,
+    "ingest": reports.IngestReport | IngestPlan,
     "lineage": reports.Lineage,
     "maintain": maintain.MaintainReport,
     "models": reports.ModelsView,
@@ -26,6 +28,7 @@ COMMANDS: Mapping[str, object] = {
     "promote": reports.Promotion,
     "quarantine": lakehouse.QuarantineView,
     "rebuild": reports.RebuildReport,
+    "reconcile": Reconciled,
     "restore": maintain.RestoreReport,
     "run": reports.RunReport,
     "show": reports.RowsView,
