@@ -16,6 +16,7 @@ COMMANDS = {
     "ingest": "data",
     "rebuild": "data",
     "quarantine": "quarantine",
+    "history": "history",
     "tables": "data",
     "show": "show",
     "export": "data",

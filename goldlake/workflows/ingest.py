@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from goldlake.workflows.history import recorded
 from goldlake.workflows.names import load_model, require_table
 from goldlake.workflows.processes import OnEvent, Run, StageFailed
 from goldlake_core.contracts.errors import UsageError
@@ -20,6 +21,7 @@ from lakehouse import catalog
 from lakehouse.quarantine import rejected
 
 
+@recorded("ingest")
 def ingest(
     usecase: str,
     home: Home,
@@ -59,6 +61,7 @@ def ingest(
     )
 
 
+@recorded("rebuild")
 def rebuild(usecase: str, home: Home, on_event: OnEvent) -> RebuildReport:
     """Makes silver and gold again from bronze, under the contract as it is now.
 
@@ -103,7 +106,7 @@ def audits(home: Home, on_event: OnEvent) -> list[Finding]:
         One finding per use case.
     """
     found = []
-    for name in dict.fromkeys(e.id.partition(".")[0] for e in catalog.tables(None, home)):
+    for name in catalog.refined(home):
         wanted, fix = "every landed record accounted for", f"goldlake rebuild {name}"
         try:
             contract = load_usecase(name)
@@ -123,6 +126,7 @@ def audits(home: Home, on_event: OnEvent) -> list[Finding]:
     return found
 
 
+@recorded("export")
 def export(
     model: str, home: Home, version: int | None, out: str | None, on_event: OnEvent
 ) -> Exported:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from goldlake.workflows.history import recorded
 from goldlake.workflows.names import unknown
 from goldlake.workflows.processes import OnEvent, Run, StageEnded, StageFailed
 from goldlake.workflows.promote import promote_and_ask
@@ -52,6 +53,7 @@ class RunRequest:
     until: str | None = None
 
 
+@recorded("run")
 def run_whole(request: RunRequest, home: Home, on_event: OnEvent) -> RunReport:
     """Runs everything once and returns the report of it.
 

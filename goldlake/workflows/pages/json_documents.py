@@ -12,12 +12,13 @@ from pathlib import Path
 import msgspec
 
 from goldlake.workflows.check import CheckReport
-from goldlake_core.documents import lakehouse, reports
+from goldlake_core.documents import history, lakehouse, reports
 
 COMMANDS: Mapping[str, object] = {
     "check": CheckReport,
     "doctor": reports.Findings,
     "export": lakehouse.Exported,
+    "history": history.HistoryView,
     "ingest": reports.IngestReport,
     "lineage": reports.Lineage,
     "models": reports.ModelsView,
