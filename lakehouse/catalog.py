@@ -102,14 +102,24 @@ def refined(home: Home) -> list[str]:
     return [name for name in usecases(home) if _folders(home, "tables", name) != ["audit"]]
 
 
+def versions(usecase: str, home: Home) -> str | None:
+    """Folder of the table of versions that answers, or None where nothing was refined."""
+    found = [
+        folder
+        for layer, folder in current_tables(home, usecase)
+        if layer == "silver" and epochs.table_of(folder)[0].endswith(VERSIONS)
+    ]
+    # A silver table may be called so too, and then its versions have the longer name.
+    return max(found, key=len, default=None)
+
+
 def standing(usecase: str, home: Home) -> tuple[int | None, int | None]:
     """Number of the epoch that answers, and of the last page that it holds; None before both."""
-    for layer, table in current_tables(home, usecase):
-        name, number = epochs.table_of(table)
-        if layer == "silver" and name.endswith(VERSIONS):
-            uri = home.table(usecase, layer, table)
-            return number, commits.newest(uri, commits.VersionsCommit).through
-    return None, None
+    folder = versions(usecase, home)
+    if folder is None:
+        return None, None
+    uri = home.table(usecase, "silver", folder)
+    return epochs.table_of(folder)[1], commits.newest(uri, commits.VersionsCommit).through
 
 
 def _entry(

@@ -18,7 +18,7 @@ from goldlake_core.contracts.errors import UsageError
 from goldlake_core.documents.lakehouse import Totals
 from goldlake_core.storage.home import Home
 from lakehouse import catalog, epochs, rows
-from lakehouse.specs import FATE, FATES, KEY, KNOWN_FROM, LINE, SEQUENCE, VERSIONS
+from lakehouse.specs import FATE, FATES, KEY, KNOWN_FROM, LINE, SEQUENCE
 
 if TYPE_CHECKING:
     import polars as pl
@@ -61,10 +61,9 @@ def _known(usecase: str, home: Home, known_by: datetime | None) -> pl.LazyFrame 
     """Fate, key, place and event of the records that were known; None where nothing is refined."""
     import polars as pl
 
-    folders = [folder for layer, folder in catalog.current_tables(home, usecase)]
-    name = next((each for each in folders if VERSIONS in each), None)
+    name = catalog.versions(usecase, home)
     if name is None:
-        if "fates" in folders:
+        if ("audit", "fates") in catalog.current_tables(home, usecase):
             raise _of_before(usecase)
         return None
     frame = rows.frame(catalog.location(home, usecase, "silver", name))

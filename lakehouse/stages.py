@@ -14,6 +14,7 @@ import msgspec
 from goldlake_core.contracts.errors import StoreError, UsageError
 from goldlake_core.contracts.registry import load_usecase
 from goldlake_core.contracts.sections import UseCase
+from goldlake_core.documents.examples import ExamplesRefined, ExamplesRequest
 from goldlake_core.documents.lakehouse import Audited, Exported, Landed, Refined, TableState, Totals
 from goldlake_core.documents.stages import (
     AuditRequest,
@@ -115,6 +116,24 @@ def audit_stage(request: AuditRequest, emit: Emit) -> Audited:
     return Audited(usecase=usecase.name, problem=None)
 
 
+def examples_stage(request: ExamplesRequest, emit: Emit) -> ExamplesRefined:
+    """Refines the landed records of each example in its own home."""
+    usecase = load_usecase(request.usecase)
+    require_same_contract(request, usecase, "source", "silver", "gold.")
+    emit("progress", "starting Spark", done=0, total=len(request.homes))
+    spark = session.spark_session(shuffle_partitions=1, rows=len(request.homes))
+    # Compiling a plan takes longer than interpreting it for a handful of rows.
+    spark.conf.set("spark.sql.codegen.wholeStage", "false")
+    problems = {}
+    for done, (name, root) in enumerate(request.homes.items(), start=1):
+        try:
+            refine(spark, usecase, Home.at(root), request.run_id, lambda *args, **more: None)
+        except Exception as error:  # of the use case's own functions, too; the others still run
+            problems[name] = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        emit("progress", name, done=done, total=len(request.homes))
+    return ExamplesRefined(problems=problems)
+
+
 def refine(
     spark: SparkSession,
     usecase: UseCase,
@@ -209,5 +228,6 @@ STAGES: dict[Stage, StageFunction] = {
     "land": land_stage,
     "refine": refine_stage,
     "audit": audit_stage,
+    "examples": examples_stage,
     "export": export_stage,
 }

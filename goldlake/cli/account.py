@@ -79,6 +79,7 @@ SUMMARIES: dict[Stage, Summary] = {
     "land": _land,
     "refine": _refine,
     "audit": lambda r: r.problem or "all contents agree",
+    "examples": lambda r: f"{len(r.problems)} with a problem" if r.problems else "",
     "export": _export,
     "train": _train,
     "promote": _promote,

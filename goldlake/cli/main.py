@@ -28,6 +28,7 @@ COMMANDS = {
     "lineage": "review",
     "tensorboard": "review",
     "doctor": "doctor",
+    "test": "examples",
     "completion": "completion",
 }
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 
+from goldlake.workflows.example_files import read_examples
 from goldlake_core.contracts import findings
 from goldlake_core.contracts.contract_file import GoldDraft, SilverDraft
 from goldlake_core.contracts.findings import Finding, loading_finding
@@ -60,6 +61,8 @@ def check_usecase(name_or_path: str) -> CheckReport:
     reading = read_folder(folder)
     found = [loading_finding(error) for error in reading.errors]
     found += _findings(reading, folder)
+    if not reading.errors:
+        found += [loading_finding(error) for error in read_examples(reading.usecase())[1]]
     return _report(folder, None if reading.errors else reading.usecase(), found)
 
 

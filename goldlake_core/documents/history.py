@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -37,7 +37,7 @@ class RunBegan(msgspec.Struct, frozen=True, kw_only=True):
     command: str
     began_at: datetime
     contract: dict[str, str]
-    limits: dict[str, object]
+    limits: dict[str, dict[str, Any]]
 
 
 class RunRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -119,7 +119,7 @@ class RunRow(msgspec.Struct, frozen=True, kw_only=True):
     through: int | None = None
     tables: dict[str, int] = {}
     contract: dict[str, str] = {}
-    limits: dict[str, object] = {}
+    limits: dict[str, dict[str, Any]] = {}
 
 
 class HistoryView(msgspec.Struct, frozen=True, kw_only=True):

@@ -9,7 +9,7 @@ import msgspec
 from goldlake_core.documents.codec import FORMAT
 from goldlake_core.documents.training import Anomaly
 
-Stage = Literal["source", "land", "refine", "audit", "export", "train", "promote"]
+Stage = Literal["source", "land", "refine", "audit", "examples", "export", "train", "promote"]
 """A step of a run. ``source`` and ``promote`` are steps of the workflow without a process."""
 
 Kind = Literal["begin", "progress", "info", "gate"]

@@ -23,6 +23,7 @@ from goldlake_core.documents.history import RunRow
 from goldlake_core.documents.stages import LandRequest, RefineRequest
 from goldlake_core.storage.home import Home
 from metadata import history as table
+from metadata import runs as recorded_runs
 from tests.workflows.test_processes import STAGES
 
 ROOT = Path(__file__).parents[2]
@@ -163,7 +164,7 @@ def test_a_killed_run_is_found_by_the_next_command_once(home: Home, tmp_path: Pa
     usecase = _notifying(tmp_path, f'\nnotify: {{command: [sh, -c, "cat >> {told}"]}}\n')
     process, stage = _sleeping(home, usecase)
     try:
-        history.recover(home)
+        recorded_runs.recover(home)
         assert list(Path(home.root).glob("runs/*/ended*.json")) == [], "it is still going on"
         process.kill()
         process.wait()

@@ -25,7 +25,7 @@ _TOLD_BYTES = 300
 
 
 def notify(usecase: UseCase, row: RunRow) -> list[str]:
-    """Sends the notifications of a run, if its end is one that is to be told.
+    """Sends the notifications of a run, if the contract names such an end.
 
     Args:
         usecase: The use case whose contract says who hears of it.
