@@ -87,6 +87,7 @@ SUMMARIES: dict[Stage, Summary] = {
     "audit": lambda r: r.problem or "all contents agree",
     "maintain": _maintain,
     "restore": _refine,
+    "examples": lambda r: f"{len(r.problems)} with a problem" if r.problems else "",
     "export": _export,
     "train": _train,
     "promote": _promote,

@@ -20,6 +20,7 @@ COMMANDS = {
     "maintain": "maintain",
     "restore": "maintain",
     "quarantine": "quarantine",
+    "history": "history",
     "tables": "data",
     "show": "show",
     "export": "data",
@@ -31,6 +32,7 @@ COMMANDS = {
     "lineage": "review",
     "tensorboard": "review",
     "doctor": "doctor",
+    "test": "examples",
     "completion": "completion",
 }
 

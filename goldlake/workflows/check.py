@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 
+from goldlake.workflows.example_files import read_examples
 from goldlake.workflows.planning import outlook
 from goldlake_core.contracts import findings
 from goldlake_core.contracts.contract_file import GoldDraft, SilverDraft
@@ -67,6 +68,8 @@ def check_usecase(name_or_path: str, home: Home | None = None) -> CheckReport:
     found = [loading_finding(error) for error in reading.errors]
     found += _findings(reading, folder)
     usecase = None if reading.errors else reading.usecase()
+    if usecase is not None:
+        found += [loading_finding(error) for error in read_examples(usecase)[1]]
     report = _report(folder, usecase, found)
     if usecase is None or home is None:
         return report

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from goldlake.workflows import planning
+from goldlake.workflows.history import recorded
 from goldlake.workflows.names import load_model, require_table
 from goldlake.workflows.processes import OnEvent, Run, StageFailed
 from goldlake_core.contracts.errors import UsageError
@@ -22,6 +23,7 @@ from lakehouse import catalog
 from lakehouse.quarantine import rejected
 
 
+@recorded("ingest")
 def ingest(
     usecase: str,
     home: Home,
@@ -50,6 +52,33 @@ def ingest(
         UsageError: The home cannot follow the contract; nothing was fetched.
         StageFailed: A stage ended with an error.
     """
+    return _ingest(usecase, home, source, since, until, on_event, accept_rejected)
+
+
+@recorded("backfill")
+def backfill(
+    usecase: str,
+    home: Home,
+    source: str,
+    since: str | None,
+    until: str | None,
+    on_event: OnEvent,
+    *,
+    accept_rejected: bool = False,
+) -> IngestReport:
+    """Lands a range of days again and refines it; arguments and errors are those of `ingest`."""
+    return _ingest(usecase, home, source, since, until, on_event, accept_rejected)
+
+
+def _ingest(
+    usecase: str,
+    home: Home,
+    source: str,
+    since: str | None,
+    until: str | None,
+    on_event: OnEvent,
+    accept_rejected: bool,
+) -> IngestReport:
     contract = load_usecase(usecase)
     planning.tell(contract, home, on_event, "land")
     run = Run.new(home)
@@ -71,6 +100,7 @@ def plan(usecase: str, home: Home, source: str, since: str | None, until: str | 
     return planning.plan_ingest(load_usecase(usecase), home, source, since, until)
 
 
+@recorded("rebuild")
 def rebuild(
     usecase: str, home: Home, on_event: OnEvent, *, accept_rejected: bool = False
 ) -> RebuildReport:
@@ -122,7 +152,7 @@ def audits(home: Home, on_event: OnEvent) -> list[Finding]:
         One finding per use case.
     """
     found = []
-    for name in dict.fromkeys(e.id.partition(".")[0] for e in catalog.tables(None, home)):
+    for name in catalog.refined(home):
         wanted, fix = "every landed record accounted for", f"goldlake rebuild {name}"
         try:
             contract = load_usecase(name)
@@ -142,6 +172,7 @@ def audits(home: Home, on_event: OnEvent) -> list[Finding]:
     return found
 
 
+@recorded("export")
 def export(
     model: str, home: Home, version: int | None, out: str | None, on_event: OnEvent
 ) -> Exported:

@@ -15,7 +15,8 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from contextvars import ContextVar
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, TypeVar
@@ -85,12 +86,14 @@ class Run:
         home: The home it works on.
         directory: Folder with the documents of the stages.
         logs: Folder of log files, one per process.
+        seconds: Duration of each stage that ended, in seconds.
     """
 
     run_id: str
     home: Home
     directory: RunDir
     logs: Path
+    seconds: dict[str, float] = field(default_factory=dict)
 
     @classmethod
     def new(cls, home: Home) -> Run:
@@ -120,6 +123,8 @@ class Run:
             usecase: The use case as it was read when the run began.
             **fields: The fields of that type of request.
         """
+        if (on_request := ON_REQUEST.get()) is not None:
+            on_request(self, reference, usecase)
         return kind(
             usecase=reference,
             home=self.home.root,
@@ -162,6 +167,7 @@ class Run:
         self, process: subprocess.Popen[str], stage: Stage, log: Path, on_event: OnEvent
     ) -> Result:
         on_event(event_now(stage, "begin"))
+        started = time.monotonic()
         offset, is_over = 0, False
         while not is_over:
             # Asked before the events are read, so that none that came in between is missed.
@@ -171,6 +177,7 @@ class Run:
                 on_event(event)
             if not is_over:
                 time.sleep(POLL_S)
+        self.seconds[stage] = round(time.monotonic() - started, 3)
         result = self._result(process, stage, log)
         on_event(StageEnded(stage, result))
         return result
@@ -186,6 +193,12 @@ class Run:
         if isinstance(result, Failed):
             raise StageFailed(stage, log, result.error)
         return result
+
+
+ON_REQUEST: ContextVar[Callable[[Run, str, UseCase], None] | None] = ContextVar(
+    "ON_REQUEST", default=None
+)
+"""Called with each run, and the use case that it is about, when a stage of it is asked for."""
 
 
 def _full_disk(folder: Path) -> str:

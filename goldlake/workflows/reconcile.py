@@ -15,6 +15,7 @@ import msgspec
 import xxhash
 
 from goldlake.workflows import planning
+from goldlake.workflows.history import recorded
 from goldlake.workflows.keys import typed
 from goldlake.workflows.processes import OnEvent, Run, StageEnded
 from goldlake_core.contracts.durations import seconds_of
@@ -45,6 +46,7 @@ ALL = 1.0
 _PLACE = [specs.SEQUENCE, specs.LINE]
 
 
+@recorded("reconcile")
 def reconcile(
     usecase: str,
     home: Home,
@@ -89,7 +91,7 @@ def reconcile(
                 "sets cannot be compared without refining first",
                 hint=f"goldlake ingest {usecase} --source {source}, or without --dry-run",
             )
-        run_id, refined = _refine(usecase, contract, home, on_event)
+        run_id, refined = _refine(usecase, contract, Run.new(home), on_event)
     on_event(event_now("land", "begin"))
     with closing(connector(contract, "" if source == LIVE else source)) as reader:
         comparison = _Comparison(contract, home, reader, on_event)
@@ -97,17 +99,17 @@ def reconcile(
         if dry_run:
             comparison.compare(limit_share)
         else:
-            with StoreLock(home, contract.name):
+            run = Run.new(home)
+            with StoreLock(home, contract.name, "reconcile"):
                 comparison.compare(limit_share)
-                landed = comparison.land(Run.new(home).run_id)
+                landed = comparison.land(run.run_id)
             on_event(StageEnded("land", landed))
             if landed.rows:
-                run_id, refined = _refine(usecase, contract, home, on_event)
+                run_id, refined = _refine(usecase, contract, run, on_event)
         return comparison.report(run_id, refined, is_dry=dry_run, limit=limit)
 
 
-def _refine(usecase: str, contract: UseCase, home: Home, on_event: OnEvent) -> tuple[str, Refined]:
-    run = Run.new(home)
+def _refine(usecase: str, contract: UseCase, run: Run, on_event: OnEvent) -> tuple[str, Refined]:
     request = run.request(RefineRequest, usecase, contract)
     return run.run_id, run.stages("lakehouse", [request], on_event)["refine"]
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from goldlake.workflows import planning
+from goldlake.workflows.history import recorded
 from goldlake.workflows.names import unknown
 from goldlake.workflows.processes import OnEvent, Run, StageEnded, StageFailed
 from goldlake.workflows.promote import promote_and_ask
@@ -55,6 +56,7 @@ class RunRequest:
     accept_rejected: bool = False
 
 
+@recorded("run")
 def run_whole(request: RunRequest, home: Home, on_event: OnEvent) -> RunReport:
     """Runs everything once and returns the report of it.
 

@@ -13,12 +13,14 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 import msgspec
 
+from goldlake_core.contracts.addresses import Hidden
 from goldlake_core.contracts.column_types import NUMBERS, TIMES, ColumnType
 from goldlake_core.contracts.keys import Form, Key
 
 WireNullKind = Literal["nan", "text", "flag"]
 FeatureKind = Literal["categorical", "numeric", "cyclic", "position", "crossed", "text"]
 Handoff = Literal["snapshot_example_gen", "csv_example_gen"]
+NotifyStatus = Literal["refused", "failed", "interrupted"]
 SPLITS = ("train", "eval", "test")
 
 _DAYS = 36_500
@@ -310,6 +312,18 @@ class Model(Section, frozen=True):
         return tuple(c for c in table.columns if c.name in wanted)
 
 
+class Notify(Section, frozen=True):
+    """Who hears of a run that failed or that a gate refused. It gets the run's row of the history."""
+
+    command: Annotated[tuple[str, ...], Key("Program and its arguments. It is started without a shell, in the folder of the use case, and reads the run's document as JSON from standard input.", "follow", form=Form.WORDS, default="none")] = ()
+    webhook: Annotated[Hidden | None, Key("Address that gets the run's document as JSON by POST, or the environment variable that holds the address. Redirects are not followed.", "follow", form=Form.WEBHOOK, default="none")] = None
+    headers: Annotated[Mapping[str, Hidden], Key("Headers of that request. Secrets are named by environment variable and never written here.", "follow", form=Form.HEADERS, default="none")] = {}
+    on: Annotated[tuple[NotifyStatus, ...], Key("Ends of a run that are told: `refused` by a gate (exit code 3), `failed` (killed ones too, when the next command finds them) or `interrupted` by Ctrl-C or SIGTERM.", "follow", form=Form.CHOICES, of="refused, failed, interrupted", least=1)] = ("refused", "failed")
+    timeout_s: Annotated[int, Key("Seconds that the command, or one attempt of the request, may take.", "follow", 1, 600)] = 10
+    attempts: Annotated[int, Key("Number of times that the request is tried.", "follow", 1, 10)] = 3
+    plain_http: Annotated[bool, Key("Whether an address without TLS may be one of another machine.", "follow")] = False
+
+
 class UseCase(Section, frozen=True):
     """A whole use case: its contract, its models and the folder that its functions live in."""
 
@@ -323,6 +337,7 @@ class UseCase(Section, frozen=True):
     gold: Annotated[Mapping[str, GoldTable], Key("Tables that are maintained from silver.", "rebuild", form=Form.SECTIONS, least=1)]
     models: Mapping[str, Model]
     hashes: Mapping[str, str]
+    notify: Annotated[Notify | None, Key("Who hears of a run that failed or that a gate refused.", "follow", form=Form.SECTION, default="nobody")] = None
 # fmt: on
 
 

@@ -10,7 +10,16 @@ from goldlake_core.documents.codec import FORMAT
 from goldlake_core.documents.training import Anomaly
 
 Stage = Literal[
-    "source", "land", "refine", "audit", "maintain", "restore", "export", "train", "promote"
+    "source",
+    "land",
+    "refine",
+    "audit",
+    "maintain",
+    "restore",
+    "examples",
+    "export",
+    "train",
+    "promote",
 ]
 """A step of a run. ``source`` and ``promote`` are steps of the workflow without a process."""
 

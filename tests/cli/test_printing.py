@@ -198,7 +198,9 @@ CASES = {
 
 
 def test_every_documented_command_is_here() -> None:
-    assert {case.arguments[0] for case in CASES.values()} == set(json_documents.COMMANDS)
+    named = {" ".join(case.arguments[:2]) for case in CASES.values()}
+    named |= {case.arguments[0] for case in CASES.values()}
+    assert set(json_documents.COMMANDS) <= named
 
 
 def leaves(plain: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:

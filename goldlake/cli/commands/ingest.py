@@ -68,7 +68,7 @@ def backfill(usecase: str, home: str | None, as_json: bool, **options: Any) -> N
     All records of the range are fetched. Those that are landed already, byte for byte, are left
     out, so that a second backfill lands what changed at the source in between.
     """
-    _ingest(usecase, home, as_json, **options)
+    _ingest(usecase, home, as_json, is_backfill=True, **options)
 
 
 @click.command()
@@ -112,6 +112,7 @@ def _ingest(
     since: str | None,
     until: str | None,
     accept_rejected: bool,
+    is_backfill: bool = False,
 ) -> None:
     from goldlake.cli import account
     from goldlake.cli.progress import Progress
@@ -122,7 +123,8 @@ def _ingest(
         report(workflow.plan(usecase, place, source, since, until), as_json, _print_plan)
         return
     with Progress(account.SUMMARIES) as progress:
-        document = workflow.ingest(
+        work = workflow.backfill if is_backfill else workflow.ingest
+        document = work(
             usecase, place, source, since, until, progress, accept_rejected=accept_rejected
         )
     report(document, as_json, account.print_ingest)

@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 
 from goldlake.workflows.check import CheckReport
-from goldlake_core.documents import lakehouse, maintain, reports
+from goldlake_core.documents import examples, history, lakehouse, maintain, replay, reports
 from goldlake_core.documents.planning import IngestPlan, Reconciled
 
 COMMANDS: Mapping[str, object] = {
@@ -20,6 +20,7 @@ COMMANDS: Mapping[str, object] = {
     "check": CheckReport,
     "doctor": reports.Findings,
     "export": lakehouse.Exported,
+    "history": history.HistoryView,
     "ingest": reports.IngestReport | IngestPlan,
     "lineage": reports.Lineage,
     "maintain": maintain.MaintainReport,
@@ -27,6 +28,7 @@ COMMANDS: Mapping[str, object] = {
     "predict": reports.Predictions,
     "promote": reports.Promotion,
     "quarantine": lakehouse.QuarantineView,
+    "quarantine replay": replay.ReplayReport,
     "rebuild": reports.RebuildReport,
     "reconcile": Reconciled,
     "restore": maintain.RestoreReport,
@@ -34,6 +36,7 @@ COMMANDS: Mapping[str, object] = {
     "show": reports.RowsView,
     "source": reports.SourceAddress,
     "tables": reports.TablesView,
+    "test": examples.ExamplesReport,
     "train": reports.TrainReport,
 }
 """Type of the document by command."""
@@ -43,9 +46,12 @@ _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
 def json_schemas() -> dict[str, str]:
-    """The JSON Schema of every command's document by command."""
+    """The JSON Schema of every command's document by the name of its file."""
     return {
-        name: json.dumps({"$schema": _DIALECT, **msgspec.json.schema(kind)}, indent=1) + "\n"
+        name.replace(" ", "-"): json.dumps(
+            {"$schema": _DIALECT, **msgspec.json.schema(kind)}, indent=1
+        )
+        + "\n"
         for name, kind in COMMANDS.items()
     }
 
