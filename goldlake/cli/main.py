@@ -26,6 +26,8 @@ COMMANDS = {
     "predict": "serving",
     "lineage": "review",
     "tensorboard": "review",
+    "backup": "backup",
+    "erase": "erase",
     "doctor": "doctor",
     "completion": "completion",
 }

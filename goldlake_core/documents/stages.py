@@ -9,8 +9,11 @@ import msgspec
 from goldlake_core.documents.codec import FORMAT
 from goldlake_core.documents.training import Anomaly
 
-Stage = Literal["source", "land", "refine", "audit", "export", "train", "promote"]
-"""A step of a run. ``source`` and ``promote`` are steps of the workflow without a process."""
+Stage = Literal[
+    "source", "land", "refine", "audit", "export", "train", "promote", "backup", "erase"
+]
+"""A step of a run. ``source``, ``promote`` and ``backup`` are steps of the workflow without
+a process."""
 
 Kind = Literal["begin", "progress", "info", "gate"]
 """What an event is about. ``begin`` comes from the workflow, the others from a stage."""

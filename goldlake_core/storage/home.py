@@ -18,6 +18,8 @@ The paths, relative to the root::
     metadata/mlmd.sqlite                          ML Metadata
     runs/RUN/                                     stage documents of one run
     logs/RUN/STAGE.log                            full logs
+    copy.lock                                     held by who copies the home or erases from it
+    backup.json                                   in a copy: what it holds
 """
 
 from __future__ import annotations

@@ -143,6 +143,17 @@ class StoreLock(FileLock):
         super().__init__(home.landing(usecase, "lock"), f"the store of {usecase} in {home.root}")
 
 
+class CopyLock(FileLock):
+    """The lock of whoever copies a whole home, or takes data out of it that a copy may be reading.
+
+    Whoever takes it and a `StoreLock` takes this one first.
+    """
+
+    def __init__(self, home: Home) -> None:
+        """Names the lock of ``home``."""
+        super().__init__(home.path("copy.lock"), f"the home {home.root} for copies and erasures")
+
+
 def _parsed(text: str) -> Holder | None:
     try:
         return msgspec.json.decode(text, type=Holder)

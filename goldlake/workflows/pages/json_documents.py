@@ -12,11 +12,13 @@ from pathlib import Path
 import msgspec
 
 from goldlake.workflows.check import CheckReport
-from goldlake_core.documents import lakehouse, reports
+from goldlake_core.documents import keeping, lakehouse, reports
 
 COMMANDS: Mapping[str, object] = {
+    "backup": keeping.BackupReport,
     "check": CheckReport,
     "doctor": reports.Findings,
+    "erase": keeping.ErasureReport,
     "export": lakehouse.Exported,
     "ingest": reports.IngestReport,
     "lineage": reports.Lineage,
