@@ -14,9 +14,11 @@ import msgspec
 from goldlake_core.contracts.errors import StoreError, UsageError
 from goldlake_core.contracts.registry import load_usecase
 from goldlake_core.contracts.sections import UseCase
+from goldlake_core.documents.keeping import Erased
 from goldlake_core.documents.lakehouse import Audited, Exported, Landed, Refined, TableState, Totals
 from goldlake_core.documents.stages import (
     AuditRequest,
+    EraseRequest,
     ExportRequest,
     LandRequest,
     RefineRequest,
@@ -26,8 +28,9 @@ from goldlake_core.stages import Emit, StageFunction, require_same_contract
 from goldlake_core.storage.deltalog import DeltaLog
 from goldlake_core.storage.home import Home
 from goldlake_core.storage.locks import StoreLock
-from lakehouse import audit, bronze, commits, epochs, export, gold, session, silver, specs
+from lakehouse import audit, bronze, commits, epochs, erase, export, gold, session, silver, specs
 from lakehouse.commits import VersionsCommit
+from lakehouse.sources import erasures
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -56,6 +59,7 @@ def refine_stage(request: RefineRequest, emit: Emit) -> Refined:
     usecase, home = load_usecase(request.usecase), Home.at(request.home)
     require_same_contract(request, usecase, "source", "silver", "gold.")
     with StoreLock(home, usecase.name):
+        erasures.require_done(home, usecase.name)
         landed = sum(entry.rows for entry in specs.landing(usecase, home).manifest())
         emit("progress", "starting Spark")
         started = time.monotonic()
@@ -113,6 +117,38 @@ def audit_stage(request: AuditRequest, emit: Emit) -> Audited:
         except StoreError as error:
             return Audited(usecase=usecase.name, problem=str(error))
     return Audited(usecase=usecase.name, problem=None)
+
+
+def erase_stage(request: EraseRequest, emit: Emit) -> Erased:
+    """Takes the records of the erasure that was begun out of landed pages and tables.
+
+    Raises:
+        StoreError: No erasure was begun, or a page is not the one that was landed.
+        UsageError: The contract's tables changed since the run began.
+    """
+    usecase, home = load_usecase(request.usecase), Home.at(request.home)
+    require_same_contract(request, usecase, "source", "silver", "gold.")
+    with StoreLock(home, usecase.name):
+        emit("progress", "starting Spark")
+        return erased(session.spark_session(), usecase, home, request.run_id, emit)
+
+
+def erased(spark: SparkSession, usecase: UseCase, home: Home, run_id: str, emit: Emit) -> Erased:
+    """As `erase_stage`, for a caller that holds the store's lock. Idempotent."""
+    begun = erasures.pending(home, usecase.name)
+    if begun is None:
+        raise StoreError(f"No erasure was begun in {usecase.name}")
+    if not begun.rewritten:
+        erase.rewrite(spark, usecase, home, begun, run_id, emit)
+        begun = msgspec.structs.replace(begun, rewritten=True)
+        erasures.put(home, usecase.name, begun)
+    # An epoch that was begun before would be continued with the records that it holds.
+    erase.forget(usecase, home, gold=True)
+    refined = refine(spark, usecase, home, run_id, emit, is_rebuild=True)
+    erase.forget(usecase, home, gold=False)
+    pages = {place.page for place in begun.places}
+    epoch = epochs.current(home, usecase.name)
+    return Erased(pages=len(pages), epoch=epoch, totals=refined.totals)
 
 
 def refine(
@@ -209,5 +245,6 @@ STAGES: dict[Stage, StageFunction] = {
     "land": land_stage,
     "refine": refine_stage,
     "audit": audit_stage,
+    "erase": erase_stage,
     "export": export_stage,
 }

@@ -79,6 +79,7 @@ SUMMARIES: dict[Stage, Summary] = {
     "land": _land,
     "refine": _refine,
     "audit": lambda r: r.problem or "all contents agree",
+    "erase": lambda r: f"{r.pages:,} pages, epoch {r.epoch}, {r.totals.silver:,} rows in silver",
     "export": _export,
     "train": _train,
     "promote": _promote,

@@ -110,18 +110,18 @@ def backup(
             files=copy.before.files if copy.before else {},
         )
         if is_dry_run:
-            files = {item.path: CopiedFile(bytes=item.bytes, sha256="") for item in survey.items}
+            files = {item.path: CopiedFile(bytes=item.size, sha256="") for item in survey.items}
             planned = msgspec.structs.replace(began, files=files)
             removed = len(set(began.files) - set(files))
             return _report(copy, planned, wanted, removed, is_dry_run=True)
         _write(copy, began)
         known = {item.path: copy.held(item.path) for item in survey.items}
         files = {path: file for path, file in known.items() if file is not None}
-        total = sum(item.bytes for item in wanted)
+        total = sum(item.size for item in wanted)
         done, noted = 0, time.monotonic()
         for item in wanted:
             files[item.path] = _copied(home.fs, item, Path(copy.home.root, item.path))
-            done += item.bytes
+            done += item.size
             on_event(event_now("backup", "progress", item.path, done=done, total=total))
             if time.monotonic() - noted > NOTED_EVERY_S:
                 _write(copy, msgspec.structs.replace(began, files={**began.files, **files}))
@@ -246,7 +246,7 @@ def _is_lost(folder: str, before: BackupManifest, survey: Survey) -> bool:
 
 def _is_held(copy: _Copy, item: Item) -> bool:
     held = copy.held(item.path)
-    if held is None or held.bytes != item.bytes:
+    if held is None or held.bytes != item.size:
         return False
     return item.sha256 is None or item.sha256 == held.sha256
 
@@ -255,7 +255,7 @@ def _require_room(copy: _Copy, wanted: Iterable[Item]) -> None:
     place = Path(copy.home.root)
     while not place.exists():
         place = place.parent
-    needed, free = sum(item.bytes for item in wanted), shutil.disk_usage(place).free
+    needed, free = sum(item.size for item in wanted), shutil.disk_usage(place).free
     if needed + SPARE_BYTES > free:
         raise StoreError(
             f"The copy needs {needed / 2**20:,.0f} MiB more and {place} has "
@@ -372,7 +372,7 @@ def _report(
         usecase=manifest.usecase,
         made_at=manifest.made_at,
         is_dry_run=is_dry_run,
-        parts=_parts(manifest.files, {item.path: item.bytes for item in new}),
+        parts=_parts(manifest.files, {item.path: item.size for item in new}),
         tables={folder: table.version for folder, table in sorted(manifest.tables.items())},
         removed_files=removed,
     )

@@ -39,7 +39,7 @@ class Item(NamedTuple):
     Attributes:
         path: Its place relative to the home.
         source: Where it is read.
-        bytes: Its size.
+        size: Its size in bytes.
         order: Files of a smaller order are written before; see the module.
         sha256: What its content has to be, or None where name and size tell.
         data: Its content where that was read already: a document that changes.
@@ -47,7 +47,7 @@ class Item(NamedTuple):
 
     path: str
     source: str
-    bytes: int
+    size: int
     order: int = _DATA
     sha256: str | None = None
     data: bytes | None = None
@@ -164,7 +164,7 @@ def _tables(home: Home, usecase: str, found: Survey) -> None:
         found.items.append(_document(home, path, data))
     layers = _folders(home, "tables", usecase)
     # Downstream first: gold, silver, bronze; then whatever else is there.
-    for layer in sorted(layers, key=lambda name: ("bronze" == name, name != "gold", name)):
+    for layer in sorted(layers, key=lambda name: (name == "bronze", name != "gold", name)):
         for folder in _folders(home, "tables", usecase, layer):
             is_begun = layer != "silver" or numbers is None
             if is_begun or epochs.table_of(folder)[1] in (numbers or ()):

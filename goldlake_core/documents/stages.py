@@ -66,6 +66,10 @@ class AuditRequest(Request, frozen=True, kw_only=True):
     """The request of the stage ``audit``."""
 
 
+class EraseRequest(Request, frozen=True, kw_only=True):
+    """The request of the stage ``erase``. The key is in the use case's ``erasures.json``."""
+
+
 class ExportRequest(Request, frozen=True, kw_only=True):
     """The request of the stage ``export``.
 

@@ -16,6 +16,7 @@ from goldlake_core.storage.locks import StoreLock
 from lakehouse.sources import partitions, polls
 from lakehouse.sources.base import Connector, Origin, Page
 from lakehouse.sources.drift import Watch
+from lakehouse.sources.erasures import Withheld
 from lakehouse.sources.laws import RECOUNTS, Asker
 from lakehouse.sources.plugins import connector
 from lakehouse.sources.repair import Repair
@@ -134,6 +135,7 @@ class Landing:
     def run(self) -> Landed:
         """Lands to the source's end; see `land`."""
         self._overlap_s = seconds_of(self.usecase.source.overlap)
+        self.withheld = Withheld(self.usecase, self.zone.home)
         memory = polls.remembered(self.zone, self.emit)
         self._repair = Repair(self.zone, self.reader, self.emit, self._overlap_s)
         self.sequence = self._repair.survey(memory.sequence)
@@ -146,6 +148,8 @@ class Landing:
         told = self._watch.told()
         if told:
             self.emit("info", told)
+        if self.withheld.count:
+            self.emit("info", f"{self.withheld.count:,} records of erased keys were not landed")
         cursor = self._remember(memory)
         return Landed(
             pages=self.pages,
@@ -191,6 +195,7 @@ class Landing:
             if note not in self._notes:
                 self._notes.add(note)
                 self.emit("info", note)
+        rows = self.withheld.masked(rows)  # where places in a page count, none may be left out
         self.sequence += 1
         name = self.zone.page_name(first, self.since, self.until, sequence=self.sequence)
         entry = self.zone.write_page(
@@ -225,9 +230,10 @@ class Landing:
                 # Records without a key that end the page come again: they follow its last key.
                 rows = rows[: max(n for n, key in enumerate(keys, start=1) if key)]
             keys = keys[: len(rows)]
-            fresh = known.unseen(rows, keys)
+            unseen = known.unseen(rows, keys)
             fetched += known.passed(rows, keys)
-            self.repeated += len(rows) - len(fresh)
+            self.repeated += len(rows) - len(unseen)
+            fresh = self.withheld.left(unseen)
             cursor = page.next_cursor or (ends[-1] if ends else cursor)
             self._end = cursor if page.rows else self._end
             if fresh:

@@ -1,4 +1,4 @@
-"""Copies of a home: whole, incremental, completed after a kill, and refused where they would lose."""
+"""Copies of a home: whole, incremental, completed after a kill, refused where they would lose."""
 
 from __future__ import annotations
 
