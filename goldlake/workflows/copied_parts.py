@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import posixpath
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -96,10 +96,10 @@ def survey(home: Home, usecase: str | None, scratch: Path) -> Survey:
         found.items += _plain(home, part, usecase)
     found.items += _exports(home, usecase)
     found.items += recorded
-    for name in _folders(home, "tables"):
+    for name in folders(home, "tables"):
         if usecase in (None, name):
             _tables(home, name, found)
-    for name in _folders(home, "landing"):
+    for name in folders(home, "landing"):
         if usecase in (None, name):
             _landing(home, name, found)
     found.items += served
@@ -131,10 +131,10 @@ def _metadata(home: Home, scratch: Path) -> Iterator[Item]:
 
 def _plain(home: Home, part: str, usecase: str | None) -> Iterator[Item]:
     """Files of a part that are written once; unfinished ones and locks are left out."""
-    for name in _folders(home, part):
+    for name in folders(home, part):
         if part != "runs" and usecase is not None and not name.startswith(f"{usecase}."):
             continue
-        sizes = _sizes(home, part, name)
+        sizes = file_sizes(home, part, name)
         # A server takes a version for whole when it finds this file.
         for path in sorted(sizes, key=lambda p: (p.endswith(SAVED_MODEL_FILE), p)):
             hidden = [each for each in path.split("/") if each.startswith(".")]
@@ -143,12 +143,12 @@ def _plain(home: Home, part: str, usecase: str | None) -> Iterator[Item]:
 
 
 def _exports(home: Home, usecase: str | None) -> Iterator[Item]:
-    for name in _folders(home, "exports"):
+    for name in folders(home, "exports"):
         if usecase not in (None, name):
             continue
-        for model in _folders(home, "exports", name):
-            for export in _folders(home, "exports", name, model):
-                sizes = _sizes(home, "exports", name, model, export)
+        for model in folders(home, "exports", name):
+            for export in folders(home, "exports", name, model):
+                sizes = file_sizes(home, "exports", name, model, export)
                 manifest = posixpath.join("exports", name, model, export, _EXPORT_MANIFEST)
                 if manifest in sizes:
                     for path in sorted(sizes, key=lambda p: (p == manifest, p)):
@@ -162,10 +162,10 @@ def _tables(home: Home, usecase: str, found: Survey) -> None:
     numbers = {epoch.number for epoch in book.epochs} if book else None
     if data is not None:
         found.items.append(_document(home, path, data))
-    layers = _folders(home, "tables", usecase)
+    layers = folders(home, "tables", usecase)
     # Downstream first: gold, silver, bronze; then whatever else is there.
     for layer in sorted(layers, key=lambda name: (name == "bronze", name != "gold", name)):
-        for folder in _folders(home, "tables", usecase, layer):
+        for folder in folders(home, "tables", usecase, layer):
             is_begun = layer != "silver" or numbers is None
             if is_begun or epochs.table_of(folder)[1] in (numbers or ()):
                 _table(home, posixpath.join("tables", usecase, layer, folder), found)
@@ -178,7 +178,7 @@ def _table(home: Home, folder: str, found: Survey) -> None:
         return
     snapshot = log.snapshot(version)
     found.tables[folder] = CopiedTable(uuid=snapshot.uuid, version=version)
-    sizes = {path[len(folder) + 1 :]: size for path, size in _sizes(home, folder).items()}
+    sizes = {path[len(folder) + 1 :]: size for path, size in file_sizes(home, folder).items()}
     current = {file.path for file in snapshot.files}
     missing = sorted(current - sizes.keys())
     if missing:
@@ -252,7 +252,7 @@ def _zone(home: Home, usecase: str, dataset: str, found: Survey) -> None:
             path = posixpath.join(folder, "pages", entry.name)
             size = pages[entry.name]
             found.items.append(Item(path, home.path(path), size, sha256=entry.sha256))
-    for path, size in sorted(_sizes(home, folder, "aside").items()):
+    for path, size in sorted(file_sizes(home, folder, "aside").items()):
         found.items.append(Item(path, home.path(path), size))
     memory = zone.path("cursor.json")
     data = read_bytes(home.fs, memory)
@@ -265,7 +265,7 @@ def _document(home: Home, path: str, data: bytes, order: int = _DOCUMENTS) -> It
     return Item(posixpath.relpath(path, home.root), path, len(data), order, digest, data)
 
 
-def _sizes(home: Home, *parts: str) -> Mapping[str, int]:
+def file_sizes(home: Home, *parts: str) -> dict[str, int]:
     """Sizes of all files in a folder of the home, by path relative to the home."""
     home.fs.invalidate_cache()
     try:
@@ -280,7 +280,8 @@ def _sizes(home: Home, *parts: str) -> Mapping[str, int]:
     }
 
 
-def _folders(home: Home, *parts: str) -> list[str]:
+def folders(home: Home, *parts: str) -> list[str]:
+    """Names of the folders in a folder of the home, sorted; none where it is not there."""
     home.fs.invalidate_cache()
     try:
         entries = home.fs.ls(home.path(*parts), detail=True)

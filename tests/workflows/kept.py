@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 
+from goldlake_core.documents import codec
+from goldlake_core.documents.export import (
+    Boundaries,
+    ExportedColumn,
+    ExportManifest,
+    Part,
+    SplitParts,
+)
 from goldlake_core.storage.files import write_json
 from goldlake_core.storage.home import Home
 from goldlake_core.storage.landing import Cursor, LandingZone
@@ -26,9 +35,7 @@ def make_home(folder: Path, pages: int = 2) -> Home:
         table = Path(home.path("tables", USECASE, place))
         commit(table, 0, {"metaData": {**META, "id": uuid}})
         append(home, place, "one.parquet", 1)
-    export = Path(home.export(USECASE, "color", "1-abc"))
-    write(export / "train" / "part-2016-01.csv", "a,b\n1,x\n")
-    write(export / "manifest.json", "{}")
+    exported(home, MODEL, "1-abc", [1, 2])
     write(Path(home.pipeline(USECASE, "color")) / "Trainer" / "model" / "3" / "w", "weights")
     write(Path(home.run("20260101-000000-abcd")) / "land.result.json", "{}")
     write(Path(home.logs("20260101-000000-abcd")) / "land.log", "noise")
@@ -51,6 +58,37 @@ def land(home: Home, number: int) -> str:
     )
     zone.write_manifest(entry)
     return name
+
+
+def exported(home: Home, model: str, name: str, ids: list[int]) -> str:
+    """Writes an export of rows with these keys; returns its id."""
+    usecase, _, short = model.partition(".")
+    folder = Path(home.export(usecase, short, name))
+    text = "id,ward\n" + "".join(f"{number},1\n" for number in ids)
+    write(folder / "train" / "part.csv", text)
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    part = Part(path="train/part.csv", rows=len(ids), bytes=len(text), sha256=digest)
+    manifest = ExportManifest(
+        usecase=usecase,
+        model=short,
+        table=f"{usecase}.gold.rows",
+        table_uuid="u",
+        version=1,
+        content_hash="",
+        as_of="",
+        event_end="",
+        maturity_days=0,
+        boundaries=Boundaries(eval_from="", test_from="", until="", mature_until=""),
+        columns=(ExportedColumn(name="id", type="long", nullable=False),),
+        label="ward",
+        event_time="date",
+        key=("id",),
+        rows={},
+        splits={"train": SplitParts(rows=len(ids), parts=(part,))},
+        sections={},
+    )
+    (folder / "manifest.json").write_bytes(codec.encode(manifest))
+    return f"{usecase}/{short}/{name}"
 
 
 def append(home: Home, place: str, name: str, version: int) -> None:

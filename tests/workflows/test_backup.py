@@ -199,10 +199,10 @@ def test_killed_anywhere_it_is_told_and_completed(
 def test_damage_in_a_copy_is_named(home: Home, target: str):
     copied(home, target)
     place = Path(target)
-    (place / "exports/toy/color/1-abc/train/part-2016-01.csv").write_text("a,b\n1,y\n")
+    (place / "exports/toy/color/1-abc/train/part.csv").write_text("id,ward\n1,1\n3,1\n")
     (place / "models/toy.color/1/saved_model.pb").unlink()
     assert copies.verify(target).problems == (
-        "exports/toy/color/1-abc/train/part-2016-01.csv has other content than was copied",
+        "exports/toy/color/1-abc/train/part.csv has other content than was copied",
         "models/toy.color/1/saved_model.pb is missing",
     )
     # A copy that lost a file gets it again; one that holds other content is made anew by hand.
