@@ -60,8 +60,9 @@ class Ailment(NamedTuple):
 
 
 def part_sizes(home: Home) -> dict[str, int]:
-    """Size of each part of a home in bytes. Read-only."""
-    return {part: sum(file_sizes(home, part).values()) for part in PARTS}
+    """Size in bytes of each part that a home has. Read-only."""
+    sizes = {part: sum(file_sizes(home, part).values()) for part in PARTS}
+    return {part: size for part, size in sizes.items() if size}
 
 
 def ailments(home: Home, *, is_deep: bool = False) -> list[Ailment]:

@@ -91,6 +91,7 @@ class Repair:
                 left.append(name)
             else:
                 self.zone.write_manifest(entry)
+                self.entries.append(entry)  # the next page begins where this one ends
         return left
 
     def mend_page(self, entry: PageEntry, problem: str) -> None:

@@ -55,5 +55,5 @@ def _print_findings(document: Findings) -> None:
         say("  ", mark, f" {finding.name:<13} {finding.found}")
         if not finding.is_ok:
             say(f"      wanted: {finding.wanted}. Next: {finding.fix}")
-    sizes = [(part, f"{size / 2**20:,.1f} MiB") for part, size in document.sizes.items() if size]
+    sizes = [(part, f"{size / 2**20:,.1f} MiB") for part, size in document.sizes.items()]
     say_all(aligned(sizes, "lr", console().width))
