@@ -22,6 +22,7 @@ from goldlake_core.contracts.sections import UseCase
 from goldlake_core.documents import codec
 from goldlake_core.documents.keeping import Erased
 from goldlake_core.documents.lakehouse import Audited, Exported, Landed, Refined
+from goldlake_core.documents.maintain import Maintained
 from goldlake_core.documents.stages import (
     AuditRequest,
     EraseRequest,
@@ -30,8 +31,10 @@ from goldlake_core.documents.stages import (
     Failed,
     Kind,
     LandRequest,
+    MaintainRequest,
     RefineRequest,
     Request,
+    RestoreRequest,
     Stage,
     StageError,
     TrainRequest,
@@ -40,13 +43,15 @@ from goldlake_core.documents.training import Anomaly, Trained
 from goldlake_core.instants import now_text
 from goldlake_core.storage.files import writing
 
-Result: TypeAlias = Landed | Refined | Audited | Erased | Exported | Trained
+Result: TypeAlias = Landed | Refined | Audited | Maintained | Erased | Exported | Trained
 
 DOCUMENTS: dict[Stage, tuple[type[Request], type[Result]]] = {
     "land": (LandRequest, Landed),
     "refine": (RefineRequest, Refined),
     "audit": (AuditRequest, Audited),
     "erase": (EraseRequest, Erased),
+    "maintain": (MaintainRequest, Maintained),
+    "restore": (RestoreRequest, Refined),
     "export": (ExportRequest, Exported),
     "train": (TrainRequest, Trained),
 }

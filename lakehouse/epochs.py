@@ -33,7 +33,8 @@ class Epoch(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         number: 1, 2, 3 and so on.
         silver: The contract's section that its rows are made under; see `changes.stored`. "" for
-            tables of an earlier version of goldlake, which did not keep it.
+            tables of an earlier version of goldlake, which did not keep it, and of an epoch that
+            was retired.
         made_at: When it was begun (ISO 8601, UTC).
         run_id: The run that began it.
     """
@@ -176,6 +177,20 @@ def make_current(usecase: UseCase, home: Home, number: int) -> None:
     book = read(home, usecase.name)
     if book is not None and book.current != number:
         write(usecase, home, msgspec.structs.replace(book, current=number))
+
+
+def retire(home: Home, usecase: str, number: int) -> None:
+    """Says that an epoch's tables may be gone: it is not continued, and its number stays taken."""
+    book = read(home, usecase)
+    if book is None or number == book.current:
+        return
+    epochs = tuple(
+        msgspec.structs.replace(epoch, silver="") if epoch.number == number else epoch
+        for epoch in book.epochs
+    )
+    write_atomic(
+        home.fs, _path(home, usecase), codec.encode(msgspec.structs.replace(book, epochs=epochs))
+    )
 
 
 def table_folder(name: str, number: int) -> str:

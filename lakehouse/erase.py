@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from goldlake_core.contracts.errors import StoreError
-from goldlake_core.contracts.sections import UseCase
+from goldlake_core.contracts.sections import Silver, UseCase
 from goldlake_core.documents.keeping import Erasure
 from goldlake_core.stages import Emit
 from goldlake_core.storage.deltalog import DeltaLog
@@ -45,7 +45,7 @@ from goldlake_core.storage.landing import (
 from lakehouse import commits, delta, epochs, specs
 from lakehouse.commits import BronzeCommit
 from lakehouse.sources import polls
-from lakehouse.sources.erasures import marker
+from lakehouse.sources.erasures import key_parts, marker, parts_of
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -73,8 +73,12 @@ def rewrite(
     _finish_swap(specs.bronze(usecase, home).uri)
     emit("progress", f"erasing from {len(lines):,} landed pages")
     held = _texts(spark, usecase, home, lines)
-    for entry in [*zone.manifest(), *zone.aside()]:
-        _erase_from_page(zone, entry, lines.get(entry.name, set()), erasure, held)
+    counting = {entry.name for entry in zone.manifest()}
+    for entry in [*zone.scan_all().entries, *zone.aside()]:
+        numbers = lines.get(entry.name, set())
+        if entry.name not in counting and not numbers:
+            numbers = _found(zone, entry, usecase.silver, erasure)
+        _erase_from_page(zone, entry, numbers, erasure, held)
     _clear_aside(zone, lines, erasure)
     _forget_cursors(zone, erasure)
     emit("progress", "erasing from bronze")
@@ -100,8 +104,22 @@ def forget(usecase: UseCase, home: Home, *, gold: bool) -> None:
     for name in os.listdir(silver) if os.path.isdir(silver) else ():
         if epochs.table_of(name)[1] != current:
             shutil.rmtree(posixpath.join(silver, name))
+    for name in os.listdir(posixpath.join(root, "bronze")):
+        if name.startswith("_"):  # set aside by a rebuild
+            shutil.rmtree(posixpath.join(root, "bronze", name))
     for layer in ("audit", "gold") if gold else ("audit",):
         shutil.rmtree(posixpath.join(root, layer), ignore_errors=True)
+
+
+def _found(zone: LandingZone, entry: PageEntry, silver: Silver, erasure: Erasure) -> set[int]:
+    """Lines of a page that no table holds, because it does not count, that have the key."""
+    path = zone.page_uri(entry.name)
+    data = read_bytes(zone.fs, path)
+    if data is None:
+        return set()
+    key, erased = key_parts(silver, erasure.key or ""), marker(erasure.id)
+    records = enumerate(_unpacked(data, path, zone.usecase), start=1)
+    return {n for n, line in records if line == erased or parts_of(line, silver) == key}
 
 
 def _texts(

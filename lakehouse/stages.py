@@ -22,15 +22,31 @@ from goldlake_core.documents.stages import (
     ExportRequest,
     LandRequest,
     RefineRequest,
+    RestoreRequest,
     Stage,
 )
 from goldlake_core.stages import Emit, StageFunction, require_same_contract
 from goldlake_core.storage.deltalog import DeltaLog
 from goldlake_core.storage.home import Home
 from goldlake_core.storage.locks import StoreLock
-from lakehouse import audit, bronze, commits, epochs, erase, export, gold, session, silver, specs
+from lakehouse import (
+    audit,
+    bronze,
+    commits,
+    epochs,
+    erase,
+    export,
+    gold,
+    maintain,
+    mending,
+    restore,
+    session,
+    silver,
+    specs,
+)
 from lakehouse.commits import VersionsCommit
 from lakehouse.sources import erasures
+from lakehouse.translate import translated
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -58,13 +74,21 @@ def refine_stage(request: RefineRequest, emit: Emit) -> Refined:
     """
     usecase, home = load_usecase(request.usecase), Home.at(request.home)
     require_same_contract(request, usecase, "source", "silver", "gold.")
-    with StoreLock(home, usecase.name):
+    with StoreLock(home, usecase.name, "refine"):
         erasures.require_done(home, usecase.name)
         landed = sum(entry.rows for entry in specs.landing(usecase, home).manifest())
         emit("progress", "starting Spark")
         started = time.monotonic()
         spark = session.spark_session(rows=landed)
-        result = refine(spark, usecase, home, request.run_id, emit, is_rebuild=request.rebuild)
+        result = refine(
+            spark,
+            usecase,
+            home,
+            request.run_id,
+            emit,
+            is_rebuild=request.rebuild,
+            accept_rejected=request.accept_rejected,
+        )
     session_s = round(time.monotonic() - started - sum(result.seconds.values()), 3)
     return msgspec.structs.replace(result, seconds={**result.seconds, "session": session_s})
 
@@ -84,7 +108,7 @@ def export_stage(request: ExportRequest, emit: Emit) -> Exported:
     sections = ("source", f"gold.{model.table}", f"model.{model.name}.export")
     require_same_contract(request, usecase, *sections)
     return export.export(
-        session.spark_session(),
+        session.spark_session,
         usecase,
         model,
         home,
@@ -101,7 +125,7 @@ def audit_stage(request: AuditRequest, emit: Emit) -> Audited:
         UsageError: The contract changed since the tables were made.
     """
     usecase, home = load_usecase(request.usecase), Home.at(request.home)
-    with StoreLock(home, usecase.name):
+    with StoreLock(home, usecase.name, "audit"):
         emit("progress", "starting Spark")
         spark = session.spark_session()
         epoch = epochs.current(home, usecase.name)
@@ -128,7 +152,7 @@ def erase_stage(request: EraseRequest, emit: Emit) -> Erased:
     """
     usecase, home = load_usecase(request.usecase), Home.at(request.home)
     require_same_contract(request, usecase, "source", "silver", "gold.")
-    with StoreLock(home, usecase.name):
+    with StoreLock(home, usecase.name, "erase"):
         emit("progress", "starting Spark")
         return erased(session.spark_session(), usecase, home, request.run_id, emit)
 
@@ -144,11 +168,31 @@ def erased(spark: SparkSession, usecase: UseCase, home: Home, run_id: str, emit:
         erasures.put(home, usecase.name, begun)
     # An epoch that was begun before would be continued with the records that it holds.
     erase.forget(usecase, home, gold=True)
-    refined = refine(spark, usecase, home, run_id, emit, is_rebuild=True)
+    refined = refine(spark, usecase, home, run_id, emit, is_rebuild=True, accept_rejected=True)
     erase.forget(usecase, home, gold=False)
     pages = {place.page for place in begun.places}
     epoch = epochs.current(home, usecase.name)
     return Erased(pages=len(pages), epoch=epoch, totals=refined.totals)
+
+
+def restore_stage(request: RestoreRequest, emit: Emit) -> Refined:
+    """Goes back, or forward again, to what had been landed by a run or an instant.
+
+    Killed before `restore.write`, nothing has changed; afterwards, the same command and every
+    refinement complete it.
+
+    Raises:
+        UsageError: There is no such run, or the contract changed since the run began.
+    """
+    usecase, home = load_usecase(request.usecase), Home.at(request.home)
+    require_same_contract(request, usecase, "source", "silver", "gold.")
+    with StoreLock(home, usecase.name):
+        zone = specs.landing(usecase, home)
+        planned = restore.plan(zone, request.to)
+        emit("progress", "starting Spark")
+        spark = session.spark_session(rows=sum(page.rows for page in planned.pages))
+        restore.write(zone, planned, request.run_id)
+        return refine(spark, usecase, home, request.run_id, emit)
 
 
 def refine(
@@ -159,6 +203,7 @@ def refine(
     emit: Emit,
     *,
     is_rebuild: bool = False,
+    accept_rejected: bool = False,
 ) -> Refined:
     """Brings bronze, silver and gold up to the landing zone and checks the account. Idempotent.
 
@@ -169,6 +214,8 @@ def refine(
         What became of the records of this run's batches, and what the tables hold now.
 
     Raises:
+        GateRefused: More records would be rejected than the contract accepts; silver and gold are
+            as they were.
         StoreError: A record is lost, doubled or changed.
     """
     seconds: dict[str, float] = {}
@@ -177,11 +224,24 @@ def refine(
         emit("info", f"{usecase.name}: nothing has been landed yet")
         none = Totals(**msgspec.structs.asdict(commits.NO_RECORDS), silver=0)
         return _result(run_id, [], none, {}, seconds)
+    if is_rebuild:
+        mending.set_aside_damaged(spark, usecase, home, run_id, emit)
     with _timed(seconds, "bronze"):
+        silver.follow(spark, usecase, home, plan.epoch, run_id)
+        bronze.follow(spark, usecase, home, run_id)
         bronze.ingest(spark, usecase, home, run_id, emit)
     with _timed(seconds, "silver"):
         epochs.begin(usecase, home, plan, run_id)
-        made = silver.refine(spark, usecase, home, plan.epoch, run_id, emit)
+        made = silver.refine(
+            spark,
+            usecase,
+            home,
+            plan.epoch,
+            run_id,
+            emit,
+            is_current=plan.is_current,
+            accept_rejected=accept_rejected,
+        )
     with _timed(seconds, "audit"):
         totals = audit.check(spark, usecase, home, plan.epoch, emit)
     epochs.make_current(usecase, home, plan.epoch)
@@ -242,9 +302,11 @@ def _timed(seconds: dict[str, float], step: str) -> Iterator[None]:
 
 
 STAGES: dict[Stage, StageFunction] = {
-    "land": land_stage,
-    "refine": refine_stage,
-    "audit": audit_stage,
-    "erase": erase_stage,
-    "export": export_stage,
+    "land": translated(land_stage),
+    "refine": translated(refine_stage),
+    "audit": translated(audit_stage),
+    "erase": translated(erase_stage),
+    "maintain": translated(maintain.maintain_stage),
+    "restore": translated(restore_stage),
+    "export": translated(export_stage),
 }

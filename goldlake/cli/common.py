@@ -43,6 +43,12 @@ def json_option(command: Command) -> Command:
     return click.option("--json", "as_json", is_flag=True, help=text)(command)
 
 
+def accepts_rejected(command: Command) -> Command:
+    """Adds ``--accept-rejected``."""
+    text = "Accept any share of rejected records in this run."
+    return click.option("--accept-rejected", is_flag=True, help=text)(command)
+
+
 def report_errors(command: Command) -> Command:
     """Adds ``--debug`` and turns errors into one line and an exit code."""
 

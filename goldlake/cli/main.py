@@ -15,6 +15,8 @@ COMMANDS = {
     "source": "source",
     "ingest": "data",
     "rebuild": "data",
+    "maintain": "maintain",
+    "restore": "maintain",
     "quarantine": "quarantine",
     "tables": "data",
     "show": "show",

@@ -189,7 +189,7 @@ def _opened(home: Home, target: str) -> _Copy:
 def _lock(home: Home) -> AbstractContextManager[object]:
     # Nobody can take data out of a home that is mounted read-only.
     is_written = not home.is_local or os.access(home.root, os.W_OK)
-    return CopyLock(home) if is_written else nullcontext()
+    return CopyLock(home, "backup") if is_written else nullcontext()
 
 
 def _require_earlier(home: Home, copy: _Copy, survey: Survey, usecase: str | None) -> None:

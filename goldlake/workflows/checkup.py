@@ -30,7 +30,6 @@ from goldlake_core.storage.deltalog import DeltaLog
 from goldlake_core.storage.files import read_bytes
 from goldlake_core.storage.home import Home
 from goldlake_core.storage.landing import LandingZone, PageEntry, sequence_of
-from goldlake_core.storage.locks import StoreLock
 from goldlake_core.storage.model_versions import SAVED_MODEL_FILE, pushed_versions
 from lakehouse import catalog, epochs
 from lakehouse.export import MANIFEST
@@ -140,7 +139,7 @@ def _landing(home: Home, usecase: str, *, is_deep: bool) -> Iterator[Ailment]:
     for dataset in folders(home, "landing", usecase):
         zone = LandingZone(home, usecase, dataset)
         try:
-            entries, damaged = zone.scan()
+            entries, damaged = zone.scan_all()
         except GoldlakeError as error:
             yield Ailment(_bad(usecase, error.problem, "manifest lines", error.hint or RESTORE))
             continue
@@ -231,10 +230,6 @@ def _tables(home: Home, usecase: str) -> Iterator[Ailment]:
     told = f"{len(broken)} of {count} tables are damaged: {folder} {problem}"
 
     def again(on_event: OnEvent) -> str:
-        with StoreLock(home, usecase):
-            for each in broken:
-                if f"/{usecase}/silver/" not in each:  # silver is made again beside the old epoch
-                    shutil.rmtree(each)
         rebuild(usecase, home, on_event)
         return f"the tables of {usecase} were made again from the landed pages"
 
@@ -251,7 +246,7 @@ def _is_derivable(home: Home, usecase: str, folder: str) -> bool:
         return True
     zones = [LandingZone(home, usecase, name) for name in folders(home, "landing", usecase)]
     for zone in zones:
-        entries, damaged = zone.scan()
+        entries, damaged = zone.scan_all()
         pages = zone.page_sizes()
         if damaged or any(entry.name not in pages for entry in entries):
             return False

@@ -18,7 +18,7 @@ import msgspec
 from goldlake_core.contracts.errors import StoreError
 from goldlake_core.documents.keeping import CopiedLanding, CopiedTable
 from goldlake_core.storage.deltalog import DeltaLog
-from goldlake_core.storage.files import read_bytes
+from goldlake_core.storage.files import list_names, read_bytes
 from goldlake_core.storage.home import Home
 from goldlake_core.storage.landing import LandingZone
 from goldlake_core.storage.model_versions import SAVED_MODEL_FILE
@@ -231,7 +231,7 @@ def _landing(home: Home, usecase: str, found: Survey) -> None:
 
 def _zone(home: Home, usecase: str, dataset: str, found: Survey) -> None:
     zone = LandingZone(home, usecase, dataset)
-    entries, damaged = zone.scan()
+    entries, damaged = zone.scan_all()
     if damaged:
         name, problem = next(iter(damaged.items()))
         raise StoreError(
@@ -254,10 +254,11 @@ def _zone(home: Home, usecase: str, dataset: str, found: Survey) -> None:
             found.items.append(Item(path, home.path(path), size, sha256=entry.sha256))
     for path, size in sorted(file_sizes(home, folder, "aside").items()):
         found.items.append(Item(path, home.path(path), size))
-    memory = zone.path("cursor.json")
-    data = read_bytes(home.fs, memory)
-    if data is not None:
-        found.items.append(_document(home, memory, data))
+    for name in list_names(home.fs, zone.path(), ".json"):
+        path = zone.path(name)
+        data = read_bytes(home.fs, path)
+        if data is not None:
+            found.items.append(_document(home, path, data))
 
 
 def _document(home: Home, path: str, data: bytes, order: int = _DOCUMENTS) -> Item:

@@ -38,7 +38,7 @@ def lines_of(home: Home, usecase: str, dataset: str) -> Mend:
         zone = LandingZone(home, usecase, dataset)
         reader = connector(contract, "")
         try:
-            with StoreLock(home, usecase):
+            with StoreLock(home, usecase, "doctor --repair"):
                 overlap_s = seconds_of(contract.source.overlap)
                 left = Repair(zone, reader, _quiet, overlap_s).remake_lines()
         finally:
@@ -57,7 +57,7 @@ def identity_of(zone: LandingZone) -> Mend:
     """Makes ``identity.json`` again from the newest manifest line that has it."""
 
     def mend(on_event: OnEvent) -> str:
-        with StoreLock(zone.home, zone.usecase):
+        with StoreLock(zone.home, zone.usecase, "doctor --repair"):
             path = zone.home.landing(zone.usecase, "identity.json")
             _keep_aside(zone.home, path)
             identity = zone.identity()
@@ -77,7 +77,7 @@ def epochs_of(home: Home, usecase: str, numbers: Iterable[int]) -> Mend:
     """
 
     def mend(on_event: OnEvent) -> str:
-        with StoreLock(home, usecase):
+        with StoreLock(home, usecase, "doctor --repair"):
             path = home.path("tables", usecase, "epochs.json")
             known = sorted(numbers)
             by_uuid = _silver_by_uuid(home, usecase)

@@ -104,7 +104,7 @@ def erase(
     traces = _traces(contract, home, found)
     if is_dry_run:
         return _report(contract, home, found, traces)
-    with CopyLock(home), StoreLock(home, contract.name):
+    with CopyLock(home, "erase"), StoreLock(home, contract.name, "erase"):
         known = msgspec.structs.replace(
             found if begun else _asked(contract, home, found, because),
             exports=tuple(sorted({*found.exports, *traces.exports})),
@@ -113,7 +113,7 @@ def erase(
         erasures.put(home, contract.name, known)
     run = Run.new(home)
     request = run.request(EraseRequest, usecase, contract)
-    with CopyLock(home):
+    with CopyLock(home, "erase"):
         erased: Erased = run.stages("lakehouse", [request], on_event)["erase"]
         traces = _traces(contract, home, known)
         _remove(home, traces)

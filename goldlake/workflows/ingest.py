@@ -27,6 +27,8 @@ def ingest(
     since: str | None,
     until: str | None,
     on_event: OnEvent,
+    *,
+    accept_rejected: bool = False,
 ) -> IngestReport:
     """Lands what is new at the source and refines it into bronze, silver and gold.
 
@@ -37,6 +39,7 @@ def ingest(
         since: First day wanted, ``YYYY-MM-DD``, or None.
         until: First day no longer wanted, or None.
         on_event: Called with the stages' events.
+        accept_rejected: Whether any share of rejected records is accepted in this run.
 
     Returns:
         What was landed and refined.
@@ -47,7 +50,7 @@ def ingest(
     contract = load_usecase(usecase)
     run = Run.new(home)
     land = run.request(LandRequest, usecase, contract, source=source, since=since, until=until)
-    refine = run.request(RefineRequest, usecase, contract)
+    refine = run.request(RefineRequest, usecase, contract, accept_rejected=accept_rejected)
     results = run.stages("lakehouse", [land, refine], on_event)
     return IngestReport(
         run_id=run.run_id,
@@ -59,7 +62,9 @@ def ingest(
     )
 
 
-def rebuild(usecase: str, home: Home, on_event: OnEvent) -> RebuildReport:
+def rebuild(
+    usecase: str, home: Home, on_event: OnEvent, *, accept_rejected: bool = False
+) -> RebuildReport:
     """Makes silver and gold again from bronze, under the contract as it is now.
 
     The tables that are there answer until the new ones are whole and their account balances.
@@ -68,6 +73,7 @@ def rebuild(usecase: str, home: Home, on_event: OnEvent) -> RebuildReport:
         usecase: Name or path of the use case.
         home: Where everything is kept.
         on_event: Called with the stage's events.
+        accept_rejected: Whether any share of rejected records is accepted in this run.
 
     Returns:
         What became of every landed record.
@@ -77,7 +83,9 @@ def rebuild(usecase: str, home: Home, on_event: OnEvent) -> RebuildReport:
     """
     contract = load_usecase(usecase)
     run = Run.new(home)
-    request = run.request(RefineRequest, usecase, contract, rebuild=True)
+    request = run.request(
+        RefineRequest, usecase, contract, rebuild=True, accept_rejected=accept_rejected
+    )
     refined = run.stages("lakehouse", [request], on_event)["refine"]
     return RebuildReport(
         run_id=run.run_id, home=home.root, logs=str(run.logs), usecase=usecase, refine=refined
@@ -118,7 +126,7 @@ def audits(home: Home, on_event: OnEvent) -> list[Finding]:
             found.append(Finding(name, False, str(error), wanted, fix))
             continue
         problem = audited.problem
-        text = problem or "all contents agree: pages, bronze, versions, silver"
+        text = problem or "all contents agree: pages, bronze, versions, silver, gold"
         found.append(Finding(name, problem is None, text, wanted, fix if problem else ""))
     return found
 

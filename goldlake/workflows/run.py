@@ -41,6 +41,7 @@ class RunRequest:
         models: Names of the models to train; empty: all of the use case.
         since: First day wanted from the source, or None.
         until: First day no longer wanted, or None.
+        accept_rejected: Whether any share of rejected records is accepted.
     """
 
     usecase: str
@@ -50,6 +51,7 @@ class RunRequest:
     models: tuple[str, ...] = ()
     since: str | None = None
     until: str | None = None
+    accept_rejected: bool = False
 
 
 def run_whole(request: RunRequest, home: Home, on_event: OnEvent) -> RunReport:
@@ -116,7 +118,10 @@ def _lakehouse(
             since=request.since,
             until=request.until,
         )
-        requests: list[Request] = [land, run.request(RefineRequest, request.usecase, usecase)]
+        refine = run.request(
+            RefineRequest, request.usecase, usecase, accept_rejected=request.accept_rejected
+        )
+        requests: list[Request] = [land, refine]
         # The first export shares the Spark session of the refinement.
         requests += [export_of(model) for model in models[:1]]
         results = run.stages("lakehouse", requests, on_event)

@@ -53,6 +53,7 @@ class ModelDraft:
         limits: The drift limits that hold, by place in the list.
         min_domain_mass: Least share of values inside a domain, or None.
         preprocessing: The function that makes further columns, or None.
+        examples: The example rows that are mappings.
         model: The model, or None where something does not hold.
     """
 
@@ -63,6 +64,7 @@ class ModelDraft:
     limits: dict[int, DriftLimit] = dataclasses.field(default_factory=dict)
     min_domain_mass: float | None = None
     preprocessing: str | None = None
+    examples: tuple[Mapping[str, Any], ...] = ()
     model: Model | None = None
 
 
@@ -98,9 +100,8 @@ def read_model(document: Entry, gold: dict[str, GoldDraft] | None, errors: Error
         slices = _slices(found.entries["slices"], features.columns, errors)
     if found.has("limits"):
         draft.limits = _limits(found.entries["limits"], features.columns, errors)
-    examples: tuple[Mapping[str, Any], ...] = ()
     if found.has("examples"):
-        examples = _examples(found.entries["examples"], features, table, errors)
+        draft.examples = _examples(found.entries["examples"], features, table, errors)
     is_sound = len(errors.found) == before and table is not None and table.table is not None
     if is_sound and label and event_time and split and training:
         draft.model = Model(
@@ -113,7 +114,7 @@ def read_model(document: Entry, gold: dict[str, GoldDraft] | None, errors: Error
             training=training,
             slices=slices,
             limits=tuple(draft.limits.values()),
-            examples=examples,
+            examples=draft.examples,
         )
     return draft
 

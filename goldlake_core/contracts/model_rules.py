@@ -48,12 +48,13 @@ def feature_column_errors(
         yield entry.error(
             f"the feature reads the label {label!r}", valid="columns known before the outcome"
         )
-    elif column.type not in types:
+        return
+    if column.type not in types:
         yield entry.error(
             f"a {kind} feature cannot read the column {column.name!r} of type {column.type}",
             valid=f"a column of type {' or '.join(types)}",
         )
-    elif column.nullable and column.wire_null is None:
+    if column.nullable and column.wire_null is None:
         yield entry.error(
             f"the column {column.name!r} is nullable and does not say how a null travels to the "
             "served model",

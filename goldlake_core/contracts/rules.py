@@ -252,3 +252,21 @@ def gold_key_errors(
             f"the key of a table of mode rows is silver's, got {', '.join(key)}",
             valid=f"[{', '.join(silver_key)}]",
         )
+
+
+def reach_errors(found: Found) -> Iterator[ContractError]:
+    """Only a table with one row per silver row has a reach, and only an order has bounds."""
+    keys = ("reach", "reach_order", "reach_before", "reach_after")
+    written = [key for key in keys if found.has(key)]
+    if written and found.values.get("mode") == "aggregate":
+        yield found.entries[written[0]].error(
+            "a table of mode aggregate looks at all rows by itself",
+            valid=f"{written[0]} with mode: rows",
+        )
+    for bound in keys[2:]:
+        if found.has(bound) and "reach_order" not in found.entries:
+            yield found.entries[bound].error(
+                f"{bound} has no column to count along",
+                valid="reach_order: a timestamp or date column of silver",
+                hint="write reach_order: …",
+            )

@@ -94,6 +94,7 @@ class Silver(Section, frozen=True):
     event_time: Annotated[str, Key("Timestamp or date column that says when the fact happened.", "rebuild", form=Form.COLUMN, of="not nullable")]
     columns: Annotated[tuple[Column, ...], Key("The columns in the order of the table.", "rebuild", form=Form.SECTIONS, least=1)]
     checks: Annotated[tuple[Check, ...], Key("Rules over several columns of a row.", "rebuild", form=Form.LIST, default="none")] = ()
+    most_rejected: Annotated[float, Key("Largest share of rejected records among those that a run decides. Above it nothing is refined and the run ends with exit code 3. Up to 5 rejected records are always accepted.", "follow", 0, 1)] = 0.05
 
     def column(self, name: str) -> Column:
         """The column called ``name``; raises KeyError."""
@@ -108,8 +109,10 @@ class Silver(Section, frozen=True):
 class GoldTable(Section, frozen=True):
     """A table that is maintained from silver's change data feed.
 
-    In mode ``aggregate``, ``build(silver, changes, gold)`` returns the rows to upsert, and those to
-    remove with a true column ``_deleted``; changes and gold are None when all rows are to be made.
+    In mode ``rows``, ``build(silver)`` returns the rows; without ``reach`` each is made of the silver
+    row with its key alone. In mode ``aggregate``, ``build(silver, changes, gold)`` returns the rows to
+    upsert, and those to remove with a true column ``_deleted``; changes and gold are None when all
+    rows are to be made.
     """
 
     name: str
@@ -118,6 +121,10 @@ class GoldTable(Section, frozen=True):
     build: Annotated[str, Key("Function of the use case's folder that makes the rows.", "rebuild", form=Form.FUNCTION)]
     key: Annotated[tuple[str, ...], Key("Columns that together identify a row.", "rebuild", form=Form.COLUMNS, least=1)]
     columns: Annotated[tuple[Column, ...], Key("The table's own columns, which follow the kept ones. A computed column has no source field.", "rebuild", form=Form.SECTIONS, default="none")] = ()
+    reach: Annotated[tuple[str, ...], Key("Silver columns that form a unit: a row is made of silver rows of its unit only. Without it and without `reach_order`, a row is made of its own silver row only.", "rebuild", form=Form.COLUMNS, of="of silver", default="none")] = ()
+    reach_order: Annotated[str | None, Key("Timestamp or date column of silver that bounds how far a row looks inside its unit.", "rebuild", form=Form.COLUMN, of="of silver")] = None
+    reach_before: Annotated[str, Key("How far before its own `reach_order` a row looks.", "rebuild", form=Form.DURATION)] = "0"
+    reach_after: Annotated[str, Key("How far after its own `reach_order` a row looks.", "rebuild", form=Form.DURATION)] = "0"
     keep: Annotated[tuple[str, ...], Key("Silver columns that appear unchanged, before the table's own. A kept key column is not nullable here.", "rebuild", form=Form.COLUMNS, of="of silver", default="none")] = ()
 
     def column(self, name: str) -> Column:

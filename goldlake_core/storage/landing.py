@@ -5,6 +5,8 @@
     landing/USECASE/DATASET/pages/NAME            gzip JSON lines, one record per line
     landing/USECASE/DATASET/manifest/NAME.json    the page's `PageEntry`
     landing/USECASE/DATASET/aside/                files that nothing vouches for any more
+    landing/USECASE/DATASET/packs/                many small pages in one file; see `pack`
+    landing/USECASE/DATASET/restores.json         which pages count; see `restores`
 
 The manifest line is the commit point. A page file without one is nothing, and is written over. So a
 process that dies in between leaves nothing to clean up. Where the next poll begins follows from the
@@ -26,7 +28,7 @@ import hashlib
 import json
 import posixpath
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -45,6 +47,8 @@ from goldlake_core.storage.files import (
     write_json,
 )
 from goldlake_core.storage.home import Home
+from goldlake_core.storage.restores import FORMAT as RESTORES_FORMAT
+from goldlake_core.storage.restores import Restores
 
 PAGE_SUFFIX = ".jsonl.gz"
 FORMAT = 2
@@ -123,6 +127,18 @@ class Owner(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     identity: Identity
 
 
+class Pack(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The document beside a pack: where each page lies in it.
+
+    Attributes:
+        format: Format of the document.
+        pages: Offset and size in bytes by the page's name.
+    """
+
+    format: int = 1
+    pages: dict[str, tuple[int, int]]
+
+
 class Scan(NamedTuple):
     """All that a manifest folder holds.
 
@@ -143,6 +159,7 @@ class LandingZone:
         self.usecase = usecase
         self.dataset = dataset
         self.fs = home.fs
+        self._read_packs: dict[str, dict[str, tuple[int, int]]] = {}
 
     @property
     def pages_uri(self) -> str:
@@ -251,7 +268,7 @@ class LandingZone:
         Raises:
             StoreError: The page is missing, or its bytes are not those that were landed.
         """
-        data = read_bytes(self.fs, self.page_uri(entry.name))
+        data = self._page_bytes(entry.name)
         if data is None:
             raise self._broken_page(entry, "is missing")
         if hashlib.sha256(data).hexdigest() != entry.sha256:
@@ -263,7 +280,7 @@ class LandingZone:
         write_json(self.fs, self._line_uri(entry.name), msgspec.to_builtins(entry))
 
     def manifest(self, after: int = 0) -> list[PageEntry]:
-        """The manifest lines by their sequence, of the pages after a sequence.
+        """The manifest lines by their sequence, of the pages that count after a sequence.
 
         Raises:
             NewerFormat: A line was written by a newer goldlake.
@@ -279,6 +296,16 @@ class LandingZone:
 
     def scan(self, after: int = 0) -> Scan:
         """As `manifest`, with the damaged lines named instead of refused.
+
+        Raises:
+            NewerFormat: A line was written by a newer goldlake.
+        """
+        entries, damaged = self.scan_all(after)
+        newest = self.restores().newest
+        return Scan([entry for entry in entries if newest.counts(entry.sequence)], damaged)
+
+    def scan_all(self, after: int = 0) -> Scan:
+        """As `scan`, with the pages that a restore went back before.
 
         Raises:
             NewerFormat: A line was written by a newer goldlake.
@@ -307,6 +334,13 @@ class LandingZone:
         newer.sort(key=lambda entry: entry.sequence)
         return Scan([e for e in (*numbered, *newer) if e.sequence > after], damaged)
 
+    def left_out(self) -> set[str]:
+        """Names of the pages that a restore went back before; reads no line without one."""
+        newest = self.restores().newest
+        if not newest.given:
+            return set()
+        return {e.name for e in self.scan_all().entries if not newest.counts(e.sequence)}
+
     def aside(self) -> list[PageEntry]:
         """The readable lines of pages that were set aside, by sequence.
 
@@ -324,6 +358,14 @@ class LandingZone:
         return sorted(found, key=lambda entry: entry.sequence)
 
     def page_sizes(self) -> dict[str, int]:
+        """Sizes of the finished pages by name, those in packs too."""
+        return {**self.packed(), **self.loose_sizes()}
+
+    def packed(self) -> dict[str, int]:
+        """Sizes of the pages in packs by name."""
+        return {name: size for pack in self._packs().values() for name, (_, size) in pack.items()}
+
+    def loose_sizes(self) -> dict[str, int]:
         """Sizes of the finished files in the pages folder by name; one listing."""
         try:
             self.fs.invalidate_cache(self.pages_uri)
@@ -333,8 +375,78 @@ class LandingZone:
         sizes = {posixpath.basename(str(f["name"]).rstrip("/")): int(f["size"]) for f in listed}
         return {name: size for name, size in sizes.items() if name.endswith(PAGE_SUFFIX)}
 
+    def pack(self, entries: Sequence[PageEntry]) -> None:
+        """Moves pages into one file, byte for byte. The caller holds the lock.
+
+        A pack is a gzip file like its pages: the records of all of them, in the order of landing.
+        Killed, it loses nothing: a page's own file goes after the pack and its document are there.
+
+        Raises:
+            StoreError: A page is missing or is not the one that was landed.
+        """
+        parts, pages, offset = [], {}, 0
+        for entry in entries:
+            self.read_page(entry)
+            data = self._page_bytes(entry.name) or b""
+            parts.append(data)
+            pages[entry.name] = (offset, len(data))
+            offset += len(data)
+        whole = b"".join(parts)
+        places = f"{entries[0].sequence:08d}-{entries[-1].sequence:08d}"
+        name = f"{places}-{hashlib.sha256(whole).hexdigest()[:12]}{PAGE_SUFFIX}"
+        write_atomic(self.fs, self.path("packs", name), whole)
+        write_json(
+            self.fs, self.path("packs", f"{name}.json"), msgspec.to_builtins(Pack(pages=pages))
+        )
+        for entry in entries:
+            self.remove_loose(entry.name)
+
+    def unfinished_packs(self) -> list[str]:
+        """Names of packs that nothing reads: packing or unpacking them was interrupted."""
+        names = list_names(self.fs, self.path("packs"))
+        return [n for n in names if n.endswith(PAGE_SUFFIX) and f"{n}.json" not in names]
+
+    def remove_loose(self, name: str) -> None:
+        """Removes the file of a page that a pack holds, where it is there."""
+        if self._pack_of(name) is not None and self.fs.exists(self.page_uri(name)):
+            self.fs.rm_file(self.page_uri(name))
+
+    def unpack(self, name: str) -> None:
+        """Makes files again of all pages of the pack that holds a page, if one does.
+
+        Whoever changes or moves a page calls it first. The caller holds the lock.
+        """
+        pack = self._pack_of(name)
+        if pack is None:
+            return
+        for page in self._packs()[pack]:
+            data = self._page_bytes(page)
+            if data is not None and not self.fs.exists(self.page_uri(page)):
+                write_atomic(self.fs, self.page_uri(page), data)
+        self.fs.rm_file(self.path("packs", f"{pack}.json"))
+        self.fs.rm_file(self.path("packs", pack))
+
+    def restores(self) -> Restores:
+        """Which pages count.
+
+        Raises:
+            NewerFormat: A newer goldlake wrote the document.
+            StoreError: The document is damaged.
+        """
+        path = self.path("restores.json")
+        data = read_bytes(self.fs, path)
+        if data is None:
+            return Restores()
+        hint = "restore that file from a copy of the home; without it every landed page counts"
+        return document(data, path, Restores, RESTORES_FORMAT, hint)
+
+    def write_restores(self, restores: Restores) -> None:
+        """Writes which pages count. The caller holds the lock."""
+        write_json(self.fs, self.path("restores.json"), msgspec.to_builtins(restores))
+
     def set_aside(self, name: str) -> None:
         """Moves a page and its manifest line out of the store, where either is there."""
+        self.unpack(name)
         for path in (self._line_uri(name), self.page_uri(name)):
             data = read_bytes(self.fs, path)
             if data is not None:
@@ -352,7 +464,7 @@ class LandingZone:
         owner = self._owner()
         if owner is not None:
             return owner.identity
-        return next((e.identity for e in reversed(self.scan().entries) if e.identity), None)
+        return next((e.identity for e in reversed(self.scan_all().entries) if e.identity), None)
 
     def claim(self, identity: Identity) -> None:
         """Makes the store belong to a source, or checks that it does.
@@ -379,6 +491,34 @@ class LandingZone:
         if owner is None or is_old:
             new = Owner(identity=dict(identity))
             write_json(self.fs, self._identity_uri, msgspec.to_builtins(new))
+
+    def _page_bytes(self, name: str) -> bytes | None:
+        """The bytes of a page's file, or of its place in a pack; None where there is neither."""
+        data = read_bytes(self.fs, self.page_uri(name))
+        pack = self._pack_of(name) if data is None else None
+        if pack is None:
+            return data
+        offset, size = self._packs()[pack][name]
+        try:
+            found = self.fs.cat_file(self.path("packs", pack), start=offset, end=offset + size)
+        except FileNotFoundError:
+            return None
+        return bytes(found)
+
+    def _pack_of(self, name: str) -> str | None:
+        packs = self._packs().items()
+        return next((pack for pack, pages in packs if name in pages), None)
+
+    def _packs(self) -> dict[str, dict[str, tuple[int, int]]]:
+        """The pages of each pack. A pack never changes, so each is read once."""
+        hint = "restore the folder landing/ from a copy of the home"
+        listed = list_names(self.fs, self.path("packs"), PAGE_SUFFIX + ".json")
+        for name in listed:
+            if name not in self._read_packs:
+                path = self.path("packs", name)
+                data = read_bytes(self.fs, path) or b""
+                self._read_packs[name] = document(data, path, Pack, 1, hint).pages
+        return {name.removesuffix(".json"): self._read_packs[name] for name in listed}
 
     def _owner(self) -> Owner | None:
         data = read_bytes(self.fs, self._identity_uri)

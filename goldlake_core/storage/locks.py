@@ -12,6 +12,7 @@ import os
 import socket
 import threading
 import time
+from datetime import datetime, timezone
 from types import TracebackType
 from typing import IO
 
@@ -19,7 +20,7 @@ import msgspec
 
 from goldlake_core.contracts.errors import LockedError
 from goldlake_core.documents import codec
-from goldlake_core.instants import now_text
+from goldlake_core.instants import now_text, of_text
 from goldlake_core.storage.files import writing
 from goldlake_core.storage.home import Home
 
@@ -38,11 +39,18 @@ class Holder(msgspec.Struct, frozen=True):
         pid: Number of the process.
         host: Name of its machine.
         since: When it took the lock (ISO 8601, UTC).
+        work: What it does, such as ``refine``; "" where an earlier version wrote the file.
     """
 
     pid: int
     host: str
     since: str
+    work: str = ""
+
+    def __str__(self) -> str:
+        """Work, process and age for a person."""
+        what = f"{self.work}, " if self.work else ""
+        return f"{what}process {self.pid} on {self.host} since {self.since} ({_age(self.since)})"
 
 
 class FileLock:
@@ -53,16 +61,20 @@ class FileLock:
         StoreError: The lock file cannot be written: a read-only or a full disk.
     """
 
-    def __init__(self, path: str, resource: str | None = None, *, wait_s: float = 0.0) -> None:
+    def __init__(
+        self, path: str, resource: str | None = None, *, work: str = "", wait_s: float = 0.0
+    ) -> None:
         """Names the lock; nothing is locked yet.
 
         Args:
             path: The lock file; its folder is made. A URL is not locked, with a warning.
             resource: What the lock protects, as the error calls it; by default ``path``.
+            work: What the holder does; the error that others get names it.
             wait_s: How long to wait for another holder.
         """
         self.path = path
         self._resource = resource or path
+        self._work = work
         self._wait_s = wait_s
 
     def __enter__(self) -> FileLock:
@@ -108,7 +120,7 @@ class FileLock:
                 holder = _parsed(file.read())
                 file.close()
                 raise self._refusal(holder) from error
-        me = Holder(os.getpid(), socket.gethostname(), now_text("seconds"))
+        me = Holder(os.getpid(), socket.gethostname(), now_text("seconds"), self._work)
         with writing(self.path):
             file.truncate(0)
             file.write(codec.encode_line(me).decode())
@@ -124,23 +136,32 @@ class FileLock:
             )
 
     def _refusal(self, holder: Holder | None) -> LockedError:
-        who = (
-            f"process {holder.pid} on {holder.host} since {holder.since}"
-            if holder
-            else "another process"
-        )
+        resource = self._resource[0].upper() + self._resource[1:]
         return LockedError(
-            f"{self._resource[0].upper()}{self._resource[1:]} is in use by {who}",
+            f"{resource} is in use by {holder or 'another process'}",
             hint="wait until it ends, or end it, and repeat the command",
         )
 
 
 class StoreLock(FileLock):
-    """The lock of a use case's store, for whoever lands or refines."""
+    """The lock of a use case's landing zone and tables, for whoever changes them."""
 
-    def __init__(self, home: Home, usecase: str) -> None:
-        """Names the lock of ``usecase`` in ``home``."""
-        super().__init__(home.landing(usecase, "lock"), f"the store of {usecase} in {home.root}")
+    def __init__(self, home: Home, usecase: str, work: str = "") -> None:
+        """Names the lock of ``usecase`` in ``home``; ``work`` is what the holder does."""
+        resource = f"the store of {usecase} in {home.root}"
+        super().__init__(home.landing(usecase, "lock"), resource, work=work)
+
+
+def _age(since: str) -> str:
+    """How long ago an instant was, in the largest unit that counts at least one."""
+    try:
+        seconds = (datetime.now(timezone.utc) - of_text(since)).total_seconds()
+    except ValueError:
+        return "of unknown age"
+    for unit, length in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= length:
+            return f"for {seconds // length:.0f} {unit}"
+    return f"for {max(seconds, 0):.0f} s"
 
 
 class CopyLock(FileLock):
@@ -149,9 +170,10 @@ class CopyLock(FileLock):
     Whoever takes it and a `StoreLock` takes this one first.
     """
 
-    def __init__(self, home: Home) -> None:
-        """Names the lock of ``home``."""
-        super().__init__(home.path("copy.lock"), f"the home {home.root} for copies and erasures")
+    def __init__(self, home: Home, work: str = "") -> None:
+        """Names the lock of ``home``; ``work`` is what the holder does."""
+        resource = f"the home {home.root} for copies and erasures"
+        super().__init__(home.path("copy.lock"), resource, work=work)
 
 
 def _parsed(text: str) -> Holder | None:

@@ -8,7 +8,9 @@ from collections.abc import Iterator
 from goldlake_core.contracts.contract_file import GoldDraft
 from goldlake_core.contracts.findings import Remark, warning
 from goldlake_core.contracts.model_file import ModelDraft
-from goldlake_core.contracts.sections import Feature, Threshold
+from goldlake_core.contracts.names import nearest
+from goldlake_core.contracts.sections import Column, Feature, Threshold
+from goldlake_core.contracts.sql_rules import range_text
 from lakehouse.checks.places import Step
 
 GUESSED_AUC = 0.5
@@ -35,6 +37,13 @@ def model_remarks(
         if limit.infinity_norm == 1:
             problem = "no two distributions are further apart than 1, so the limit stops nothing"
             yield ("limits", index, "infinity_norm"), warning(problem, "less than 1, such as 0.2")
+    columns = model.table.columns.by_name if model.table else {}
+    for index, row in enumerate(model.examples):
+        for name, value in row.items():
+            column = columns.get(name)
+            unusual = _example_remark(value, column) if column else None
+            if unusual is not None:
+                yield ("examples", index, name), unusual
     if model.min_domain_mass == 0:
         problem = "with 0, a column may hold only values outside of its domain"
         yield ("min_domain_mass",), warning(problem, "more than 0, such as 0.95")
@@ -53,6 +62,19 @@ def _feature_remarks(
         elif column == version:
             problem = f"{column!r} is silver's version: it changes with every amendment"
             yield warning(problem, "columns known before the outcome")
+
+
+def _example_remark(value: object, column: Column) -> Remark | None:
+    """An example is meant to be a row like those that the model learned from."""
+    if column.domain is not None and isinstance(value, str) and value not in column.domain:
+        problem = f"{value!r} is not in the domain of {column.name}"
+        return warning(problem, nearest(value, column.domain))
+    if column.range is not None and isinstance(value, int | float):
+        low, high = column.range
+        if (low is not None and value < low) or (high is not None and value > high):
+            problem = f"{value} is outside of the range of {column.name}"
+            return warning(problem, range_text(column))
+    return None
 
 
 def _threshold_remarks(threshold: Threshold) -> Iterator[tuple[str, Remark]]:

@@ -96,6 +96,17 @@ def key_parts(silver: Silver, key: str) -> tuple[str, ...]:
     return tuple(_plain(values[name]) for name in silver.key)
 
 
+def parts_of(record: bytes, silver: Silver) -> tuple[str, ...] | None:
+    """The texts of a landed record's key, or None where it does not have all of them."""
+    try:
+        value = msgspec.json.decode(record)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    texts = tuple(_text(value, silver.column(name)) for name in silver.key)
+    known = tuple(text for text in texts if text is not None)
+    return known if len(known) == len(texts) else None
+
+
 class Withheld:
     """Tells the records whose key was erased: they are not landed again."""
 
@@ -109,22 +120,15 @@ class Withheld:
         book = read(home, usecase.name)
         self._salt = book.salt
         self._ids = {erasure.key_sha256: erasure.id for erasure in book.erasures}
-        self._columns = [usecase.silver.column(name) for name in usecase.silver.key]
+        self._silver = usecase.silver
         self.count = 0
 
     def erasure_of(self, record: bytes) -> str | None:
         """Number of the erasure that a record's key was erased by, or None."""
         if not self._ids:
             return None
-        try:
-            value = msgspec.json.decode(record)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            return None
-        texts = tuple(_text(value, column) for column in self._columns)
-        known = tuple(text for text in texts if text is not None)
-        if len(known) < len(texts):
-            return None
-        return self._ids.get(digest(self._salt, known))
+        parts = parts_of(record, self._silver)
+        return self._ids.get(digest(self._salt, parts)) if parts is not None else None
 
     def left(self, records: list[bytes]) -> list[bytes]:
         """The records that may be landed."""

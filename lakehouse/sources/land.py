@@ -66,7 +66,7 @@ def land(
     zone = LandingZone(home, usecase.name, usecase.source.dataset or usecase.name)
     reader = connector(usecase, "" if source == LIVE else source)
     try:
-        with StoreLock(home, usecase.name):
+        with StoreLock(home, usecase.name, "land"):
             origin = reader.origin()
             zone.claim(origin.identity)
             return Landing(usecase, zone, reader, origin, since, until, run_id, emit).run()

@@ -62,7 +62,8 @@ class Repair:
             self._mend_line(name, problem)
         if damaged:
             self.entries = self.zone.scan().entries
-        sizes = self.zone.page_sizes()
+        left_out = self.zone.left_out()
+        sizes = {n: size for n, size in self.zone.page_sizes().items() if n not in left_out}
         self._remake_lines(sizes.keys() - damaged.keys())
         for entry in list(self.entries):
             size = sizes.get(entry.name)
@@ -70,6 +71,7 @@ class Repair:
                 self.mend_page(entry, "is missing" if size is None else "is not whole")
         aside = list_names(self.zone.fs, self.zone.path("aside"))
         numbers = [sequence_of(n.removesuffix(".json")) for n in aside]
+        numbers += map(sequence_of, left_out)
         last = max([given, *numbers, *(entry.sequence for entry in self.entries)])
         self._clear(sizes.keys() - {entry.name for entry in self.entries} - damaged.keys(), last)
         return last
@@ -80,7 +82,7 @@ class Repair:
         Returns:
             The pages whose lines cannot be made again; nothing of them is touched.
         """
-        self.entries, damaged = self.zone.scan()
+        self.entries, damaged = self.zone.scan_all()
         last = max((entry.sequence for entry in self.entries), default=0)
         names = {entry.name for entry in self.entries}
         lost = {n for n in self.zone.page_sizes() if n not in names and 0 < sequence_of(n) < last}
@@ -141,6 +143,7 @@ class Repair:
 
     def _remade(self, name: str) -> PageEntry | None:
         """The line of a page that is whole and whose name tells where it began."""
+        self.zone.unpack(name)
         path = self.zone.page_uri(name)
         data = read_bytes(self.zone.fs, path)
         try:

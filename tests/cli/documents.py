@@ -8,6 +8,13 @@ from typing import TypeVar
 import msgspec
 
 from goldlake_core.documents import codec
+from goldlake_core.documents.maintain import (
+    MaintainedPart,
+    MaintainReport,
+    PinnedExport,
+    ReadableVersions,
+    RestoreReport,
+)
 from goldlake_core.documents.reports import IngestReport, RebuildReport, RunReport, TrainReport
 
 RECORDED = Path(__file__).parent / "recorded"
@@ -39,6 +46,66 @@ def rebuild_report() -> RebuildReport:
     return RebuildReport(
         run_id=run.run_id, home=run.home, logs=run.logs, usecase=run.usecase, refine=run.refine
     )
+
+
+def maintain_report() -> MaintainReport:
+    """What `goldlake maintain` would say of a home."""
+    part = MaintainedPart(
+        part="chicago_crime.bronze.crimes",
+        files_before=31,
+        files_after=5,
+        bytes_before=9_000_000,
+        bytes_after=4_000_000,
+        done=("12 small files become larger ones",),
+    )
+    return MaintainReport(
+        run_id="20260401-093000-7f3a",
+        home="/home/you/lake",
+        usecase="chicago_crime",
+        dry_run=False,
+        keep_days=30.0,
+        parts=(part,),
+        readable=(
+            ReadableVersions(
+                table="chicago_crime.bronze.crimes",
+                oldest=12,
+                oldest_at="2026-03-01T00:00:00.000Z",
+                newest=40,
+            ),
+        ),
+        pinned=(
+            PinnedExport(
+                export_id="chicago_crime/arrest/3-0a1b2c3d4e5f",
+                models=(f"{MODEL}@2",),
+                labels=("stable",),
+            ),
+        ),
+        orphans=("/home/you/lake/tables/chicago_crime/gold/old",),
+    )
+
+
+def restore_report(**changes: object) -> RestoreReport:
+    """What `goldlake restore` would say of the recorded run.
+
+    Args:
+        **changes: Fields of the report that differ.
+    """
+    report = RestoreReport(
+        run_id="20260401-093000-7f3a",
+        home="/home/you/lake",
+        usecase="chicago_crime",
+        dry_run=False,
+        to="20260301-093000-1c2d",
+        pages=3,
+        records=4_000,
+        leaving_pages=2,
+        leaving_records=700,
+        coming_pages=1,
+        coming_records=20,
+        models=(f"{MODEL}@2",),
+        refine=recorded("run", RunReport).refine,
+    )
+    return msgspec.structs.replace(report, **changes)
 
 
 def train_report(**changes: object) -> TrainReport:

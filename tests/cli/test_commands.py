@@ -35,7 +35,14 @@ from goldlake_core.documents.reports import (
 from goldlake_core.documents.stages import StageError
 from goldlake_core.documents.training import Anomaly
 from goldlake_core.stages import event_now
-from tests.cli.documents import MODEL, RECORDED, ingest_report, recorded, train_report
+from tests.cli.documents import (
+    MODEL,
+    RECORDED,
+    ingest_report,
+    rebuild_report,
+    recorded,
+    train_report,
+)
 
 
 @pytest.fixture
@@ -154,9 +161,30 @@ def test_ingest_prints_fates_and_tables(answer) -> None:
     jsonschema.validate(json.loads(text), _schema("ingest"))
 
 
+@pytest.mark.parametrize("command", ["ingest", "rebuild"])
+def test_too_many_rejected_records_are_refused_unless_accepted(
+    command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    error = StageError(type="GateRefused", message="7 of 60 records are rejected.", exit_code=3)
+
+    def refusing(*arguments: Any, accept_rejected: bool = False, **options: Any) -> Any:
+        if accept_rejected:
+            return ingest_report() if command == "ingest" else rebuild_report()
+        raise StageFailed("refine", Path("refine.log"), error)
+
+    monkeypatch.setattr(f"goldlake.workflows.ingest.{command}", refusing)
+    words = [command, "chicago_crime", *(["--source", "live"] if command == "ingest" else [])]
+    assert printed(*words, exit_code=3)[-1] == (
+        "error: refine: 7 of 60 records are rejected. (log: refine.log)"
+    )
+    assert "What became of 20,000 landed records" in printed(*words, "--accept-rejected")
+
+
 def test_doctor_deep_says_whether_the_tables_agree(answer) -> None:
     wanted = "every landed record accounted for"
-    whole = Finding("toy", True, "all contents agree: pages, bronze, versions, silver", wanted)
+    whole = Finding(
+        "toy", True, "all contents agree: pages, bronze, versions, silver, gold", wanted
+    )
     answer("doctor.findings", [])
     answer("ingest.audits", [whole])
     assert printed("doctor", "--deep") == ["  ✓ toy           " + whole.found]

@@ -24,6 +24,7 @@ from goldlake_core.contracts import findings as check_findings
 from goldlake_core.contracts.errors import UsageError
 from goldlake_core.documents.keeping import BackupReport, ErasureReport, PartCopy
 from goldlake_core.documents.lakehouse import Exported, QuarantineView, Rejected
+from goldlake_core.documents.maintain import MaintainReport, RestoreReport
 from goldlake_core.documents.reports import (
     Finding,
     Findings,
@@ -40,7 +41,15 @@ from goldlake_core.documents.reports import (
 )
 from goldlake_core.documents.stages import StageError
 from lakehouse.rows import Rows
-from tests.cli.documents import MODEL, ingest_report, rebuild_report, recorded, train_report
+from tests.cli.documents import (
+    MODEL,
+    ingest_report,
+    maintain_report,
+    rebuild_report,
+    recorded,
+    restore_report,
+    train_report,
+)
 
 HOSTILE = "[red]x[/red][link=http://a]y[/link]:smile:\x1b[31m\x07\r\x9b2J\x7f\u202e"
 PLAIN = "[red]x[/red][link=http://a]y[/link]:smile:"
@@ -160,6 +169,15 @@ CASES = {
     ),
     "rebuild": Case(
         ("rebuild", "chicago_crime"), "ingest.rebuild", rebuild_report(), RebuildReport
+    ),
+    "maintain": Case(
+        ("maintain", "chicago_crime"), "maintain.maintain", maintain_report(), MaintainReport
+    ),
+    "restore": Case(
+        ("restore", "chicago_crime", "--to", "2026-01-01"),
+        "maintain.restore_to",
+        restore_report(),
+        RestoreReport,
     ),
     "models": Case(("models",), "views.models", recorded("models", ModelsView), ModelsView),
     "lineage": Case(("lineage", MODEL), "views.lineage", recorded("lineage", Lineage), Lineage),

@@ -176,4 +176,4 @@ def test_a_rebuild_makes_the_same_rows_as_a_new_epoch(
     assert epochs.current(module_home, usecase.name) == 2
     after = delta.read(spark, specs.silver(usecase, module_home, 2).uri)
     assert after.exceptAll(before).count() == before.exceptAll(after).count() == 0
-    audit.deep(spark, usecase, module_home, 2, silent)
+    audit.deep(spark, plain, module_home, 2, silent)

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from goldlake.cli import completion
-from goldlake.cli.common import report, reports, used_home
+from goldlake.cli.common import accepts_rejected, report, reports, used_home
 
 
 @click.command()
@@ -15,6 +15,7 @@ from goldlake.cli.common import report, reports, used_home
 @click.option("--source", required=True, metavar="URL|live", help="The API to read.")
 @click.option("--since", metavar="DAY", help="First day wanted, YYYY-MM-DD.")
 @click.option("--until", metavar="DAY", help="First day no longer wanted, YYYY-MM-DD.")
+@accepts_rejected
 @reports
 def ingest(usecase: str, home: str | None, as_json: bool, **options: Any) -> None:
     """Land what is new at the source and refine it: bronze, silver, gold."""
@@ -30,15 +31,16 @@ def ingest(usecase: str, home: str | None, as_json: bool, **options: Any) -> Non
 
 @click.command()
 @click.argument("usecase", shell_complete=completion.usecases)
+@accepts_rejected
 @reports
-def rebuild(usecase: str, home: str | None, as_json: bool) -> None:
+def rebuild(usecase: str, home: str | None, as_json: bool, accept_rejected: bool) -> None:
     """Make silver and gold again from bronze, under the contract as it is now."""
     from goldlake.cli import account
     from goldlake.cli.progress import Progress
     from goldlake.workflows.ingest import rebuild as run_rebuild
 
     with Progress(account.SUMMARIES) as progress:
-        document = run_rebuild(usecase, used_home(home), progress)
+        document = run_rebuild(usecase, used_home(home), progress, accept_rejected=accept_rejected)
     report(document, as_json, account.print_ingest)
 
 

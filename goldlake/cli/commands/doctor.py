@@ -22,9 +22,9 @@ def doctor(deep: bool, repair: bool, home: str | None, as_json: bool) -> None:
     """Say what this machine lacks and what is damaged in the home, and the command that fixes it.
 
     Exit code 3 if there is anything. With --deep the home is read whole: landed pages, bronze,
-    versions and silver have to agree record by record, pages and exports have to be what they were
-    written as. With --repair what is damaged or lost is made again from what is there; what cannot
-    be is named.
+    versions and silver have to agree record by record, gold has to equal a rebuild, pages and
+    exports have to be what they were written as. With --repair what is damaged or lost is made
+    again from what is there; what cannot be is named.
     """
     from goldlake.cli import account
     from goldlake.cli.progress import Progress

@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 
 from goldlake.workflows.check import CheckReport
-from goldlake_core.documents import keeping, lakehouse, reports
+from goldlake_core.documents import keeping, lakehouse, maintain, reports
 
 COMMANDS: Mapping[str, object] = {
     "backup": keeping.BackupReport,
@@ -22,11 +22,13 @@ COMMANDS: Mapping[str, object] = {
     "export": lakehouse.Exported,
     "ingest": reports.IngestReport,
     "lineage": reports.Lineage,
+    "maintain": maintain.MaintainReport,
     "models": reports.ModelsView,
     "predict": reports.Predictions,
     "promote": reports.Promotion,
     "quarantine": lakehouse.QuarantineView,
     "rebuild": reports.RebuildReport,
+    "restore": maintain.RestoreReport,
     "run": reports.RunReport,
     "show": reports.RowsView,
     "source": reports.SourceAddress,

@@ -8,6 +8,7 @@ from datetime import date
 import pytest
 from msgspec.structs import replace
 
+from goldlake_core.contracts.errors import ContractErrors
 from goldlake_core.contracts.loader import load_contract
 from goldlake_core.contracts.registry import load_usecase
 from goldlake_core.contracts.sections import (
@@ -175,6 +176,16 @@ def test_a_nullable_feature_must_say_how_a_null_travels(toy: Copy) -> None:
         "(any type; true when the value is present). "
         "Next: add wire_null to the column crew in contract.yaml, or nullable: false"
     )
+
+
+def test_a_wrong_type_and_a_missing_wire_null_are_told_together(toy: Copy) -> None:
+    toy.edit("contract.yaml", "      wire_null: {flag: has_crew}\n", "")
+    toy.edit("models/overdue.yaml", "crew: {kind: numeric}", "crew: {kind: text}")
+    with pytest.raises(ContractErrors) as caught:
+        toy.load()
+    texts = [str(error) for error in caught.value.errors]
+    assert any("a text feature cannot read the column 'crew'" in text for text in texts)
+    assert any("the column 'crew' is nullable and does not say" in text for text in texts)
 
 
 def test_use_cases_are_frozen_and_travel_between_processes(harbour: UseCase) -> None:

@@ -9,13 +9,15 @@ import socket
 import subprocess
 import sys
 import threading
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
 
 from goldlake_core.contracts.errors import LockedError
+from goldlake_core.instants import utc_text
 from goldlake_core.storage.home import Home
-from goldlake_core.storage.locks import FileLock, StoreLock
+from goldlake_core.storage.locks import FileLock, Holder, StoreLock
 
 
 @pytest.fixture
@@ -92,7 +94,7 @@ def test_a_file_lock_names_its_file_and_waits(tmp_path: Path) -> None:
     is_held, may_end = threading.Event(), threading.Event()
 
     def hold() -> None:
-        with FileLock(path):
+        with FileLock(path, work="sweep"):
             is_held.set()
             assert may_end.wait(10)
 
@@ -103,12 +105,26 @@ def test_a_file_lock_names_its_file_and_waits(tmp_path: Path) -> None:
         pass
     since = json.loads(Path(path).read_text())["since"]
     assert error.value.message.startswith(
-        f"{path} is in use by process {os.getpid()} on {socket.gethostname()} since {since}"
+        f"{path} is in use by sweep, process {os.getpid()} on {socket.gethostname()} "
+        f"since {since} (for "
     )
     threading.Timer(0.2, may_end.set).start()
     with FileLock(path, wait_s=10):
         assert not holder.join(10)
     assert Path(path).read_text() == ""
+
+
+@pytest.mark.parametrize(
+    ("seconds", "age"),
+    [(0, "for 0 s"), (90, "for 1 min"), (7_300, "for 2 h"), (172_801, "for 2 d")],
+)
+def test_a_holder_is_told_with_its_age(seconds: int, age: str) -> None:
+    since = utc_text(datetime.now(timezone.utc) - timedelta(seconds=seconds))
+    assert str(Holder(7, "quay", since)) == f"process 7 on quay since {since} ({age})"
+
+
+def test_a_holder_whose_time_is_not_readable() -> None:
+    assert str(Holder(7, "quay", "noon")).endswith("(of unknown age)")
 
 
 def test_a_remote_home_is_warned_of_once(caplog: pytest.LogCaptureFixture) -> None:

@@ -68,11 +68,17 @@ def model_said(usecase: UseCase, **fields: Any) -> list[tuple[str, str]]:
     table = usecase.gold["call_features"]
     draft = ModelDraft(
         parse("name: overdue", "overdue.yaml"),
-        GoldDraft(table.name, table.mode, Columns(), key=table.key),
+        GoldDraft(
+            table.name,
+            table.mode,
+            Columns({column.name: column for column in table.columns}),
+            key=table.key,
+        ),
         model.features,
         model.thresholds,
         dict(enumerate(model.limits)),
         model.min_domain_mass,
+        examples=model.examples,
     )
     found = model_remarks(draft, usecase.silver.version)
     return [(".".join(map(str, steps)), remark.problem) for steps, remark in found]
@@ -171,4 +177,13 @@ def test_limits_that_stop_nothing(harbour: UseCase) -> None:
             "no two distributions are further apart than 1, so the limit stops nothing",
         ),
         ("min_domain_mass", "with 0, a column may hold only values outside of its domain"),
+    ]
+
+
+def test_examples_unlike_every_row_of_the_table(harbour: UseCase) -> None:
+    row = {"vessel_type": "TANK", "length_m": 2.0, "hour": 24, "crew": 0, "cargo": "salt"}
+    assert model_said(harbour, examples=(row,)) == [
+        ("examples.0.vessel_type", "'TANK' is not in the domain of vessel_type"),
+        ("examples.0.length_m", "2.0 is outside of the range of length_m"),
+        ("examples.0.hour", "24 is outside of the range of hour"),
     ]
