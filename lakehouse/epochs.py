@@ -20,7 +20,7 @@ from goldlake_core.contracts.sections import UseCase
 from goldlake_core.documents import codec
 from goldlake_core.documents.planning import ChangedKey
 from goldlake_core.instants import now_text
-from goldlake_core.storage.files import read_bytes, write_atomic
+from goldlake_core.storage.files import document, read_bytes, write_atomic
 from goldlake_core.storage.home import Home
 from lakehouse.changes import changed_keys, consequence, stored
 
@@ -106,18 +106,12 @@ def read(home: Home, usecase: str) -> Book | None:
     data = read_bytes(home.fs, path)
     if data is None:
         return None
-    book = codec.decode(data, Book, path)
-    if book.format > FORMAT:
-        raise StoreError(
-            f"{path} has format {book.format}, which a newer goldlake wrote",
-            valid=f"format {FORMAT} or earlier",
-            hint="use that version of goldlake for this home",
-        )
+    book = document(data, path, Book, FORMAT, f"goldlake doctor --home {home.root} --repair")
     if all(epoch.number != book.current for epoch in book.epochs):
         raise StoreError(
             f"{path} names epoch {book.current} as current and does not list it",
             valid=", ".join(str(epoch.number) for epoch in book.epochs),
-            hint="restore the file from a copy of the home",
+            hint=f"goldlake doctor --home {home.root} --repair",
         )
     return book
 
@@ -178,21 +172,21 @@ def begin(usecase: UseCase, home: Home, plan: Plan, run_id: str) -> None:
             msgspec.structs.replace(epoch, silver=silver) if epoch is known else epoch
             for epoch in book.epochs
         )
-        _write(usecase, home, msgspec.structs.replace(book, epochs=epochs))
+        write(home, usecase.name, msgspec.structs.replace(book, epochs=epochs))
         return
     epoch = Epoch(number=plan.epoch, silver=silver, made_at=now_text("seconds"), run_id=run_id)
     if book is None and plan.epoch > FIRST:
         unknown = Epoch(number=FIRST, silver="", made_at="", run_id="")
         book = Book(current=FIRST, epochs=(unknown,))
     book = book or Book(current=plan.epoch, epochs=())
-    _write(usecase, home, msgspec.structs.replace(book, epochs=(*book.epochs, epoch)))
+    write(home, usecase.name, msgspec.structs.replace(book, epochs=(*book.epochs, epoch)))
 
 
 def make_current(usecase: UseCase, home: Home, number: int) -> None:
     """Moves the pointer to an epoch that is whole."""
     book = read(home, usecase.name)
     if book is not None and book.current != number:
-        _write(usecase, home, msgspec.structs.replace(book, current=number))
+        write(home, usecase.name, msgspec.structs.replace(book, current=number))
 
 
 def retire(home: Home, usecase: str, number: int) -> None:
@@ -204,9 +198,7 @@ def retire(home: Home, usecase: str, number: int) -> None:
         msgspec.structs.replace(epoch, silver="") if epoch.number == number else epoch
         for epoch in book.epochs
     )
-    write_atomic(
-        home.fs, _path(home, usecase), codec.encode(msgspec.structs.replace(book, epochs=epochs))
-    )
+    write(home, usecase, msgspec.structs.replace(book, epochs=epochs))
 
 
 def keep_gold(usecase: UseCase, home: Home) -> None:
@@ -214,7 +206,7 @@ def keep_gold(usecase: UseCase, home: Home) -> None:
     book = read(home, usecase.name)
     gold = {name: stored(table) for name, table in usecase.gold.items()}
     if book is not None and book.gold != gold:
-        _write(usecase, home, msgspec.structs.replace(book, gold=gold))
+        write(home, usecase.name, msgspec.structs.replace(book, gold=gold))
 
 
 def table_folder(name: str, number: int) -> str:
@@ -234,8 +226,9 @@ def _can_follow(epoch: Epoch, usecase: UseCase) -> bool:
     return consequence(changed_keys(epoch.silver, usecase.silver)) in (None, "follow")
 
 
-def _write(usecase: UseCase, home: Home, book: Book) -> None:
-    write_atomic(home.fs, _path(home, usecase.name), codec.encode(book))
+def write(home: Home, usecase: str, book: Book) -> None:
+    """Writes the book, whole or not at all."""
+    write_atomic(home.fs, _path(home, usecase), codec.encode(book))
 
 
 def _path(home: Home, usecase: str) -> str:

@@ -15,9 +15,11 @@ from goldlake_core.contracts.errors import StoreError, UsageError
 from goldlake_core.contracts.registry import load_usecase
 from goldlake_core.contracts.sections import UseCase
 from goldlake_core.documents.examples import ExamplesRefined, ExamplesRequest
+from goldlake_core.documents.keeping import Erased
 from goldlake_core.documents.lakehouse import Audited, Exported, Landed, Refined, TableState, Totals
 from goldlake_core.documents.stages import (
     AuditRequest,
+    EraseRequest,
     ExportRequest,
     LandRequest,
     RefineRequest,
@@ -33,6 +35,7 @@ from lakehouse import (
     bronze,
     commits,
     epochs,
+    erase,
     export,
     gold,
     maintain,
@@ -43,6 +46,7 @@ from lakehouse import (
     specs,
 )
 from lakehouse.commits import VersionsCommit
+from lakehouse.sources import erasures
 from lakehouse.translate import told, translated
 
 if TYPE_CHECKING:
@@ -72,6 +76,7 @@ def refine_stage(request: RefineRequest, emit: Emit) -> Refined:
     usecase, home = load_usecase(request.usecase), Home.at(request.home)
     require_same_contract(request, usecase, "source", "silver", "gold.")
     with StoreLock(home, usecase.name, "refine"):
+        erasures.require_done(home, usecase.name)
         landed = sum(entry.rows for entry in specs.landing(usecase, home).manifest())
         emit("progress", "starting Spark")
         started = time.monotonic()
@@ -137,6 +142,38 @@ def audit_stage(request: AuditRequest, emit: Emit) -> Audited:
         except StoreError as error:
             return Audited(usecase=usecase.name, problem=str(error))
     return Audited(usecase=usecase.name, problem=None)
+
+
+def erase_stage(request: EraseRequest, emit: Emit) -> Erased:
+    """Takes the records of the erasure that was begun out of landed pages and tables.
+
+    Raises:
+        StoreError: No erasure was begun, or a page is not the one that was landed.
+        UsageError: The contract's tables changed since the run began.
+    """
+    usecase, home = load_usecase(request.usecase), Home.at(request.home)
+    require_same_contract(request, usecase, "source", "silver", "gold.")
+    with StoreLock(home, usecase.name, "erase"):
+        emit("progress", "starting Spark")
+        return erased(session.spark_session(), usecase, home, request.run_id, emit)
+
+
+def erased(spark: SparkSession, usecase: UseCase, home: Home, run_id: str, emit: Emit) -> Erased:
+    """As `erase_stage`, for a caller that holds the store's lock. Idempotent."""
+    begun = erasures.pending(home, usecase.name)
+    if begun is None:
+        raise StoreError(f"No erasure was begun in {usecase.name}")
+    if not begun.rewritten:
+        erase.rewrite(spark, usecase, home, begun, run_id, emit)
+        begun = msgspec.structs.replace(begun, rewritten=True)
+        erasures.put(home, usecase.name, begun)
+    # An epoch that was begun before would be continued with the records that it holds.
+    erase.forget(usecase, home, gold=True)
+    refined = refine(spark, usecase, home, run_id, emit, is_rebuild=True, accept_rejected=True)
+    erase.forget(usecase, home, gold=False)
+    pages = {place.page for place in begun.places}
+    epoch = epochs.current(home, usecase.name)
+    return Erased(pages=len(pages), epoch=epoch, totals=refined.totals)
 
 
 def restore_stage(request: RestoreRequest, emit: Emit) -> Refined:
@@ -290,6 +327,7 @@ STAGES: dict[Stage, StageFunction] = {
     "land": translated(land_stage),
     "refine": translated(refine_stage),
     "audit": translated(audit_stage),
+    "erase": translated(erase_stage),
     "maintain": translated(maintain.maintain_stage),
     "restore": translated(restore_stage),
     "examples": translated(examples_stage),

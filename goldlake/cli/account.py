@@ -85,6 +85,7 @@ SUMMARIES: dict[Stage, Summary] = {
     "land": _land,
     "refine": _refine,
     "audit": lambda r: r.problem or "all contents agree",
+    "erase": lambda r: f"{r.pages:,} pages, epoch {r.epoch}, {r.totals.silver:,} rows in silver",
     "maintain": _maintain,
     "restore": _refine,
     "examples": lambda r: f"{len(r.problems)} with a problem" if r.problems else "",

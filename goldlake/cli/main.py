@@ -31,6 +31,8 @@ COMMANDS = {
     "predict": "serving",
     "lineage": "review",
     "tensorboard": "review",
+    "backup": "backup",
+    "erase": "erase",
     "doctor": "doctor",
     "test": "examples",
     "completion": "completion",

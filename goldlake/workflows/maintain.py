@@ -25,7 +25,7 @@ from goldlake_core.stages import event_now
 from goldlake_core.storage.deltalog import DeltaLog
 from goldlake_core.storage.home import Home
 from goldlake_core.storage.landing import PageEntry
-from goldlake_core.storage.locks import StoreLock
+from goldlake_core.storage.locks import CopyLock, StoreLock
 from goldlake_core.storage.model_versions import pushed_versions
 from lakehouse import catalog, restore, specs
 from lakehouse.maintain import existing
@@ -82,12 +82,13 @@ def maintain(
         return _report(upkeep, None, parts, seconds, dry_run=True)
     run = Run.new(home)
     done = {part.name: [s.text for s in part.steps if s.act is None] for part in planned}
-    if any(done.values()):
-        request = run.request(MaintainRequest, usecase, contract, keep_hours=seconds / 3600)
-        run.stages("lakehouse", [request], on_event)
-    with StoreLock(home, contract.name):
-        for part, text in _steps(upkeep, on_event):
-            done.setdefault(part.name, []).append(text)
+    with CopyLock(home, "maintain"):
+        if any(done.values()):
+            request = run.request(MaintainRequest, usecase, contract, keep_hours=seconds / 3600)
+            run.stages("lakehouse", [request], on_event)
+        with StoreLock(home, contract.name):
+            for part, text in _steps(upkeep, on_event):
+                done.setdefault(part.name, []).append(text)
     parts = tuple(
         _measured(part, sizes.get(part.name, (0, 0)), upkeep.size(part), done.get(part.name, []))
         for part in _all(planned, upkeep.parts())

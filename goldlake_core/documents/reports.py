@@ -392,9 +392,13 @@ class Findings(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         findings: The checks in the order they were made.
+        sizes: Size of each part of the home in bytes.
+        repaired: What was repaired, one sentence each.
     """
 
     findings: tuple[Finding, ...]
+    sizes: dict[str, int] = {}
+    repaired: tuple[str, ...] = ()
 
 
 class RowsView(msgspec.Struct, frozen=True, kw_only=True):

@@ -16,12 +16,15 @@ Stage = Literal[
     "audit",
     "maintain",
     "restore",
+    "erase",
     "examples",
     "export",
     "train",
     "promote",
+    "backup",
 ]
-"""A step of a run. ``source`` and ``promote`` are steps of the workflow without a process."""
+"""A step of a run. ``source``, ``promote`` and ``backup`` are steps of the workflow without
+a process."""
 
 Kind = Literal["begin", "progress", "info", "gate"]
 """What an event is about. ``begin`` comes from the workflow, the others from a stage."""
@@ -74,6 +77,10 @@ class RefineRequest(Request, frozen=True, kw_only=True):
 
 class AuditRequest(Request, frozen=True, kw_only=True):
     """The request of the stage ``audit``."""
+
+
+class EraseRequest(Request, frozen=True, kw_only=True):
+    """The request of the stage ``erase``. The key is in the use case's ``erasures.json``."""
 
 
 class MaintainRequest(Request, frozen=True, kw_only=True):

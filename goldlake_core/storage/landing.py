@@ -1,6 +1,7 @@
 """The landing zone: raw pages as the source sent them, their manifest, the store's owner.
 
     landing/USECASE/identity.json                 the source that the store belongs to
+    landing/USECASE/erasures.json                 keys whose records were erased, as digests
     landing/USECASE/DATASET/pages/NAME            gzip JSON lines, one record per line
     landing/USECASE/DATASET/manifest/NAME.json    the page's `PageEntry`
     landing/USECASE/DATASET/aside/                files that nothing vouches for any more
@@ -52,6 +53,8 @@ from goldlake_core.storage.restores import Restores
 PAGE_SUFFIX = ".jsonl.gz"
 FORMAT = 2
 """Format of the manifest lines and identities that are written now."""
+ERASED_FORMAT = 3
+"""Format of the manifest lines of pages from which records were erased."""
 _COMPRESSION = 1  # of gzip: a page is read a few times, and level 4 takes three times as long
 _NAME = re.compile(r"(\d{8})-[0-9A-Za-z]*-[0-9a-f]{12}" + re.escape(PAGE_SUFFIX))
 
@@ -90,6 +93,7 @@ class PageEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         address: Where the source was asked.
         inputs: What the source was made from, such as digests of files or of a generator.
         tombstones: Whether the records tell of keys that the source holds no more.
+        erased: Number of records that were erased from it, by number of the erasure.
     """
 
     format: int = 1
@@ -110,6 +114,7 @@ class PageEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     address: str = ""
     inputs: Identity = {}
     tombstones: bool = False
+    erased: dict[str, int] = {}
 
 
 class Owner(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -323,7 +328,7 @@ class LandingZone:
         damaged: dict[str, str] = {}
         for name, path, data in zip(wanted, paths, read_all(self.fs, paths), strict=True):
             try:
-                entry = document(data or b"", path, PageEntry, FORMAT, "")
+                entry = document(data or b"", path, PageEntry, ERASED_FORMAT, "")
                 if (entry.name, entry.sequence) != (name, sequence_of(name)):
                     raise StoreError(f"{path} holds the line of {entry.name}")
             except NewerFormat:
@@ -355,7 +360,7 @@ class LandingZone:
         found = []
         for path, data in zip(paths, read_all(self.fs, paths), strict=True):
             try:
-                found.append(document(data or b"", path, PageEntry, FORMAT, ""))
+                found.append(document(data or b"", path, PageEntry, ERASED_FORMAT, ""))
             except StoreError:  # nothing vouches for it any more
                 continue
         return sorted(found, key=lambda entry: entry.sequence)
@@ -587,11 +592,13 @@ def sequence_of(name: str) -> int:
 
 def content_of(lines: Iterable[bytes]) -> int:
     """Sum modulo 2**64 over the lines of Spark's ``xxhash64(line: int, value: string)``."""
-    total = 0
-    for number, line in enumerate(lines, start=1):
-        seed = xxhash.xxh64_intdigest(number.to_bytes(4, "little"), 42)
-        total += xxhash.xxh64_intdigest(line, seed)
-    return total % 2**64
+    return sum(hash_of(number, line) for number, line in enumerate(lines, start=1)) % 2**64
+
+
+def hash_of(number: int, line: bytes) -> int:
+    """Spark's ``xxhash64(line: int, value: string)`` of one record, as an unsigned number."""
+    seed = xxhash.xxh64_intdigest(number.to_bytes(4, "little"), 42)
+    return xxhash.xxh64_intdigest(line, seed)
 
 
 def packed(lines: list[bytes], level: int = _COMPRESSION) -> bytes:

@@ -18,6 +18,7 @@ from goldlake_core.storage.locks import StoreLock
 from lakehouse.sources import partitions, polls, room
 from lakehouse.sources.base import Connector, Origin, Page
 from lakehouse.sources.drift import Watch
+from lakehouse.sources.erasures import Withheld
 from lakehouse.sources.laws import RECOUNTS, Asker
 from lakehouse.sources.plugins import connector
 from lakehouse.sources.repair import Repair
@@ -137,6 +138,7 @@ class Landing:
     def run(self) -> Landed:
         """Lands to the source's end; see `land`."""
         self._overlap_s = seconds_of(self.usecase.source.overlap)
+        self.withheld = Withheld(self.usecase, self.zone.home)
         memory = polls.remembered(self.zone, self.emit)
         self._repair = Repair(self.zone, self.reader, self.emit, self._overlap_s)
         self.sequence = self._repair.survey(memory.sequence)
@@ -149,6 +151,8 @@ class Landing:
         told = self._watch.told()
         if told:
             self.emit("info", told)
+        if self.withheld.count:
+            self.emit("info", f"{self.withheld.count:,} records of erased keys were not landed")
         cursor = self._remember(memory)
         return Landed(
             pages=self.pages,
@@ -199,6 +203,7 @@ class Landing:
             if note not in self._notes:
                 self._notes.add(note)
                 self.emit("info", note)
+        rows = self.withheld.masked(rows)  # where places in a page count, none may be left out
         self.sequence += 1
         name = self.zone.page_name(first, self.since, self.until, sequence=self.sequence)
         entry = self.zone.write_page(
@@ -237,9 +242,10 @@ class Landing:
                 rows = rows[: max(n for n, key in enumerate(keys, start=1) if key)]
             keys = keys[: len(rows)]
             self._learn(known, ends)
-            fresh = known.unseen(rows, keys)
+            unseen = known.unseen(rows, keys)
             fetched += known.passed(rows, keys)
-            self.repeated += len(rows) - len(fresh)
+            self.repeated += len(rows) - len(unseen)
+            fresh = self.withheld.left(unseen)
             cursor = page.next_cursor or (ends[-1] if ends else cursor)
             self._end = cursor if page.rows else self._end
             if fresh:

@@ -78,6 +78,26 @@ class Repair:
         self._clear(sizes.keys() - {entry.name for entry in self.entries} - damaged.keys(), last)
         return last
 
+    def remake_lines(self) -> list[str]:
+        """Makes damaged and lost manifest lines again from their pages; asks no source.
+
+        Returns:
+            The pages whose lines cannot be made again; nothing of them is touched.
+        """
+        self.entries, damaged = self.zone.scan_all()
+        last = max((entry.sequence for entry in self.entries), default=0)
+        names = {entry.name for entry in self.entries}
+        lost = {n for n in self.zone.page_sizes() if n not in names and 0 < sequence_of(n) < last}
+        left = []
+        for name in sorted(lost | damaged.keys()):
+            entry = self._remade(name)
+            if entry is None:
+                left.append(name)
+            else:
+                self.zone.write_manifest(entry)
+                self.entries.append(entry)  # the next page begins where this one ends
+        return left
+
     def mend_page(self, entry: PageEntry, problem: str) -> None:
         """Fetches a lost page again as it was, or sets its line aside for a poll to fetch it."""
         if not entry.tombstones and self._is_fetched(entry):

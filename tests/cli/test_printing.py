@@ -22,6 +22,7 @@ from goldlake.workflows.pages import json_documents
 from goldlake.workflows.processes import StageFailed
 from goldlake_core.contracts import findings as check_findings
 from goldlake_core.contracts.errors import UsageError
+from goldlake_core.documents.keeping import BackupReport, ErasureReport, PartCopy
 from goldlake_core.documents.lakehouse import Exported, QuarantineView, Rejected
 from goldlake_core.documents.maintain import MaintainReport, RestoreReport
 from goldlake_core.documents.planning import IngestPlan, Reconciled
@@ -122,7 +123,39 @@ QUARANTINE = QuarantineView(
     ),
 )
 FINDINGS = Findings(findings=(Finding("Java", False, "none", "17", "install it"),))
+BACKUP = BackupReport(
+    home="/lake",
+    target="/copy",
+    usecase=None,
+    made_at="2026-01-01T00:00:00Z",
+    is_dry_run=False,
+    parts={"landing": PartCopy(files=2, bytes=10, new_files=1, new_bytes=5)},
+    tables={"tables/toy/gold/colors": 3},
+    removed_files=1,
+)
+ERASURE = ErasureReport(
+    usecase="toy",
+    home="/lake",
+    is_dry_run=False,
+    id="1",
+    records=2,
+    pages=1,
+    epochs=1,
+    exports=("toy/color/1-a",),
+    examples=("/lake/pipelines/toy.color/Examples/1",),
+    models=("toy.color@1",),
+    silver=4,
+)
 CASES = {
+    "backup": Case(("backup", "copy"), "backup.backup", BACKUP, BackupReport),
+    "backup_damaged": Case(
+        ("backup", "copy", "--verify"),
+        "backup.verify",
+        msgspec.structs.replace(BACKUP, problems=("a is missing",)),
+        BackupReport,
+        exit_code=3,
+    ),
+    "erase": Case(("erase", "toy", "--key", "5"), "erase.erase", ERASURE, ErasureReport),
     "run": Case(("run", "chicago_crime"), "run.run_whole", recorded("run", RunReport), RunReport),
     "ingest": Case(
         ("ingest", "chicago_crime", "--source", "live"),

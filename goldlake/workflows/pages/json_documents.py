@@ -12,13 +12,23 @@ from pathlib import Path
 import msgspec
 
 from goldlake.workflows.check import CheckReport
-from goldlake_core.documents import examples, history, lakehouse, maintain, replay, reports
+from goldlake_core.documents import (
+    examples,
+    history,
+    keeping,
+    lakehouse,
+    maintain,
+    replay,
+    reports,
+)
 from goldlake_core.documents.planning import IngestPlan, Reconciled
 
 COMMANDS: Mapping[str, object] = {
     "backfill": reports.IngestReport | IngestPlan,
+    "backup": keeping.BackupReport,
     "check": CheckReport,
     "doctor": reports.Findings,
+    "erase": keeping.ErasureReport,
     "export": lakehouse.Exported,
     "history": history.HistoryView,
     "ingest": reports.IngestReport | IngestPlan,
