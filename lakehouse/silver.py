@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import reduce
 from typing import TYPE_CHECKING
 
-from goldlake_core.contracts.errors import GateRefused
+from goldlake_core.contracts.errors import GateRefused, StoreError
 from goldlake_core.contracts.sections import Silver, UseCase
 from goldlake_core.contracts.sql_rules import quoted
 from goldlake_core.documents.lakehouse import Fates
@@ -151,6 +151,7 @@ class _Gate:
         from pyspark.sql import functions as F
 
         rejected = self.step.parsed(pages).where(F.size(REASONS) > 0)
+        rejected = rejected.withColumn(FATE, F.lit("quarantined"))
         self.require(rejected, sum(page.rows for page in pages), rejected.count())
 
     def require(self, rejected: DataFrame, landed: int, number: int) -> None:
@@ -276,13 +277,21 @@ class _Step:
         """Brings silver up to the table of versions. Writes; idempotent.
 
         Raises:
-            StoreError: Silver has more or fewer rows than its versions make.
+            StoreError: Silver has more or fewer rows than its versions make, or is ahead of them.
         """
         from pyspark.sql import functions as F
 
         wanted = commits.newest(self.versions.uri, VersionsCommit)
         done = commits.newest(self.silver.uri, SilverCommit)
         versions_uuid = DeltaLog(self.versions.uri).snapshot().uuid
+        if done.through > wanted.through or done.versions not in ("", versions_uuid):
+            # Decided against such a silver, records would get other fates than they had.
+            raise StoreError(
+                f"{self.silver.id} holds the pages up to number {done.through} and "
+                f"{self.versions.id}, from which it derives, those up to {wanted.through}: a part "
+                "of that table was lost",
+                hint=f"goldlake rebuild {self.usecase.name}",
+            )
         if done.through >= wanted.through or not _has_changes(done.totals, wanted.totals):
             return
         versions = delta.read(self.spark, self.versions.uri)
