@@ -31,12 +31,12 @@ def differences(
     key: Sequence[str],
     tolerance: float = NEAR,
 ) -> list[str]:
-    """How the rows of a table differ from those that are wanted, the first few by key.
+    """How the rows of a table differ from those of a build, the first few by key.
 
     Args:
         wanted: Rows as a build makes them, with the table's columns.
         found: Rows of the table.
-        spec: The table.
+        spec: The declaration of the table.
         key: Columns that identify a row.
         tolerance: Share of a fractional number by which another one equals it.
 

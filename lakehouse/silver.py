@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 # About a million records of 700 characters each.
 RECORDS_PER_COMMIT = 1_000_000
-# So many rejected records never stop a run: of three records, one is no share.
+# So many rejected records never stop a run: one of three records says nothing about a share.
 ALWAYS_ACCEPTED = 5
 EXAMPLES, SHOWN = 3, 200
 
