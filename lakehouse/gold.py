@@ -241,7 +241,8 @@ class _Step:
         if calls.has_python or not rows.sameSemantics(again):
             keys = rows.select(*self._key).limit(SAMPLED_ROWS).collect()
             if keys:
-                self._require_same(*(each.where(self._box(keys)) for each in (again, rows)))
+                one, other = (each.where(self._box(keys)) for each in (again, rows))
+                self._require_same(one, other, rebuilt.NEARER)
         self._require_unique(rows)
         delta.overwrite(rows, self.spec, asdict(self.basis))
         return True
@@ -466,8 +467,10 @@ class _Step:
         some = [each.select(*self._key).limit(SAMPLED_CELLS) for each in (rows, others)]
         return [key for each in some for key in each.collect()]
 
-    def _require_same(self, wanted: DataFrame, found: DataFrame) -> None:
-        wrong = rebuilt.differences(wanted, found, self.spec, self.table.key)
+    def _require_same(
+        self, wanted: DataFrame, found: DataFrame, tolerance: float = rebuilt.NEAR
+    ) -> None:
+        wrong = rebuilt.differences(wanted, found, self.spec, self.table.key, tolerance)
         if wrong:
             raise self._beyond(
                 f"{self.spec.id} would differ from a rebuild of it ({'; '.join(wrong)}): "
