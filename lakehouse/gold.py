@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, time, timedelta, timezone, tzinfo
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -75,10 +75,11 @@ def refine(
             changed[table.name] = False
             continue
         basis = basis or _basis(spark, usecase, silver, run_id)
-        if basis is None:  # silver is empty
+        reflected = basis or _basis_of_empty(spec, silver, run_id)
+        if reflected is None:  # nothing was ever in silver
             changed[table.name] = False
             continue
-        step = _Step(spark, usecase, table, spec, silver, basis)
+        step = _Step(spark, usecase, table, spec, silver, reflected)
         changed[table.name] = step.increment(last) if last else step.rebuild()
         delta.set_comments(spark, spec)
         rows = DeltaLog(spec.uri).snapshot().rows
@@ -128,6 +129,20 @@ def _basis(spark: SparkSession, usecase: UseCase, silver: Snapshot, run_id: str)
         utc_text(instant(as_of), "microseconds"),
         utc_text(event_end, "microseconds"),
         run_id,
+    )
+
+
+def _basis_of_empty(spec: specs.TableSpec, silver: Snapshot, run_id: str) -> Basis | None:
+    """The basis where silver lost its last row: the times are those of what gold holds.
+
+    Returns:
+        The basis, or None where gold never held a row.
+    """
+    commit = DeltaLog(spec.uri).last_commit_with(SILVER_VERSION)
+    if commit is None:
+        return None
+    return replace(
+        basis_of(commit), silver_version=silver.version, silver_uuid=silver.uuid, run_id=run_id
     )
 
 
