@@ -97,10 +97,11 @@ def refine(
             changed[table.name] = False
             continue
         basis = basis or _basis(spark, usecase, silver, epoch, run_id)
-        if basis is None:  # silver is empty
+        reflected = basis or _basis_of_empty(spec, silver, run_id)
+        if reflected is None:  # nothing was ever in silver
             changed[table.name] = False
             continue
-        own = replace(basis, gold_contract=spec.properties[specs.CONTRACT_PROPERTY])
+        own = replace(reflected, gold_contract=spec.properties[specs.CONTRACT_PROPERTY])
         step = _Step(spark, usecase, table, spec, silver, own)
         changed[table.name] = step.increment(last) if last else step.rebuild()
         delta.set_comments(spark, spec)
@@ -203,6 +204,20 @@ def _basis(
         epoch,
         commits.newest(silver.uri, SilverCommit).through,
         section_hash(contract),
+    )
+
+
+def _basis_of_empty(spec: specs.TableSpec, silver: Snapshot, run_id: str) -> Basis | None:
+    """The basis where silver lost its last row: the times are those of what gold holds.
+
+    Returns:
+        The basis, or None where gold never held a row.
+    """
+    commit = DeltaLog(spec.uri).last_commit_with(SILVER_VERSION)
+    if commit is None:
+        return None
+    return replace(
+        basis_of(commit), silver_version=silver.version, silver_uuid=silver.uuid, run_id=run_id
     )
 
 
