@@ -90,7 +90,7 @@ def reconcile(
                 "sets cannot be compared without refining first",
                 hint=f"goldlake ingest {usecase} --source {source}, or without --dry-run",
             )
-        run_id, refined = _refine(usecase, contract, home, on_event)
+        run_id, refined = _refine(usecase, contract, Run.new(home), on_event)
     on_event(event_now("land", "begin"))
     with closing(connector(contract, "" if source == LIVE else source)) as reader:
         comparison = _Comparison(contract, home, reader, on_event)
@@ -100,15 +100,16 @@ def reconcile(
         else:
             with StoreLock(home, contract.name):
                 comparison.compare(limit_share)
-                landed = comparison.land(Run.new(home).run_id)
+                # A folder of a run is made only for what will be refined.
+                run = Run.new(home) if comparison.gone.height else None
+                landed = comparison.land(run.run_id if run else "")
             on_event(StageEnded("land", landed))
-            if landed.rows:
-                run_id, refined = _refine(usecase, contract, home, on_event)
+            if run:
+                run_id, refined = _refine(usecase, contract, run, on_event)
         return comparison.report(run_id, refined, is_dry=dry_run, limit=limit)
 
 
-def _refine(usecase: str, contract: UseCase, home: Home, on_event: OnEvent) -> tuple[str, Refined]:
-    run = Run.new(home)
+def _refine(usecase: str, contract: UseCase, run: Run, on_event: OnEvent) -> tuple[str, Refined]:
     request = run.request(RefineRequest, usecase, contract)
     return run.run_id, run.stages("lakehouse", [request], on_event)["refine"]
 
