@@ -58,7 +58,7 @@ class Survey:
     """What a home holds, in the order in which it is to be written.
 
     Attributes:
-        items: The files.
+        items: Every file that a copy of the home gets.
         tables: The Delta tables by folder, relative to the home.
         landed: The landing zones by folder, relative to the home.
     """
@@ -82,7 +82,7 @@ def survey(home: Home, usecase: str | None, scratch: Path) -> Survey:
     """Looks at a home once, from models down to landed pages.
 
     Args:
-        home: The home.
+        home: The home to look at.
         usecase: Only this use case, or None for all.
         scratch: Folder that takes the copy of ML Metadata.
 

@@ -74,7 +74,7 @@ def require_done(home: Home, usecase: str) -> None:
 
 
 def marker(erasure: str) -> bytes:
-    """The line that stands in a page for an erased record."""
+    """The line of a page that replaces an erased record."""
     return json.dumps({ERASED_FIELD: erasure}).encode()
 
 
