@@ -20,6 +20,7 @@ from typing import Any, Protocol, TypeAlias
 from goldlake_core.contracts.errors import GateRefused, GoldlakeError, PermanentError, UsageError
 from goldlake_core.contracts.sections import UseCase
 from goldlake_core.documents import codec
+from goldlake_core.documents.examples import ExamplesRefined, ExamplesRequest
 from goldlake_core.documents.keeping import Erased
 from goldlake_core.documents.lakehouse import Audited, Exported, Landed, Refined
 from goldlake_core.documents.maintain import Maintained
@@ -43,7 +44,9 @@ from goldlake_core.documents.training import Anomaly, Trained
 from goldlake_core.instants import now_text
 from goldlake_core.storage.files import writing
 
-Result: TypeAlias = Landed | Refined | Audited | Maintained | Erased | Exported | Trained
+Result: TypeAlias = (
+    Landed | Refined | Audited | Maintained | Erased | ExamplesRefined | Exported | Trained
+)
 
 DOCUMENTS: dict[Stage, tuple[type[Request], type[Result]]] = {
     "land": (LandRequest, Landed),
@@ -52,6 +55,7 @@ DOCUMENTS: dict[Stage, tuple[type[Request], type[Result]]] = {
     "erase": (EraseRequest, Erased),
     "maintain": (MaintainRequest, Maintained),
     "restore": (RestoreRequest, Refined),
+    "examples": (ExamplesRequest, ExamplesRefined),
     "export": (ExportRequest, Exported),
     "train": (TrainRequest, Trained),
 }

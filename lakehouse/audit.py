@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from goldlake_core.contracts.errors import StoreError
 from goldlake_core.contracts.sections import UseCase
-from goldlake_core.documents.lakehouse import Totals
+from goldlake_core.documents.lakehouse import Fates, Totals
 from goldlake_core.stages import Emit
 from goldlake_core.storage.deltalog import DeltaLog
 from goldlake_core.storage.home import Home
@@ -15,7 +15,7 @@ from lakehouse import account, commits, delta, fates, gold, specs
 from lakehouse.account import NAMED, Lines
 from lakehouse.commits import BronzeCommit, VersionsCommit
 from lakehouse.parsing import content_hash
-from lakehouse.specs import CONTENT_HASH, FATE, FILE, LINE, RECORD_HASH
+from lakehouse.specs import CONTENT_HASH, FATE, FATES, FILE, KIND, LINE, RECORD_HASH
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame, SparkSession
@@ -75,12 +75,10 @@ def _compare_records(
     compare_bronze(spark, usecase, home)
     emit("progress", "account: versions")
     spec = specs.versions(usecase, home, epoch)
-    versions, through = (
-        delta.read(spark, spec.uri),
-        commits.newest(spec.uri, VersionsCommit).through,
-    )
+    versions, held = delta.read(spark, spec.uri), commits.newest(spec.uri, VersionsCommit)
     record = F.col(RECORD_HASH)
-    _compare_pages(usecase, home, "the versions", versions, FILE, LINE, record, through)
+    _compare_pages(usecase, home, "the versions", versions, FILE, LINE, record, held.through)
+    _compare_versions(usecase, versions, held.totals)
     emit("progress", "account: silver")
     _compare_silver(usecase, versions, delta.read(spark, specs.silver(usecase, home, epoch).uri))
 
@@ -183,6 +181,36 @@ def _named(page: str, lines: DataFrame) -> list[str]:
     return [f"{page}:{row['line']}" for row in found]
 
 
+def _compare_versions(usecase: UseCase, versions: DataFrame, totals: Fates) -> None:
+    """Every version has the values that its hash was made of, and the fates are those stored."""
+    from pyspark.sql import functions as F
+
+    # A deletion has the version of what it deleted, which its hash was made without.
+    is_other = (F.col(KIND) != "deleted") & (
+        F.col(CONTENT_HASH) != content_hash(usecase.silver.names)
+    )
+    wrong = versions.where(is_other).select(FILE, LINE).orderBy(FILE, LINE).limit(NAMED).collect()
+    if wrong:
+        names = ", ".join(f"{row[FILE]}:{row[LINE]}" for row in wrong)
+        raise StoreError(
+            f"The account of {usecase.name} does not balance: the versions have other values than "
+            f"their records ({names})",
+            hint=f"goldlake rebuild {usecase.name}",
+        )
+    found = {row[FATE]: row["count"] for row in versions.groupBy(FATE).count().collect()}
+    differing = [
+        f"{found.get(fate, 0):,} {fate} instead of {getattr(totals, fate):,}"
+        for fate in FATES
+        if found.get(fate, 0) != getattr(totals, fate)
+    ]
+    if differing:
+        raise StoreError(
+            f"The account of {usecase.name} does not balance: the versions have other fates than "
+            f"their commits say ({', '.join(differing)})",
+            hint=f"goldlake rebuild {usecase.name}",
+        )
+
+
 def _compare_silver(usecase: UseCase, versions: DataFrame, silver: DataFrame) -> None:
     """Every current version is a row of silver, with the values that its hash was made of."""
     from pyspark.sql import functions as F
@@ -192,12 +220,19 @@ def _compare_silver(usecase: UseCase, versions: DataFrame, silver: DataFrame) ->
         .where(F.col(FATE) != "deleted")
         .select(FILE, LINE, F.col(CONTENT_HASH).alias("_wanted"))
     )
-    rows = silver.select(
-        FILE, LINE, CONTENT_HASH, content_hash(usecase.silver.names).alias("_found")
+    rows = (
+        silver.select(FILE, LINE, CONTENT_HASH, content_hash(usecase.silver.names).alias("_found"))
+        .groupBy(FILE, LINE)
+        .agg(
+            F.count("*").alias("_rows"),
+            F.first(CONTENT_HASH).alias(CONTENT_HASH),
+            F.first("_found").alias("_found"),
+        )
     )
     both = current.join(rows, [FILE, LINE], "full_outer")
     wrong = both.where(
-        F.col("_wanted").isNull()
+        (F.col("_rows") > 1)
+        | F.col("_wanted").isNull()
         | F.col("_found").isNull()
         | (F.col("_wanted") != F.col("_found"))
         | (F.col(CONTENT_HASH) != F.col("_found"))
@@ -212,6 +247,8 @@ def _compare_silver(usecase: UseCase, versions: DataFrame, silver: DataFrame) ->
             if row["_wanted"] is None
             else "is missing"
             if row["_found"] is None
+            else "is there more than once"
+            if row["_rows"] > 1
             else "has other values than its record"
         )
         problems.append(f"{row[FILE]}:{row[LINE]} {kind}")

@@ -65,10 +65,12 @@ class SilverCommit(Commit, frozen=True, kw_only=True):
     Attributes:
         versions: Delta's id of the table of versions that it derives from.
         totals: Records of the epoch by fate, as that table had them.
+        restarts: How often silver was made again because that table was lost or restored.
     """
 
     versions: str = ""
     totals: Fates = NO_RECORDS
+    restarts: int = 0
 
 
 C = TypeVar("C", bound=Commit)
@@ -101,9 +103,15 @@ def metadata(commit: Commit) -> dict[str, object]:
     return plain
 
 
-def application(table: str, layer: str, restore: str) -> str:
-    """Id under which Delta keeps the numbers of a table's writes; a restore begins them anew."""
-    return ":".join(filter(None, (table, layer, restore)))
+def application(table: str, layer: str, *begun: str) -> str:
+    """Id under which Delta keeps the numbers of a table's writes.
+
+    Args:
+        table: Delta's id of the table.
+        layer: What is written.
+        begun: What begins the numbers anew, such as the run of a restore; "" for nothing.
+    """
+    return ":".join(filter(None, (table, layer, *begun)))
 
 
 def added(one: Fates, other: Fates) -> Fates:

@@ -18,10 +18,11 @@ import msgspec
 from goldlake_core.contracts.errors import StoreError
 from goldlake_core.contracts.sections import UseCase
 from goldlake_core.documents import codec
+from goldlake_core.documents.planning import ChangedKey
 from goldlake_core.instants import now_text
 from goldlake_core.storage.files import document, read_bytes, write_atomic
 from goldlake_core.storage.home import Home
-from lakehouse.changes import ChangedKey, changed_keys, consequence, stored
+from lakehouse.changes import changed_keys, consequence, stored
 
 FORMAT = 1
 FIRST = 1
@@ -52,11 +53,13 @@ class Book(msgspec.Struct, frozen=True, kw_only=True):
         format: Format version of the file.
         current: Number of the epoch that answers.
         epochs: All epochs that were begun, the oldest first.
+        gold: The contract's sections that the gold tables were made under, by table.
     """
 
     format: int = FORMAT
     current: int
     epochs: tuple[Epoch, ...]
+    gold: dict[str, str] = {}
 
     def epoch(self, number: int) -> Epoch:
         """The epoch with a number; raises KeyError."""
@@ -83,6 +86,14 @@ class Plan:
     is_current: bool
     changes: tuple[ChangedKey, ...] = ()
     why: str = ""
+
+    @property
+    def told(self) -> str:
+        """Why an epoch begins or is continued, and the keys that changed, in one line."""
+        keys = ", ".join(change.key for change in self.changes)
+        what = "begins" if self.is_new else "continues"
+        told = f"{self.why}; epoch {self.epoch} {what}, from bronze"
+        return f"{told} ({keys})" if keys else told
 
 
 def read(home: Home, usecase: str) -> Book | None:
@@ -161,22 +172,21 @@ def begin(usecase: UseCase, home: Home, plan: Plan, run_id: str) -> None:
             msgspec.structs.replace(epoch, silver=silver) if epoch is known else epoch
             for epoch in book.epochs
         )
-        write(usecase, home, msgspec.structs.replace(book, epochs=epochs))
+        write(home, usecase.name, msgspec.structs.replace(book, epochs=epochs))
         return
     epoch = Epoch(number=plan.epoch, silver=silver, made_at=now_text("seconds"), run_id=run_id)
     if book is None and plan.epoch > FIRST:
         unknown = Epoch(number=FIRST, silver="", made_at="", run_id="")
         book = Book(current=FIRST, epochs=(unknown,))
-    before = book.epochs if book else ()
-    answers = book.current if book else plan.epoch
-    write(usecase, home, Book(current=answers, epochs=(*before, epoch)))
+    book = book or Book(current=plan.epoch, epochs=())
+    write(home, usecase.name, msgspec.structs.replace(book, epochs=(*book.epochs, epoch)))
 
 
 def make_current(usecase: UseCase, home: Home, number: int) -> None:
     """Moves the pointer to an epoch that is whole."""
     book = read(home, usecase.name)
     if book is not None and book.current != number:
-        write(usecase, home, msgspec.structs.replace(book, current=number))
+        write(home, usecase.name, msgspec.structs.replace(book, current=number))
 
 
 def retire(home: Home, usecase: str, number: int) -> None:
@@ -188,9 +198,15 @@ def retire(home: Home, usecase: str, number: int) -> None:
         msgspec.structs.replace(epoch, silver="") if epoch.number == number else epoch
         for epoch in book.epochs
     )
-    write_atomic(
-        home.fs, _path(home, usecase), codec.encode(msgspec.structs.replace(book, epochs=epochs))
-    )
+    write(home, usecase, msgspec.structs.replace(book, epochs=epochs))
+
+
+def keep_gold(usecase: UseCase, home: Home) -> None:
+    """Writes down the sections that the gold tables, which are up to date, were made under."""
+    book = read(home, usecase.name)
+    gold = {name: stored(table) for name, table in usecase.gold.items()}
+    if book is not None and book.gold != gold:
+        write(home, usecase.name, msgspec.structs.replace(book, gold=gold))
 
 
 def table_folder(name: str, number: int) -> str:
@@ -210,9 +226,9 @@ def _can_follow(epoch: Epoch, usecase: UseCase) -> bool:
     return consequence(changed_keys(epoch.silver, usecase.silver)) in (None, "follow")
 
 
-def write(usecase: UseCase, home: Home, book: Book) -> None:
+def write(home: Home, usecase: str, book: Book) -> None:
     """Writes the book, whole or not at all."""
-    write_atomic(home.fs, _path(home, usecase.name), codec.encode(book))
+    write_atomic(home.fs, _path(home, usecase), codec.encode(book))
 
 
 def _path(home: Home, usecase: str) -> str:

@@ -98,7 +98,7 @@ def forget(usecase: UseCase, home: Home, *, gold: bool) -> None:
     current = book.current if book else epochs.FIRST
     if book is not None and len(book.epochs) > 1:
         kept = tuple(epoch for epoch in book.epochs if epoch.number == current)
-        epochs.write(usecase, home, msgspec.structs.replace(book, epochs=kept))
+        epochs.write(home, usecase.name, msgspec.structs.replace(book, epochs=kept))
     root = home.path("tables", usecase.name)
     silver = posixpath.join(root, "silver")
     for name in os.listdir(silver) if os.path.isdir(silver) else ():

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 MANIFEST = "manifest.json"
+# An export of a year takes half a minute.
+LOCK_WAIT_S = 600.0
 IMMATURE, OUTSIDE = "immature", "outside"
 _SPLIT, _MONTH = "_split", "_month"
 _CSV = {
@@ -75,7 +77,8 @@ def export(
 ) -> Exported:
     """Writes an export, or finds the one that is there. Idempotent.
 
-    An export that is damaged is written again; its manifest comes out the same.
+    An export that is damaged is written again; its manifest comes out the same. Two processes that
+    export one model at once come after each other.
 
     Args:
         session: Gives a Spark session. It is called only where an export has to be written.
@@ -91,11 +94,12 @@ def export(
 
     Raises:
         StoreError: The gold table is empty, or has no such version.
+        LockedError: Another process has been writing exports of this model for a long time.
         PermanentError: A split would have no rows.
-        LockedError: Another process writes an export of this model.
     """
     resource = f"the exports of {usecase.name}.{model.name} in {home.root}"
-    with FileLock(home.export(usecase.name, f"{model.name}.lock"), resource, work="export"):
+    path = home.export(usecase.name, f"{model.name}.lock")
+    with FileLock(path, resource, work="export", wait_s=LOCK_WAIT_S):
         return _export(session, usecase, model, home, emit, version, out)
 
 
@@ -122,8 +126,6 @@ def _export(
     data = read_bytes(home.fs, posixpath.join(target, MANIFEST))
     if data is None:
         raise StoreError(f"The export {target} lost its manifest while it was read")
-    if out:
-        _copy(target, out)
     manifest = codec.decode(data, ExportManifest, posixpath.join(target, MANIFEST))
     emit("progress", f"export: {name} {'is there already' if is_reused else 'written'}")
     return Exported(

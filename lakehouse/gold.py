@@ -168,6 +168,7 @@ def _last_commit(spec: specs.TableSpec, silver: Snapshot) -> Commit | None:
     if commit is None:
         return None
     basis = basis_of(commit)
+    # A silver table that was restored from a copy may stand at an earlier version than gold knows.
     if basis.silver_uuid != silver.uuid or basis.silver_version > silver.version:
         return None
     needed = set(range(basis.silver_version + 1, silver.version + 1))

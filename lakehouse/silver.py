@@ -286,6 +286,9 @@ class _Step:
     def derive(self) -> None:
         """Brings silver up to the table of versions. Writes; idempotent.
 
+        Where that table was lost, or was restored from an older copy than silver, silver is made
+        again from it, in one commit.
+
         Raises:
             StoreError: Silver has more or fewer rows than its versions make.
         """
@@ -294,25 +297,35 @@ class _Step:
         wanted = commits.newest(self.versions.uri, VersionsCommit)
         done = commits.newest(self.silver.uri, SilverCommit)
         versions_uuid = DeltaLog(self.versions.uri).snapshot().uuid
-        if done.through >= wanted.through or not _has_changes(done.totals, wanted.totals):
+        is_foreign = done.versions not in ("", versions_uuid) or done.through > wanted.through
+        if is_foreign:
+            done = SilverCommit(restarts=done.restarts + 1)
+        elif done.through >= wanted.through or not _has_changes(done.totals, wanted.totals):
             return
         versions = delta.read(self.spark, self.versions.uri)
         changes = versions.where(F.col(SEQUENCE).between(done.through + 1, wanted.through))
         changes = changes.persist()
         try:
-            rows, is_append = self._upserts(changes, versions, done.totals, wanted.totals)
+            rows, is_append = self._upserts(
+                changes, versions, done.totals, wanted.totals, is_whole=is_foreign
+            )
             made = SilverCommit(
                 through=wanted.through,
                 run_id=self.run_id,
                 restore=self.restore,
                 versions=versions_uuid,
                 totals=wanted.totals,
+                restarts=done.restarts,
             )
-            table = DeltaLog(self.silver.uri).snapshot().uuid
-            app = commits.application(table, "silver", self.restore)
+            # After a restart the same pages are written again, which Delta would skip.
+            table, again = DeltaLog(self.silver.uri).snapshot().uuid, made.restarts
+            app = commits.application(table, "silver", self.restore, str(again) if again else "")
             txn = delta.Txn(app, made.through)
             metadata = commits.metadata(made)
-            if is_append:
+            if is_foreign:
+                kept = rows.where(~F.col(delta.DELETED)).drop(delta.DELETED)
+                delta.overwrite(kept, self.silver, metadata)
+            elif is_append:
                 delta.append(rows.drop(delta.DELETED), self.silver.uri, txn=txn, metadata=metadata)
             else:
                 delta.merge(rows, self.silver.uri, self.contract.key, txn=txn, metadata=metadata)
@@ -384,6 +397,7 @@ class _Step:
                 restore=self.restore,
                 versions=DeltaLog(self.versions.uri).snapshot().uuid,
                 totals=self._fates(through),
+                restarts=commits.newest(self.silver.uri, SilverCommit).restarts,
             )
         )
         try:
@@ -395,9 +409,18 @@ class _Step:
             rows.unpersist()
 
     def _upserts(
-        self, changes: DataFrame, versions: DataFrame, before: Fates, after: Fates
+        self,
+        changes: DataFrame,
+        versions: DataFrame,
+        before: Fates,
+        after: Fates,
+        *,
+        is_whole: bool,
     ) -> tuple[DataFrame, bool]:
-        """Rows to write to silver, and whether all of them have new keys."""
+        """Rows to write to silver, and whether all of them have new keys.
+
+        Where the changes are the whole table of versions, no row of silver stays.
+        """
         from pyspark.sql import functions as F
 
         key = [quoted(name) for name in self.contract.key]
@@ -410,7 +433,7 @@ class _Step:
             return rows, not _has_old_keys(before, after)
         rejected = versions.where(F.col(KIND) == "quarantined")
         rows = self._marked(winners, rejected).select(*map(quoted, wanted))
-        if after.quarantined == before.quarantined:
+        if is_whole or after.quarantined == before.quarantined:
             return rows, not _has_old_keys(before, after)
         touched = changes.where(F.col(KIND) == "quarantined").select(*key).distinct()
         current = delta.read(self.spark, self.silver.uri)

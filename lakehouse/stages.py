@@ -14,6 +14,7 @@ import msgspec
 from goldlake_core.contracts.errors import StoreError, UsageError
 from goldlake_core.contracts.registry import load_usecase
 from goldlake_core.contracts.sections import UseCase
+from goldlake_core.documents.examples import ExamplesRefined, ExamplesRequest
 from goldlake_core.documents.keeping import Erased
 from goldlake_core.documents.lakehouse import Audited, Exported, Landed, Refined, TableState, Totals
 from goldlake_core.documents.stages import (
@@ -46,7 +47,7 @@ from lakehouse import (
 )
 from lakehouse.commits import VersionsCommit
 from lakehouse.sources import erasures
-from lakehouse.translate import translated
+from lakehouse.translate import told, translated
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -195,6 +196,29 @@ def restore_stage(request: RestoreRequest, emit: Emit) -> Refined:
         return refine(spark, usecase, home, request.run_id, emit)
 
 
+def _nobody(*event: object, **more: object) -> None:
+    """An `Emit` of examples, whose steps nobody waits for."""
+
+
+def examples_stage(request: ExamplesRequest, emit: Emit) -> ExamplesRefined:
+    """Refines the landed records of each example in its own home."""
+    usecase = load_usecase(request.usecase)
+    require_same_contract(request, usecase, "source", "silver", "gold.")
+    emit("progress", "starting Spark", done=0, total=len(request.homes))
+    spark = session.spark_session(shuffle_partitions=1, rows=len(request.homes))
+    # Compiling a plan takes longer than interpreting it for a handful of rows.
+    spark.conf.set("spark.sql.codegen.wholeStage", "false")
+    problems = {}
+    for done, (name, root) in enumerate(request.homes.items(), start=1):
+        place = Home.at(root)
+        try:
+            refine(spark, usecase, place, request.run_id, _nobody, accept_rejected=True)
+        except Exception as error:  # of the use case's own functions, too; the others still run
+            problems[name] = str(told(error, place, usecase.folder) or error)
+        emit("progress", name, done=done, total=len(request.homes))
+    return ExamplesRefined(problems=problems)
+
+
 def refine(
     spark: SparkSession,
     usecase: UseCase,
@@ -247,6 +271,7 @@ def refine(
     epochs.make_current(usecase, home, plan.epoch)
     with _timed(seconds, "gold"):
         changed = gold.refine(spark, usecase, home, plan.epoch, run_id, emit)
+    epochs.keep_gold(usecase, home)
     if not made and not any(changed.values()):
         emit("info", f"{usecase.name}: nothing new; {totals.silver:,} rows in silver")
     return _result(run_id, made, totals, _tables(usecase, home, plan.epoch), seconds)
@@ -256,11 +281,8 @@ def _planned(usecase: UseCase, home: Home, emit: Emit, is_rebuild: bool) -> epoc
     first = specs.silver(usecase, home, epochs.FIRST)
     has_before = DeltaLog(first.uri).exists()
     plan = epochs.plan(usecase, home, has_tables_of_before=has_before, rebuild=is_rebuild)
-    for change in plan.changes:
-        emit("info", f"{usecase.name}: {change}")
     if plan.why:
-        what = "begins" if plan.is_new else "continues"
-        emit("info", f"{usecase.name}: {plan.why}; epoch {plan.epoch} {what}, from bronze")
+        emit("info", f"{usecase.name}: {plan.told}")
     return plan
 
 
@@ -308,5 +330,6 @@ STAGES: dict[Stage, StageFunction] = {
     "erase": translated(erase_stage),
     "maintain": translated(maintain.maintain_stage),
     "restore": translated(restore_stage),
+    "examples": translated(examples_stage),
     "export": translated(export_stage),
 }

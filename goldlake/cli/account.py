@@ -88,6 +88,7 @@ SUMMARIES: dict[Stage, Summary] = {
     "erase": lambda r: f"{r.pages:,} pages, epoch {r.epoch}, {r.totals.silver:,} rows in silver",
     "maintain": _maintain,
     "restore": _refine,
+    "examples": lambda r: f"{len(r.problems)} with a problem" if r.problems else "",
     "export": _export,
     "train": _train,
     "promote": _promote,

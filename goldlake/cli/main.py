@@ -13,11 +13,14 @@ COMMANDS = {
     "check": "check",
     "run": "run",
     "source": "source",
-    "ingest": "data",
+    "ingest": "ingest",
+    "backfill": "ingest",
     "rebuild": "data",
+    "reconcile": "ingest",
     "maintain": "maintain",
     "restore": "maintain",
     "quarantine": "quarantine",
+    "history": "history",
     "tables": "data",
     "show": "show",
     "export": "data",
@@ -31,6 +34,7 @@ COMMANDS = {
     "backup": "backup",
     "erase": "erase",
     "doctor": "doctor",
+    "test": "examples",
     "completion": "completion",
 }
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 
 from goldlake.workflows import old_versions
+from goldlake.workflows.history import recorded
 from goldlake.workflows.processes import OnEvent, Run
 from goldlake.workflows.upkeep import Part, Upkeep
 from goldlake_core.contracts.durations import is_duration, seconds_of
@@ -33,6 +34,7 @@ DEFAULT_KEEP = "30d"
 LEAST_KEEP = "7d"
 
 
+@recorded("maintain")
 def maintain(
     usecase: str,
     home: Home,
@@ -94,6 +96,7 @@ def maintain(
     return _report(upkeep, run.run_id, parts, seconds, dry_run=False)
 
 
+@recorded("restore")
 def restore_to(
     usecase: str, home: Home, to: str, on_event: OnEvent, *, dry_run: bool = False
 ) -> RestoreReport:

@@ -7,6 +7,8 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from goldlake.workflows import planning
+from goldlake.workflows.history import recorded
 from goldlake.workflows.names import unknown
 from goldlake.workflows.processes import OnEvent, Run, StageEnded, StageFailed
 from goldlake.workflows.promote import promote_and_ask
@@ -54,6 +56,7 @@ class RunRequest:
     accept_rejected: bool = False
 
 
+@recorded("run")
 def run_whole(request: RunRequest, home: Home, on_event: OnEvent) -> RunReport:
     """Runs everything once and returns the report of it.
 
@@ -66,12 +69,13 @@ def run_whole(request: RunRequest, home: Home, on_event: OnEvent) -> RunReport:
         What was done; ``exit_code`` is 3 when a gate refused a model.
 
     Raises:
-        UsageError: An unknown model.
+        UsageError: An unknown model, or the home cannot follow the contract.
         StageFailed: A stage failed for another reason than a gate.
     """
     started = time.monotonic()
     usecase = load_usecase(request.usecase)
     models = _models(usecase, request.models)
+    planning.tell(usecase, home, on_event, "land")
     run = Run.new(home)
     landed, refined, exports = _lakehouse(run, request, usecase, models, on_event)
     reports = {

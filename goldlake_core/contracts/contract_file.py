@@ -25,6 +25,7 @@ from goldlake_core.contracts.sections import (
     Check,
     Column,
     GoldTable,
+    Notify,
     Silver,
     Source,
     UseCase,
@@ -162,6 +163,7 @@ def read_contract(document: Entry, folder: Path, errors: Errors) -> Draft:
         draft.silver = _read_silver(found.entries["silver"], errors)
     if found.has("gold"):
         draft.gold = _read_gold(found.entries["gold"], draft.silver, errors)
+    notify = _read_notify(found.entries["notify"], errors) if found.has("notify") else None
     silver = draft.silver.silver
     if len(errors.found) > before or draft.source is None or silver is None or draft.gold is None:
         return draft
@@ -173,8 +175,16 @@ def read_contract(document: Entry, folder: Path, errors: Errors) -> Draft:
         gold={name: table.table for name, table in draft.gold.items() if table.table is not None},
         models={},
         hashes={},
+        notify=notify,
     )
     return draft
+
+
+def _read_notify(entry: Entry, errors: Errors) -> Notify | None:
+    found = read_section(entry, keys_of(Notify), errors)
+    if found.broken or not errors.add(rules.notify_errors(found)):
+        return None
+    return Notify(**found.values)
 
 
 def _read_silver(entry: Entry, errors: Errors) -> SilverDraft:

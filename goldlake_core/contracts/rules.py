@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
+from goldlake_core.contracts.addresses import is_private
 from goldlake_core.contracts.column_types import SERVED, TIMES
 from goldlake_core.contracts.errors import ContractError
 from goldlake_core.contracts.names import nearest
@@ -32,6 +33,23 @@ def same_name_errors(
             f"the {what} is called {name!r} and its {place} {shown}",
             valid="the same name for both",
             hint=f"rename the {place} to {name}{ending} or change this key",
+        )
+
+
+def notify_errors(found: Found) -> Iterator[ContractError]:
+    """Somebody has to be named, and nobody on the way may read what is sent."""
+    webhook = found.values["webhook"]
+    if not found.values["command"] and webhook is None:
+        yield found.entry.error("nobody is named", valid="command or webhook, or both")
+    if found.values["headers"] and webhook is None:
+        where = found.entries["headers"]
+        yield where.error("there is no webhook that gets headers", valid="webhook")
+    is_plain = webhook is not None and webhook.text and not is_private(webhook.text)
+    if is_plain and not found.values["plain_http"]:
+        yield found.entries["webhook"].error(
+            "the address is one of another machine without TLS",
+            valid="https://…",
+            hint="write plain_http: true where everybody on the way may read it",
         )
 
 

@@ -13,12 +13,14 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 import msgspec
 
+from goldlake_core.contracts.addresses import Hidden
 from goldlake_core.contracts.column_types import NUMBERS, TIMES, ColumnType
 from goldlake_core.contracts.keys import Form, Key
 
 WireNullKind = Literal["nan", "text", "flag"]
 FeatureKind = Literal["categorical", "numeric", "cyclic", "position", "crossed", "text"]
 Handoff = Literal["snapshot_example_gen", "csv_example_gen"]
+NotifyStatus = Literal["refused", "failed", "interrupted"]
 SPLITS = ("train", "eval", "test")
 
 _DAYS = 36_500
@@ -81,6 +83,7 @@ class Source(Section, frozen=True):
     generator: Annotated[str | None, Key("Function of the use case's folder that yields rows for the simulator.", "refuse", form=Form.FUNCTION)] = None
     overlap: Annotated[str, Key("How far before the newest landed record a poll begins, for records that the source commits late. Records that are landed already are left out.", "follow", form=Form.DURATION)] = "1d"
     drift: Annotated[Literal["evolve", "stop"], Key("What a field does that the source gains or loses: `evolve` lands the records and tells it; `stop` lands nothing that has it.", "follow")] = "evolve"
+    most_deleted: Annotated[float, Key("Largest share of silver's rows that one `goldlake reconcile` may delete. If the source holds fewer keys, the command refuses.", "follow", 0, 1)] = 0.05
     options: Annotated[Mapping[str, Any], Key("Settings that only this kind of source understands. Its connector checks them.", "follow", form=Form.FREE, default="none")] = {}
 
 
@@ -309,6 +312,18 @@ class Model(Section, frozen=True):
         return tuple(c for c in table.columns if c.name in wanted)
 
 
+class Notify(Section, frozen=True):
+    """Who hears of a run that failed or that a gate refused. It gets the run's row of the history."""
+
+    command: Annotated[tuple[str, ...], Key("Program and its arguments. It is started without a shell, in the folder of the use case, and reads the run's document as JSON from standard input.", "follow", form=Form.WORDS, default="none")] = ()
+    webhook: Annotated[Hidden | None, Key("Address that gets the run's document as JSON by POST, or the environment variable that holds the address. Redirects are not followed.", "follow", form=Form.WEBHOOK, default="none")] = None
+    headers: Annotated[Mapping[str, Hidden], Key("Headers of that request. Secrets are named by environment variable and never written here.", "follow", form=Form.HEADERS, default="none")] = {}
+    on: Annotated[tuple[NotifyStatus, ...], Key("Ends of a run that are told: `refused` by a gate (exit code 3), `failed` (killed ones too, when the next command finds them) or `interrupted` by Ctrl-C or SIGTERM.", "follow", form=Form.CHOICES, of="refused, failed, interrupted", least=1)] = ("refused", "failed")
+    timeout_s: Annotated[int, Key("Seconds that the command, or one attempt of the request, may take.", "follow", 1, 600)] = 10
+    attempts: Annotated[int, Key("Number of times that the request is tried.", "follow", 1, 10)] = 3
+    plain_http: Annotated[bool, Key("Whether an address without TLS may be one of another machine.", "follow")] = False
+
+
 class UseCase(Section, frozen=True):
     """A whole use case: its contract, its models and the folder that its functions live in."""
 
@@ -322,6 +337,7 @@ class UseCase(Section, frozen=True):
     gold: Annotated[Mapping[str, GoldTable], Key("Tables that are maintained from silver.", "rebuild", form=Form.SECTIONS, least=1)]
     models: Mapping[str, Model]
     hashes: Mapping[str, str]
+    notify: Annotated[Notify | None, Key("Who hears of a run that failed or that a gate refused.", "follow", form=Form.SECTION, default="nobody")] = None
 # fmt: on
 
 

@@ -103,7 +103,7 @@ class RunReport(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float
 
 
-class IngestReport(msgspec.Struct, frozen=True, kw_only=True):
+class IngestReport(msgspec.Struct, frozen=True, kw_only=True, tag_field="status", tag="ok"):
     """The report of `goldlake ingest`.
 
     Attributes:

@@ -17,6 +17,7 @@ Stage = Literal[
     "maintain",
     "restore",
     "erase",
+    "examples",
     "export",
     "train",
     "promote",

@@ -92,6 +92,7 @@ class PageEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         identity: The source that the records come from, or None in format 1.
         address: Where the source was asked.
         inputs: What the source was made from, such as digests of files or of a generator.
+        tombstones: Whether the records tell of keys that the source holds no more.
         erased: Number of records that were erased from it, by number of the erasure.
     """
 
@@ -112,6 +113,7 @@ class PageEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     identity: Identity | None = None
     address: str = ""
     inputs: Identity = {}
+    tombstones: bool = False
     erased: dict[str, int] = {}
 
 
@@ -121,10 +123,13 @@ class Owner(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     Attributes:
         format: Format of the document. Format 1 was the bare identity.
         identity: The source that the store belongs to.
+        source: The contract's section ``source`` of the newest landing, as canonical JSON; "" where
+            it is not known.
     """
 
     format: int = FORMAT
     identity: Identity
+    source: str = ""
 
 
 class Pack(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -221,6 +226,7 @@ class LandingZone:
         identity: Identity | None = None,
         address: str = "",
         inputs: Identity | None = None,
+        tombstones: bool = False,
     ) -> PageEntry:
         """Writes a page whole; same lines, same bytes. The caller's next write is the manifest.
 
@@ -236,6 +242,7 @@ class LandingZone:
             identity: The source that the records come from.
             address: Where the source was asked.
             inputs: What the source was made from.
+            tombstones: Whether the records tell of keys that the source holds no more.
 
         Returns:
             The manifest line for `write_manifest`.
@@ -260,6 +267,7 @@ class LandingZone:
             identity=identity,
             address=address,
             inputs=inputs or {},
+            tombstones=tombstones,
         )
 
     def read_page(self, entry: PageEntry) -> list[bytes]:
@@ -466,8 +474,17 @@ class LandingZone:
             return owner.identity
         return next((e.identity for e in reversed(self.scan_all().entries) if e.identity), None)
 
-    def claim(self, identity: Identity) -> None:
-        """Makes the store belong to a source, or checks that it does.
+    def landed_under(self) -> str:
+        """The contract's section ``source`` of the newest landing; see `Owner`.
+
+        Raises:
+            StoreError: The document is damaged, or was written by a newer goldlake.
+        """
+        owner = self._owner()
+        return owner.source if owner else ""
+
+    def require_owner(self, identity: Identity) -> None:
+        """Checks that the store belongs to a source, or to none yet. Read-only.
 
         Args:
             identity: ``kind`` and what tells this source from others of the kind.
@@ -488,8 +505,20 @@ class LandingZone:
                 valid="that source, or a separate home for this one",
                 hint=f"the same command with --home {_sibling(self.home.root)}",
             )
-        if owner is None or is_old:
-            new = Owner(identity=dict(identity))
+
+    def claim(self, identity: Identity, source: str = "") -> None:
+        """Makes the store belong to a source, or checks that it does; see `require_owner`.
+
+        Args:
+            identity: ``kind`` and what tells this source from others of the kind.
+            source: The contract's section ``source``, as canonical JSON.
+
+        Raises:
+            StoreError: It belongs to another source; nothing was changed.
+        """
+        self.require_owner(identity)
+        owner, new = self._owner(), Owner(identity=dict(identity), source=source)
+        if owner != new:
             write_json(self.fs, self._identity_uri, msgspec.to_builtins(new))
 
     def _page_bytes(self, name: str) -> bytes | None:

@@ -22,9 +22,11 @@ from goldlake_core.storage.landing import (
     sequence_of,
     unpacked,
 )
+from lakehouse.parsing import DELETED_FIELD
 from lakehouse.sources.base import Connector
 from lakehouse.sources.polls import window_start
 
+_DELETION = b'{"%b":true' % DELETED_FIELD.encode()
 _LEVELS = (1, 4)  # gzip's, of pages of today and of format 1
 
 
@@ -98,12 +100,16 @@ class Repair:
 
     def mend_page(self, entry: PageEntry, problem: str) -> None:
         """Fetches a lost page again as it was, or sets its line aside for a poll to fetch it."""
-        if self._is_fetched(entry):
+        if not entry.tombstones and self._is_fetched(entry):
             self.restored += 1
             self.emit("info", f"the landed page {entry.name} {problem}; it was fetched again")
             return
         self.zone.set_aside(entry.name)
         self.entries.remove(entry)
+        if entry.tombstones:
+            told = "the next goldlake reconcile finds the deletions that it told of again"
+            self.emit("info", f"the landed page {entry.name} {problem}; {told}")
+            return
         self.emit(
             "info",
             f"the landed page {entry.name} {problem}, and the source does not give its "
@@ -152,7 +158,8 @@ class Repair:
             return None
         keys = [key for key in map(self.reader.key, lines) if key is not None]
         began = self._beginning(name)
-        if not data or not keys or began is None:
+        is_deletions = bool(lines) and all(line.startswith(_DELETION) for line in lines)
+        if not data or not (keys or is_deletions) or began is None:
             return None
         first, since, until = began
         sequence = sequence_of(name)
@@ -168,10 +175,11 @@ class Repair:
             content=content_of(lines) if sequence else None,
             bytes=len(data) if sequence else None,
             first_cursor=first,
-            last_cursor=keys[-1],
+            last_cursor=keys[-1] if keys else None,
             run_id="repair",
             since=since,
             until=until,
+            tombstones=is_deletions,
         )
 
     def _beginning(self, name: str) -> tuple[Cursor | None, str | None, str | None] | None:

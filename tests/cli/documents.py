@@ -8,6 +8,7 @@ from typing import TypeVar
 import msgspec
 
 from goldlake_core.documents import codec
+from goldlake_core.documents.lakehouse import CursorState
 from goldlake_core.documents.maintain import (
     MaintainedPart,
     MaintainReport,
@@ -15,6 +16,7 @@ from goldlake_core.documents.maintain import (
     ReadableVersions,
     RestoreReport,
 )
+from goldlake_core.documents.planning import ChangedKey, IngestPlan, Outlook, Reconciled
 from goldlake_core.documents.reports import IngestReport, RebuildReport, RunReport, TrainReport
 
 RECORDED = Path(__file__).parent / "recorded"
@@ -106,6 +108,57 @@ def restore_report(**changes: object) -> RestoreReport:
         refine=recorded("run", RunReport).refine,
     )
     return msgspec.structs.replace(report, **changes)
+
+
+def planned() -> IngestPlan:
+    """What `goldlake ingest --plan` says of a home whose contract was edited."""
+    change = ChangedKey(key="silver.columns.a.type", before="1", after="2", consequence="rebuild")
+    return IngestPlan(
+        usecase="toy",
+        outlook=Outlook(
+            home="/lake",
+            epoch=2,
+            is_new=True,
+            why="rows that are stored cannot follow",
+            changes=(change,),
+            is_refused=False,
+        ),
+        identity={"kind": "x", "dataset": "d"},
+        address="http://x",
+        since=None,
+        until=None,
+        begins=CursorState(value="2024-01-01", tiebreak="1"),
+        told="landed pages are missing",
+        parts=("a.csv",),
+        records=None,
+        pages=None,
+        restored=1,
+        unrefined=2,
+        bytes=3,
+        free=2,
+    )
+
+
+def reconciled() -> Reconciled:
+    """What `goldlake reconcile` says of three deletions."""
+    return Reconciled(
+        run_id="run",
+        home="/lake",
+        usecase="toy",
+        dry_run=False,
+        identity={"kind": "x"},
+        address="http://x",
+        source_keys=1_000,
+        silver_rows=1_002,
+        deleted=3,
+        keys=("C00001", "C00002"),
+        never_landed=1,
+        returned=2,
+        unreadable=4,
+        requests=2,
+        bytes=99,
+        refine=ingest_report().refine,
+    )
 
 
 def train_report(**changes: object) -> TrainReport:

@@ -320,7 +320,7 @@ def test_progress_tells_each_step_once(report: RunReport, monkeypatch: pytest.Mo
     assert f"{report.refine.fates.inserted:,} inserted, " in text
 
 
-@pytest.mark.parametrize("command", sorted(json_documents.COMMANDS))
+@pytest.mark.parametrize("command", sorted(json_documents.json_schemas()))
 def test_published_schema_is_not_stale(command: str) -> None:
     expected = json_documents.json_schemas()[command]
     published = (json_documents.FOLDER / f"{command}.json").read_text(encoding="utf-8")
@@ -336,8 +336,9 @@ def test_every_command_with_json_has_a_schema() -> None:
         members = command.commands.values() if isinstance(command, click.Group) else (command,)
         if any("--json" in parameter.opts for each in members for parameter in each.params):
             found.add(name)
-    assert found == set(json_documents.COMMANDS)
-    assert {file.stem for file in json_documents.FOLDER.iterdir()} == found
+    assert found == {name.split()[0] for name in json_documents.COMMANDS}
+    files = {file.stem for file in json_documents.FOLDER.iterdir()}
+    assert files == set(json_documents.json_schemas())
 
 
 def test_a_schema_refuses_another_document() -> None:

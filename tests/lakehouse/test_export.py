@@ -64,7 +64,12 @@ def _files(folder: str) -> dict[str, bytes]:
 
 
 def test_an_export_is_its_version_and_stays_it(
-    spark: Any, usecase: UseCase, home: Home, model: Model, tmp_path: Path
+    spark: Any,
+    usecase: UseCase,
+    home: Home,
+    model: Model,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ):
     rows = _days(1)
     rows[0].update(block="", location_description="", latitude="0", longitude="0")
@@ -117,7 +122,8 @@ def test_an_export_is_its_version_and_stays_it(
         assert kind == "info"
         assert text.endswith(("is damaged; it is written again", "is missing; it is written again"))
 
-    # One writer per model.
+    # One writer per model; the second one waits, here not at all.
+    monkeypatch.setattr(export, "LOCK_WAIT_S", 0)
     lock = home.export(usecase.name, f"{model.name}.lock")
     with (
         ThreadPoolExecutor(1) as other,

@@ -21,7 +21,7 @@ CASES = {
         "license: none",
         "license:",
         "license: unknown key 'license'. Valid: licence (nearest); all: name, title, "
-        "description, licence, source, silver, gold.",
+        "description, licence, source, silver, gold, notify.",
     ),
     "missing_key": (
         "  kind: socrata\n",
