@@ -21,7 +21,7 @@ Value: TypeAlias = int | float | str | bool
 # ml_metadata.proto.Event.Type. INTERNAL events are links that TFX's resolvers make, not causes.
 _INPUTS = {2, 3}  # DECLARED_INPUT, INPUT
 _OUTPUTS = {1, 4}  # DECLARED_OUTPUT, OUTPUT
-_INPUT = 3
+_INPUT, _OUTPUT = 3, 4
 _COMPLETE, _CACHED = 3, 5  # ml_metadata.proto.Execution.State
 
 
@@ -153,7 +153,11 @@ class Store:
         return _events(self._store.get_events_by_execution_ids(wanted) if wanted else [])
 
     def put_execution(
-        self, type_name: str, properties: Mapping[str, int | str], inputs: Iterable[int]
+        self,
+        type_name: str,
+        properties: Mapping[str, int | str],
+        inputs: Iterable[int],
+        output: tuple[str, Mapping[str, int | str]] | None = None,
     ) -> int:
         """Records a finished execution.
 
@@ -161,26 +165,40 @@ class Store:
             type_name: Its type; made with these properties where it is new.
             properties: Integers and strings.
             inputs: Ids of the artifacts it is about.
+            output: Type and properties of an artifact that it made, or None.
 
         Returns:
             The execution's id.
         """
         kind = self._pb.ExecutionType(name=type_name)
         execution = self._pb.Execution(last_known_state=_COMPLETE)
-        for name, value in properties.items():
-            if isinstance(value, int):
-                kind.properties[name] = self._pb.INT
-                execution.properties[name].int_value = value
-            else:
-                kind.properties[name] = self._pb.STRING
-                execution.properties[name].string_value = value
-        execution.type_id = self._store.put_execution_type(kind, can_add_fields=True)
+        self._set(kind, execution, properties)
+        execution.type_id = self._store.put_execution_type(
+            kind, can_add_fields=True, can_omit_fields=True
+        )
         pairs = [
             (artifact, self._pb.Event(type=_INPUT, artifact_id=artifact.id))
             for artifact in self._store.get_artifacts_by_id(sorted(set(inputs)))
         ]
+        if output is not None:
+            made = self._pb.Artifact(state=self._pb.Artifact.LIVE)
+            made_kind = self._pb.ArtifactType(name=output[0])
+            self._set(made_kind, made, output[1])
+            made.type_id = self._store.put_artifact_type(
+                made_kind, can_add_fields=True, can_omit_fields=True
+            )
+            pairs.append((made, self._pb.Event(type=_OUTPUT)))
         execution_id, _, _ = self._store.put_execution(execution, pairs, [])
         return int(execution_id)
+
+    def _set(self, kind: Any, message: Any, properties: Mapping[str, int | str]) -> None:
+        for name, value in properties.items():
+            if isinstance(value, int):
+                kind.properties[name] = self._pb.INT
+                message.properties[name].int_value = value
+            else:
+                kind.properties[name] = self._pb.STRING
+                message.properties[name].string_value = value
 
     def _artifact(self, message: Any) -> Artifact:
         return Artifact(

@@ -98,6 +98,18 @@ def status(
     return {v: state for v, (state, _) in _status(url, model, version, timeout_s).items()}
 
 
+def version_state(
+    url: str, model: str, version: int, timeout_s: float = TIMEOUT_S
+) -> tuple[str, str]:
+    """State of one version, and why it is in that state ("" where there is nothing to say).
+
+    Raises:
+        ServerRefused: With the server's text; status 404 for a version it does not know.
+        ServerUnreachable: No answer.
+    """
+    return _status(url, model, version, timeout_s)[version]
+
+
 def metadata(
     url: str,
     model: str,

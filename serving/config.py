@@ -15,10 +15,12 @@ For example::
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import posixpath
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -30,6 +32,10 @@ from goldlake_core.storage.locks import FileLock
 from serving.config_message import models_config_class
 
 STABLE = "stable"
+TENSORFLOW = "tensorflow"
+# What fits between two slashes of a REST address and needs no quotes in a shell.
+_LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+_FORMAT = "TF Serving's ModelServerConfig in protobuf text format"
 # Long enough for any other promotion; each holds the file for milliseconds.
 _LOCK_WAIT_S = 30.0
 
@@ -54,7 +60,16 @@ class ServedModel:
     versions: tuple[int, ...] = ()
     latest: int = 1
     labels: Mapping[str, int] = field(default_factory=dict)
-    platform: str = "tensorflow"
+    platform: str = TENSORFLOW
+
+    @property
+    def is_by_label(self) -> bool:
+        """Whether only versions with a label answer requests that name none.
+
+        Promotions decide by number and label. A version that is listed without a label is there to
+        be loaded first, and has not been promoted.
+        """
+        return self.policy == "specific" and bool(self.labels)
 
 
 @dataclass(frozen=True)
@@ -88,13 +103,15 @@ def read(path: str, *, is_strict: bool = True) -> ModelsConfig:
     """
     fs, place = fsspec.core.url_to_fs(path)
     try:
-        data = fs.cat_file(place)
+        text = fs.cat_file(place).decode("utf-8")
     except FileNotFoundError as error:
         raise UsageError(
             f"There is no models.config at {path}",
             hint="goldlake run USECASE, or goldlake promote MODEL@VERSION --label stable",
         ) from error
-    return parse(data.decode("utf-8"), path, is_strict=is_strict)
+    except UnicodeDecodeError as error:
+        raise PermanentError(f"{path} is not a models.config: {error}", valid=_FORMAT) from error
+    return parse(text, path, is_strict=is_strict)
 
 
 def read_or_empty(path: str) -> ModelsConfig:
@@ -125,10 +142,34 @@ def update(path: str, change: Callable[[ModelsConfig], ModelsConfig]) -> ModelsC
     Raises:
         LockedError: Another process has been writing for 30 seconds.
     """
-    with FileLock(f"{path}.lock", path, wait_s=_LOCK_WAIT_S):
+    with locked(path):
         before = read_or_empty(path)
         write(path, change(before))
     return before
+
+
+@contextlib.contextmanager
+def locked(path: str) -> Iterator[None]:
+    """A block that no other writer of a ``models.config`` interrupts.
+
+    Raises:
+        LockedError: Another process has been writing for 30 seconds.
+    """
+    with FileLock(f"{path}.lock", path, work="promotion", wait_s=_LOCK_WAIT_S):
+        yield
+
+
+def check_label(label: str) -> None:
+    """Does nothing for a text that can be a label.
+
+    Raises:
+        UsageError: It cannot: an address or a shell would read it as something else.
+    """
+    if not _LABEL.fullmatch(label):
+        raise UsageError(
+            f"{label!r} cannot be a label",
+            valid="letters, digits, '_', '-' and '.', at most 64, a letter or a digit first",
+        )
 
 
 def parse(text: str, source: str, *, is_strict: bool = True) -> ModelsConfig:
@@ -150,8 +191,11 @@ def parse(text: str, source: str, *, is_strict: bool = True) -> ModelsConfig:
     except text_format.ParseError as error:
         raise PermanentError(
             f"{source} is not a models.config: {error}",
-            valid="TF Serving's ModelServerConfig in protobuf text format",
+            valid=_FORMAT,
         ) from error
+    if not message.HasField("model_config_list"):
+        # TF Serving takes no action for it either: half a file must not unload every model.
+        raise PermanentError(f"{source} has no model_config_list", valid=_FORMAT)
     folder = source if "://" in source else os.path.abspath(source)
     models = tuple(
         _served_model(c, posixpath.dirname(folder), source)
@@ -214,11 +258,17 @@ def with_version(
 
 
 def with_label(
-    config: ModelsConfig, model: str, version: int, label: str, base_path: str | None = None
+    config: ModelsConfig,
+    model: str,
+    version: int,
+    label: str,
+    base_path: str | None = None,
+    *,
+    keep: Iterable[int] = (),
 ) -> ModelsConfig:
     """The configuration with a label on a version: the second phase of a promotion.
 
-    Versions that no label points to any more are no longer served.
+    The version that had the label is no longer served, unless another label points to it.
 
     Args:
         config: What is served.
@@ -226,15 +276,41 @@ def with_label(
         version: Version that gets the label; it is added where it is not served yet.
         label: Such as ``stable`` or ``canary``.
         base_path: Folder of the version folders; needed for a model that is not served yet.
+        keep: Versions that other promotions are waiting for.
 
     Raises:
         UsageError: The model is not in ``config`` and there is no ``base_path``.
     """
     served = _specific(config, model, base_path)
     labels = {**served.labels, label: version}
-    versions = tuple(sorted({*labels.values()}))
-    changed = dataclasses.replace(served, labels=labels, versions=versions)
+    versions = {*served.versions, version}
+    before = served.labels.get(label)
+    if before is not None and before not in {*labels.values(), *keep}:
+        versions.discard(before)
+    changed = dataclasses.replace(served, labels=labels, versions=tuple(sorted(versions)))
     return config.with_model(changed)
+
+
+def without_version(
+    config: ModelsConfig, model: str, version: int, *, keep: Iterable[int] = ()
+) -> ModelsConfig:
+    """The configuration without a version that did not become part of what is served.
+
+    A version with a label stays, and a model that would have no version goes.
+
+    Args:
+        config: What is served.
+        model: Name that the model is served under.
+        version: Version to take out.
+        keep: Versions that other promotions are waiting for.
+    """
+    served = config.model(model)
+    if served is None or version in {*served.labels.values(), *keep}:
+        return config
+    versions = tuple(v for v in served.versions if v != version)
+    if versions or served.labels or served.policy != "specific":
+        return config.with_model(dataclasses.replace(served, versions=versions))
+    return ModelsConfig(tuple(m for m in config.models if m.name != model))
 
 
 def _specific(config: ModelsConfig, model: str, base_path: str | None) -> ServedModel:
@@ -264,6 +340,12 @@ def _served_model(entry: Any, folder: str, source: str) -> ServedModel:
         kind = "specific"
     elif policy.HasField("all"):
         kind = "all"
+    numbers = [*policy.specific.versions, *entry.version_labels.values()]
+    if wrong := [number for number in numbers if number < 0]:
+        raise PermanentError(
+            f"{source}: the model {entry.name!r} has a version {wrong[0]}",
+            valid="a whole number, 0 or more",
+        )
     is_whole = "://" in entry.base_path or entry.base_path.startswith("/")
     return ServedModel(
         name=entry.name,
@@ -272,5 +354,5 @@ def _served_model(entry: Any, folder: str, source: str) -> ServedModel:
         versions=tuple(sorted(set(policy.specific.versions))),
         latest=max(policy.latest.num_versions, 1),
         labels=dict(entry.version_labels),
-        platform=entry.model_platform or "tensorflow",
+        platform=entry.model_platform or TENSORFLOW,
     )

@@ -76,9 +76,13 @@ class _Version:
 class _Model:
     versions: dict[int, _Version] = field(default_factory=dict)
     labels: dict[str, int] = field(default_factory=dict)
+    is_by_label: bool = False
 
     def newest_available(self) -> _Version | None:
+        """The version that answers requests without a version or a label."""
         able = [v for v in self.versions.values() if v.state is State.AVAILABLE]
+        if self.is_by_label:
+            able = [v for v in able if v.version in self.labels.values()]
         return max(able, key=lambda v: v.version, default=None)
 
 
@@ -203,6 +207,18 @@ class DataPlane:
         with self._changed:
             self._models.setdefault(name, _Model()).labels = dict(labels)
 
+    def set_by_label(self, name: str, is_by_label: bool) -> None:
+        """Decides whether only labeled versions of a model answer requests without a label."""
+        with self._changed:
+            self._models.setdefault(name, _Model()).is_by_label = is_by_label
+
+    def fail(self, name: str, version: int, error: StatusError) -> None:
+        """Makes a failure the status of a version that is not loaded."""
+        with self._changed:
+            known = self._models.setdefault(name, _Model()).versions
+            if version not in known or known[version].state is State.END:
+                known[version] = _Version(version, State.END, error)
+
     def load(self, name: str, version: int, path: str) -> bool:
         """Loads a version and makes it available; does nothing for one that is.
 
@@ -220,7 +236,6 @@ class DataPlane:
             servable = self._load(path)
         except Exception as error:  # any model's failure is that version's status
             failure = error if isinstance(error, StatusError) else _load_failure(error, path)
-            log.warning("%s@%d did not load: %s", name, version, failure.text)
             with self._changed:
                 entry.error, entry.state = failure, State.END
             return False

@@ -6,6 +6,7 @@ what runs here runs in TF Serving; ``tf.saved_model.load`` accepts models that T
 
 from __future__ import annotations
 
+import gc
 import os
 import re
 import tempfile
@@ -76,9 +77,12 @@ class SavedModel:
         return dict(zip(signature.outputs, map(np.asarray, fetched), strict=True))
 
     def close(self) -> None:
-        """Frees the session; nothing runs any more."""
+        """Frees the session and its graph; nothing runs any more."""
         self._calls.clear()
         self._session.close()
+        del self._session
+        # A graph is full of cycles: without this twenty reloads hold some 360 MB more.
+        gc.collect()
 
 
 def _tensorflow() -> Any:

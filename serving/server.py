@@ -1,5 +1,9 @@
 """The embedded server: a data plane, its follower and uvicorn in one process.
 
+Each server registers beside the ``models.config`` that it follows, so that promotions wait for it.
+On SIGINT or SIGTERM it takes no new connection, lets running requests end, and ends itself after
+its grace period whatever is still running; a second signal ends it at once.
+
 For example::
 
     serve("var/models/models.config", rest_port=8501)
@@ -8,9 +12,11 @@ For example::
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -19,12 +25,19 @@ from typing import Any
 
 from goldlake_core.contracts.errors import UsageError
 from serving import loader
+from serving.config import ModelsConfig
 from serving.dataplane import DataPlane
+from serving.health import HealthApp
+from serving.registry import Registration
 from serving.reload import Follower
 from serving.rest import RestApp
 from serving.signatures import Servable
 
+log = logging.getLogger("serving")
 DEFAULT_REST_PORT = 8501
+GRACE_S = 10.0
+# Between the end of the grace period and the hard end, for what follows the requests.
+_SLACK_S = 1.0
 MAX_BODY_BYTES = 64 * 1024 * 1024
 
 
@@ -38,6 +51,7 @@ class Server:
         poll_wait_s: Seconds between two looks at ``models.config``.
         max_body_bytes: Largest request body.
         threads: Requests computed at the same time.
+        grace_s: Seconds that running requests have to end after `stop`.
         on_ready: Called once with the server's URL, when it listens and the first round of loading
             has ended.
         load: Loads the model in a version folder.
@@ -52,29 +66,34 @@ class Server:
         poll_wait_s: float = 1.0,
         max_body_bytes: int = MAX_BODY_BYTES,
         threads: int | None = None,
+        grace_s: float = GRACE_S,
         on_ready: Callable[[str], None] | None = None,
         load: Callable[[str], Servable] = loader.load,
     ) -> None:
         self.plane = DataPlane(load)
-        self.follower = Follower(self.plane, models_config)
+        self.follower = Follower(self.plane, models_config, self._round_ended)
+        self._models_config = models_config
+        self._registration: Registration | None = None
+        self._problems: tuple[str, ...] | None = None
         self._address = (host, rest_port)
         self._poll_wait_s = poll_wait_s
         self._max_body_bytes = max_body_bytes
         self._threads = threads or min(4, os.cpu_count() or 1)
+        self.grace_s = grace_s
         self._on_ready = on_ready
         self._uvicorn: Any = None
         self._is_stopped = False
 
     def run(self) -> None:
-        """Serves until `stop` or a signal.
+        """Serves until `stop`.
 
         Raises:
             UsageError: ``models.config`` is missing, or the port is taken.
-            PermanentError: ``models.config`` does not parse.
+            PermanentError: ``models.config`` does not parse, or asks for what cannot be served.
         """
         import uvicorn
 
-        first = self.follower.read()
+        first = self.follower.first()
         with (
             contextlib.closing(_listening(*self._address)) as listener,
             ThreadPoolExecutor(self._threads, "serving-rest") as executor,
@@ -82,16 +101,21 @@ class Server:
             host, port = listener.getsockname()[:2]
             app = RestApp(self.plane, executor, self._max_body_bytes)
             settings = uvicorn.Config(
-                app,
+                HealthApp(app, self._state),
                 lifespan="off",
                 log_config=None,
                 access_log=False,
                 timeout_keep_alive=60,
-                timeout_graceful_shutdown=10,
+                # Its type is int; it is the time-out of an asyncio call, which takes fractions.
+                timeout_graceful_shutdown=self.grace_s,  # type: ignore[arg-type]
             )
             self._uvicorn = uvicorn.Server(settings)
+            # Signals are `serve`'s. uvicorn would hold them back until all connections are closed.
+            self._uvicorn.capture_signals = contextlib.nullcontext
             self._uvicorn.should_exit = self._is_stopped
             url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+            self._registration = Registration(self._models_config, url)
+            self._registration.start()
             models = threading.Thread(
                 target=self._follow, args=(first, url), name="serving-models", daemon=True
             )
@@ -108,11 +132,32 @@ class Server:
         if self._uvicorn is not None:
             self._uvicorn.should_exit = True
 
-    def _follow(self, first: Any, url: str) -> None:
-        self.follower.apply(first)
-        if self._on_ready is not None and not self._is_stopped:
-            self._on_ready(url)
-        self.follower.follow(self._poll_wait_s)
+    def withdraw(self) -> None:
+        """Takes the registration away: promotions no longer wait for this server."""
+        if self._registration is not None:
+            self._registration.withdraw()
+
+    def _follow(self, first: ModelsConfig, url: str) -> None:
+        try:
+            self.follower.apply(first)
+            if self._on_ready is not None and not self._is_stopped:
+                self._on_ready(url)
+            self.follower.follow(self._poll_wait_s)
+        finally:
+            self.withdraw()
+
+    def _round_ended(self, began: str, is_changed: bool, problems: tuple[str, ...]) -> None:
+        self._problems = problems
+        if self._registration is not None:
+            self._registration.round_ended(began, is_changed, problems)
+
+    def _state(self) -> tuple[bool, tuple[str, ...]]:
+        """Whether the server is ready, and what is wrong; see `serving.health`."""
+        if self._is_stopped:
+            return False, ("the server is ending",)
+        if self._problems is None:
+            return False, ("the first round of loading has not ended",)
+        return True, self._problems
 
 
 def serve(
@@ -123,6 +168,8 @@ def serve(
     **settings: Any,
 ) -> int | None:
     """Serves in the foreground until SIGINT or SIGTERM, which let running requests end.
+
+    What still runs after the grace period ends with this process, which then ends at once.
 
     Args:
         models_config: Path or URL of the ``models.config`` to follow.
@@ -138,7 +185,7 @@ def serve(
         UsageError: ``models.config`` is missing, or the port is taken.
     """
     server = Server(models_config, rest_port, host=host, on_ready=on_ready, **settings)
-    with _signals(server.stop) as received:
+    with _signals(server) as received:
         server.run()
     return received[0] if received else None
 
@@ -163,21 +210,39 @@ def _listening(host: str, port: int) -> socket.socket:
 
 
 @contextlib.contextmanager
-def _signals(stop: Callable[[], None]) -> Iterator[list[int]]:
-    """Notes SIGINT and SIGTERM and calls ``stop``, where this is the main thread."""
+def _signals(server: Server) -> Iterator[list[int]]:
+    """Notes SIGINT and SIGTERM and stops a server, where this is the main thread."""
     received: list[int] = []
+    is_over = threading.Event()
+
+    def end(number: int) -> None:
+        log.error("what was running did not end in time and ends with this process")
+        server.withdraw()
+        logging.shutdown()
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(OSError, ValueError):
+                stream.flush()
+        # Threads inside TensorFlow cannot be ended, and Python would wait for them.
+        os._exit(128 + number)
+
+    def end_late(number: int) -> None:
+        if not is_over.wait(server.grace_s + _SLACK_S):
+            end(number)
 
     def note(number: int, frame: FrameType | None) -> None:
         received.append(number)
-        stop()
+        # In a thread, as the signal may have come while the main one held a lock of the log.
+        target = end_late if len(received) == 1 else end
+        threading.Thread(target=target, args=(number,), daemon=True).start()
+        server.stop()
 
     if threading.current_thread() is not threading.main_thread():
         yield received
         return
-    # uvicorn takes these over while it runs, and raises what it got again when it ends: into here.
     before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield received
     finally:
+        is_over.set()
         for number, handler in before.items():
             signal.signal(number, handler)

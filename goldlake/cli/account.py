@@ -77,7 +77,10 @@ def _train(result: Trained) -> str:
 
 
 def _promote(result: Promotion) -> str:
-    return f"{result.model}@{result.version} serves as {result.label!r}"
+    """That a version serves, if every server says so; else only that it has the label."""
+    is_served = result.servers and result.is_confirmed
+    verb = "serves as" if is_served else "has the label"
+    return f"{result.model}@{result.version} {verb} {result.label!r}"
 
 
 SUMMARIES: dict[Stage, Summary] = {
@@ -146,9 +149,23 @@ def print_training(document: TrainReport) -> None:
 
 
 def print_promotion(document: Promotion) -> None:
-    """Prints what serves under a label now, and what did before."""
-    before = f"before: @{document.before}" if document.before else "the label is new"
-    say(f"{_promote(document)} ({before})")
+    """Prints what has a label now, what had it before, and what each server answers."""
+    version = f"{document.model}@{document.version}"
+    before = f"before: @{document.before}" if document.before is not None else "the label is new"
+    if document.is_dry_run:
+        say(f"{version} would get the label {document.label!r} ({before}); nothing is changed")
+    else:
+        say(f"{_promote(document)} ({before})")
+    doubt = "says" if document.is_dry_run else "did not confirm it"
+    for server in document.servers:
+        answer = (
+            f"{doubt}: {server.problem}" if server.problem else f"answers with @{server.version}"
+        )
+        say(f"  {server.url} {answer}")
+    if not document.servers:
+        say("  No server of this home is running. Next: goldlake serve")
+    for note in document.notes:
+        say(f"  {note}")
 
 
 def print_tables(document: TablesView) -> None:

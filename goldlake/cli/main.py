@@ -27,6 +27,7 @@ COMMANDS = {
     "train": "models",
     "models": "models",
     "promote": "models",
+    "rollback": "models",
     "serve": "serving",
     "predict": "serving",
     "lineage": "review",

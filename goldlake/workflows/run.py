@@ -84,7 +84,9 @@ def run_whole(request: RunRequest, home: Home, on_event: OnEvent) -> RunReport:
         )
         for model in models
     }
-    is_refused = any(report.promotion is None for report in reports.values())
+    is_refused = any(
+        report.promotion is None or not report.promotion.is_confirmed for report in reports.values()
+    )
     return RunReport(
         run_id=run.run_id,
         home=home.root,

@@ -29,20 +29,45 @@ class SourceStarted(msgspec.Struct, frozen=True, kw_only=True):
     seed: int
 
 
+class ServerAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """What a server answered when it was asked for a label.
+
+    Attributes:
+        url: Base URL of the server.
+        version: Version that answers for the label there, or null where the server did not say.
+        problem: Why the promotion is not confirmed there, or empty where it is.
+    """
+
+    url: str
+    version: int | None
+    problem: str = ""
+
+
 class Promotion(msgspec.Struct, frozen=True, kw_only=True):
-    """The report of `goldlake promote`.
+    """The report of `goldlake promote` and `goldlake rollback`.
 
     Attributes:
         model: The model, such as ``bikes.is_late``.
-        version: Version that has the label now.
+        version: Version that has the label now in ``models.config``.
         label: The label that was moved.
         before: Version that had the label before, or null.
+        servers: What each server of the home answers, empty where none is running.
+        notes: What was left by interrupted promotions and is settled now.
+        is_dry_run: Whether nothing was changed, and this is what would be done.
     """
 
     model: str
     version: int
     label: str
     before: int | None
+    servers: tuple[ServerAnswer, ...] = ()
+    notes: tuple[str, ...] = ()
+    is_dry_run: bool = False
+
+    @property
+    def is_confirmed(self) -> bool:
+        """Whether every server that was asked answers with the version."""
+        return not any(server.problem for server in self.servers)
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
@@ -224,6 +249,10 @@ class PromotionRecord(msgspec.Struct, frozen=True, kw_only=True):
         version: Version that was promoted.
         label: Label that it got.
         time: Instant of the promotion, ISO 8601 in UTC.
+        kind: ``rollback`` where the version before was asked for, else ``promote``.
+        before: Version that had the label before, or null.
+        who: User and machine that asked for it; empty where an earlier goldlake recorded it.
+        why: The reason that was given, or empty.
     """
 
     execution: int
@@ -231,6 +260,10 @@ class PromotionRecord(msgspec.Struct, frozen=True, kw_only=True):
     version: int
     label: str
     time: str
+    kind: Literal["promote", "rollback"] = "promote"
+    before: int | None = None
+    who: str = ""
+    why: str = ""
 
 
 class SnapshotRecord(msgspec.Struct, frozen=True, kw_only=True):

@@ -29,6 +29,7 @@ from goldlake_core.documents.reports import (
     ModelsView,
     Promotion,
     RunReport,
+    ServerAnswer,
     TablesView,
     TrainReport,
 )
@@ -93,6 +94,7 @@ JSON = [
     (("lineage", MODEL), "views.lineage", "lineage", Lineage),
     (("lineage", f"{MODEL}_features"), "views.lineage", "lineage_forwards", Lineage),
     (("promote", f"{MODEL}@1"), "promote.promote", "promote", Promotion),
+    (("rollback", MODEL), "promote.rollback", "promote", Promotion),
     (("export", MODEL), "ingest.export", "export", Exported),
 ]
 
@@ -269,10 +271,51 @@ def test_lineage_prints_the_tree_in_both_directions(answer) -> None:
 
 
 @pytest.mark.parametrize(("before", "tail"), [(None, " (the label is new)"), (1, " (before: @1)")])
-def test_promote_prints_what_serves(before: int | None, tail: str, answer) -> None:
+def test_promote_says_that_it_serves_where_servers_say_so(
+    before: int | None, tail: str, answer
+) -> None:
     made = Promotion(model=MODEL, version=2, label="stable", before=before)
     answer("promote.promote", made)
-    assert printed("promote", f"{MODEL}@2") == [f"{MODEL}@2 serves as 'stable'{tail}"]
+    assert printed("promote", f"{MODEL}@2") == [
+        f"{MODEL}@2 has the label 'stable'{tail}",
+        "  No server of this home is running. Next: goldlake serve",
+    ]
+    server = ServerAnswer(url="http://127.0.0.1:1", version=2)
+    answer("promote.promote", msgspec.structs.replace(made, servers=(server,)))
+    assert printed("promote", f"{MODEL}@2") == [
+        f"{MODEL}@2 serves as 'stable'{tail}",
+        "  http://127.0.0.1:1 answers with @2",
+    ]
+
+
+def test_a_promotion_that_a_server_did_not_confirm_ends_with_3(answer) -> None:
+    servers = (
+        ServerAnswer(url="http://127.0.0.1:1", version=2),
+        ServerAnswer(url="http://127.0.0.1:2", version=None, problem="No answer"),
+    )
+    made = Promotion(model=MODEL, version=2, label="stable", before=3, servers=servers)
+    answer("promote.rollback", made)
+    assert printed("rollback", MODEL, exit_code=3) == [
+        f"{MODEL}@2 has the label 'stable' (before: @3)",
+        "  http://127.0.0.1:1 answers with @2",
+        "  http://127.0.0.1:2 did not confirm it: No answer",
+    ]
+
+
+def test_a_dry_run_of_a_promotion_says_what_would_be(answer) -> None:
+    servers = (
+        ServerAnswer(url="http://127.0.0.1:1", version=1),
+        ServerAnswer(url="http://127.0.0.1:2", version=None, problem="No answer"),
+    )
+    made = Promotion(
+        model=MODEL, version=2, label="stable", before=1, servers=servers, is_dry_run=True
+    )
+    answer("promote.promote", made)
+    assert printed("promote", f"{MODEL}@2", "--dry-run") == [
+        f"{MODEL}@2 would get the label 'stable' (before: @1); nothing is changed",
+        "  http://127.0.0.1:1 answers with @1",
+        "  http://127.0.0.1:2 says: No answer",
+    ]
 
 
 def test_predict_prints_one_answer_per_line(answer, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -36,6 +36,7 @@ from goldlake_core.documents.reports import (
     Promotion,
     RebuildReport,
     RunReport,
+    ServerAnswer,
     SourceAddress,
     TablesView,
     TrainReport,
@@ -199,6 +200,23 @@ CASES = {
     ),
     "promote": Case(
         ("promote", f"{MODEL}@1"), "promote.promote", recorded("promote", Promotion), Promotion
+    ),
+    "promote_unconfirmed": Case(
+        ("promote", f"{MODEL}@1"),
+        "promote.promote",
+        Promotion(
+            model=MODEL,
+            version=2,
+            label="stable",
+            before=1,
+            servers=(ServerAnswer(url="http://127.0.0.1:1", version=1, problem="it loads"),),
+            notes=("what was left",),
+        ),
+        Promotion,
+        exit_code=3,
+    ),
+    "rollback": Case(
+        ("rollback", MODEL), "promote.rollback", recorded("promote", Promotion), Promotion
     ),
     "export": Case(("export", MODEL), "ingest.export", recorded("export", Exported), Exported),
     "train": Case(("train", MODEL), "train.train", train_report(), TrainReport),

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import subprocess
 import sys
 from pathlib import Path
@@ -141,6 +142,39 @@ def test_labels_keep_their_versions_and_other_models_stay() -> None:
     assert moved.models[1].labels == {"stable": 13, "canary": 12}
     assert config.served_version(moved, "toy.color", "gone") is None
     assert config.served_version(moved, "toy.hue") is None
+
+
+def test_only_the_version_that_lost_its_label_goes() -> None:
+    # Version 4 is one that another promotion waits for.
+    start = ModelsConfig(
+        (dataclasses.replace(MODEL, versions=(3, 4, 12, 13), labels={"stable": 3, "canary": 12}),)
+    )
+    moved = config.with_label(start, "toy.color", 13, "stable")
+    assert moved.models[0].versions == (4, 12, 13)
+    assert config.with_label(moved, "toy.color", 12, "stable").models[0].versions == (4, 12)
+    kept = config.with_label(start, "toy.color", 13, "stable", keep={3})
+    assert kept.models[0].versions == (3, 4, 12, 13)
+
+
+def test_a_version_that_was_not_promoted_can_be_taken_out() -> None:
+    start = config.with_version(ModelsConfig((MODEL,)), "toy.color", 13)
+    assert config.without_version(start, "toy.color", 13) == ModelsConfig((MODEL,))
+    assert config.without_version(start, "toy.color", 13, keep={13}) == start
+    assert config.without_version(start, "toy.color", 12) == start
+    assert config.without_version(start, "toy.hue", 1) == start
+    only = config.with_version(ModelsConfig(), "toy.hue", 1, "/m/toy.hue")
+    assert config.without_version(only, "toy.hue", 1) == ModelsConfig()
+
+
+@pytest.mark.parametrize("label", ["stable", "v2.1_b-c", "7"])
+def test_what_can_be_a_label(label: str) -> None:
+    config.check_label(label)
+
+
+@pytest.mark.parametrize("label", ["", "a b", "a/b", "a:b", "-a", ".a", "é", "a" * 65])
+def test_what_cannot_be_a_label(label: str) -> None:
+    with pytest.raises(UsageError, match="cannot be a label"):
+        config.check_label(label)
 
 
 def test_a_model_never_served_needs_its_folder() -> None:

@@ -1,15 +1,20 @@
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import logging
+import re
 import threading
-import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from goldlake_core.contracts.errors import PermanentError
 from serving import config
 from serving.config import ModelsConfig, ServedModel
 from serving.dataplane import DataPlane, ModelSpec, State
+from serving.errors import StatusError
 from serving.reload import Follower, wanted_versions
 from tests.serving.lines import Line, load, save
 
@@ -59,7 +64,7 @@ def test_policies_choose_among_the_folders(tmp_path: Path) -> None:
     }
     assert wanted_versions(ServedModel("m", base)) == {10: f"{base}/00000010"}
     assert list(wanted_versions(ServedModel("m", base, latest=2))) == [9, 10]
-    assert list(wanted_versions(ServedModel("m", base, "specific", (2, 5)))) == [2]
+    assert wanted_versions(ServedModel("m", base, "specific", (2, 5))) == {2: f"{base}/2", 5: None}
     assert wanted_versions(ServedModel("m", f"{base}/nowhere", "all")) == {}
 
 
@@ -74,19 +79,100 @@ def test_promotion_loads_first_and_lets_go_last(plane: Plane) -> None:
     assert plane.loaded == ["1", "2"]
 
 
-def test_a_label_in_use_moves_only_to_what_is_available(
+def test_a_label_waits_for_its_version_and_the_old_one_for_the_label(
     plane: Plane, caplog: pytest.LogCaptureFixture
 ) -> None:
     plane.apply(plane.line(1, stable=1))
+    save(plane.base, 4, "broken")
     with caplog.at_level(logging.ERROR, "serving"):
-        assert not plane.apply(plane.line(2, stable=2))
-        assert not plane.apply(plane.line(2, stable=2))
-    assert plane.states == {1: AVAILABLE}
+        # What was one write in which TF Serving would refuse the label for ever.
+        assert plane.apply(plane.line(3, 4, stable=4))
+        assert plane.apply(plane.line(3, 4, stable=4))
+    assert plane.states == {1: AVAILABLE, 3: AVAILABLE, 4: END}
     assert plane.plane.labels("line") == {"stable": 1}
     assert [record.getMessage() for record in caplog.records] == [
-        f"{plane.base / 'models.config'} is refused, what is served stays: Request to assign label "
-        "to version 2 of model line, which is not currently available for inference"
+        f"line@4 did not load: {plane.base}/4 did not load: ValueError: could not convert string "
+        "to float: 'broken'",
+        "line: the label 'stable' waits for version 4 and stays at 1",
     ]
+    assert plane.apply(plane.line(2, stable=2))
+    assert plane.plane.labels("line") == {"stable": 2}
+    assert plane.states == {1: END, 2: AVAILABLE, 3: END, 4: END}
+
+
+def test_what_was_not_promoted_answers_no_request_without_a_label(plane: Plane) -> None:
+    def answering() -> int | None:
+        with contextlib.suppress(StatusError), plane.plane.use(ModelSpec("line")) as version:
+            return version.number
+        return None
+
+    plane.apply(plane.line(1, 3, stable=1))
+    assert answering() == 1
+    plane.apply(plane.line(1, 2, 3, stable=1, canary=2))
+    assert answering() == 2
+    (plane.base / "1").rename(plane.base / "gone")
+    restarted = Plane(plane.base)
+    restarted.apply(restarted.line(1, 3, stable=1))
+    plane.plane, plane.loaded = restarted.plane, restarted.loaded
+    assert (plane.states, answering()) == ({1: END, 3: AVAILABLE}, None)
+    # A file without labels promotes nothing: there the newest version answers, as in TF Serving.
+    restarted.apply(restarted.line(3, 2))
+    assert answering() == 3
+
+
+def test_labeled_versions_are_loaded_first(plane: Plane) -> None:
+    plane.apply(plane.line(1, 2, 3, stable=1))
+    assert plane.loaded == ["1", "3", "2"]
+
+
+def test_a_deleted_folder_is_told_once_and_its_version_goes_on(
+    plane: Plane, caplog: pytest.LogCaptureFixture
+) -> None:
+    rounds: list[tuple[str, ...]] = []
+    plane.follower._on_round = lambda began, is_changed, problems: rounds.append(problems)
+    plane.apply(plane.line(1, stable=1))
+    (plane.base / "1").rename(plane.base / "gone")
+    for _ in range(3):
+        plane.apply(plane.line(1, 9, stable=1))
+    gone = f"line@1: there is no folder 1 in {plane.base}"
+    missing = f"line@9: there is no folder 9 in {plane.base}"
+    on = "; it goes on answering until this server ends"
+    assert [record.getMessage() for record in caplog.records] == [gone + on, missing]
+    assert rounds[-1] == (gone + on, missing)
+    assert plane.states == {1: AVAILABLE, 9: END}
+    [status] = plane.plane.status(ModelSpec("line", 9))
+    assert (status.code, status.text) == ("NOT_FOUND", missing)
+    (plane.base / "gone").rename(plane.base / "1")
+    save(plane.base, 9, 9)
+    plane.apply(plane.line(1, 9, stable=1))
+    assert (plane.states, rounds[-1]) == ({1: AVAILABLE, 9: AVAILABLE}, ())
+
+
+def test_a_half_copied_version_loads_when_it_is_whole(plane: Plane) -> None:
+    (plane.base / "4").mkdir()
+    for _ in range(2):
+        plane.apply(plane.line(1, 4, stable=1))
+    assert (plane.states, plane.loaded) == ({1: AVAILABLE, 4: END}, ["1", "4"])
+    (plane.base / "4" / "b.txt").write_text("4")
+    plane.apply(plane.line(1, 4, stable=1))
+    assert plane.states == {1: AVAILABLE, 4: AVAILABLE}
+
+
+def test_what_tf_serving_refuses_is_refused(plane: Plane) -> None:
+    plane.apply(plane.line(1, stable=1))
+    assert not plane.apply(plane.line(2, stable=3))
+    [problem] = plane.follower._problems.values()
+    assert problem == (
+        f"{plane.base}/models.config is refused, what is served stays: Request to assign label to "
+        "version 3 of model line, which is not currently available for inference"
+    )
+    assert not plane.apply(dataclasses.replace(plane.line(1), platform="torch"))
+    [problem] = plane.follower._problems.values()
+    assert problem.endswith(
+        "Illegal to change a model's platform. For model line platform was: tensorflow and is now "
+        "requested to be: torch"
+    )
+    assert (plane.states, plane.plane.labels("line")) == ({1: AVAILABLE}, {"stable": 1})
 
 
 def test_a_new_label_may_come_with_its_version(plane: Plane) -> None:
@@ -129,19 +215,90 @@ def test_new_folders_are_seen_and_vanished_ones_keep_answering(plane: Plane) -> 
     assert plane.states == {3: END, 4: AVAILABLE}
 
 
-def test_a_file_that_does_not_parse_changes_nothing(
-    plane: Plane, caplog: pytest.LogCaptureFixture
+NONSENSE = {
+    b"model_config_list {": r"is not a models.config: 1:19 : ",
+    b"": r"has no model_config_list\. ",
+    b"\xff": r"is not a models.config: 'utf-8' codec",
+    b'model_config_list { config { name: "line" base_path: "/x" version_labels { key: "a" value: -1'
+    b" } } }": r"the model 'line' has a version -1",
+}
+
+
+@pytest.mark.parametrize("content", NONSENSE, ids=range(len(NONSENSE)))
+def test_a_file_that_does_not_parse_changes_nothing_and_is_told_once(
+    plane: Plane, caplog: pytest.LogCaptureFixture, content: bytes
 ) -> None:
     path = plane.base / "models.config"
     config.write(str(path), ModelsConfig((plane.line(1),)))
-    plane.follower.apply(plane.follower.read())
-    path.write_text("model_config_list {")
+    plane.follower.apply(plane.follower.first())
+    path.write_bytes(content)
     with caplog.at_level(logging.ERROR, "serving"):
-        following = threading.Thread(target=plane.follower.follow, args=(0.01,))
-        following.start()
-        time.sleep(0.2)
-        plane.follower.stop()
-        following.join(10)
+        for _ in range(3):
+            plane.follower.round()
     assert plane.states == {1: AVAILABLE}
     [record] = caplog.records
-    assert "models.config is not a models.config" in record.getMessage()
+    assert record.getMessage().startswith(f"{path} is refused, what is served stays: {path}")
+    assert re.search(NONSENSE[content], record.getMessage())
+    path.unlink()
+    plane.follower.round()
+    config.write(str(path), ModelsConfig((plane.line(2),)))
+    plane.follower.round()
+    assert plane.states == {1: END, 2: AVAILABLE}
+
+
+def test_a_first_file_that_cannot_be_served_is_an_error(plane: Plane) -> None:
+    config.write(str(plane.base / "models.config"), ModelsConfig((plane.line(1, stable=2),)))
+    with pytest.raises(PermanentError, match="cannot be served: Request to assign label to versi"):
+        plane.follower.first()
+
+
+@pytest.fixture
+def following(plane: Plane) -> Iterator[Plane]:
+    config.write(str(plane.base / "models.config"), ModelsConfig((plane.line(1, stable=1),)))
+    plane.follower.apply(plane.follower.first())
+    thread = threading.Thread(target=plane.follower.follow, args=(60,))
+    thread.start()
+    yield plane
+    plane.follower.stop()
+    thread.join(10)
+    assert not thread.is_alive()
+
+
+def test_a_reload_request_writes_the_file_and_returns_when_it_is_applied(following: Plane) -> None:
+    text = config.render(ModelsConfig((following.line(1, 2, stable=1),)))
+    following.follower.reload(text)
+    assert following.states == {1: AVAILABLE, 2: AVAILABLE}
+    following.follower.reload(config.render(ModelsConfig((following.line(2, stable=2),))))
+    assert (following.states, following.plane.labels("line")) == (
+        {1: END, 2: AVAILABLE},
+        {"stable": 2},
+    )
+    assert config.read(str(following.base / "models.config")).models == (
+        following.line(2, stable=2),
+    )
+
+
+def test_a_reload_request_that_tf_serving_refuses_changes_no_file(following: Plane) -> None:
+    path = following.base / "models.config"
+    before = path.read_text()
+    for text, code, said in (
+        ("model_config_list {", "INVALID_ARGUMENT", "is not a models.config: 1:19"),
+        (
+            config.render(ModelsConfig((following.line(2, stable=2),))),
+            "FAILED_PRECONDITION",
+            "assign label to version 2 of model line, which is not currently available",
+        ),
+    ):
+        with pytest.raises(StatusError, match=said) as error:
+            following.follower.reload(text)
+        assert error.value.code == code
+    assert path.read_text() == before
+    other = ServedModel("other", str(following.base), "specific", (7,))
+    wanted = ModelsConfig((following.line(1, stable=1), other))
+    with pytest.raises(StatusError) as error:
+        following.follower.reload(config.render(wanted))
+    assert error.value.text == (
+        "1 servable(s) did not become available: {{{name: other version: 7} due to error: "
+        f"other@7: there is no folder 7 in {following.base}}}}}"
+    )
+    assert config.read(str(path)) == wanted

@@ -3,7 +3,10 @@ from __future__ import annotations
 import contextlib
 import gzip
 import math
+import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -16,6 +19,7 @@ from goldlake_core.contracts.errors import UsageError
 from serving import client, config
 from serving.client import NotAvailable, ServerRefused, ServerUnreachable
 from serving.config import ModelsConfig
+from serving.registry import living_servers
 from serving.server import Server, serve
 from tests.serving.lines import load, running, save
 
@@ -171,3 +175,81 @@ def test_a_taken_port_and_a_missing_file_are_told(models_config: Path, tmp_path:
             Server(str(models_config), port, load=load).run()
     with pytest.raises(UsageError, match="There is no models.config at"):
         serve(str(tmp_path / "no.config"), 0, load=load)
+
+
+_SLOW = """
+import sys, time
+from serving.server import serve
+from tests.serving import lines
+
+what, seconds = sys.argv[2], float(sys.argv[3])
+
+class Slow(lines.Line):
+    def run(self, name, inputs):
+        print("running", flush=True)
+        time.sleep(seconds)
+        return super().run(name, inputs)
+
+def load(path):
+    if what == "load":
+        print("loading", flush=True)
+        time.sleep(seconds)
+    return Slow(lines.load(path).b)
+
+def ready(url):
+    print(url, flush=True)
+
+ended = serve(sys.argv[1], int(sys.argv[4]), load=load, grace_s=1, on_ready=ready)
+sys.exit(128 + ended)
+"""
+
+
+def _server_process(models_config: Path, what: str, seconds: float) -> subprocess.Popen[str]:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    command = [sys.executable, "-c", _SLOW, str(models_config), what, str(seconds), str(port)]
+    return subprocess.Popen(command, stdout=-1, stderr=-1, text=True, cwd=Path(__file__).parents[2])
+
+
+def test_sigterm_lets_a_running_request_end(models_config: Path) -> None:
+    answers: list[object] = []
+    with _server_process(models_config, "request", 0.7) as process:
+        assert process.stdout is not None
+        url = process.stdout.readline().strip()
+        asking = threading.Thread(
+            target=lambda: answers.append(client.predict(url, "toy.line", [1.0]))
+        )
+        asking.start()
+        assert process.stdout.readline() == "running\n"
+        process.send_signal(signal.SIGTERM)
+        asking.join(20)
+        _, errors = process.communicate(timeout=20)
+    assert (answers, process.returncode, errors) == ([[1.5]], 143, "")
+    assert living_servers(str(models_config)) == {}
+
+
+@pytest.mark.parametrize("what", ["request", "load", "half a request"])
+def test_sigterm_ends_the_server_whatever_is_in_flight(models_config: Path, what: str) -> None:
+    with _server_process(models_config, what, 60) as process:
+        assert process.stdout is not None
+        connection = socket.socket()
+        if what == "load":
+            assert process.stdout.readline() == "loading\n"
+        else:
+            url = process.stdout.readline().strip()
+            body = b'{"instances": [1.0]}' if what == "request" else b'{"inst'
+            connection.connect(("127.0.0.1", int(url.rsplit(":", 1)[1])))
+            head = b"POST /v1/models/toy.line:predict HTTP/1.1\r\nHost: x\r\n"
+            connection.sendall(head + b"Content-Length: 20\r\n\r\n" + body)
+            if what == "request":
+                assert process.stdout.readline() == "running\n"
+        started = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        _, errors = process.communicate(timeout=20)
+        seconds = time.monotonic() - started
+        connection.close()
+    assert process.returncode == 143, errors
+    assert seconds < 5
+    is_in_time = what == "half a request"
+    assert ("did not end in time" in errors) is not is_in_time
+    assert living_servers(str(models_config)) == {}

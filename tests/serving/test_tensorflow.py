@@ -24,11 +24,11 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two versions of y = x / 2 + b, with a second signature that takes serialized tf.Example."""
     folder = tmp_path_factory.mktemp("models") / "toy.line"
     for version in (1, 2):
-        _save_line(folder / str(version), version)
+        save_line(folder / str(version), version)
     return folder
 
 
-def _save_line(path: Path, b: float) -> None:
+def save_line(path: Path, b: float) -> None:
     import tensorflow as tf
 
     module = tf.Module()

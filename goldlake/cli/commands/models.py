@@ -1,13 +1,17 @@
-"""The ML engineer's commands: train, models, promote."""
+"""The ML engineer's commands: train, models, promote, rollback."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import click
 
 from goldlake.cli import completion
 from goldlake.cli.common import report, reports, used_home
+
+Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 @click.command()
@@ -38,17 +42,67 @@ def models(home: str | None, as_json: bool) -> None:
     report(document, as_json, account.print_models, chosen, is_empty=not document.models)
 
 
+def promotes(command: Command) -> Command:
+    """Adds the options that `promote` and `rollback` have in common."""
+    options = (
+        click.option("--label", default="stable", show_default=True, help="Label to move."),
+        click.option(
+            "--url",
+            metavar="URL",
+            help="A server that does not follow this home by itself, such as a real TF Serving: "
+            "the label moves when the version is AVAILABLE there.",
+        ),
+        click.option("--because", default="", metavar="TEXT", help="Why; it goes on record."),
+        click.option(
+            "--wait",
+            "wait_s",
+            type=click.FloatRange(0),
+            default=120.0,
+            show_default=True,
+            metavar="SECONDS",
+            help="How long to wait for the servers, in each phase.",
+        ),
+        click.option("--dry-run", "is_dry_run", is_flag=True, help="Say what would be done."),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return reports(command)
+
+
 @click.command()
 @click.argument("model", shell_complete=completion.versions)
-@click.option("--label", default="stable", show_default=True, help="Label to move.")
-@click.option(
-    "--url", metavar="URL", help="A running server: wait there until the version is AVAILABLE."
-)
-@reports
-def promote(model: str, label: str, url: str | None, home: str | None, as_json: bool) -> None:
-    """Make MODEL@VERSION the one that serves under a label, without a gap."""
-    from goldlake.cli import account
-    from goldlake.workflows.promote import promote as run_promote
+@promotes
+def promote(model: str, label: str, home: str | None, as_json: bool, **options: Any) -> None:
+    """Make MODEL@VERSION the one that serves under a label, without a gap.
 
-    document = run_promote(used_home(home), model, label, url)
+    Waits for every server of the home and asks each what it answers with. Exit code 3: the label
+    has moved, and a server did not confirm it.
+    """
+    _promote("promote", model, label, home, as_json, options)
+
+
+@click.command()
+@click.argument("model", shell_complete=completion.models)
+@promotes
+def rollback(model: str, label: str, home: str | None, as_json: bool, **options: Any) -> None:
+    """Move a label back to the version of MODEL that it served before, as `promote` moves it.
+
+    The record of promotions says which version that is; another rollback goes further back.
+    """
+    _promote("rollback", model, label, home, as_json, options)
+
+
+def _promote(
+    name: str, model: str, label: str, home: str | None, as_json: bool, options: dict[str, object]
+) -> None:
+    from goldlake.cli import account
+    from goldlake.cli.progress import Progress
+    from goldlake.workflows import promote as workflow
+    from goldlake_core.stages import event_now
+
+    chosen = workflow.Options(**options)  # type: ignore[arg-type]
+    with Progress(account.SUMMARIES) as progress:
+        progress(event_now("promote", "begin"))
+        document = getattr(workflow, name)(used_home(home), model, label, chosen, progress)
     report(document, as_json, account.print_promotion)
+    sys.exit(0 if document.is_confirmed or document.is_dry_run else 3)

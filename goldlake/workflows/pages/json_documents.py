@@ -42,6 +42,7 @@ COMMANDS: Mapping[str, object] = {
     "rebuild": reports.RebuildReport,
     "reconcile": Reconciled,
     "restore": maintain.RestoreReport,
+    "rollback": reports.Promotion,
     "run": reports.RunReport,
     "show": reports.RowsView,
     "source": reports.SourceAddress,
