@@ -43,6 +43,7 @@ from goldlake_core.storage.landing import (
     unpacked,
 )
 from lakehouse import commits, delta, epochs, specs
+from lakehouse.catalog import RUNS
 from lakehouse.commits import BronzeCommit
 from lakehouse.sources import polls
 from lakehouse.sources.erasures import key_parts, marker, parts_of
@@ -79,6 +80,8 @@ def rewrite(
         if entry.name not in counting and not numbers:
             numbers = _found(zone, entry, usecase.silver, erasure)
         _erase_from_page(zone, entry, numbers, erasure, held)
+    for name in zone.unfinished_packs():
+        zone.fs.rm_file(zone.path("packs", name))
     _clear_aside(zone, lines, erasure)
     _forget_cursors(zone, erasure)
     emit("progress", "erasing from bronze")
@@ -107,14 +110,18 @@ def forget(usecase: UseCase, home: Home, *, gold: bool) -> None:
     for name in os.listdir(posixpath.join(root, "bronze")):
         if name.startswith("_"):  # set aside by a rebuild
             shutil.rmtree(posixpath.join(root, "bronze", name))
-    for layer in ("audit", "gold") if gold else ("audit",):
-        shutil.rmtree(posixpath.join(root, layer), ignore_errors=True)
+    if gold:
+        shutil.rmtree(posixpath.join(root, "gold"), ignore_errors=True)
+    audit = posixpath.join(root, "audit")
+    for name in os.listdir(audit) if os.path.isdir(audit) else ():
+        if name != RUNS:  # fates and quarantine of before silver had epochs
+            shutil.rmtree(posixpath.join(audit, name))
 
 
 def _found(zone: LandingZone, entry: PageEntry, silver: Silver, erasure: Erasure) -> set[int]:
     """Lines of a page that no table holds, because it does not count, that have the key."""
     path = zone.page_uri(entry.name)
-    data = read_bytes(zone.fs, path)
+    data = zone.page_bytes(entry.name)
     if data is None:
         return set()
     key, erased = key_parts(silver, erasure.key or ""), marker(erasure.id)
@@ -154,6 +161,7 @@ def _erase_from_page(
     is_aside = zone.fs.exists(zone.path("aside", f"{entry.name}.json"))
     folder = zone.path("aside") if is_aside else zone.pages_uri
     if numbers and erasure.id not in entry.erased:
+        zone.unpack(entry.name)
         changed = _rewritten(zone, changed, folder, numbers, erasure, held)
     if changed != entry:
         place = zone.path("aside" if is_aside else "manifest", f"{entry.name}.json")

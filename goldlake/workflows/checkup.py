@@ -171,7 +171,7 @@ def _is_broken(zone: LandingZone, entry: PageEntry, pages: dict[str, int], is_de
         return True
     if not is_deep:
         return False
-    data = read_bytes(zone.fs, zone.page_uri(entry.name)) or b""
+    data = zone.page_bytes(entry.name) or b""
     return hashlib.sha256(data).hexdigest() != entry.sha256
 
 

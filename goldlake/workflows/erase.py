@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from goldlake.workflows.history import recorded
 from goldlake.workflows.processes import OnEvent, Run
 from goldlake_core.contracts.errors import StoreError, UsageError
 from goldlake_core.contracts.registry import load_usecase
@@ -59,6 +60,7 @@ class _Traces:
     models: tuple[str, ...]
 
 
+@recorded("erase")
 def erase(
     usecase: str,
     home: Home,

@@ -338,3 +338,18 @@ def test_a_newer_manifest_is_refused(home: Home, target: str):
     Path(target, "backup.json").write_text('{"format": 99}')
     with pytest.raises(GoldlakeError, match="made by a newer goldlake"):
         copied(home, target)
+
+
+def test_packed_pages_are_copied_and_read(home: Home, target: str):
+    zone = LandingZone(home, USECASE, "rows")
+    land(home, 3)
+    zone.pack(zone.manifest()[:2])
+    before = [zone.read_page(entry) for entry in zone.manifest()]
+    copied(home, target)
+    copy = LandingZone(Home.at(target), USECASE, "rows")
+    assert [copy.read_page(entry) for entry in copy.manifest()] == before
+    zone.unpack(zone.manifest()[0].name)
+    assert copied(home, target).removed_files == 2
+    Path(zone.page_uri(zone.manifest()[0].name)).unlink()
+    with pytest.raises(StoreError, match=r"is missing; nothing was copied"):
+        copied(home, target)
