@@ -161,7 +161,7 @@ def _landing(home: Home, usecase: str, *, is_deep: bool) -> Iterator[Ailment]:
             yield Ailment(_bad(usecase, found, wanted, fix))
         elif not damaged and not lost:
             rows = sum(entry.rows for entry in entries)
-            text = f"{dataset}: {len(entries):,} landed pages, {rows:,} records"
+            text = f"{dataset}: {rows:,} records in {len(entries):,} landed pages"
             yield Ailment(Finding(usecase, True, text, wanted))
         yield from _identity(zone, entries)
 
@@ -224,7 +224,7 @@ def _tables(home: Home, usecase: str) -> Iterator[Ailment]:
     wanted = "every file that a table's log names"
     if not broken:
         if count:
-            yield Ailment(Finding(usecase, True, f"{count} tables are whole", wanted))
+            yield Ailment(Finding(usecase, True, f"all {count} tables are whole", wanted))
         return
     folder, problem = next(iter(broken.items()))
     told = f"{len(broken)} of {count} tables are damaged: {folder} {problem}"
@@ -285,7 +285,7 @@ def _exports(home: Home, *, is_deep: bool) -> Iterator[Ailment]:
                     wanted = "the parts that its manifest lists"
                     yield Ailment(_bad("Exports", f"{folder} {problem}", wanted, fix))
     if count:
-        yield Ailment(Finding("Exports", True, f"{count} exports are whole", ""))
+        yield Ailment(Finding("Exports", True, f"all {count} exports are whole", ""))
 
 
 def _export_damage(home: Home, folder: str, *, is_deep: bool) -> str | None:
@@ -338,8 +338,8 @@ def _models(home: Home) -> Iterator[Ailment]:
             problem = f"models.config serves {each.name} {missing}, which are not there"
             fix = f"goldlake promote {each.name}@VERSION, or {RESTORE}"
             yield Ailment(_bad("Models", problem, "versions that are there", fix))
-    text = f"{sum(map(len, versions.values()))} versions of {len(versions)} models"
-    yield Ailment(Finding("Models", True, text, ""))
+    count = sum(map(len, versions.values()))
+    yield Ailment(Finding("Models", True, f"all {count} pushed versions are whole", ""))
 
 
 def _served(home: Home, problem: str) -> Ailment:

@@ -101,6 +101,7 @@ def test_nothing_of_the_record_is_left(spark: Any, usecase: UseCase, home: Home)
     words = (str(ERASED).encode(), f"HZ{ERASED}".encode())
     files = held_files(home, words[0])
     assert {"landing", "tables", "exports", "pipelines"} <= {f.split("/")[0] for f in files}
+    _refusals(usecase, home)
     planned = erased(home, str(ERASED), is_dry_run=True)
     assert held_files(home, words[0]) == files
     assert (planned.records, planned.pages, planned.epochs, planned.silver) == (4, 2, 2, None)
@@ -131,6 +132,33 @@ def test_nothing_of_the_record_is_left(spark: Any, usecase: UseCase, home: Home)
     assert catalog.fates(usecase.name, home) == after
     with pytest.raises(UsageError, match="No record of chicago_crime .* has the key id '70000001'"):
         erased(home, str(ERASED))
+
+
+def _refusals(usecase: UseCase, home: Home) -> None:
+    """What stops an erasure before it is asked for."""
+    asked = Erasure(id="1", key_sha256="", asked_at="2026-01-01", key=str(ERASED), records=1)
+    with pytest.raises(StoreError, match=r"in chicago_crime: they were landed while it was erased"):
+        workflow._require_gone(usecase, home, asked)
+    erasures.put(home, usecase.name, asked)
+    with pytest.raises(UsageError, match=r"Another erasure in chicago_crime was begun at 2026"):
+        erased(home, "1")
+    with pytest.raises(StoreError, match="chicago_crime was asked for meanwhile"):
+        workflow._asked(usecase, home, asked, "")
+    Path(home.landing(usecase.name, "erasures.json")).unlink()
+    page = land(home, usecase, "late", [crime(9)])
+    told = "are not refined, so which of their records have the key is not known"
+    with pytest.raises(UsageError, match=told):
+        erased(home, str(ERASED))
+    for path in Path(home.landing(usecase.name)).rglob(f"{page}*"):
+        path.unlink()
+
+
+def test_homes_without_tables_and_on_other_machines(home: Home) -> None:
+    told = "are not refined under this contract, so which of them have the key is not known"
+    with pytest.raises(UsageError, match=told):
+        erased(home, "5")
+    with pytest.raises(UsageError, match=r": its versions are not goldlake's to remove"):
+        erased(Home("memory://home"), "5")
 
 
 def _train(recorder: Recorder, export: str, examples: Path) -> None:
@@ -281,7 +309,7 @@ def test_keys_of_several_columns_and_padded_codes(usecase: UseCase, home: Home) 
     for given in (["0012"], ["code=1"], ["code=1", "code=2"], ["code=1", "kind=2", "x=3"]):
         with pytest.raises(UsageError, match="is not a key of"):
             workflow._wanted(several, given)
-    with pytest.raises(UsageError, match="no key is named"):
+    with pytest.raises(UsageError, match="No erasure in .* was begun, and no key is named"):
         workflow._wanted(several, [])
 
 
