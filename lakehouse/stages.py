@@ -188,6 +188,7 @@ def restore_stage(request: RestoreRequest, emit: Emit) -> Refined:
     usecase, home = load_usecase(request.usecase), Home.at(request.home)
     require_same_contract(request, usecase, "source", "silver", "gold.")
     with StoreLock(home, usecase.name):
+        erasures.require_done(home, usecase.name)
         zone = specs.landing(usecase, home)
         planned = restore.plan(zone, request.to)
         emit("progress", "starting Spark")

@@ -33,6 +33,7 @@ from lakehouse import catalog, rows, specs
 from lakehouse.parsing import DELETED_FIELD
 from lakehouse.sources import polls
 from lakehouse.sources.base import Connector, KeyPages, Origin, Page, Partitioned
+from lakehouse.sources.erasures import Withheld
 from lakehouse.sources.keyed import columns_of, fields_of, key_fields, key_texts
 from lakehouse.sources.land import LIVE
 from lakehouse.sources.laws import RECOUNTS, Asker
@@ -161,6 +162,8 @@ class _Comparison:
         known = versions.select(*key).unique().collect()
         deleted = versions.filter(pl.col(specs.KIND) == "deleted").select(*key).unique().collect()
         theirs, unreadable = self._source_keys()
+        is_erased = Withheld(self._usecase, self._zone.home).are_erased(theirs.select(*key).rows())
+        theirs = theirs.filter(~pl.Series(is_erased, dtype=pl.Boolean))
         self.gone = mine.join(theirs, on=key, how="anti").sort(_PLACE)
         absent = theirs.join(mine, on=key, how="anti")
         self._counts = (

@@ -13,6 +13,7 @@ import hashlib
 import json
 import re
 import secrets
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -128,7 +129,16 @@ class Withheld:
         if not self._ids:
             return None
         parts = parts_of(record, self._silver)
-        return self._ids.get(digest(self._salt, parts)) if parts is not None else None
+        return self._of_key(parts) if parts is not None else None
+
+    def are_erased(self, keys: Iterable[Iterable[object]]) -> list[bool]:
+        """Of each key, as the values of its columns in their order, whether it was erased."""
+        if not self._ids:
+            return [False for _ in keys]
+        return [self._of_key(tuple(_plain(value) for value in key)) is not None for key in keys]
+
+    def _of_key(self, parts: tuple[str, ...]) -> str | None:
+        return self._ids.get(digest(self._salt, parts))
 
     def left(self, records: list[bytes]) -> list[bytes]:
         """The records that may be landed."""

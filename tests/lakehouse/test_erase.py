@@ -289,6 +289,7 @@ def test_an_erased_key_is_not_landed_again(
     masked = [b'{"$erased": "1"}' if is_withheld else record, b'{"id": 6}']
     assert withheld.masked([record, b'{"id": 6}']) == masked
     assert withheld.count == 2 * is_withheld
+    assert withheld.are_erased([(5,), ("6",)]) == [True, False]
 
 
 def test_keys_of_several_columns_and_padded_codes(usecase: UseCase, home: Home) -> None:
