@@ -29,6 +29,7 @@ from goldlake_core.contracts.sections import Silver, UseCase
 from goldlake_core.documents.keeping import Erasure
 from goldlake_core.stages import Emit
 from goldlake_core.storage.deltalog import DeltaLog
+from goldlake_core.storage.erasures import key_parts, marker, parts_of
 from goldlake_core.storage.files import list_names, read_bytes, write_atomic, write_json
 from goldlake_core.storage.home import Home
 from goldlake_core.storage.landing import (
@@ -46,7 +47,6 @@ from lakehouse import commits, delta, epochs, specs
 from lakehouse.catalog import RUNS
 from lakehouse.commits import BronzeCommit
 from lakehouse.sources import polls
-from lakehouse.sources.erasures import key_parts, marker, parts_of
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession

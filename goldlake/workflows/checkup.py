@@ -26,6 +26,7 @@ from goldlake_core.contracts.errors import GoldlakeError
 from goldlake_core.documents import codec
 from goldlake_core.documents.export import ExportManifest
 from goldlake_core.documents.reports import Finding
+from goldlake_core.storage import erasures
 from goldlake_core.storage.deltalog import DeltaLog
 from goldlake_core.storage.files import read_bytes
 from goldlake_core.storage.home import Home
@@ -33,7 +34,6 @@ from goldlake_core.storage.landing import LandingZone, PageEntry, sequence_of
 from goldlake_core.storage.model_versions import SAVED_MODEL_FILE, pushed_versions
 from lakehouse import catalog, epochs
 from lakehouse.export import MANIFEST
-from lakehouse.sources import erasures
 from metadata import database
 from serving import config
 

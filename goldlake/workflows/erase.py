@@ -26,13 +26,13 @@ from goldlake_core.documents.export import ExportManifest
 from goldlake_core.documents.keeping import Erased, Erasure, ErasureReport, Place
 from goldlake_core.documents.stages import EraseRequest
 from goldlake_core.instants import now_text
+from goldlake_core.storage import erasures
 from goldlake_core.storage.files import read_bytes
 from goldlake_core.storage.home import Home
 from goldlake_core.storage.locks import CopyLock, StoreLock
 from lakehouse import commits, epochs, rows, specs
 from lakehouse.commits import VersionsCommit
 from lakehouse.export import MANIFEST
-from lakehouse.sources import erasures
 from lakehouse.specs import FILE, KEY, LINE
 from metadata.lineage import SNAPSHOT
 from metadata.pushed import PUSHED_MODEL, pushed_model_id

@@ -26,6 +26,7 @@ from goldlake_core.documents.lakehouse import Identity, Landed, Refined
 from goldlake_core.documents.planning import Reconciled
 from goldlake_core.documents.stages import Kind, RefineRequest
 from goldlake_core.stages import event_now
+from goldlake_core.storage.erasures import Withheld
 from goldlake_core.storage.home import Home
 from goldlake_core.storage.landing import Cursor, PageEntry
 from goldlake_core.storage.locks import StoreLock
@@ -33,7 +34,6 @@ from lakehouse import catalog, rows, specs
 from lakehouse.parsing import DELETED_FIELD
 from lakehouse.sources import polls
 from lakehouse.sources.base import Connector, KeyPages, Origin, Page, Partitioned
-from lakehouse.sources.erasures import Withheld
 from lakehouse.sources.keyed import columns_of, fields_of, key_fields, key_texts
 from lakehouse.sources.land import LIVE
 from lakehouse.sources.laws import RECOUNTS, Asker

@@ -19,11 +19,11 @@ from goldlake_core.contracts.errors import StoreError, UsageError
 from goldlake_core.contracts.sections import Column, UseCase
 from goldlake_core.documents import codec
 from goldlake_core.documents.keeping import Erasure, ErasureReport, Place
+from goldlake_core.storage import erasures
 from goldlake_core.storage.files import write_atomic
 from goldlake_core.storage.home import Home
 from goldlake_core.storage.landing import Cursor, packed
 from lakehouse import audit, catalog, delta, epochs, erase, specs, stages
-from lakehouse.sources import erasures
 from tests.lakehouse.records import crime, land, silent
 from tests.metadata.recorded import Recorder, record_training, snapshot_properties
 from tests.workflows.kept import exported

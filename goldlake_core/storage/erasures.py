@@ -24,8 +24,9 @@ from goldlake_core.documents import codec
 from goldlake_core.documents.keeping import Erasure, Erasures
 from goldlake_core.storage.files import document, read_bytes, write_atomic
 from goldlake_core.storage.home import Home
-from lakehouse.parsing import ERASED_FIELD
 
+ERASED_FIELD = "$erased"
+"""Field of the line that a page has in place of an erased record; it names the erasure."""
 _INTEGER = re.compile(r"\s*([+-]?[0-9]+)(\.0*)?\s*")
 
 
