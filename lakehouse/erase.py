@@ -75,11 +75,13 @@ def rewrite(
     emit("progress", f"erasing from {len(lines):,} landed pages")
     held = _texts(spark, usecase, home, lines)
     counting = {entry.name for entry in zone.manifest()}
-    for entry in [*zone.scan_all().entries, *zone.aside()]:
+    for entry in zone.scan_all().entries:
         numbers = lines.get(entry.name, set())
         if entry.name not in counting and not numbers:
             numbers = _found(zone, entry, usecase.silver, erasure)
         _erase_from_page(zone, entry, numbers, erasure, held)
+    for entry in zone.aside():
+        _erase_from_page(zone, entry, lines.get(entry.name, set()), erasure, held, is_aside=True)
     for name in zone.unfinished_packs():
         zone.fs.rm_file(zone.path("packs", name))
     _clear_aside(zone, lines, erasure)
@@ -151,6 +153,8 @@ def _erase_from_page(
     numbers: set[int],
     erasure: Erasure,
     held: Mapping[tuple[str, int], bytes],
+    *,
+    is_aside: bool = False,
 ) -> None:
     """Rewrites a page and its line; the line of any page that names the key as a cursor."""
     changed = msgspec.structs.replace(
@@ -158,7 +162,6 @@ def _erase_from_page(
         first_cursor=_without(entry.first_cursor, erasure),
         last_cursor=_without(entry.last_cursor, erasure),
     )
-    is_aside = zone.fs.exists(zone.path("aside", f"{entry.name}.json"))
     folder = zone.path("aside") if is_aside else zone.pages_uri
     if numbers and erasure.id not in entry.erased:
         zone.unpack(entry.name)
