@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -96,6 +97,10 @@ def test_nothing_of_the_record_is_left(spark: Any, usecase: UseCase, home: Home)
     made = record_training(recorder, 1, 4)
     assert made["pushed"]
     _train(recorder, with_key, folder)
+    shown = json.dumps(crime(ERASED))[:200]
+    refused = home.run("20260101-000000-abcd", "refine.result.json")
+    write_atomic(home.fs, refused, json.dumps({"message": f"such as {shown}; nothing"}).encode())
+    write_atomic(home.fs, home.logs("20260101-000000-abcd", "refine.log"), shown.encode())
     before = _others(spark, usecase, home)
     totals = catalog.fates(usecase.name, home)
     words = (str(ERASED).encode(), f"HZ{ERASED}".encode())
@@ -110,6 +115,7 @@ def test_nothing_of_the_record_is_left(spark: Any, usecase: UseCase, home: Home)
     assert replace(planned, is_dry_run=False, silver=3, epochs=1) == done
     for word in words:
         assert held_files(home, word) == []
+    assert json.loads(Path(refused).read_text()) == {"message": "such as [erased]; nothing"}
     assert Path(home.path("exports", without, "manifest.json")).exists()
     (record,) = erasures.read(home, usecase.name).erasures
     assert (record.key, record.places, record.because) == (None, (), "asked by letter")
