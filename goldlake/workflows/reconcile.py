@@ -26,6 +26,7 @@ from goldlake_core.documents.lakehouse import Identity, Landed, Refined
 from goldlake_core.documents.planning import Reconciled
 from goldlake_core.documents.stages import Kind, RefineRequest
 from goldlake_core.stages import event_now
+from goldlake_core.storage.erasures import Withheld
 from goldlake_core.storage.home import Home
 from goldlake_core.storage.landing import Cursor, PageEntry
 from goldlake_core.storage.locks import StoreLock
@@ -163,6 +164,8 @@ class _Comparison:
         known = versions.select(*key).unique().collect()
         deleted = versions.filter(pl.col(specs.KIND) == "deleted").select(*key).unique().collect()
         theirs, unreadable = self._source_keys()
+        is_erased = Withheld(self._usecase, self._zone.home).are_erased(theirs.select(*key).rows())
+        theirs = theirs.filter(~pl.Series(is_erased, dtype=pl.Boolean))
         self.gone = mine.join(theirs, on=key, how="anti").sort(_PLACE)
         absent = theirs.join(mine, on=key, how="anti")
         self._counts = (
