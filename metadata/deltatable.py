@@ -2,8 +2,8 @@
 
 Protocol: https://github.com/delta-io/delta/blob/master/PROTOCOL.md, reader version 1 and writer
 version 2. A commit is put in place only where its version is free, so that of two writers none
-loses a row. The package deltalake does the same through file systems of its own, which are not
-those of a home, and weighs 30 MB.
+loses a row. The package deltalake
+does the same, weighs 30 MB, and does not know the file systems of fsspec, in which a home can be.
 """
 
 from __future__ import annotations
