@@ -105,8 +105,8 @@ def test_which_ends_are_told(harbour: UseCase, tmp_path: Path) -> None:
     for status in statuses:
         assert told(harbour, status, command=command) == []
     assert len(file.read_text().splitlines()) == 3
-    told(harbour, "interrupted", command=command, on=("interrupted",))
-    told(harbour, "failed", command=command, on=("interrupted",))
+    told(harbour, "interrupted", command=command, when=("interrupted",))
+    told(harbour, "failed", command=command, when=("interrupted",))
     assert len(file.read_text().splitlines()) == 4
     assert notify(harbour, row()) == [], "a contract without notify tells nobody"
 

@@ -330,11 +330,11 @@ CASES = {
         "notify:",
         "notify.headers: there is no webhook that gets headers. Valid: webhook.",
     ),
-    "notify_on": (
+    "notify_when": (
         "licence: none, invented",
-        "licence: none, invented\nnotify: {command: [x], on: [fail]}",
+        "licence: none, invented\nnotify: {command: [x], when: [fail]}",
         "notify:",
-        "notify.on[0]: unknown value 'fail'. Valid: failed (nearest); all: refused, failed, "
+        "notify.when[0]: unknown value 'fail'. Valid: failed (nearest); all: refused, failed, "
         "interrupted.",
     ),
     "comment_empty": (
@@ -378,7 +378,7 @@ def test_contract_is_refused(toy: Copy, case: str) -> None:
 def test_who_is_notified_is_read(toy: Copy) -> None:
     text = (
         "licence: none, invented\nnotify:\n  command: [tell, -v, -v]\n  webhook: {env: HOOK}\n"
-        "  headers: {Authorization: {env: TOKEN}, X-From: lake}\n  on: [failed, interrupted]"
+        "  headers: {Authorization: {env: TOKEN}, X-From: lake}\n  when: [failed, interrupted]"
     )
     before = toy.load()
     assert before.notify is None
@@ -388,7 +388,7 @@ def test_who_is_notified_is_read(toy: Copy) -> None:
         command=("tell", "-v", "-v"),
         webhook=Hidden(env="HOOK"),
         headers={"Authorization": Hidden(env="TOKEN"), "X-From": Hidden(text="lake")},
-        on=("failed", "interrupted"),
+        when=("failed", "interrupted"),
     )
     assert (after.notify.timeout_s, after.notify.attempts) == (10, 3)
     assert after.hashes == before.hashes, "whom it tells is not part of what it makes"
