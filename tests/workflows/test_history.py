@@ -20,10 +20,13 @@ from goldlake_core.contracts.errors import GateRefused, GoldlakeError, StoreErro
 from goldlake_core.contracts.registry import load_usecase
 from goldlake_core.contracts.sections import UseCase
 from goldlake_core.documents.history import RunRow
+from goldlake_core.documents.reports import RunReport
 from goldlake_core.documents.stages import LandRequest, RefineRequest
 from goldlake_core.storage.home import Home
 from metadata import history as table
 from metadata import runs as recorded_runs
+from tests.cli.documents import recorded as recorded_document
+from tests.cli.documents import train_report
 from tests.workflows.test_processes import STAGES
 
 ROOT = Path(__file__).parents[2]
@@ -223,3 +226,14 @@ def test_two_runs_at_once_are_two_rows(home: Home) -> None:
     processes = [_started(home, HARBOUR, "live") for _ in range(3)]
     assert [process.wait(120) for process in processes] == [0, 0, 0]
     assert [row.status for row in runs(home)] == ["ok", "ok", "ok"]
+
+
+def test_a_gate_that_refused_a_model_is_a_refused_run() -> None:
+    report = recorded_document("run", RunReport)
+    [(name, part)] = report.models.items()
+    assert history.verdict(report) == ("ok", 0, None)
+    unblessed = msgspec.structs.replace(part, promotion=None)
+    one = msgspec.structs.replace(report, models={name: unblessed})
+    assert history.verdict(one) == ("refused", 3, f"{name}: not blessed")
+    assert history.verdict(train_report()) == ("ok", 0, None)
+    assert history.verdict(train_report(blessed=False)) == ("refused", 3, f"{name}: not blessed")
