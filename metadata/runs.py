@@ -214,7 +214,7 @@ def _asked(folder: Path) -> LandRequest | None:
 def _publish(home: Home, folder: Path, row: RunRow, *, may_be_there: bool = False) -> None:
     """Appends a row to the table; a table that is lost is made again from all documents."""
     with _history_lock(home):
-        if not home.fs.exists(table.location(home, row.usecase)):
+        if not table.exists(home, row.usecase):
             rows = [*(each for each in _ended(home) if each.usecase == row.usecase), row]
         elif may_be_there and any(r.run_id == row.run_id for r in table.read(home, row.usecase)):
             rows = []
