@@ -222,6 +222,34 @@ def test_a_lost_or_damaged_table_is_made_again_from_the_runs(
     assert [row.run_id for row in runs(home)] == found
 
 
+def test_runs_of_before_the_history_are_recorded_as_far_as_they_tell(
+    home: Home, harbour: UseCase
+) -> None:
+    ingest(harbour, home, "live", silent)
+    with pytest.raises(GoldlakeError):
+        ingest(harbour, home, "refusing", silent)
+    good, refused = runs(home)[::-1]
+    for file in Path(home.root).glob("runs/*/*"):
+        if file.name in ("run.json", "ended.json", "alive.lock"):
+            file.unlink()
+    shutil.rmtree(table.location(home, harbour.name))
+    (Path(home.root) / "runs" / "20200101-000000-0000").mkdir()
+    assert not table.exists(home, harbour.name)
+    found = runs(home)[::-1]
+    assert [row.run_id for row in found] == [good.run_id, refused.run_id]
+    assert [(row.command, row.status, row.error) for row in found] == [
+        ("ingest", "ok", None),
+        ("ingest", "refused", refused.error),
+    ]
+    assert (found[0].landed, found[0].source, found[0].contract) == (
+        good.landed,
+        good.source,
+        good.contract,
+    )
+    assert abs((found[0].began_at - good.began_at).total_seconds()) < 2
+    assert runs(home)[::-1] == found, "they are recorded once"
+
+
 def test_two_runs_at_once_are_two_rows(home: Home) -> None:
     processes = [_started(home, HARBOUR, "live") for _ in range(3)]
     assert [process.wait(120) for process in processes] == [0, 0, 0]
