@@ -178,6 +178,14 @@ def test_doctor_deep_says_whether_the_tables_agree(answer) -> None:
     assert lines[1].strip() == f"wanted: {wanted}. Next: goldlake rebuild toy"
 
 
+def test_tables_says_which_state_of_knowledge_it_shows(answer) -> None:
+    answer("views.tables", recorded("tables", TablesView))
+    lines = printed("tables", "--as-of", "2026-01-02", "--happened-by", "2026-01-01")
+    assert lines[0] == "what was known at 2026-01-02 of what had happened by 2026-01-01"
+    assert printed("tables", "--happened-by", "2026-01-01")[0].startswith("what is known now of")
+    assert run("tables", "--as-of", "2026-01-02", "--json").stdout.startswith("{")
+
+
 def test_history_prints_what_came_when_and_why_a_run_failed(answer) -> None:
     answer("history.history", history_view())
     assert printed("history") == [
@@ -238,7 +246,7 @@ def test_replay_prints_who_got_in_and_what_stayed(answer) -> None:
     answer("replay.replay", document)
     assert printed("quarantine", "replay", "toy", "--dry-run") == [
         *tried,
-        "To try them: goldlake quarantine replay toy",
+        "To try them: the same command without --dry-run",
     ]
     why = msgspec.structs.replace(document, why="nothing is in quarantine")
     answer("replay.replay", why)
