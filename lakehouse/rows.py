@@ -73,7 +73,7 @@ def chosen(
 
     Args:
         table: What the rows are called, such as ``city_bikes.silver.rentals@3``.
-        frame: All rows.
+        frame: All rows of the table.
         where: An SQL condition over the columns, or None for all rows.
         columns: The columns wanted; none: all.
         limit: Most rows to return.
