@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import reduce
 from typing import TYPE_CHECKING
 
-from goldlake_core.contracts.errors import GateRefused, StoreError
+from goldlake_core.contracts.errors import GateRefused
 from goldlake_core.contracts.sections import Silver, UseCase
 from goldlake_core.contracts.sql_rules import quoted
 from goldlake_core.documents.lakehouse import Fates

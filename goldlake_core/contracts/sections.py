@@ -318,7 +318,7 @@ class Notify(Section, frozen=True):
     command: Annotated[tuple[str, ...], Key("Program and its arguments. It is started without a shell, in the folder of the use case, and reads the run's document as JSON from standard input.", "follow", form=Form.WORDS, default="none")] = ()
     webhook: Annotated[Hidden | None, Key("Address that gets the run's document as JSON by POST, or the environment variable that holds the address. Redirects are not followed.", "follow", form=Form.WEBHOOK, default="none")] = None
     headers: Annotated[Mapping[str, Hidden], Key("Headers of that request. Secrets are named by environment variable and never written here.", "follow", form=Form.HEADERS, default="none")] = {}
-    on: Annotated[tuple[NotifyStatus, ...], Key("Ends of a run that are told: `refused` by a gate (exit code 3), `failed` (killed ones too, when the next command finds them) or `interrupted` by Ctrl-C or SIGTERM.", "follow", form=Form.CHOICES, of="refused, failed, interrupted", least=1)] = ("refused", "failed")
+    when: Annotated[tuple[NotifyStatus, ...], Key("Ends of a run to report: `refused` by a gate (exit code 3), `failed` (also a killed run, when the next command finds it) or `interrupted` by Ctrl-C or SIGTERM.", "follow", form=Form.CHOICES, of="refused, failed, interrupted", least=1)] = ("refused", "failed")
     timeout_s: Annotated[int, Key("Seconds that the command, or one attempt of the request, may take.", "follow", 1, 600)] = 10
     attempts: Annotated[int, Key("Number of times that the request is tried.", "follow", 1, 10)] = 3
     plain_http: Annotated[bool, Key("Whether an address without TLS may be one of another machine.", "follow")] = False

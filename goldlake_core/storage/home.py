@@ -10,6 +10,7 @@ The paths, relative to the root::
     landing/USECASE/erasures.json                 keys whose records were erased, as digests
     landing/USECASE/lock                          held by the one process that writes
     tables/USECASE/LAYER/NAME                     Delta tables (bronze, silver, gold)
+    tables/USECASE/audit/runs                     Delta table of the runs
     tables/USECASE/epochs.json                    which epoch of silver answers
     exports/USECASE/MODEL/EXPORT/                 manifest.json, SPLIT/part-*.csv
     pipelines/USECASE.MODEL/                      TFX pipeline root
