@@ -256,16 +256,18 @@ def _wait_loaded(home: Home, begun: Begun, options: Options, on_event: OnEvent) 
     label up: it moves the label itself, when it can. One that is not ours might refuse it for ever.
     """
     name, version = begun.attempt.model, begun.attempt.version
-    is_beat_at = time.monotonic()
+    beat_at = time.monotonic()
+    until = beat_at + options.wait_s
 
     def look(server: _Server) -> str:
-        nonlocal is_beat_at
-        if time.monotonic() - is_beat_at > _HEARTBEAT_S:
-            is_beat_at = time.monotonic()
+        nonlocal beat_at
+        if time.monotonic() - beat_at > _HEARTBEAT_S:
+            beat_at = time.monotonic()
             begun.heartbeat()
         state, text = _state(server.url, name, version)
         # What a server says of an earlier try counts only once it has seen this one.
         is_seen = server.round_at is None or server.round_at > begun.loading_since
+        is_seen = is_seen or time.monotonic() >= until
         if state == "END" and text and is_seen:
             raise NotAvailable(
                 f"{server.url} could not load {name}@{version}: {text}; the label "

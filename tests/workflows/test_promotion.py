@@ -385,6 +385,18 @@ def test_a_damaged_registration_is_told_and_passed_over(
     assert f"{folder}/x.json is damaged and not regarded" in caplog.text
 
 
+def test_a_server_that_cannot_register_serves_and_says_so(
+    home: Home, caplog: pytest.LogCaptureFixture
+) -> None:
+    promote(home, f"{NAME}@1", "stable")
+    Path(registry.folder(home.models_config, registry.SERVERS)).write_text("not a folder")
+    with running(Path(home.models_config)) as url:
+        assert client.predict(url, NAME, [0]) == [1.0]
+        assert promote(home, f"{NAME}@2", "stable").servers == ()
+        assert promote(home, f"{NAME}@3", "stable", Options(url=url)).is_confirmed
+    assert "This server is not registered: Cannot write " in caplog.text
+
+
 def test_a_heartbeat_does_not_bring_a_moved_home_to_life(home: Home, tmp_path: Path) -> None:
     presence = registry.Presence(registry.folder(home.models_config, registry.SERVERS))
     presence.publish(registry.ServerAbout(url="http://127.0.0.1:9"))
