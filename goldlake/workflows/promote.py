@@ -270,7 +270,7 @@ def _wait_loaded(home: Home, begun: Begun, options: Options, on_event: OnEvent) 
         is_seen = is_seen or time.monotonic() >= until
         if state == "END" and text and is_seen:
             raise NotAvailable(
-                f"{server.url} could not load {name}@{version}: {text}; the label "
+                f"{server.url} could not load {name}@{version}: {text.rstrip('.')}; the label "
                 f"{begun.attempt.label!r} stays where it was",
                 hint="goldlake models",
             )
@@ -334,8 +334,7 @@ def _wait(
         left = {url: problem for url, problem in problems.items() if problem}
         if not left or time.monotonic() >= until or is_pointless():
             return problems
-        url, problem = next(iter(left.items()))
-        _progress(on_event, f"{waiting}: {url} says {problem}")
+        _progress(on_event, f"{waiting} at {', '.join(left)}")
         time.sleep(_POLL_S)
 
 
