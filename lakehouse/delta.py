@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 DELETED = "_deleted"
+_METADATA = "spark.databricks.delta.commitInfo.userMetadata"
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,8 @@ def append(
         writer = writer.option("txnAppId", txn.app).option("txnVersion", str(txn.version))
     if metadata:
         writer = writer.option("userMetadata", json.dumps(metadata))
-    writer.save(uri)
+    with _about(uri):
+        writer.save(uri)
 
 
 def merge(
@@ -133,9 +135,22 @@ def merge(
         confs["spark.databricks.delta.write.txnAppId"] = txn.app
         confs["spark.databricks.delta.write.txnVersion"] = str(txn.version)
     if metadata:
-        confs["spark.databricks.delta.commitInfo.userMetadata"] = json.dumps(metadata)
-    with _session_confs(spark, confs):
+        confs[_METADATA] = json.dumps(metadata)
+    with session_confs(spark, confs), _about(uri):
         merging.execute()
+
+
+def delete(spark: SparkSession, uri: str, condition: str, metadata: CommitMetadata) -> None:
+    """Deletes the rows that meet a condition, in one commit."""
+    from delta.tables import DeltaTable
+
+    with with_metadata(spark, metadata):
+        DeltaTable.forPath(spark, uri).delete(condition)
+
+
+def with_metadata(spark: SparkSession, metadata: CommitMetadata) -> AbstractContextManager[None]:
+    """A block whose commits store a JSON object."""
+    return session_confs(spark, {_METADATA: json.dumps(metadata)})
 
 
 def overwrite(rows: DataFrame, spec: TableSpec, metadata: CommitMetadata) -> None:
@@ -156,7 +171,8 @@ def overwrite(rows: DataFrame, spec: TableSpec, metadata: CommitMetadata) -> Non
     changed = constraint_changes(spec, snapshot.properties)
     for name in changed["drop"]:
         spark.sql(f"ALTER TABLE {_sql(spec.uri)} DROP CONSTRAINT {quoted(name)}")
-    writer.save(spec.uri)
+    with _about(spec.uri):
+        writer.save(spec.uri)
     add_constraints(spark, spec, changed["add"])
     set_comments(spark, spec)
     set_properties(spark, spec)
@@ -211,7 +227,17 @@ def set_properties(spark: SparkSession, spec: TableSpec) -> None:
 
 
 @contextmanager
-def _session_confs(spark: SparkSession, confs: Mapping[str, str]) -> Iterator[None]:
+def _about(uri: str) -> Iterator[None]:
+    """Notes on what Spark raises which table was written: its messages often do not say."""
+    try:
+        yield
+    except Exception as error:
+        error.about = uri  # type: ignore[attr-defined]
+        raise
+
+
+@contextmanager
+def session_confs(spark: SparkSession, confs: Mapping[str, str]) -> Iterator[None]:
     """Sets session settings and unsets them afterwards, or the next write would be skipped."""
     before = {name: spark.conf.get(name, None) for name in confs}
     for name, value in confs.items():

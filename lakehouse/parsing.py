@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 IS_DELETION = "_is_deletion"
 DELETED_FIELD = "$deleted"
 """Field that is true in a record which says that the source holds its key no more."""
+ERASED_FIELD = "$erased"
+"""Field of the line that a page has in place of an erased record; it names the erasure."""
 _RECORD, _TEXT, _RAW = "_record", "_text_", "_raw_"
 _INTEGER = r"^\s*[+-]?[0-9]+(\.0*)?\s*$"
 _NUMBER = r"^\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\s*$"
@@ -57,6 +59,7 @@ def parsed(records: DataFrame, silver: Silver, updated_field: str | None = None)
     rows = rows.select(
         *records.columns,
         is_object.alias("_is_object"),
+        _field(ERASED_FIELD).isNotNull().alias("_is_erased"),
         F.coalesce(_field(DELETED_FIELD) == "true", F.lit(False)).alias(IS_DELETION),
         (_field(updated_field) if updated_field else F.lit(None).cast("string")).alias(
             SOURCE_UPDATED
@@ -72,6 +75,7 @@ def parsed(records: DataFrame, silver: Silver, updated_field: str | None = None)
         *records.columns,
         *silver.names,
         F.when(~F.col("_is_object"), invalid)
+        .when(F.col("_is_erased"), F.array(F.lit(sql_rules.ERASED)))
         .when(F.col(IS_DELETION), of_key)
         .otherwise(reasons)
         .alias(REASONS),
@@ -101,7 +105,7 @@ def _json_schema(silver: Silver, updated_field: str | None) -> Any:
     """Array of a struct of strings, nested where a field's name has dots."""
     from pyspark.sql.types import ArrayType
 
-    tree: _Tree = {DELETED_FIELD: {}}
+    tree: _Tree = {DELETED_FIELD: {}, ERASED_FIELD: {}}
     if updated_field:
         tree[updated_field] = {}
     for column in silver.columns:

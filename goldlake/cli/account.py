@@ -15,6 +15,7 @@ from goldlake.cli.progress import Summary
 from goldlake.cli.sections import MOST_LINES, Section, fitted, height
 from goldlake.workflows import homes
 from goldlake_core.documents.lakehouse import Exported, Landed, Refined, TableState, Totals
+from goldlake_core.documents.maintain import Maintained
 from goldlake_core.documents.reports import (
     IngestReport,
     ModelReport,
@@ -56,6 +57,11 @@ def _refine(result: Refined) -> str:
     return ", ".join(parts)
 
 
+def _maintain(result: Maintained) -> str:
+    files = sum(result.compacted.values())
+    return f"{files:,} small files became larger ones" if files else "old files are removed"
+
+
 def _export(result: Exported) -> str:
     rows = result.rows
     how = "already exported" if result.reused else "exported"
@@ -87,6 +93,10 @@ SUMMARIES: dict[Stage, Summary] = {
     "land": _land,
     "refine": _refine,
     "audit": lambda r: r.problem or "all contents agree",
+    "erase": lambda r: f"{r.pages:,} pages, epoch {r.epoch}, {r.totals.silver:,} rows in silver",
+    "maintain": _maintain,
+    "restore": _refine,
+    "examples": lambda r: f"{len(r.problems)} with a problem" if r.problems else "",
     "export": _export,
     "train": _train,
     "promote": _promote_summary,

@@ -33,27 +33,37 @@ if TYPE_CHECKING:
     from lakehouse.rows import Rows
 
 
-def tables(usecase: str | None, home: Home, as_of: str | None = None) -> TablesView:
+def tables(
+    usecase: str | None, home: Home, as_of: str | None = None, happened_by: str | None = None
+) -> TablesView:
     """Tables and fates per use case.
 
     Args:
         usecase: Name or path of one use case, or None for all in the home.
         home: Where everything is kept.
-        as_of: Instant (ISO 8601) whose table versions are read, or None for now.
+        as_of: Instant (ISO 8601) whose knowledge and table versions are read, or None for now.
+        happened_by: Instant of the last event that the fates count, or None for all.
 
     Returns:
-        Per use case the records by fate now, and the tables.
+        Per use case the records by fate, and the tables. A table that was made later is left out.
 
     Raises:
-        UsageError: There is no such use case, or ``as_of`` is not an instant.
+        UsageError: There is no such use case, or ``as_of`` or ``happened_by`` is not an instant.
     """
+    from lakehouse import knowledge
+
     name = find_usecase(usecase).resolve().name if usecase is not None else None
-    entries = catalog.tables(name, home, as_of)
+    known = catalog.instant(as_of, "--as-of") if as_of else None
+    happened = catalog.instant(happened_by, "--happened-by") if happened_by else None
     view: TablesView = {}
-    for found in dict.fromkeys(entry.id.partition(".")[0] for entry in entries):
-        mine = tuple(entry for entry in entries if entry.id.startswith(f"{found}."))
-        totals = msgspec.structs.asdict(catalog.fates(found, home))
-        view[found] = UseCaseTables(tables=mine, **totals)
+    for found in [name] if name else catalog.usecases(home):
+        entries = tuple(catalog.tables(found, home, known))
+        if known or happened:
+            totals = knowledge.fates(found, home, known, happened)
+        else:
+            totals = catalog.fates(found, home)
+        if entries or totals.landed or (known and catalog.current_tables(home, found)):
+            view[found] = UseCaseTables(tables=entries, **msgspec.structs.asdict(totals))
     return view
 
 

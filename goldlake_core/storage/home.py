@@ -7,6 +7,7 @@ The paths, relative to the root::
     landing/USECASE/DATASET/cursor.json           a cache: what the last whole polls found
     landing/USECASE/DATASET/aside/                pages and lines that nothing vouches for any more
     landing/USECASE/identity.json                 the source this store belongs to
+    landing/USECASE/erasures.json                 keys whose records were erased, as digests
     landing/USECASE/lock                          held by the one process that writes
     tables/USECASE/LAYER/NAME                     Delta tables (bronze, silver, gold)
     tables/USECASE/epochs.json                    which epoch of silver answers
@@ -20,6 +21,8 @@ The paths, relative to the root::
     metadata/mlmd.sqlite                          ML Metadata
     runs/RUN/                                     stage documents of one run
     logs/RUN/STAGE.log                            full logs
+    copy.lock                                     held by who copies the home or erases from it
+    backup.json                                   in a copy: what it holds
 """
 
 from __future__ import annotations

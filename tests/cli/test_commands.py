@@ -38,7 +38,14 @@ from goldlake_core.documents.reports import (
 from goldlake_core.documents.stages import StageError
 from goldlake_core.documents.training import Anomaly
 from goldlake_core.stages import event_now
-from tests.cli.documents import MODEL, RECORDED, ingest_report, recorded, train_report
+from tests.cli.documents import (
+    MODEL,
+    RECORDED,
+    ingest_report,
+    rebuild_report,
+    recorded,
+    train_report,
+)
 
 
 @pytest.fixture
@@ -158,9 +165,30 @@ def test_ingest_prints_fates_and_tables(answer) -> None:
     jsonschema.validate(json.loads(text), _schema("ingest"))
 
 
+@pytest.mark.parametrize("command", ["ingest", "rebuild"])
+def test_too_many_rejected_records_are_refused_unless_accepted(
+    command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    error = StageError(type="GateRefused", message="7 of 60 records are rejected.", exit_code=3)
+
+    def refusing(*arguments: Any, accept_rejected: bool = False, **options: Any) -> Any:
+        if accept_rejected:
+            return ingest_report() if command == "ingest" else rebuild_report()
+        raise StageFailed("refine", Path("refine.log"), error)
+
+    monkeypatch.setattr(f"goldlake.workflows.ingest.{command}", refusing)
+    words = [command, "chicago_crime", *(["--source", "live"] if command == "ingest" else [])]
+    assert printed(*words, exit_code=3)[-1] == (
+        "error: refine: 7 of 60 records are rejected. (log: refine.log)"
+    )
+    assert "What became of 20,000 landed records" in printed(*words, "--accept-rejected")
+
+
 def test_doctor_deep_says_whether_the_tables_agree(answer) -> None:
     wanted = "every landed record accounted for"
-    whole = Finding("toy", True, "all contents agree: pages, bronze, versions, silver", wanted)
+    whole = Finding(
+        "toy", True, "all contents agree: pages, bronze, versions, silver, gold", wanted
+    )
     answer("doctor.findings", [])
     answer("ingest.audits", [whole])
     assert printed("doctor", "--deep") == ["  ✓ toy           " + whole.found]
@@ -352,7 +380,7 @@ def test_progress_tells_each_step_once(report: RunReport, monkeypatch: pytest.Mo
     assert f"{report.refine.fates.inserted:,} inserted, " in text
 
 
-@pytest.mark.parametrize("command", sorted(json_documents.COMMANDS))
+@pytest.mark.parametrize("command", sorted(json_documents.json_schemas()))
 def test_published_schema_is_not_stale(command: str) -> None:
     expected = json_documents.json_schemas()[command]
     published = (json_documents.FOLDER / f"{command}.json").read_text(encoding="utf-8")
@@ -368,8 +396,9 @@ def test_every_command_with_json_has_a_schema() -> None:
         members = command.commands.values() if isinstance(command, click.Group) else (command,)
         if any("--json" in parameter.opts for each in members for parameter in each.params):
             found.add(name)
-    assert found == set(json_documents.COMMANDS)
-    assert {file.stem for file in json_documents.FOLDER.iterdir()} == found
+    assert found == {name.split()[0] for name in json_documents.COMMANDS}
+    files = {file.stem for file in json_documents.FOLDER.iterdir()}
+    assert files == set(json_documents.json_schemas())
 
 
 def test_a_schema_refuses_another_document() -> None:

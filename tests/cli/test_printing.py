@@ -22,7 +22,10 @@ from goldlake.workflows.pages import json_documents
 from goldlake.workflows.processes import StageFailed
 from goldlake_core.contracts import findings as check_findings
 from goldlake_core.contracts.errors import UsageError
+from goldlake_core.documents.keeping import BackupReport, ErasureReport, PartCopy
 from goldlake_core.documents.lakehouse import Exported, QuarantineView, Rejected
+from goldlake_core.documents.maintain import MaintainReport, RestoreReport
+from goldlake_core.documents.planning import IngestPlan, Reconciled
 from goldlake_core.documents.reports import (
     Finding,
     Findings,
@@ -40,7 +43,17 @@ from goldlake_core.documents.reports import (
 )
 from goldlake_core.documents.stages import StageError
 from lakehouse.rows import Rows
-from tests.cli.documents import MODEL, ingest_report, rebuild_report, recorded, train_report
+from tests.cli.documents import (
+    MODEL,
+    ingest_report,
+    maintain_report,
+    planned,
+    rebuild_report,
+    reconciled,
+    recorded,
+    restore_report,
+    train_report,
+)
 
 HOSTILE = "[red]x[/red][link=http://a]y[/link]:smile:\x1b[31m\x07\r\x9b2J\x7f\u202e"
 PLAIN = "[red]x[/red][link=http://a]y[/link]:smile:"
@@ -111,7 +124,39 @@ QUARANTINE = QuarantineView(
     ),
 )
 FINDINGS = Findings(findings=(Finding("Java", False, "none", "17", "install it"),))
+BACKUP = BackupReport(
+    home="/lake",
+    target="/copy",
+    usecase=None,
+    made_at="2026-01-01T00:00:00Z",
+    is_dry_run=False,
+    parts={"landing": PartCopy(files=2, bytes=10, new_files=1, new_bytes=5)},
+    tables={"tables/toy/gold/colors": 3},
+    removed_files=1,
+)
+ERASURE = ErasureReport(
+    usecase="toy",
+    home="/lake",
+    is_dry_run=False,
+    id="1",
+    records=2,
+    pages=1,
+    epochs=1,
+    exports=("toy/color/1-a",),
+    examples=("/lake/pipelines/toy.color/Examples/1",),
+    models=("toy.color@1",),
+    silver=4,
+)
 CASES = {
+    "backup": Case(("backup", "copy"), "backup.backup", BACKUP, BackupReport),
+    "backup_damaged": Case(
+        ("backup", "copy", "--verify"),
+        "backup.verify",
+        msgspec.structs.replace(BACKUP, problems=("a is missing",)),
+        BackupReport,
+        exit_code=3,
+    ),
+    "erase": Case(("erase", "toy", "--key", "5"), "erase.erase", ERASURE, ErasureReport),
     "run": Case(("run", "chicago_crime"), "run.run_whole", recorded("run", RunReport), RunReport),
     "ingest": Case(
         ("ingest", "chicago_crime", "--source", "live"),
@@ -119,6 +164,16 @@ CASES = {
         ingest_report(),
         IngestReport,
     ),
+    "ingest_plan": Case(
+        ("ingest", "toy", "--source", "live", "--plan"), "ingest.plan", planned(), IngestPlan
+    ),
+    "backfill": Case(
+        ("backfill", "toy", "--since", "2024-01-01", "--until", "2024-02-01"),
+        "ingest.ingest",
+        ingest_report(),
+        IngestReport,
+    ),
+    "reconcile": Case(("reconcile", "toy"), "reconcile.reconcile", reconciled(), Reconciled),
     "tables": Case(("tables",), "views.tables", recorded("tables", TablesView), TablesView),
     "quarantine": Case(
         ("quarantine", "list", "toy"), "ingest.quarantine", QUARANTINE, QuarantineView
@@ -128,6 +183,15 @@ CASES = {
     ),
     "rebuild": Case(
         ("rebuild", "chicago_crime"), "ingest.rebuild", rebuild_report(), RebuildReport
+    ),
+    "maintain": Case(
+        ("maintain", "chicago_crime"), "maintain.maintain", maintain_report(), MaintainReport
+    ),
+    "restore": Case(
+        ("restore", "chicago_crime", "--to", "2026-01-01"),
+        "maintain.restore_to",
+        restore_report(),
+        RestoreReport,
     ),
     "models": Case(("models",), "views.models", recorded("models", ModelsView), ModelsView),
     "lineage": Case(("lineage", MODEL), "views.lineage", recorded("lineage", Lineage), Lineage),
@@ -185,7 +249,9 @@ CASES = {
 
 
 def test_every_documented_command_is_here() -> None:
-    assert {case.arguments[0] for case in CASES.values()} == set(json_documents.COMMANDS)
+    named = {" ".join(case.arguments[:2]) for case in CASES.values()}
+    named |= {case.arguments[0] for case in CASES.values()}
+    assert set(json_documents.COMMANDS) <= named
 
 
 def leaves(plain: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 import click
 
 from goldlake.cli import completion
-from goldlake.cli.common import home_option, json_option, report, report_errors
+from goldlake.cli.common import home_option, json_option, report, report_errors, settled
 from goldlake.cli.printing import say, say_wrapped
 
 if TYPE_CHECKING:
@@ -30,7 +30,10 @@ def serve(rest_port: int, host: str, model_config_file: str | None, home: str | 
     def ready(url: str) -> None:
         say(f"Serving at {url}/v1/models. Stop with Ctrl-C.")
 
-    signal_number = serve_models(homes.choose(home).home, model_config_file, rest_port, host, ready)
+    place = homes.choose(home).home
+    if model_config_file is None:
+        settled(place)
+    signal_number = serve_models(place, model_config_file, rest_port, host, ready)
     sys.exit(128 + signal_number if signal_number else 0)
 
 

@@ -21,7 +21,7 @@ CASES = {
         "license: none",
         "license:",
         "license: unknown key 'license'. Valid: licence (nearest); all: name, title, "
-        "description, licence, source, silver, gold.",
+        "description, licence, source, silver, gold, notify.",
     ),
     "missing_key": (
         "  kind: socrata\n",
@@ -239,6 +239,41 @@ CASES = {
         "key: [vessel_type]",
         "gold.call_features.key: the key of a table of mode rows is silver's, got "
         "vessel_type. Valid: [call_id].",
+    ),
+    "gold_reach_of_cells": (
+        "    key: [berth, day]",
+        "    reach: [berth]\n    key: [berth, day]",
+        "reach: [berth]",
+        "gold.berth_day.reach: a table of mode aggregate looks at all rows by itself. "
+        "Valid: reach with mode: rows.",
+    ),
+    "gold_reach_column": (
+        "    key: [call_id]\n    comment",
+        "    reach: [birth]\n    key: [call_id]\n    comment",
+        "reach: [birth]",
+        "gold.call_features.reach[0]: there is no column 'birth'. Valid: berth (nearest); "
+        "all: call_id, arrived, changed, booked_until, vessel_type, cargo, berth, "
+        "length_m, crew, pilot, latitude, longitude, overdue.",
+    ),
+    "gold_reach_order": (
+        "    key: [call_id]\n    comment",
+        "    reach_order: cargo\n    key: [call_id]\n    comment",
+        "reach_order: cargo",
+        "gold.call_features.reach_order: the column 'cargo' has type string. Valid: "
+        "timestamp or date.",
+    ),
+    "gold_reach_without_order": (
+        "    key: [call_id]\n    comment",
+        "    reach_before: 7d\n    key: [call_id]\n    comment",
+        "reach_before: 7d",
+        "gold.call_features.reach_before: reach_before has no column to count along. Valid: "
+        "reach_order: a timestamp or date column of silver. Next: write reach_order: …",
+    ),
+    "silver_most_rejected": (
+        "  event_time: arrived",
+        "  event_time: arrived\n  most_rejected: 5",
+        "most_rejected: 5",
+        "silver.most_rejected: 5.0 is out of bounds. Valid: 0 to 1.",
     ),
     "gold_key_nullable": (
         "      day: {type: date, nullable: false,",

@@ -1,0 +1,273 @@
+"""The documents of runs, and the table of runs that follows from them.
+
+    runs/RUN/run.json        how the run began
+    runs/RUN/alive.lock      held by the process while the run goes on
+    runs/RUN/ended.new.json  the row, before it is in the table
+    runs/RUN/ended.json      the row, when it is in the table
+
+Whoever runs next looks for runs without an end: a row that did not reach the table is appended, and
+a run whose process is gone is recorded as ``killed``.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import fsspec
+import msgspec
+
+from goldlake_core.contracts.errors import GoldlakeError, LockedError, StoreError
+from goldlake_core.contracts.keys import Form, keys_of
+from goldlake_core.contracts.registry import load_usecase
+from goldlake_core.contracts.sections import Section, UseCase
+from goldlake_core.documents import codec
+from goldlake_core.documents.history import RunBegan, RunRow, Status
+from goldlake_core.documents.lakehouse import Landed, Refined
+from goldlake_core.documents.stages import LandRequest, Stage
+from goldlake_core.stages import RunDir
+from goldlake_core.storage.files import read_bytes, write_atomic
+from goldlake_core.storage.home import DEFAULT_HOME, Home
+from goldlake_core.storage.locks import FileLock
+from metadata import history as table
+from metadata.notify import notify
+
+log = logging.getLogger("goldlake")
+
+R = TypeVar("R")
+
+BEGAN, NEW, ENDED, ALIVE = "run.json", "ended.new.json", "ended.json", "alive.lock"
+LOCK_WAIT_S = 20.0
+PROBLEMS = (GoldlakeError, OSError, ValueError, msgspec.MsgspecError)
+"""What a damaged table, document or disk raises."""
+_LIMITS = {None, Form.DURATION}
+_active: set[str] = set()
+
+
+def begin(folder: Path, began: RunBegan, home: Home) -> FileLock:
+    """Writes how a run began, and records the runs before it that have no end.
+
+    Args:
+        folder: The run's folder.
+        began: The document to write.
+        home: The home that the run works on.
+
+    Returns:
+        The lock that says that the run goes on; `end` lets it go.
+    """
+    _active.add(began.run_id)
+    lock = FileLock(str(folder / ALIVE), f"the run {began.run_id}")
+    lock.__enter__()
+    _write(folder / BEGAN, began)
+    recover(home)
+    return lock
+
+
+def end(folder: Path, row: RunRow, home: Home, lock: FileLock) -> None:
+    """Writes how a run ended. What goes wrong is a warning: the next command tries again.
+
+    Args:
+        folder: The run's folder.
+        row: The row to write.
+        home: The home that the run worked on.
+        lock: What `begin` returned.
+    """
+    try:
+        _write(folder / NEW, row)
+        _publish(home, folder, row)
+    except PROBLEMS as problem:
+        log.warning("the run %s is not in the history yet: %s", row.run_id, line(problem))
+    finally:
+        _active.discard(row.run_id)
+        lock.__exit__(None, None, None)
+
+
+def remake(name: str, home: Home) -> str:
+    """Makes the table of a use case's runs again from the documents of the runs.
+
+    Args:
+        name: Name of the use case.
+        home: Where everything is kept.
+
+    Returns:
+        Where the table that was there is now, or "" without one.
+    """
+    with _history_lock(home):
+        has_table = home.fs.exists(table.location(home, name))
+        aside = table.set_aside(home, name) if has_table else ""
+        rows = [row for row in _ended(home) if row.usecase == name]
+        if rows:
+            table.append(home, name, rows)
+    recover(home)
+    return aside
+
+
+def recover(home: Home) -> None:
+    """Records the runs of a home that have no end yet and whose process is gone."""
+    for folder in _folders(home):
+        if (folder / ENDED).exists() or not (folder / BEGAN).exists() or folder.name in _active:
+            continue
+        try:
+            began = _document(folder / BEGAN, RunBegan)
+            if not home.is_local and began.home != home.root:
+                continue
+            with FileLock(str(folder / ALIVE)):
+                if (folder / ENDED).exists():
+                    continue
+                is_new = not (folder / NEW).exists()
+                row = _killed(folder, began) if is_new else _document(folder / NEW, RunRow)
+                _write(folder / NEW, row)
+                _publish(home, folder, row, may_be_there=not is_new)
+        except LockedError:  # it is still going on
+            continue
+        except PROBLEMS as error:
+            log.warning("the run %s is not in the history: %s", folder.name, line(error))
+            continue
+        if is_new:
+            _tell(began.reference, row)
+
+
+def limits(usecase: UseCase) -> dict[str, dict[str, Any]]:
+    """The numbers, durations and choices of a contract by section: what a run may do and take."""
+    found: dict[str, dict[str, Any]] = {
+        "source": {**_limits(usecase.source), "options": dict(usecase.source.options)},
+        "silver": _limits(usecase.silver),
+    }
+    for model in usecase.models.values():
+        bounds = {each.metric: _plain(each, "metric") for each in model.thresholds}
+        drift = [_plain(each) for each in model.limits]
+        mine = {"thresholds": bounds, "limits": drift, **_limits(model)}
+        found[f"model.{model.name}"] = mine
+    return {name: values for name, values in found.items() if values}
+
+
+def _limits(section: Section) -> dict[str, object]:
+    values = {
+        key.name: getattr(section, key.attribute)
+        for key in keys_of(type(section))
+        if key.key.form in _LIMITS
+    }
+    plain: dict[str, object] = codec.plain(values)
+    return plain
+
+
+def _plain(section: Section, *left_out: str) -> dict[str, object]:
+    values: dict[str, object] = codec.plain(section)
+    return {k: v for k, v in values.items() if v is not None and k not in left_out}
+
+
+def row_of(folder: Path, began: RunBegan, status: Status, seconds: Mapping[str, float]) -> RunRow:
+    """What the documents of a run's stages say."""
+    landed = _result(folder, "land", Landed)
+    refined = _result(folder, "refine", Refined) or _result(folder, "restore", Refined)
+    fields: dict[str, Any] = {}
+    if (asked := _asked(folder)) is not None:
+        fields |= {"since": asked.since, "until": asked.until}
+    if landed is not None:
+        names = ("missing", "pages", "repeated", "restored", "bytes", "requests", "retries")
+        fields |= {name: getattr(landed, name) for name in (*names, "source_count", "address")}
+        fields |= {"source": landed.identity, "landed": landed.rows}
+    steps = dict(seconds)
+    if refined is not None:
+        fates = msgspec.structs.asdict(refined.fates)
+        fields |= {name: count for name, count in fates.items() if name != "landed"}
+        fields |= {"refined": refined.new_records, "reasons": refined.reasons}
+        fields["tables"] = {name: state.version for name, state in refined.tables.items()}
+        steps |= {f"refine.{name}": took for name, took in refined.seconds.items()}
+    return RunRow(
+        run_id=began.run_id,
+        usecase=began.usecase,
+        command=began.command,
+        status=status,
+        began_at=began.began_at,
+        contract=began.contract,
+        limits=began.limits,
+        steps=steps,
+        **fields,
+    )
+
+
+def _killed(folder: Path, began: RunBegan) -> RunRow:
+    return msgspec.structs.replace(
+        row_of(folder, began, "killed", {}), error="the process of the command ended without a word"
+    )
+
+
+def _result(folder: Path, stage: Stage, kind: type[R]) -> R | None:
+    """The result document of a stage that ended well, or None."""
+    try:
+        found = RunDir(folder).result(stage)
+    except GoldlakeError:
+        return None
+    return found if isinstance(found, kind) else None
+
+
+def _asked(folder: Path) -> LandRequest | None:
+    try:
+        request = RunDir(folder).request("land")
+    except GoldlakeError:
+        return None
+    return request if isinstance(request, LandRequest) else None
+
+
+def _publish(home: Home, folder: Path, row: RunRow, *, may_be_there: bool = False) -> None:
+    """Appends a row to the table; a table that is lost is made again from all documents."""
+    with _history_lock(home):
+        if not home.fs.exists(table.location(home, row.usecase)):
+            rows = [*(each for each in _ended(home) if each.usecase == row.usecase), row]
+        elif may_be_there and any(r.run_id == row.run_id for r in table.read(home, row.usecase)):
+            rows = []
+        else:
+            rows = [row]
+        if rows:
+            table.append(home, row.usecase, rows)
+        _write(folder / ENDED, row)
+        (folder / NEW).unlink(missing_ok=True)
+
+
+def _ended(home: Home) -> Iterator[RunRow]:
+    """The rows of all runs that ended, from their own documents, oldest first."""
+    for folder in _folders(home):
+        if (folder / ENDED).exists():
+            yield _document(folder / ENDED, RunRow)
+
+
+def _folders(home: Home) -> list[Path]:
+    """Folders of runs; they are on this machine even when the home is a remote URL."""
+    local = home if home.is_local else Home.at(DEFAULT_HOME)
+    runs = Path(local.path("runs"))
+    return sorted(path for path in runs.iterdir() if path.is_dir()) if runs.is_dir() else []
+
+
+def _history_lock(home: Home) -> FileLock:
+    local = home if home.is_local else Home.at(DEFAULT_HOME)
+    path = local.path("runs", "history.lock")
+    return FileLock(path, f"the history of {home.root}", wait_s=LOCK_WAIT_S)
+
+
+def _tell(reference: str, row: RunRow) -> None:
+    try:
+        usecase = load_usecase(reference)
+    except GoldlakeError as error:
+        log.warning("nobody was notified of the run %s: %s", row.run_id, error)
+        return
+    for problem in notify(usecase, row):
+        log.warning("%s", problem)
+
+
+def _write(file: Path, document: object) -> None:
+    write_atomic(fsspec.filesystem("file"), str(file), codec.encode(document))
+
+
+def _document(file: Path, kind: type[R]) -> R:
+    data = read_bytes(fsspec.filesystem("file"), str(file))
+    if data is None:
+        raise StoreError(f"There is no {file}")
+    return codec.decode(data, kind, str(file))
+
+
+def line(error: BaseException) -> str:
+    """The first line of an error."""
+    return (str(error).splitlines() or [type(error).__name__])[0]
