@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 import requests
 
+from goldlake.workflows.backup import backup
 from goldlake.workflows.promote import Options, promote, rollback
 from goldlake_core.contracts.errors import GoldlakeError, PermanentError, StoreError, UsageError
 from goldlake_core.documents.reports import Promotion, ServerAnswer
@@ -29,7 +30,7 @@ from serving.config import ModelsConfig
 from tests.serving.lines import Line, load, running
 
 NAME = "toy.line"
-QUICK = Options(wait_s=0.5)
+QUICK = Options(wait_s=1.0)
 
 
 @pytest.fixture
@@ -363,6 +364,14 @@ def test_a_copied_home_has_no_servers(home: Home, urls: list[str], tmp_path: Pat
     subprocess.run(["cp", "-r", home.root, copy.root], check=True)
     assert registry.living_servers(copy.models_config) == {}
     assert len(registry.living_servers(home.models_config)) == 2
+
+
+def test_a_backup_beside_a_server_holds_no_registration(
+    home: Home, urls: list[str], tmp_path: Path
+) -> None:
+    promote(home, f"{NAME}@1", "stable")
+    backup(home, str(tmp_path / "copy"), None, lambda event: None)
+    assert sorted(os.listdir(tmp_path / "copy" / "models")) == ["models.config", NAME]
 
 
 def test_a_heartbeat_decides_where_no_lock_can_be_seen(
