@@ -29,6 +29,7 @@ from goldlake_core.contracts.sections import Silver, UseCase
 from goldlake_core.documents.keeping import Erasure
 from goldlake_core.stages import Emit
 from goldlake_core.storage.deltalog import DeltaLog
+from goldlake_core.storage.erasures import key_parts, marker, parts_of
 from goldlake_core.storage.files import list_names, read_bytes, write_atomic, write_json
 from goldlake_core.storage.home import Home
 from goldlake_core.storage.landing import (
@@ -43,9 +44,9 @@ from goldlake_core.storage.landing import (
     unpacked,
 )
 from lakehouse import commits, delta, epochs, specs
+from lakehouse.catalog import RUNS
 from lakehouse.commits import BronzeCommit
 from lakehouse.sources import polls
-from lakehouse.sources.erasures import key_parts, marker, parts_of
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -74,11 +75,15 @@ def rewrite(
     emit("progress", f"erasing from {len(lines):,} landed pages")
     held = _texts(spark, usecase, home, lines)
     counting = {entry.name for entry in zone.manifest()}
-    for entry in [*zone.scan_all().entries, *zone.aside()]:
+    for entry in zone.scan_all().entries:
         numbers = lines.get(entry.name, set())
         if entry.name not in counting and not numbers:
             numbers = _found(zone, entry, usecase.silver, erasure)
         _erase_from_page(zone, entry, numbers, erasure, held)
+    for entry in zone.aside():
+        _erase_from_page(zone, entry, lines.get(entry.name, set()), erasure, held, is_aside=True)
+    for name in zone.unfinished_packs():
+        zone.fs.rm_file(zone.path("packs", name))
     _clear_aside(zone, lines, erasure)
     _forget_cursors(zone, erasure)
     emit("progress", "erasing from bronze")
@@ -107,14 +112,18 @@ def forget(usecase: UseCase, home: Home, *, gold: bool) -> None:
     for name in os.listdir(posixpath.join(root, "bronze")):
         if name.startswith("_"):  # set aside by a rebuild
             shutil.rmtree(posixpath.join(root, "bronze", name))
-    for layer in ("audit", "gold") if gold else ("audit",):
-        shutil.rmtree(posixpath.join(root, layer), ignore_errors=True)
+    if gold:
+        shutil.rmtree(posixpath.join(root, "gold"), ignore_errors=True)
+    audit = posixpath.join(root, "audit")
+    for name in os.listdir(audit) if os.path.isdir(audit) else ():
+        if name != RUNS:  # fates and quarantine of before silver had epochs
+            shutil.rmtree(posixpath.join(audit, name))
 
 
 def _found(zone: LandingZone, entry: PageEntry, silver: Silver, erasure: Erasure) -> set[int]:
     """Lines of a page that no table holds, because it does not count, that have the key."""
     path = zone.page_uri(entry.name)
-    data = read_bytes(zone.fs, path)
+    data = zone.page_bytes(entry.name)
     if data is None:
         return set()
     key, erased = key_parts(silver, erasure.key or ""), marker(erasure.id)
@@ -144,6 +153,8 @@ def _erase_from_page(
     numbers: set[int],
     erasure: Erasure,
     held: Mapping[tuple[str, int], bytes],
+    *,
+    is_aside: bool = False,
 ) -> None:
     """Rewrites a page and its line; the line of any page that names the key as a cursor."""
     changed = msgspec.structs.replace(
@@ -151,9 +162,9 @@ def _erase_from_page(
         first_cursor=_without(entry.first_cursor, erasure),
         last_cursor=_without(entry.last_cursor, erasure),
     )
-    is_aside = zone.fs.exists(zone.path("aside", f"{entry.name}.json"))
     folder = zone.path("aside") if is_aside else zone.pages_uri
     if numbers and erasure.id not in entry.erased:
+        zone.unpack(entry.name)
         changed = _rewritten(zone, changed, folder, numbers, erasure, held)
     if changed != entry:
         place = zone.path("aside" if is_aside else "manifest", f"{entry.name}.json")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from goldlake_core.contracts import sql_rules
 from goldlake_core.contracts.column_types import NUMBERS
 from goldlake_core.contracts.sections import Column, Silver
+from goldlake_core.storage.erasures import ERASED_FIELD
 from lakehouse.specs import CONTENT_HASH, KEY, REASONS, SOURCE_UPDATED
 
 if TYPE_CHECKING:
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
 IS_DELETION = "_is_deletion"
 DELETED_FIELD = "$deleted"
 """Field that is true in a record which says that the source holds its key no more."""
-ERASED_FIELD = "$erased"
-"""Field of the line that a page has in place of an erased record; it names the erasure."""
 _RECORD, _TEXT, _RAW = "_record", "_text_", "_raw_"
 _INTEGER = r"^\s*[+-]?[0-9]+(\.0*)?\s*$"
 _NUMBER = r"^\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\s*$"

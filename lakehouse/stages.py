@@ -27,6 +27,7 @@ from goldlake_core.documents.stages import (
     Stage,
 )
 from goldlake_core.stages import Emit, StageFunction, require_same_contract
+from goldlake_core.storage import erasures
 from goldlake_core.storage.deltalog import DeltaLog
 from goldlake_core.storage.home import Home
 from goldlake_core.storage.locks import StoreLock
@@ -46,7 +47,6 @@ from lakehouse import (
     specs,
 )
 from lakehouse.commits import VersionsCommit
-from lakehouse.sources import erasures
 from lakehouse.translate import told, translated
 
 if TYPE_CHECKING:
@@ -188,6 +188,7 @@ def restore_stage(request: RestoreRequest, emit: Emit) -> Refined:
     usecase, home = load_usecase(request.usecase), Home.at(request.home)
     require_same_contract(request, usecase, "source", "silver", "gold.")
     with StoreLock(home, usecase.name):
+        erasures.require_done(home, usecase.name)
         zone = specs.landing(usecase, home)
         planned = restore.plan(zone, request.to)
         emit("progress", "starting Spark")

@@ -12,7 +12,7 @@ a run whose process is gone is recorded as ``killed``.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -102,6 +102,33 @@ def remake(name: str, home: Home) -> str:
             table.append(home, name, rows)
     recover(home)
     return aside
+
+
+def redact(name: str, home: Home, change: Callable[[str], str]) -> bool:
+    """Changes the texts of errors in the table of a use case's runs, for good.
+
+    Args:
+        name: Name of the use case.
+        home: Where everything is kept.
+        change: Returns the text to keep for a text of an error.
+
+    Returns:
+        Whether a text was changed; the table that held it is removed then.
+    """
+    with _history_lock(home):
+        if not home.fs.exists(table.location(home, name)):
+            return False
+        before = table.read(home, name)
+        after = [
+            msgspec.structs.replace(row, error=change(row.error)) if row.error else row
+            for row in before
+        ]
+        if after == before:
+            return False
+        aside = table.set_aside(home, name)
+        table.append(home, name, after)
+        home.fs.rm(aside, recursive=True)
+    return True
 
 
 def recover(home: Home) -> None:

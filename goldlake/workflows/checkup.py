@@ -26,6 +26,7 @@ from goldlake_core.contracts.errors import GoldlakeError
 from goldlake_core.documents import codec
 from goldlake_core.documents.export import ExportManifest
 from goldlake_core.documents.reports import Finding
+from goldlake_core.storage import erasures
 from goldlake_core.storage.deltalog import DeltaLog
 from goldlake_core.storage.files import read_bytes
 from goldlake_core.storage.home import Home
@@ -33,7 +34,6 @@ from goldlake_core.storage.landing import LandingZone, PageEntry, sequence_of
 from goldlake_core.storage.model_versions import SAVED_MODEL_FILE, pushed_versions
 from lakehouse import catalog, epochs
 from lakehouse.export import MANIFEST
-from lakehouse.sources import erasures
 from metadata import database
 from serving import config
 
@@ -161,7 +161,7 @@ def _landing(home: Home, usecase: str, *, is_deep: bool) -> Iterator[Ailment]:
             yield Ailment(_bad(usecase, found, wanted, fix))
         elif not damaged and not lost:
             rows = sum(entry.rows for entry in entries)
-            text = f"{dataset}: {len(entries):,} landed pages, {rows:,} records"
+            text = f"{dataset}: {rows:,} records in {len(entries):,} landed pages"
             yield Ailment(Finding(usecase, True, text, wanted))
         yield from _identity(zone, entries)
 
@@ -171,7 +171,7 @@ def _is_broken(zone: LandingZone, entry: PageEntry, pages: dict[str, int], is_de
         return True
     if not is_deep:
         return False
-    data = read_bytes(zone.fs, zone.page_uri(entry.name)) or b""
+    data = zone.page_bytes(entry.name) or b""
     return hashlib.sha256(data).hexdigest() != entry.sha256
 
 
@@ -224,7 +224,7 @@ def _tables(home: Home, usecase: str) -> Iterator[Ailment]:
     wanted = "every file that a table's log names"
     if not broken:
         if count:
-            yield Ailment(Finding(usecase, True, f"{count} tables are whole", wanted))
+            yield Ailment(Finding(usecase, True, f"all {count} tables are whole", wanted))
         return
     folder, problem = next(iter(broken.items()))
     told = f"{len(broken)} of {count} tables are damaged: {folder} {problem}"
@@ -285,7 +285,7 @@ def _exports(home: Home, *, is_deep: bool) -> Iterator[Ailment]:
                     wanted = "the parts that its manifest lists"
                     yield Ailment(_bad("Exports", f"{folder} {problem}", wanted, fix))
     if count:
-        yield Ailment(Finding("Exports", True, f"{count} exports are whole", ""))
+        yield Ailment(Finding("Exports", True, f"all {count} exports are whole", ""))
 
 
 def _export_damage(home: Home, folder: str, *, is_deep: bool) -> str | None:
@@ -338,8 +338,8 @@ def _models(home: Home) -> Iterator[Ailment]:
             problem = f"models.config serves {each.name} {missing}, which are not there"
             fix = f"goldlake promote {each.name}@VERSION, or {RESTORE}"
             yield Ailment(_bad("Models", problem, "versions that are there", fix))
-    text = f"{sum(map(len, versions.values()))} versions of {len(versions)} models"
-    yield Ailment(Finding("Models", True, text, ""))
+    count = sum(map(len, versions.values()))
+    yield Ailment(Finding("Models", True, f"all {count} pushed versions are whole", ""))
 
 
 def _served(home: Home, problem: str) -> Ailment:

@@ -58,7 +58,7 @@ class Survey:
     """What a home holds, in the order in which it is to be written.
 
     Attributes:
-        items: The files.
+        items: Every file that a copy of the home gets.
         tables: The Delta tables by folder, relative to the home.
         landed: The landing zones by folder, relative to the home.
     """
@@ -82,7 +82,7 @@ def survey(home: Home, usecase: str | None, scratch: Path) -> Survey:
     """Looks at a home once, from models down to landed pages.
 
     Args:
-        home: The home.
+        home: The home to look at.
         usecase: Only this use case, or None for all.
         scratch: Folder that takes the copy of ML Metadata.
 
@@ -241,12 +241,17 @@ def _zone(home: Home, usecase: str, dataset: str, found: Survey) -> None:
             f"{problem}; nothing was copied",
             hint=f"goldlake doctor --home {home.root} --repair",
         )
-    pages = zone.page_sizes()
+    packed, packs = zone.packed(), file_sizes(home, "landing", usecase, dataset, "packs")
+    pages = zone.loose_sizes()  # after the packs: a page that is unpacked meanwhile is not missed
     folder = posixpath.join("landing", usecase, dataset)
     if entries:
         first, last = entries[0], entries[-1]
         mark = f"{first.name} {first.landed_at}"
         found.landed[folder] = CopiedLanding(first=mark, through=last.sequence)
+    for path, size in sorted(packs.items()):
+        if path.removesuffix(".json") in packs and f"{path.removesuffix('.json')}.json" in packs:
+            order = _LINES if path.endswith(".json") else _DATA
+            found.items.append(Item(path, home.path(path), size, order))
     for entry in entries:
         line = zone.path("manifest", f"{entry.name}.json")
         found.items.append(_document(home, line, read_bytes(home.fs, line) or b"", _LINES))
@@ -254,6 +259,11 @@ def _zone(home: Home, usecase: str, dataset: str, found: Survey) -> None:
             path = posixpath.join(folder, "pages", entry.name)
             size = pages[entry.name]
             found.items.append(Item(path, home.path(path), size, sha256=entry.sha256))
+        elif entry.name not in packed:
+            raise StoreError(
+                f"The landed page {zone.page_uri(entry.name)} is missing; nothing was copied",
+                hint=f"goldlake doctor --home {home.root}",
+            )
     for path, size in sorted(file_sizes(home, folder, "aside").items()):
         found.items.append(Item(path, home.path(path), size))
     for name in list_names(home.fs, zone.path(), ".json"):

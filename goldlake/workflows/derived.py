@@ -62,7 +62,10 @@ def identity_of(zone: LandingZone) -> Mend:
             _keep_aside(zone.home, path)
             identity = zone.identity()
             if identity is None:
-                raise StoreError(f"No manifest line of {zone.usecase} names its source")
+                raise StoreError(
+                    f"No manifest line of {zone.usecase} names its source",
+                    hint="restore identity.json from a copy of the home",
+                )
             zone.claim(identity)
         return f"identity.json of {zone.usecase} was made again from the manifest"
 

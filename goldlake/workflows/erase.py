@@ -7,6 +7,7 @@ is completed by the next one.
 from __future__ import annotations
 
 import getpass
+import json
 import os
 import posixpath
 import shutil
@@ -16,6 +17,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from goldlake.workflows.copied_parts import file_sizes
+from goldlake.workflows.history import recorded
 from goldlake.workflows.processes import OnEvent, Run
 from goldlake_core.contracts.errors import StoreError, UsageError
 from goldlake_core.contracts.registry import load_usecase
@@ -25,14 +28,17 @@ from goldlake_core.documents.export import ExportManifest
 from goldlake_core.documents.keeping import Erased, Erasure, ErasureReport, Place
 from goldlake_core.documents.stages import EraseRequest
 from goldlake_core.instants import now_text
-from goldlake_core.storage.files import read_bytes
+from goldlake_core.storage import erasures
+from goldlake_core.storage.deltalog import DeltaLog
+from goldlake_core.storage.files import read_bytes, write_atomic
 from goldlake_core.storage.home import Home
 from goldlake_core.storage.locks import CopyLock, StoreLock
 from lakehouse import commits, epochs, rows, specs
 from lakehouse.commits import VersionsCommit
 from lakehouse.export import MANIFEST
-from lakehouse.sources import erasures
+from lakehouse.silver import SHOWN
 from lakehouse.specs import FILE, KEY, LINE
+from metadata import runs
 from metadata.lineage import SNAPSHOT
 from metadata.pushed import PUSHED_MODEL, pushed_model_id
 from metadata.store import Store
@@ -42,6 +48,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 EXAMPLES = "Examples"
+REDACTED = "[erased]"
 
 
 @dataclass(frozen=True)
@@ -59,6 +66,7 @@ class _Traces:
     models: tuple[str, ...]
 
 
+@recorded("erase")
 def erase(
     usecase: str,
     home: Home,
@@ -111,6 +119,7 @@ def erase(
             models=tuple(sorted({*found.models, *traces.models})),
         )
         erasures.put(home, contract.name, known)
+    _redact(contract, home, known)
     run = Run.new(home)
     request = run.request(EraseRequest, usecase, contract)
     with CopyLock(home, "erase"):
@@ -224,6 +233,33 @@ def _asked(usecase: UseCase, home: Home, found: Erasure, because: str) -> Erasur
     whole = msgspec.structs.replace(book, erasures=(*book.erasures, asked))
     erasures.write(home, usecase.name, whole)
     return asked
+
+
+def _redact(usecase: UseCase, home: Home, erasure: Erasure) -> None:
+    """Takes the records' texts out of documents and logs of runs: a refusal shows some of them."""
+    import polars as pl
+
+    places = [(place.page, place.line) for place in erasure.places]
+    wanted = pl.DataFrame(places, schema={"file": pl.String, "line": pl.Int32}, orient="row")
+    bronze = specs.bronze(usecase, home).uri
+    if not DeltaLog(bronze).exists():  # it is being replaced, after this was done
+        return
+    held = rows.frame(bronze).join(wanted.lazy(), on=["file", "line"], how="semi")
+    texts = [text[:SHOWN] for text in held.select("value").collect()["value"]]
+    texts += [json.dumps(text, ensure_ascii=False)[1:-1] for text in texts]
+
+    def redacted(text: str) -> str:
+        for each in texts:
+            text = text.replace(each, REDACTED)
+        return text
+
+    for part in ("runs", "logs"):
+        for path in file_sizes(home, part):
+            data = read_bytes(home.fs, home.path(path)) or b""
+            changed = redacted(data.decode("utf-8", "surrogateescape"))
+            if (new := changed.encode("utf-8", "surrogateescape")) != data:
+                write_atomic(home.fs, home.path(path), new)
+    runs.redact(usecase.name, home, redacted)
 
 
 def _versions(usecase: UseCase, home: Home) -> pl.LazyFrame:

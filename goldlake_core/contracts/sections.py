@@ -124,7 +124,7 @@ class GoldTable(Section, frozen=True):
     build: Annotated[str, Key("Function of the use case's folder that makes the rows.", "rebuild", form=Form.FUNCTION)]
     key: Annotated[tuple[str, ...], Key("Columns that together identify a row.", "rebuild", form=Form.COLUMNS, least=1)]
     columns: Annotated[tuple[Column, ...], Key("The table's own columns, which follow the kept ones. A computed column has no source field.", "rebuild", form=Form.SECTIONS, default="none")] = ()
-    reach: Annotated[tuple[str, ...], Key("Silver columns that form a unit: a row is made of silver rows of its unit only. Without it and without `reach_order`, a row is made of its own silver row only.", "rebuild", form=Form.COLUMNS, of="of silver", default="none")] = ()
+    reach: Annotated[tuple[str, ...], Key("Silver columns that form a unit: a row is made of silver rows of its unit only. Without it and without `reach_order`, a row is made of the silver row with its key only.", "rebuild", form=Form.COLUMNS, of="of silver", default="none")] = ()
     reach_order: Annotated[str | None, Key("Timestamp or date column of silver that bounds how far a row looks inside its unit.", "rebuild", form=Form.COLUMN, of="of silver")] = None
     reach_before: Annotated[str, Key("How far before its own `reach_order` a row looks.", "rebuild", form=Form.DURATION)] = "0"
     reach_after: Annotated[str, Key("How far after its own `reach_order` a row looks.", "rebuild", form=Form.DURATION)] = "0"

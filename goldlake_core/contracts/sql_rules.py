@@ -16,7 +16,7 @@ from goldlake_core.contracts.sections import Check, Column, Silver
 JSON_INVALID = "json.invalid"
 """Reason code of a line that is not one JSON object."""
 ERASED = "record.erased"
-"""Reason code of a line that stands for an erased record."""
+"""Reason code of the line that replaces an erased record."""
 
 
 @dataclass(frozen=True)

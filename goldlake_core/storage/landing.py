@@ -276,7 +276,7 @@ class LandingZone:
         Raises:
             StoreError: The page is missing, or its bytes are not those that were landed.
         """
-        data = self._page_bytes(entry.name)
+        data = self.page_bytes(entry.name)
         if data is None:
             raise self._broken_page(entry, "is missing")
         if hashlib.sha256(data).hexdigest() != entry.sha256:
@@ -395,7 +395,7 @@ class LandingZone:
         parts, pages, offset = [], {}, 0
         for entry in entries:
             self.read_page(entry)
-            data = self._page_bytes(entry.name) or b""
+            data = self.page_bytes(entry.name) or b""
             parts.append(data)
             pages[entry.name] = (offset, len(data))
             offset += len(data)
@@ -428,7 +428,7 @@ class LandingZone:
         if pack is None:
             return
         for page in self._packs()[pack]:
-            data = self._page_bytes(page)
+            data = self.page_bytes(page)
             if data is not None and not self.fs.exists(self.page_uri(page)):
                 write_atomic(self.fs, self.page_uri(page), data)
         self.fs.rm_file(self.path("packs", f"{pack}.json"))
@@ -521,7 +521,7 @@ class LandingZone:
         if owner != new:
             write_json(self.fs, self._identity_uri, msgspec.to_builtins(new))
 
-    def _page_bytes(self, name: str) -> bytes | None:
+    def page_bytes(self, name: str) -> bytes | None:
         """The bytes of a page's file, or of its place in a pack; None where there is neither."""
         data = read_bytes(self.fs, self.page_uri(name))
         pack = self._pack_of(name) if data is None else None

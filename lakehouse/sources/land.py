@@ -12,13 +12,13 @@ from goldlake_core.contracts.hashing import canonical
 from goldlake_core.contracts.sections import UseCase
 from goldlake_core.documents.lakehouse import CursorState, Landed
 from goldlake_core.stages import Emit
+from goldlake_core.storage.erasures import Withheld
 from goldlake_core.storage.home import Home
 from goldlake_core.storage.landing import Cursor, LandingZone, PageEntry
 from goldlake_core.storage.locks import StoreLock
 from lakehouse.sources import partitions, polls, room
 from lakehouse.sources.base import Connector, Origin, Page
 from lakehouse.sources.drift import Watch
-from lakehouse.sources.erasures import Withheld
 from lakehouse.sources.laws import RECOUNTS, Asker
 from lakehouse.sources.plugins import connector
 from lakehouse.sources.repair import Repair

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -19,11 +20,11 @@ from goldlake_core.contracts.errors import StoreError, UsageError
 from goldlake_core.contracts.sections import Column, UseCase
 from goldlake_core.documents import codec
 from goldlake_core.documents.keeping import Erasure, ErasureReport, Place
+from goldlake_core.storage import erasures
 from goldlake_core.storage.files import write_atomic
 from goldlake_core.storage.home import Home
 from goldlake_core.storage.landing import Cursor, packed
 from lakehouse import audit, catalog, delta, epochs, erase, specs, stages
-from lakehouse.sources import erasures
 from tests.lakehouse.records import crime, land, silent
 from tests.metadata.recorded import Recorder, record_training, snapshot_properties
 from tests.workflows.kept import exported
@@ -96,11 +97,16 @@ def test_nothing_of_the_record_is_left(spark: Any, usecase: UseCase, home: Home)
     made = record_training(recorder, 1, 4)
     assert made["pushed"]
     _train(recorder, with_key, folder)
+    shown = json.dumps(crime(ERASED))[:200]
+    refused = home.run("20260101-000000-abcd", "refine.result.json")
+    write_atomic(home.fs, refused, json.dumps({"message": f"such as {shown}; nothing"}).encode())
+    write_atomic(home.fs, home.logs("20260101-000000-abcd", "refine.log"), shown.encode())
     before = _others(spark, usecase, home)
     totals = catalog.fates(usecase.name, home)
     words = (str(ERASED).encode(), f"HZ{ERASED}".encode())
     files = held_files(home, words[0])
     assert {"landing", "tables", "exports", "pipelines"} <= {f.split("/")[0] for f in files}
+    _refusals(usecase, home)
     planned = erased(home, str(ERASED), is_dry_run=True)
     assert held_files(home, words[0]) == files
     assert (planned.records, planned.pages, planned.epochs, planned.silver) == (4, 2, 2, None)
@@ -109,6 +115,7 @@ def test_nothing_of_the_record_is_left(spark: Any, usecase: UseCase, home: Home)
     assert replace(planned, is_dry_run=False, silver=3, epochs=1) == done
     for word in words:
         assert held_files(home, word) == []
+    assert json.loads(Path(refused).read_text()) == {"message": "such as [erased]; nothing"}
     assert Path(home.path("exports", without, "manifest.json")).exists()
     (record,) = erasures.read(home, usecase.name).erasures
     assert (record.key, record.places, record.because) == (None, (), "asked by letter")
@@ -131,6 +138,33 @@ def test_nothing_of_the_record_is_left(spark: Any, usecase: UseCase, home: Home)
     assert catalog.fates(usecase.name, home) == after
     with pytest.raises(UsageError, match="No record of chicago_crime .* has the key id '70000001'"):
         erased(home, str(ERASED))
+
+
+def _refusals(usecase: UseCase, home: Home) -> None:
+    """What stops an erasure before it is asked for."""
+    asked = Erasure(id="1", key_sha256="", asked_at="2026-01-01", key=str(ERASED), records=1)
+    with pytest.raises(StoreError, match=r"in chicago_crime: they were landed while it was erased"):
+        workflow._require_gone(usecase, home, asked)
+    erasures.put(home, usecase.name, asked)
+    with pytest.raises(UsageError, match=r"Another erasure in chicago_crime was begun at 2026"):
+        erased(home, "1")
+    with pytest.raises(StoreError, match="chicago_crime was asked for meanwhile"):
+        workflow._asked(usecase, home, asked, "")
+    Path(home.landing(usecase.name, "erasures.json")).unlink()
+    page = land(home, usecase, "late", [crime(9)])
+    told = "are not refined, so which of their records have the key is not known"
+    with pytest.raises(UsageError, match=told):
+        erased(home, str(ERASED))
+    for path in Path(home.landing(usecase.name)).rglob(f"{page}*"):
+        path.unlink()
+
+
+def test_homes_without_tables_and_on_other_machines(home: Home) -> None:
+    told = "are not refined under this contract, so which of them have the key is not known"
+    with pytest.raises(UsageError, match=told):
+        erased(home, "5")
+    with pytest.raises(UsageError, match=r": its versions are not goldlake's to remove"):
+        erased(Home("memory://home"), "5")
 
 
 def _train(recorder: Recorder, export: str, examples: Path) -> None:
@@ -261,6 +295,7 @@ def test_an_erased_key_is_not_landed_again(
     masked = [b'{"$erased": "1"}' if is_withheld else record, b'{"id": 6}']
     assert withheld.masked([record, b'{"id": 6}']) == masked
     assert withheld.count == 2 * is_withheld
+    assert withheld.are_erased([(5,), ("6",)]) == [True, False]
 
 
 def test_keys_of_several_columns_and_padded_codes(usecase: UseCase, home: Home) -> None:
@@ -281,7 +316,7 @@ def test_keys_of_several_columns_and_padded_codes(usecase: UseCase, home: Home) 
     for given in (["0012"], ["code=1"], ["code=1", "code=2"], ["code=1", "kind=2", "x=3"]):
         with pytest.raises(UsageError, match="is not a key of"):
             workflow._wanted(several, given)
-    with pytest.raises(UsageError, match="no key is named"):
+    with pytest.raises(UsageError, match="No erasure in .* was begun, and no key is named"):
         workflow._wanted(several, [])
 
 

@@ -97,6 +97,10 @@ def test_one_use_case_only(home: Home, target: str):
     assert not Path(copy.path("models/other.model")).exists()
     with pytest.raises(StoreError, match="a copy of toy"):
         copied(home, target)
+    whole = target + "-whole"
+    copied(home, whole)
+    with pytest.raises(StoreError, match="is a copy of all use cases"):
+        copied(home, whole, USECASE)
 
 
 def test_whoever_writes_meanwhile_is_ahead_or_left_out(
@@ -226,7 +230,7 @@ def lose_tables(home: Home) -> None:
 @pytest.mark.parametrize(
     ("losing", "told"),
     [
-        (lose_pages, "is a copy of another home"),
+        (lose_pages, "is a copy of another home, "),
         (lose_a_version, "is at version 0 and its copy at 1"),
         (lose_tables, "is gone"),
         (lambda home: shutil.rmtree(home.path("landing")), "its copy with page 2"),
@@ -238,15 +242,16 @@ def test_a_home_that_lost_something_does_not_replace_its_copy(
     copied(home, target)
     before = files(Home.at(target))
     losing(home)
-    with pytest.raises(StoreError, match=told):
+    with pytest.raises(StoreError, match=told) as caught:
         copied(home, target)
+    assert losing is lose_pages or " holds less than its copy " in caught.value.message
     assert files(Home.at(target)) == before
 
 
 def test_a_copy_that_was_used_as_a_home_is_not_written_over(home: Home, target: str):
     copied(home, target)
     land(Home.at(target), 3)
-    with pytest.raises(StoreError, match="was used as a home since it was made"):
+    with pytest.raises(StoreError, match="was used as a home since it was made: it holds 2 files"):
         copied(home, target)
 
 
@@ -256,7 +261,7 @@ def test_a_copy_that_was_used_as_a_home_is_not_written_over(home: Home, target: 
         ("home/inside", "cannot lie in each other"),
         ("home", "cannot lie in each other"),
         (".", "cannot lie in each other"),
-        ("other", "holds something that is not a copy"),
+        ("other", "holds something that is not a copy of a home"),
         ("file", "is a file"),
         ("memory://copy", "is not a folder"),
     ],
@@ -272,7 +277,7 @@ def test_folders_that_are_refused(home: Home, tmp_path: Path, folder: str, told:
 def test_an_empty_home_and_a_full_disk(
     home: Home, target: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    with pytest.raises(UsageError, match="nothing to copy"):
+    with pytest.raises(UsageError, match="There is nothing to copy in "):
         copied(Home.at(tmp_path / "nothing"), target)
     usage = shutil.disk_usage(tmp_path)._replace(free=1 << 20)
     monkeypatch.setattr(shutil, "disk_usage", lambda place: usage)
@@ -304,7 +309,7 @@ def test_damaged_homes_are_not_copied(home: Home, target: str):
     line = next(Path(home.path("landing/toy/rows/manifest")).iterdir())
     text = line.read_text()
     line.write_text("{")
-    with pytest.raises(StoreError, match="1 manifest lines of toy are damaged"):
+    with pytest.raises(StoreError, match="1 manifest lines of toy are damaged, such as that of "):
         copied(home, target)
     line.write_text(text)
     Path(home.path("tables/toy/bronze/rows/one.parquet")).unlink()
@@ -337,4 +342,19 @@ def test_a_newer_manifest_is_refused(home: Home, target: str):
     copied(home, target)
     Path(target, "backup.json").write_text('{"format": 99}')
     with pytest.raises(GoldlakeError, match="made by a newer goldlake"):
+        copied(home, target)
+
+
+def test_packed_pages_are_copied_and_read(home: Home, target: str):
+    zone = LandingZone(home, USECASE, "rows")
+    land(home, 3)
+    zone.pack(zone.manifest()[:2])
+    before = [zone.read_page(entry) for entry in zone.manifest()]
+    copied(home, target)
+    copy = LandingZone(Home.at(target), USECASE, "rows")
+    assert [copy.read_page(entry) for entry in copy.manifest()] == before
+    zone.unpack(zone.manifest()[0].name)
+    assert copied(home, target).removed_files == 2
+    Path(zone.page_uri(zone.manifest()[0].name)).unlink()
+    with pytest.raises(StoreError, match=r"is missing; nothing was copied"):
         copied(home, target)

@@ -10,10 +10,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from goldlake.workflows import backup as copies
-from goldlake.workflows import checkup
+from goldlake.workflows import checkup, derived
+from goldlake_core.contracts.errors import StoreError
 from goldlake_core.documents.reports import Finding
 from goldlake_core.storage.home import Home
 from goldlake_core.storage.landing import Cursor, LandingZone
@@ -77,10 +79,10 @@ def test_a_sound_home_and_an_empty_one(home: Home, tmp_path: Path) -> None:
     assert bad(home) == bad(home, is_deep=True) == []
     found = [each.finding.found for each in checkup.ailments(home)]
     assert found == [
-        "rows: 3 landed pages, 6 records",
-        "4 tables are whole",
-        "1 exports are whole",
-        "1 versions of 1 models",
+        "rows: 6 records in 3 landed pages",
+        "all 4 tables are whole",
+        "all 1 exports are whole",
+        "all 1 pushed versions are whole",
         "the database is whole",
     ]
     sizes = checkup.part_sizes(home)
@@ -236,6 +238,17 @@ def test_a_copy_is_looked_at_like_a_home_and_an_incomplete_one_is_told(
     file = path(copy, "backup.json")
     file.write_text(file.read_text().replace('"is_complete": true', '"is_complete": false'))
     assert bad(copy)[0].fix == f"goldlake backup {copy.root} --home {home.root}"
+
+
+def test_a_source_that_no_line_names_is_not_guessed(home: Home) -> None:
+    zone = LandingZone(home, USECASE, "rows")
+    for entry in zone.manifest():
+        zone.write_manifest(msgspec.structs.replace(entry, identity=None))
+    remove("landing/toy/identity.json")(home)
+    (finding,) = bad(home)
+    assert "restore it from a copy of the home" in finding.fix
+    with pytest.raises(StoreError, match="No manifest line of toy names its source"):
+        derived.identity_of(zone)(silent)
 
 
 def test_pages_of_a_later_landing_are_no_damage(home: Home) -> None:

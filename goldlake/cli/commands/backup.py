@@ -51,6 +51,9 @@ def _print_copied(document: BackupReport) -> None:
     what = "would be copied" if document.is_dry_run else "is copied"
     say((f"{document.home} {what} to {document.target}", "bold"))
     _print_parts(document)
+    files = sum(part.new_files for part in document.parts.values())
+    size = _mib(sum(part.new_bytes for part in document.parts.values()))
+    say(f"  of these {files:,} files, {size}, {'are' if document.is_dry_run else 'were'} new")
     if document.removed_files:
         what = "would leave" if document.is_dry_run else "left"
         say(f"  {document.removed_files:,} files {what} the copy: the home holds them no more")
@@ -70,11 +73,8 @@ def _print_verified(document: BackupReport) -> None:
 
 
 def _print_parts(document: BackupReport) -> None:
-    rows = [
-        (part, f"{p.files:,} files", _mib(p.bytes), f"new {p.new_files:,}", _mib(p.new_bytes))
-        for part, p in document.parts.items()
-    ]
-    say_all(aligned(rows, "lrrrr", console().width))
+    rows = [(part, f"{p.files:,} files", _mib(p.bytes)) for part, p in document.parts.items()]
+    say_all(aligned(rows, "lrr", console().width))
 
 
 def _mib(size: int) -> str:

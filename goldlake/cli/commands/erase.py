@@ -40,18 +40,17 @@ def erase(
 
 
 def _print(document: ErasureReport) -> None:
-    is_dry = document.is_dry_run
-    what = "would be erased" if is_dry else "erased"
-    say((f"{document.usecase}: {_count(document.records, 'record')} {what}", "bold"))
-    say(f"  {_count(document.pages, 'landed page')} {'would be' if is_dry else ''} written again")
-    say(f"  {_count(document.epochs, 'epoch')} of silver, gold and bronze made again")
+    will = "would be " if document.is_dry_run else ""
+    say((f"{document.usecase}: {_count(document.records, 'record')} {will}erased", "bold"))
+    say(f"  {_count(document.pages, 'landed page')} {will}written again")
+    say(f"  bronze, silver ({_count(document.epochs, 'epoch')}) and gold {will}made again")
     for export in document.exports:
-        say(f"  export {export} {'would be ' if is_dry else ''}removed")
+        say(f"  export {export} {will}removed")
     for folder in document.examples:
-        say(f"  training examples {'would be ' if is_dry else ''}removed from {folder}")
+        say(f"  training examples {will}removed from {folder}")
     for model in document.models:
         say("  ", ("!", "yellow"), f" {model} learned from the record and is kept")
-    if not is_dry:
+    if not document.is_dry_run:
         say(f"  on record as number {document.id}, without the key")
         say(f"Copies of the home still hold it: goldlake backup DIR --home {document.home}")
 

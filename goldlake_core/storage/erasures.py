@@ -13,6 +13,7 @@ import hashlib
 import json
 import re
 import secrets
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -23,8 +24,9 @@ from goldlake_core.documents import codec
 from goldlake_core.documents.keeping import Erasure, Erasures
 from goldlake_core.storage.files import document, read_bytes, write_atomic
 from goldlake_core.storage.home import Home
-from lakehouse.parsing import ERASED_FIELD
 
+ERASED_FIELD = "$erased"
+"""Field of the line that a page has in place of an erased record; it names the erasure."""
 _INTEGER = re.compile(r"\s*([+-]?[0-9]+)(\.0*)?\s*")
 
 
@@ -74,7 +76,7 @@ def require_done(home: Home, usecase: str) -> None:
 
 
 def marker(erasure: str) -> bytes:
-    """The line that stands in a page for an erased record."""
+    """The line of a page that replaces an erased record."""
     return json.dumps({ERASED_FIELD: erasure}).encode()
 
 
@@ -128,7 +130,16 @@ class Withheld:
         if not self._ids:
             return None
         parts = parts_of(record, self._silver)
-        return self._ids.get(digest(self._salt, parts)) if parts is not None else None
+        return self._of_key(parts) if parts is not None else None
+
+    def are_erased(self, keys: Iterable[Iterable[object]]) -> list[bool]:
+        """Of each key, as the values of its columns in their order, whether it was erased."""
+        if not self._ids:
+            return [False for _ in keys]
+        return [self._of_key(tuple(_plain(value) for value in key)) is not None for key in keys]
+
+    def _of_key(self, parts: tuple[str, ...]) -> str | None:
+        return self._ids.get(digest(self._salt, parts))
 
     def left(self, records: list[bytes]) -> list[bytes]:
         """The records that may be landed."""
