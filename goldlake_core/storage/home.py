@@ -17,6 +17,8 @@ The paths, relative to the root::
     models/USECASE.MODEL/VERSION/                 TF Serving layout
     models/models.config                          what is served (TF Serving's text format)
     models/models.config.lock                     held by the process that changes it
+    models/servers/                               servers that follow models.config now
+    models/promotions/                            promotions that are not finished
     metadata/mlmd.sqlite                          ML Metadata
     runs/RUN/                                     stage documents of one run
     logs/RUN/STAGE.log                            full logs

@@ -16,9 +16,11 @@ import msgspec
 import pytest
 from click.testing import CliRunner, Result
 
+from goldlake.cli import account
 from goldlake.cli.main import main
 from goldlake.workflows.pages import json_documents
 from goldlake.workflows.processes import StageEnded, StageFailed
+from goldlake.workflows.run import exit_code
 from goldlake_core.documents import codec
 from goldlake_core.documents.history import HistoryView
 from goldlake_core.documents.lakehouse import Exported
@@ -392,6 +394,21 @@ def test_a_promotion_that_a_server_did_not_confirm_ends_with_3(answer) -> None:
         "  http://127.0.0.1:1 answers with @2",
         "  http://127.0.0.1:2 did not confirm it: No answer",
     ]
+
+
+def test_a_run_says_that_a_server_did_not_confirm(report: RunReport) -> None:
+    made = report.models[MODEL].promotion
+    assert made is not None
+    summary = account.SUMMARIES["promote"]
+    assert summary(made) == f"{MODEL}@1 serves as 'stable'"
+    assert exit_code(report.models) == 0
+    silent = ServerAnswer(url="http://127.0.0.1:2", version=None, problem="No answer")
+    unsure = msgspec.structs.replace(made, servers=(*made.servers, silent))
+    assert summary(unsure) == (
+        f"{MODEL}@1 has the label 'stable'; http://127.0.0.1:2 did not confirm it: No answer"
+    )
+    assert exit_code(_with_model(report, promotion=unsure).models) == 3
+    assert exit_code(_with_model(report, promotion=None).models) == 3
 
 
 def test_a_dry_run_of_a_promotion_says_what_would_be(answer) -> None:
