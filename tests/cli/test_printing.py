@@ -22,6 +22,7 @@ from goldlake.workflows.pages import json_documents
 from goldlake.workflows.processes import StageFailed
 from goldlake_core.contracts import findings as check_findings
 from goldlake_core.contracts.errors import UsageError
+from goldlake_core.documents.conformance import Conformance, Difference
 from goldlake_core.documents.examples import ExamplesReport
 from goldlake_core.documents.history import HistoryView
 from goldlake_core.documents.keeping import BackupReport, ErasureReport, PartCopy
@@ -266,6 +267,26 @@ CASES = {
         Predictions(predictions=("NARCOTICS", {"label": "a", "odds": [0.5] * 40})),
         Predictions,
         lambda document: list(document.predictions),
+    ),
+    "conformance": Case(
+        ("conformance", "http://127.0.0.1:1"),
+        "conformance.compare",
+        Conformance(
+            url="http://127.0.0.1:1",
+            asked=2,
+            equal=1,
+            skipped=("cors/off",),
+            differences=(
+                Difference(
+                    case="json/nothing",
+                    request="POST /v1/models/echo:predict",
+                    problems=("status is 500, not 400",),
+                    answer="oh",
+                ),
+            ),
+        ),
+        Conformance,
+        exit_code=3,
     ),
     "source": Case(("source", "toy"), "", SourceAddress(url="http://127.0.0.1:1"), SourceAddress),
 }
