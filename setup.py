@@ -87,7 +87,7 @@ setup(
         "lakehouse": ["jars.lock"],
         "lakehouse.checks": ["spark_functions.yaml"],
         "goldlake_core": ["contracts/json_schemas/*.json"],
-        "usecases": ["*/*.py", "*/*.yaml", "*/models/*.yaml"],
+        "usecases": ["*/*.py", "*/*.yaml", "*/models/*.yaml", "*/examples/*.yaml"],
     },
     install_requires=REQUIREMENTS,
     extras_require=EXTRAS,

@@ -20,16 +20,22 @@ from typing import Any, Protocol, TypeAlias
 from goldlake_core.contracts.errors import GateRefused, GoldlakeError, PermanentError, UsageError
 from goldlake_core.contracts.sections import UseCase
 from goldlake_core.documents import codec
+from goldlake_core.documents.examples import ExamplesRefined, ExamplesRequest
+from goldlake_core.documents.keeping import Erased
 from goldlake_core.documents.lakehouse import Audited, Exported, Landed, Refined
+from goldlake_core.documents.maintain import Maintained
 from goldlake_core.documents.stages import (
     AuditRequest,
+    EraseRequest,
     Event,
     ExportRequest,
     Failed,
     Kind,
     LandRequest,
+    MaintainRequest,
     RefineRequest,
     Request,
+    RestoreRequest,
     Stage,
     StageError,
     TrainRequest,
@@ -38,12 +44,18 @@ from goldlake_core.documents.training import Anomaly, Trained
 from goldlake_core.instants import now_text
 from goldlake_core.storage.files import writing
 
-Result: TypeAlias = Landed | Refined | Audited | Exported | Trained
+Result: TypeAlias = (
+    Landed | Refined | Audited | Maintained | Erased | ExamplesRefined | Exported | Trained
+)
 
 DOCUMENTS: dict[Stage, tuple[type[Request], type[Result]]] = {
     "land": (LandRequest, Landed),
     "refine": (RefineRequest, Refined),
     "audit": (AuditRequest, Audited),
+    "erase": (EraseRequest, Erased),
+    "maintain": (MaintainRequest, Maintained),
+    "restore": (RestoreRequest, Refined),
+    "examples": (ExamplesRequest, ExamplesRefined),
     "export": (ExportRequest, Exported),
     "train": (TrainRequest, Trained),
 }

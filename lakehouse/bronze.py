@@ -36,7 +36,7 @@ def ingest(spark: SparkSession, usecase: UseCase, home: Home, run_id: str, emit:
     spec = specs.bronze(usecase, home)
     _prepare(spark, spec, run_id)
     done = commits.newest(spec.uri, BronzeCommit)
-    pages = zone.manifest()
+    pages, restore = zone.manifest(), zone.restores().newest.run_id
     last = pages[-1].sequence if pages else 0
     if done.through > last:
         raise StoreError(
@@ -47,12 +47,28 @@ def ingest(spark: SparkSession, usecase: UseCase, home: Home, run_id: str, emit:
     for group in _groups([page for page in pages if page.sequence > done.through]):
         for page in group:
             _require_as_landed(zone, page)
+            zone.unpack(page.name)
         through, rows = group[-1].sequence, done.rows + sum(page.rows for page in group)
-        done = BronzeCommit(through=through, rows=rows, run_id=run_id)
-        txn = delta.Txn(f"{DeltaLog(spec.uri).snapshot().uuid}:bronze", through)
+        done = BronzeCommit(through=through, rows=rows, run_id=run_id, restore=restore)
+        table = DeltaLog(spec.uri).snapshot().uuid
+        txn = delta.Txn(commits.application(table, "bronze", restore), through)
         records = _records(spark, zone, group).select(*spec.names)
         delta.append(records, spec.uri, txn=txn, metadata=commits.metadata(done))
         emit("progress", f"bronze: {rows:,} records", done=through, total=last)
+
+
+def follow(spark: SparkSession, usecase: UseCase, home: Home, run_id: str) -> None:
+    """Takes out of bronze what a restore of the landing zone went back before. Idempotent."""
+    from pyspark.sql import functions as F
+
+    spec, restores = specs.bronze(usecase, home), specs.landing(usecase, home).restores()
+    held = commits.newest(spec.uri, BronzeCommit)
+    through = restores.agreed(held.restore, held.through)
+    if through < held.through:
+        rows = delta.read(spark, spec.uri).where(F.col("sequence") <= through).count()
+        restore = restores.newest.run_id
+        made = BronzeCommit(through=through, rows=rows, run_id=run_id, restore=restore)
+        delta.delete(spark, spec.uri, f"sequence > {through}", commits.metadata(made))
 
 
 def _prepare(spark: SparkSession, spec: specs.TableSpec, run_id: str) -> None:
@@ -66,6 +82,17 @@ def _prepare(spark: SparkSession, spec: specs.TableSpec, run_id: str) -> None:
 def _groups(pages: Sequence[PageEntry]) -> Iterator[Sequence[PageEntry]]:
     for start in range(0, len(pages), PAGES_PER_COMMIT):
         yield pages[start : start + PAGES_PER_COMMIT]
+
+
+def require_pages(usecase: UseCase, home: Home) -> None:
+    """Compares every landed page with its manifest line. Read-only.
+
+    Raises:
+        StoreError: A page is missing or is not the one that was landed.
+    """
+    zone = specs.landing(usecase, home)
+    for page in zone.manifest():
+        _require_as_landed(zone, page)
 
 
 def _require_as_landed(zone: LandingZone, page: PageEntry) -> None:

@@ -15,6 +15,7 @@ from goldlake_core.storage.home import Home
 from lakehouse import commits, epochs
 from lakehouse.specs import FATES, VERSIONS
 
+RUNS = "runs"
 LAYERS = ("bronze", "silver", "gold", "audit")
 
 
@@ -34,12 +35,12 @@ def tables(
     Raises:
         UsageError: ``as_of`` is not a valid instant.
     """
-    instant = _instant(as_of) if isinstance(as_of, str) else as_of
-    names = [usecase] if usecase else _folders(home, "tables")
+    at = instant(as_of, "--as-of") if isinstance(as_of, str) else as_of
+    names = [usecase] if usecase else usecases(home)
     found = []
     for name in names:
         for layer, table in current_tables(home, name):
-            entry = _entry(home, name, layer, table, instant)
+            entry = _entry(home, name, layer, table, at)
             if entry:
                 found.append(entry)
     return found
@@ -77,26 +78,52 @@ def location(home: Home, usecase: str, layer: str, name: str) -> str:
 def current_tables(home: Home, usecase: str) -> list[tuple[str, str]]:
     """Layer and folder name of the tables that answer, by layer and name.
 
-    Fates and quarantine had tables before silver had epochs.
+    Fates and quarantine had tables before silver had epochs. The table of runs is left out: it says
+    what was done, and is not made of what was landed.
     """
     book = epochs.read(home, usecase)
     number = book.current if book else epochs.FIRST
     found: list[tuple[str, str]] = []
     for layer in LAYERS:
-        if layer == "audit" and number > epochs.FIRST:
-            continue
         for folder in _folders(home, "tables", usecase, layer):
+            if layer == "audit" and (number > epochs.FIRST or folder == RUNS):
+                continue
             if layer != "silver" or epochs.table_of(folder)[1] == number:
                 found.append((layer, folder))
     return found
 
 
+def usecases(home: Home) -> list[str]:
+    """Names of the use cases that have tables in a home."""
+    return _folders(home, "tables")
+
+
+def versions(usecase: str, home: Home) -> str | None:
+    """Folder of the table of versions that answers, or None where nothing was refined."""
+    found = [
+        folder
+        for layer, folder in current_tables(home, usecase)
+        if layer == "silver" and epochs.table_of(folder)[0].endswith(VERSIONS)
+    ]
+    # A silver table may be called so too, and then its versions have the longer name.
+    return max(found, key=len, default=None)
+
+
+def standing(usecase: str, home: Home) -> tuple[int | None, int | None]:
+    """Number of the epoch that answers, and of the last page that it holds; None before both."""
+    folder = versions(usecase, home)
+    if folder is None:
+        return None, None
+    uri = home.table(usecase, "silver", folder)
+    return epochs.table_of(folder)[1], commits.newest(uri, commits.VersionsCommit).through
+
+
 def _entry(
-    home: Home, usecase: str, layer: str, name: str, instant: datetime | None
+    home: Home, usecase: str, layer: str, name: str, at: datetime | None
 ) -> TableEntry | None:
     uri = home.table(usecase, layer, name)
     log = DeltaLog(uri)
-    version = log.latest() if instant is None else log.version_at(instant)
+    version = log.latest() if at is None else log.version_at(at)
     if version is None:
         return None
     snapshot = log.snapshot(version)
@@ -121,12 +148,17 @@ def _folders(home: Home, *parts: str) -> list[str]:
     return sorted(name for name in names if not name.startswith(("_", ".")))
 
 
-def _instant(text: str) -> datetime:
+def instant(text: str, option: str) -> datetime:
+    """The instant that a person typed; UTC if it has no zone.
+
+    Raises:
+        UsageError: The text is not an instant; the error names the option.
+    """
     try:
         value = of_text(text)
     except ValueError as error:
         raise UsageError(
-            f"--as-of {text!r} is not a valid instant",
+            f"{option} {text!r} is not a valid instant",
             valid="ISO 8601, such as 2016-12-31T18:00:00Z",
         ) from error
     return value if value.tzinfo else value.replace(tzinfo=timezone.utc)

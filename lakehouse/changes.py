@@ -10,49 +10,30 @@ import msgspec
 
 from goldlake_core.contracts.hashing import canonical
 from goldlake_core.contracts.keys import Change, keys_of
-from goldlake_core.contracts.sections import Check, Column, Silver
+from goldlake_core.contracts.sections import Check, Column, Section
+from goldlake_core.documents.planning import ChangedKey
 
-_TEXT_WIDTH = 60
 # What names an item of a list of sections.
 _NAMED: dict[type, str] = {Column: "name", Check: "code"}
 
 
-class ChangedKey(msgspec.Struct, frozen=True, kw_only=True):
-    """A key of a contract that has another value than when a table was made.
-
-    Attributes:
-        key: Path of the key, such as ``silver.columns.ward.type``.
-        before: The value that the table was made under, as JSON, or "" where there was none.
-        after: The value now, as JSON, or "" where it is gone.
-        consequence: What it means: ``follow``, ``rebuild`` or ``refuse``.
-    """
-
-    key: str
-    before: str
-    after: str
-    consequence: Change
-
-    def __str__(self) -> str:
-        """The change as one line for a person."""
-        return f"{self.key}: {_short(self.before)} -> {_short(self.after)} ({self.consequence})"
+def stored(section: Section) -> str:
+    """The section as it is kept with what is made under it: canonical JSON."""
+    return canonical(section)
 
 
-def stored(silver: Silver) -> str:
-    """The section as it is kept with the tables that are made under it: canonical JSON."""
-    return canonical(silver)
-
-
-def changed_keys(before: str, silver: Silver) -> list[ChangedKey]:
+def changed_keys(before: str, section: Section, path: str = "silver") -> list[ChangedKey]:
     """The keys whose values differ, each with its consequence.
 
     Args:
         before: The section that a table was made under; see `stored`.
-        silver: The section now.
+        section: The section now.
+        path: Where the section lies in the contract.
 
     Returns:
         The changes in the order of the contract's keys; empty where nothing changed.
     """
-    return list(_changes("silver", Silver, json.loads(before), json.loads(stored(silver))))
+    return list(_changes(path, type(section), json.loads(before), json.loads(stored(section))))
 
 
 def consequence(changes: list[ChangedKey]) -> Change | None:
@@ -117,8 +98,3 @@ def _item(kind: Any) -> type[msgspec.Struct] | None:
 
 def _text(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
-
-
-def _short(text: str) -> str:
-    shown = text if len(text) <= _TEXT_WIDTH else text[: _TEXT_WIDTH - 1] + "…"
-    return shown or "nothing"

@@ -10,6 +10,7 @@ from typing import TypeVar
 
 import msgspec
 
+from goldlake_core.contracts.errors import StoreError
 from goldlake_core.documents.lakehouse import Fates
 from goldlake_core.storage.deltalog import DeltaLog
 from lakehouse.specs import FATES
@@ -24,10 +25,12 @@ class Commit(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         through: Sequence of the last page whose records the table holds.
         run_id: Run that wrote it.
+        restore: Run of the restore of the landing zone that the table has followed, or "".
     """
 
     through: int = 0
     run_id: str = ""
+    restore: str = ""
 
 
 class BronzeCommit(Commit, frozen=True, kw_only=True):
@@ -62,19 +65,33 @@ class SilverCommit(Commit, frozen=True, kw_only=True):
     Attributes:
         versions: Delta's id of the table of versions that it derives from.
         totals: Records of the epoch by fate, as that table had them.
+        restarts: How often silver was made again because that table was lost or restored.
     """
 
     versions: str = ""
     totals: Fates = NO_RECORDS
+    restarts: int = 0
 
 
 C = TypeVar("C", bound=Commit)
 
 
 def newest(uri: str, kind: type[C]) -> C:
-    """The newest of our commits of the table at a location, or an empty one."""
+    """The newest of our commits of the table at a location, or an empty one.
+
+    Raises:
+        StoreError: The log was shortened so that none is left, and the table holds rows.
+    """
     log = DeltaLog(uri)
-    commit = log.last_commit_with(THROUGH) if log.exists() else None
+    versions = log.versions()
+    commit = log.last_commit_with(THROUGH) if versions else None
+    if commit is None and versions and versions[0] > 0 and log.snapshot().rows:
+        # Taken as a new table, it would get all records once more.
+        raise StoreError(
+            f"The log of the table at {uri} was shortened by another program, and does not say any "
+            "more which pages the table holds",
+            hint="restore its folder _delta_log from a copy of the home",
+        )
     if commit is None:
         return kind()
     return msgspec.convert(commit.metadata, kind)
@@ -84,6 +101,17 @@ def metadata(commit: Commit) -> dict[str, object]:
     """A commit as what Delta keeps with it."""
     plain: dict[str, object] = msgspec.to_builtins(commit)
     return plain
+
+
+def application(table: str, layer: str, *begun: str) -> str:
+    """Id under which Delta keeps the numbers of a table's writes.
+
+    Args:
+        table: Delta's id of the table.
+        layer: What is written.
+        begun: What begins the numbers anew, such as the run of a restore; "" for nothing.
+    """
+    return ":".join(filter(None, (table, layer, *begun)))
 
 
 def added(one: Fates, other: Fates) -> Fates:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from goldlake_core.contracts.errors import StoreError
 from goldlake_core.contracts.sql_rules import literal, quoted
 from goldlake_core.storage.deltalog import CommitMetadata, DeltaLog, Field
 from lakehouse.specs import TableSpec
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 DELETED = "_deleted"
+_METADATA = "spark.databricks.delta.commitInfo.userMetadata"
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,8 @@ def append(
         writer = writer.option("txnAppId", txn.app).option("txnVersion", str(txn.version))
     if metadata:
         writer = writer.option("userMetadata", json.dumps(metadata))
-    writer.save(uri)
+    with _about(uri):
+        writer.save(uri)
 
 
 def merge(
@@ -133,15 +136,31 @@ def merge(
         confs["spark.databricks.delta.write.txnAppId"] = txn.app
         confs["spark.databricks.delta.write.txnVersion"] = str(txn.version)
     if metadata:
-        confs["spark.databricks.delta.commitInfo.userMetadata"] = json.dumps(metadata)
-    with _session_confs(spark, confs):
+        confs[_METADATA] = json.dumps(metadata)
+    with session_confs(spark, confs), _about(uri):
         merging.execute()
+
+
+def delete(spark: SparkSession, uri: str, condition: str, metadata: CommitMetadata) -> None:
+    """Deletes the rows that meet a condition, in one commit."""
+    from delta.tables import DeltaTable
+
+    with with_metadata(spark, metadata):
+        DeltaTable.forPath(spark, uri).delete(condition)
+
+
+def with_metadata(spark: SparkSession, metadata: CommitMetadata) -> AbstractContextManager[None]:
+    """A block whose commits store a JSON object."""
+    return session_confs(spark, {_METADATA: json.dumps(metadata)})
 
 
 def overwrite(rows: DataFrame, spec: TableSpec, metadata: CommitMetadata) -> None:
     """Replaces a table's rows in one commit; follows a changed schema, constraints and comments.
 
     The contract property is written last, so that an interrupted change is done again.
+
+    Raises:
+        StoreError: A row breaks a rule that is new; nothing was written.
     """
     spark = rows.sparkSession
     snapshot = DeltaLog(spec.uri).snapshot()
@@ -154,12 +173,26 @@ def overwrite(rows: DataFrame, spec: TableSpec, metadata: CommitMetadata) -> Non
     if is_same_shape(spec, snapshot.schema):
         writer = writer.option("overwriteSchema", "false")
     changed = constraint_changes(spec, snapshot.properties)
+    _require_rules(rows, spec, changed["add"])
     for name in changed["drop"]:
         spark.sql(f"ALTER TABLE {_sql(spec.uri)} DROP CONSTRAINT {quoted(name)}")
-    writer.save(spec.uri)
+    with _about(spec.uri):
+        writer.save(spec.uri)
     add_constraints(spark, spec, changed["add"])
     set_comments(spark, spec)
     set_properties(spark, spec)
+
+
+def _require_rules(rows: DataFrame, spec: TableSpec, names: list[str]) -> None:
+    """Checks rows by rules that the table gets after them; raises StoreError for a broken one."""
+    for name in names:
+        broken = rows.where(f"not ({spec.constraints[name]})").limit(1).collect()
+        if broken:
+            raise StoreError(
+                f"A row breaks the rule {name} of {spec.id} ({broken[0].asDict()}); nothing was "
+                "written",
+                hint="correct the function that makes the rows, or the rule in contract.yaml",
+            )
 
 
 def is_same_shape(spec: TableSpec, schema: tuple[Field, ...]) -> bool:
@@ -211,7 +244,17 @@ def set_properties(spark: SparkSession, spec: TableSpec) -> None:
 
 
 @contextmanager
-def _session_confs(spark: SparkSession, confs: Mapping[str, str]) -> Iterator[None]:
+def _about(uri: str) -> Iterator[None]:
+    """Notes on what Spark raises which table was written: its messages often do not say."""
+    try:
+        yield
+    except Exception as error:
+        error.about = uri  # type: ignore[attr-defined]
+        raise
+
+
+@contextmanager
+def session_confs(spark: SparkSession, confs: Mapping[str, str]) -> Iterator[None]:
     """Sets session settings and unsets them afterwards, or the next write would be skipped."""
     before = {name: spark.conf.get(name, None) for name in confs}
     for name, value in confs.items():

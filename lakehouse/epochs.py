@@ -18,10 +18,11 @@ import msgspec
 from goldlake_core.contracts.errors import StoreError
 from goldlake_core.contracts.sections import UseCase
 from goldlake_core.documents import codec
+from goldlake_core.documents.planning import ChangedKey
 from goldlake_core.instants import now_text
-from goldlake_core.storage.files import read_bytes, write_atomic
+from goldlake_core.storage.files import document, read_bytes, write_atomic
 from goldlake_core.storage.home import Home
-from lakehouse.changes import ChangedKey, changed_keys, consequence, stored
+from lakehouse.changes import changed_keys, consequence, stored
 
 FORMAT = 1
 FIRST = 1
@@ -33,7 +34,8 @@ class Epoch(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         number: 1, 2, 3 and so on.
         silver: The contract's section that its rows are made under; see `changes.stored`. "" for
-            tables of an earlier version of goldlake, which did not keep it.
+            tables of an earlier version of goldlake, which did not keep it, and of an epoch that
+            was retired.
         made_at: When it was begun (ISO 8601, UTC).
         run_id: The run that began it.
     """
@@ -51,11 +53,13 @@ class Book(msgspec.Struct, frozen=True, kw_only=True):
         format: Format version of the file.
         current: Number of the epoch that answers.
         epochs: All epochs that were begun, the oldest first.
+        gold: The contract's sections that the gold tables were made under, by table.
     """
 
     format: int = FORMAT
     current: int
     epochs: tuple[Epoch, ...]
+    gold: dict[str, str] = {}
 
     def epoch(self, number: int) -> Epoch:
         """The epoch with a number; raises KeyError."""
@@ -83,6 +87,14 @@ class Plan:
     changes: tuple[ChangedKey, ...] = ()
     why: str = ""
 
+    @property
+    def told(self) -> str:
+        """Why an epoch begins or is continued, and the keys that changed, in one line."""
+        keys = ", ".join(change.key for change in self.changes)
+        what = "begins" if self.is_new else "continues"
+        told = f"{self.why}; epoch {self.epoch} {what}, from bronze"
+        return f"{told} ({keys})" if keys else told
+
 
 def read(home: Home, usecase: str) -> Book | None:
     """The book of a use case, or None before the first refinement and in homes without epochs.
@@ -94,18 +106,12 @@ def read(home: Home, usecase: str) -> Book | None:
     data = read_bytes(home.fs, path)
     if data is None:
         return None
-    book = codec.decode(data, Book, path)
-    if book.format > FORMAT:
-        raise StoreError(
-            f"{path} has format {book.format}, which a newer goldlake wrote",
-            valid=f"format {FORMAT} or earlier",
-            hint="use that version of goldlake for this home",
-        )
+    book = document(data, path, Book, FORMAT, f"goldlake doctor --home {home.root} --repair")
     if all(epoch.number != book.current for epoch in book.epochs):
         raise StoreError(
             f"{path} names epoch {book.current} as current and does not list it",
             valid=", ".join(str(epoch.number) for epoch in book.epochs),
-            hint="restore the file from a copy of the home",
+            hint=f"goldlake doctor --home {home.root} --repair",
         )
     return book
 
@@ -166,22 +172,41 @@ def begin(usecase: UseCase, home: Home, plan: Plan, run_id: str) -> None:
             msgspec.structs.replace(epoch, silver=silver) if epoch is known else epoch
             for epoch in book.epochs
         )
-        _write(usecase, home, msgspec.structs.replace(book, epochs=epochs))
+        write(home, usecase.name, msgspec.structs.replace(book, epochs=epochs))
         return
     epoch = Epoch(number=plan.epoch, silver=silver, made_at=now_text("seconds"), run_id=run_id)
     if book is None and plan.epoch > FIRST:
         unknown = Epoch(number=FIRST, silver="", made_at="", run_id="")
         book = Book(current=FIRST, epochs=(unknown,))
-    before = book.epochs if book else ()
-    answers = book.current if book else plan.epoch
-    _write(usecase, home, Book(current=answers, epochs=(*before, epoch)))
+    book = book or Book(current=plan.epoch, epochs=())
+    write(home, usecase.name, msgspec.structs.replace(book, epochs=(*book.epochs, epoch)))
 
 
 def make_current(usecase: UseCase, home: Home, number: int) -> None:
     """Moves the pointer to an epoch that is whole."""
     book = read(home, usecase.name)
     if book is not None and book.current != number:
-        _write(usecase, home, msgspec.structs.replace(book, current=number))
+        write(home, usecase.name, msgspec.structs.replace(book, current=number))
+
+
+def retire(home: Home, usecase: str, number: int) -> None:
+    """Says that an epoch's tables may be gone: it is not continued, and its number stays taken."""
+    book = read(home, usecase)
+    if book is None or number == book.current:
+        return
+    epochs = tuple(
+        msgspec.structs.replace(epoch, silver="") if epoch.number == number else epoch
+        for epoch in book.epochs
+    )
+    write(home, usecase, msgspec.structs.replace(book, epochs=epochs))
+
+
+def keep_gold(usecase: UseCase, home: Home) -> None:
+    """Writes down the sections that the gold tables, which are up to date, were made under."""
+    book = read(home, usecase.name)
+    gold = {name: stored(table) for name, table in usecase.gold.items()}
+    if book is not None and book.gold != gold:
+        write(home, usecase.name, msgspec.structs.replace(book, gold=gold))
 
 
 def table_folder(name: str, number: int) -> str:
@@ -201,8 +226,9 @@ def _can_follow(epoch: Epoch, usecase: UseCase) -> bool:
     return consequence(changed_keys(epoch.silver, usecase.silver)) in (None, "follow")
 
 
-def _write(usecase: UseCase, home: Home, book: Book) -> None:
-    write_atomic(home.fs, _path(home, usecase.name), codec.encode(book))
+def write(home: Home, usecase: str, book: Book) -> None:
+    """Writes the book, whole or not at all."""
+    write_atomic(home.fs, _path(home, usecase), codec.encode(book))
 
 
 def _path(home: Home, usecase: str) -> str:

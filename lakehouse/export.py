@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import posixpath
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -20,14 +20,14 @@ from goldlake_core.documents import codec
 from goldlake_core.documents.export import ExportedColumn, ExportManifest, Part, SplitParts
 from goldlake_core.documents.lakehouse import Exported
 from goldlake_core.stages import Emit
-from goldlake_core.storage.deltalog import DeltaLog, Snapshot
+from goldlake_core.storage.deltalog import Commit, DeltaLog, Snapshot
 from goldlake_core.storage.files import read_bytes, write_atomic
 from goldlake_core.storage.home import Home
 from goldlake_core.storage.locks import FileLock
 from lakehouse import delta, specs
 from lakehouse.account import summed
 from lakehouse.boundaries import Boundaries, split_boundaries
-from lakehouse.gold import SILVER_VERSION, Basis, basis_of, event_zone
+from lakehouse.gold import ROWS_OF, SILVER_VERSION, Basis, basis_of, event_zone
 from lakehouse.parsing import content_hash
 
 if TYPE_CHECKING:
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 MANIFEST = "manifest.json"
+# An export of a year takes half a minute.
+LOCK_WAIT_S = 600.0
 IMMATURE, OUTSIDE = "immature", "outside"
 _SPLIT, _MONTH = "_split", "_month"
 _CSV = {
@@ -59,11 +61,12 @@ class _Source:
     model: Model
     table: GoldTable
     snapshot: Snapshot
+    version: int  # since which the rows are those of the snapshot; the export is named after it
     basis: Basis
 
 
 def export(
-    spark: SparkSession,
+    session: Callable[[], SparkSession],
     usecase: UseCase,
     model: Model,
     home: Home,
@@ -74,10 +77,11 @@ def export(
 ) -> Exported:
     """Writes an export, or finds the one that is there. Idempotent.
 
-    An export that is damaged is written again; its manifest comes out the same.
+    An export that is damaged is written again; its manifest comes out the same. Two processes that
+    export one model at once come after each other.
 
     Args:
-        spark: The Spark session.
+        session: Gives a Spark session. It is called only where an export has to be written.
         usecase: The use case.
         model: One of its models.
         home: Where tables are read and the export is written.
@@ -90,16 +94,17 @@ def export(
 
     Raises:
         StoreError: The gold table is empty, or has no such version.
+        LockedError: Another process has been writing exports of this model for a long time.
         PermanentError: A split would have no rows.
-        LockedError: Another process writes an export of this model.
     """
     resource = f"the exports of {usecase.name}.{model.name} in {home.root}"
-    with FileLock(home.export(usecase.name, f"{model.name}.lock"), resource, work="export"):
-        return _export(spark, usecase, model, home, emit, version, out)
+    path = home.export(usecase.name, f"{model.name}.lock")
+    with FileLock(path, resource, work="export", wait_s=LOCK_WAIT_S):
+        return _export(session, usecase, model, home, emit, version, out)
 
 
 def _export(
-    spark: SparkSession,
+    session: Callable[[], SparkSession],
     usecase: UseCase,
     model: Model,
     home: Home,
@@ -109,19 +114,18 @@ def _export(
 ) -> Exported:
     source = _source(usecase, model, home, version)
     section_hash = usecase.hashes[f"model.{model.name}.export"]
-    name = export_name(source.snapshot, f"{section_hash}\n{event_zone(usecase)}")
+    shape = f"{section_hash}\n{event_zone(usecase)}"
+    name = export_name(source.snapshot.uuid, source.version, shape)
     target = home.export(usecase.name, model.name, name)
     damage = _damage(home, usecase.name, model.name, name)
     is_reused = damage is None
     if damage:
         emit("info", f"export: {name}: {damage}; it is written again")
     if not is_reused:
-        _write(spark, source, home, target, emit)
+        _write(session(), source, home, target, emit)
     data = read_bytes(home.fs, posixpath.join(target, MANIFEST))
     if data is None:
         raise StoreError(f"The export {target} lost its manifest while it was read")
-    if out:
-        _copy(target, out)
     manifest = codec.decode(data, ExportManifest, posixpath.join(target, MANIFEST))
     emit("progress", f"export: {name} {'is there already' if is_reused else 'written'}")
     return Exported(
@@ -157,10 +161,10 @@ def _damage(home: Home, *export: str) -> str | None:
     return None
 
 
-def export_name(snapshot: Snapshot, section_hash: str) -> str:
+def export_name(table_uuid: str, version: int, section_hash: str) -> str:
     """Folder of an export: its version and a digest of table, version and what else shapes it."""
-    text = f"{snapshot.uuid}\n{snapshot.version}\n{section_hash}"
-    return f"{snapshot.version}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+    text = f"{table_uuid}\n{version}\n{section_hash}"
+    return f"{version}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
 
 def _source(usecase: UseCase, model: Model, home: Home, version: int | None) -> _Source:
@@ -180,7 +184,18 @@ def _source(usecase: UseCase, model: Model, home: Home, version: int | None) -> 
         )
     if version is not None and version > (log.latest() or 0):
         raise _no_version(spec, version, f"at most {log.latest()}")
-    return _Source(usecase, model, table, log.snapshot(commit.version), basis_of(commit))
+    rows_of = int(str(commit.metadata.get(ROWS_OF, commit.version)))
+    snapshot = log.snapshot(_newest_with_rows(log, commit, rows_of))
+    return _Source(usecase, model, table, snapshot, rows_of, basis_of(commit))
+
+
+def _newest_with_rows(log: DeltaLog, commit: Commit, rows_of: int) -> int:
+    """The version that has the rows of one and whose files are kept longest."""
+    for number in reversed(log.versions()):
+        is_same = number == commit.version or log.commit(number).metadata.get(ROWS_OF) == rows_of
+        if is_same:
+            return number
+    return commit.version
 
 
 def _no_version(spec: specs.TableSpec, version: int, valid: str) -> StoreError:
@@ -192,7 +207,7 @@ def _write(spark: SparkSession, source: _Source, home: Home, target: str, emit: 
         source.model.split, source.model.maturity_days, source.basis, event_zone(source.usecase)
     )
     rows = delta.read(spark, source.snapshot.uri, source.snapshot.version)
-    emit("progress", f"export: {source.table.name}@{source.snapshot.version}")
+    emit("progress", f"export: {source.table.name}@{source.version}")
     counts, digest = _account(rows, source, boundaries)
     _require_rows(counts, source, boundaries)
     staging = f"{target}.staging"
@@ -362,7 +377,7 @@ def _manifest(
         model=model.name,
         table=f"{usecase.name}.gold.{source.table.name}",
         table_uuid=source.snapshot.uuid,
-        version=source.snapshot.version,
+        version=source.version,
         content_hash=digest,
         as_of=source.basis.as_of,
         event_end=source.basis.event_end,

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, time, timedelta, timezone, tzinfo
+from functools import reduce
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import msgspec
 
 from goldlake_core.contracts.column_types import TIMES
-from goldlake_core.contracts.errors import PermanentError
+from goldlake_core.contracts.durations import seconds_of
+from goldlake_core.contracts.errors import PermanentError, StoreError
+from goldlake_core.contracts.hashing import section_hash
 from goldlake_core.contracts.registry import resolve
 from goldlake_core.contracts.sections import GoldTable, UseCase
 from goldlake_core.contracts.sql_rules import quoted
@@ -19,13 +23,19 @@ from goldlake_core.instants import utc_text
 from goldlake_core.stages import Emit
 from goldlake_core.storage.deltalog import Commit, DeltaLog, Snapshot
 from goldlake_core.storage.home import Home
-from lakehouse import delta, specs
+from lakehouse import commits, delta, reach, rebuilt, specs
+from lakehouse.commits import SilverCommit
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql import Column, DataFrame, Row, SparkSession
 
 SILVER_VERSION = "silver_version"
+# In a commit that changed no row: the version that the rows have had since.
+ROWS_OF = "rows_of"
 CHANGE = "_change_type"
+_IS_ASKED = "_is_asked"
+# Rows of the batch, and rows that it does not touch, of which the sampled rebuild is made.
+SAMPLED_ROWS, SAMPLED_CELLS, SAMPLED_UNITS = 100, 10, 5
 
 
 @dataclass(frozen=True)
@@ -38,6 +48,10 @@ class Basis:
         as_of: Newest change at the source that silver holds (ISO 8601, UTC).
         event_end: Midnight after the newest event, by the publisher's clock (ISO 8601, UTC).
         run_id: Run that made it.
+        epoch: Epoch of that silver table; 0 in commits of earlier versions of goldlake.
+        through: Sequence of the last page whose records silver holds.
+        silver_contract: Hash of the contract's section ``silver``.
+        gold_contract: Hash of what decides the table's rows; see `specs.gold_hash`.
     """
 
     silver_version: int
@@ -45,6 +59,10 @@ class Basis:
     as_of: str
     event_end: str
     run_id: str
+    epoch: int = 0
+    through: int = 0
+    silver_contract: str = ""
+    gold_contract: str = ""
 
 
 def basis_of(commit: Commit) -> Basis:
@@ -61,7 +79,9 @@ def refine(
         By table name, whether it got a new version.
 
     Raises:
-        PermanentError: A build function returns other columns than the contract declares.
+        PermanentError: A build function returns other columns than the contract declares, a key
+            twice, other rows each time, or rows that depend on more than the contract says.
+        StoreError: Another writer changed a gold table; its wrong rows are named.
     """
     silver = DeltaLog(specs.silver(usecase, home, epoch).uri).snapshot()
     basis: Basis | None = None
@@ -70,20 +90,71 @@ def refine(
         spec = specs.gold(usecase, home, table)
         delta.create(spark, spec)
         last = _last_commit(spec, silver)
+        if last and _is_foreign(spec, last):
+            require_rebuilt(spark, usecase, home, epoch, table)
         if last and basis_of(last).silver_version == silver.version:
             delta.set_comments(spark, spec)
             changed[table.name] = False
             continue
-        basis = basis or _basis(spark, usecase, silver, run_id)
-        if basis is None:  # silver is empty
+        basis = basis or _basis(spark, usecase, silver, epoch, run_id)
+        reflected = basis or _basis_of_empty(spec, silver, run_id)
+        if reflected is None:  # nothing was ever in silver
             changed[table.name] = False
             continue
-        step = _Step(spark, usecase, table, spec, silver, basis)
+        own = replace(reflected, gold_contract=spec.properties[specs.CONTRACT_PROPERTY])
+        step = _Step(spark, usecase, table, spec, silver, own)
         changed[table.name] = step.increment(last) if last else step.rebuild()
         delta.set_comments(spark, spec)
         rows = DeltaLog(spec.uri).snapshot().rows
         emit("progress", f"gold: {spec.id}: {rows:,} rows")
     return changed
+
+
+def require_rebuilt(
+    spark: SparkSession, usecase: UseCase, home: Home, epoch: int, table: GoldTable
+) -> None:
+    """Compares a whole gold table with what its build makes of silver. Read-only.
+
+    Raises:
+        StoreError: The table is not up to silver or to the contract, or rows of it are missing,
+            doubled, changed or foreign; they are named by key.
+    """
+    spec = specs.gold(usecase, home, table)
+    log = DeltaLog(spec.uri)
+    if not log.exists():
+        raise StoreError(f"{spec.id} is missing", hint=f"goldlake rebuild {usecase.name}")
+    silver = DeltaLog(specs.silver(usecase, home, epoch).uri).snapshot()
+    last = _last_commit(spec, silver)
+    if last is None and silver.rows == log.snapshot().rows == 0:
+        return
+    if last is None:
+        raise StoreError(
+            f"{spec.id} was made from another silver table or under another contract",
+            hint=f"goldlake ingest {usecase.name}: it makes the table again",
+        )
+    basis = basis_of(last)
+    made_from = DeltaLog(silver.uri).snapshot(basis.silver_version)
+    step = _Step(spark, usecase, table, spec, made_from, basis)
+    wrong = rebuilt.differences(step.whole(), delta.read(spark, spec.uri), spec, table.key)
+    if wrong:
+        more = ", and perhaps more" if len(wrong) == rebuilt.NAMED else ""
+        raise StoreError(
+            f"The account of {usecase.name} does not balance: {spec.id} differs from a rebuild out "
+            f"of silver ({'; '.join(wrong)}{more})",
+            hint=f"goldlake rebuild {usecase.name}",
+        )
+
+
+def _is_foreign(spec: specs.TableSpec, last: Commit) -> bool:
+    """Whether rows were changed after the newest commit of ours."""
+    log = DeltaLog(spec.uri)
+    return any(
+        change.data_change
+        for version in log.versions()
+        if version > last.version
+        for action in log.actions(version)
+        if (change := action.add or action.remove)
+    )
 
 
 def _last_commit(spec: specs.TableSpec, silver: Snapshot) -> Commit | None:
@@ -98,13 +169,16 @@ def _last_commit(spec: specs.TableSpec, silver: Snapshot) -> Commit | None:
     if commit is None:
         return None
     basis = basis_of(commit)
-    if basis.silver_uuid != silver.uuid:
+    # A silver table that was restored from a copy may stand at an earlier version than gold knows.
+    if basis.silver_uuid != silver.uuid or basis.silver_version > silver.version:
         return None
     needed = set(range(basis.silver_version + 1, silver.version + 1))
     return commit if needed <= set(DeltaLog(silver.uri).versions()) else None
 
 
-def _basis(spark: SparkSession, usecase: UseCase, silver: Snapshot, run_id: str) -> Basis | None:
+def _basis(
+    spark: SparkSession, usecase: UseCase, silver: Snapshot, epoch: int, run_id: str
+) -> Basis | None:
     from pyspark.sql import functions as F
 
     contract = usecase.silver
@@ -127,6 +201,23 @@ def _basis(spark: SparkSession, usecase: UseCase, silver: Snapshot, run_id: str)
         utc_text(instant(as_of), "microseconds"),
         utc_text(event_end, "microseconds"),
         run_id,
+        epoch,
+        commits.newest(silver.uri, SilverCommit).through,
+        section_hash(contract),
+    )
+
+
+def _basis_of_empty(spec: specs.TableSpec, silver: Snapshot, run_id: str) -> Basis | None:
+    """The basis where silver lost its last row: the times are those of what gold holds.
+
+    Returns:
+        The basis, or None where gold never held a row.
+    """
+    commit = DeltaLog(spec.uri).last_commit_with(SILVER_VERSION)
+    if commit is None:
+        return None
+    return replace(
+        basis_of(commit), silver_version=silver.version, silver_uuid=silver.uuid, run_id=run_id
     )
 
 
@@ -151,9 +242,24 @@ class _Step:
     silver: Snapshot
     basis: Basis
 
+    def whole(self) -> DataFrame:
+        """The table as all of silver makes it."""
+        return self._made_of(self._silver())
+
+    def _made_of(self, silver: DataFrame) -> DataFrame:
+        return self._declared(self._build(silver))
+
     def rebuild(self) -> bool:
-        rows = self._build(self._silver())
-        delta.overwrite(self._declared(rows), self.spec, asdict(self.basis))
+        rows = self.whole()
+        calls = self._require_lawful(rows)
+        again = self.whole()
+        if calls.has_python or not rows.sameSemantics(again):
+            keys = rows.select(*self._key).limit(SAMPLED_ROWS).collect()
+            if keys:
+                one, other = (each.where(self._box(keys)) for each in (again, rows))
+                self._require_same(one, other, rebuilt.NEARER)
+        self._require_unique(rows)
+        delta.overwrite(rows, self.spec, asdict(self.basis))
         return True
 
     def increment(self, last: Commit) -> bool:
@@ -166,6 +272,8 @@ class _Step:
             rows = self._changed_rows(feed) if self.table.mode == "rows" else self._cells(feed)
             rows = rows.persist()
             try:
+                self._require_unique(rows)
+                self._require_as_rebuilt(feed, rows, is_judged=bool(basis_of(last).gold_contract))
                 if rows.isEmpty():
                     # Delta makes no commit of an empty MERGE, and the basis has moved on.
                     rows = rows.drop(delta.DELETED)
@@ -179,15 +287,21 @@ class _Step:
         return True
 
     def _changed_rows(self, feed: DataFrame) -> DataFrame:
-        """Mode ``rows``: the last change per key, built; what is not built any more is deleted."""
+        """Mode ``rows``: what the changes reach, built; what is not built any more is deleted."""
         from pyspark.sql import functions as F
 
         last = last_changes(feed, self.usecase.silver.key)
-        names = [quoted(name) for name in self.usecase.silver.names]
-        built = self._declared(self._build(last.where(F.col(CHANGE) != "delete").select(*names)))
+        if specs.is_reaching(self.table):
+            near = self._near(feed)
+            reached = self._reached(near, is_wide=False).select(*self._key)
+            built = self._declared(self._build(self._reached(near, is_wide=True)))
+            built = built.join(reached, list(self.table.key), "left_semi")
+            touched = last.select(*self._key).unionByName(reached).distinct()
+        else:
+            touched = last
+            built = self._declared(self._build(self._present(last)))
         built = built.withColumn(delta.DELETED, F.lit(False))
-        key = [quoted(name) for name in self.table.key]
-        gone = last.join(built.select(*key), list(self.table.key), "left_anti").select(
+        gone = touched.join(built.select(*self._key), list(self.table.key), "left_anti").select(
             *(
                 (F.col(quoted(f.name)) if f.name in self.table.key else F.lit(None))
                 .cast(f.type)
@@ -196,31 +310,218 @@ class _Step:
             ),
             F.lit(True).alias(delta.DELETED),
         )
-        return built.unionByName(gone)
+        rows = built.unionByName(gone)
+        return self._not_held(rows) if specs.is_reaching(self.table) else rows
+
+    def _present(self, last: DataFrame) -> DataFrame:
+        """The silver rows among the newest changes of keys."""
+        from pyspark.sql import functions as F
+
+        return last.where(F.col(CHANGE) != "delete").select(*self._columns)
+
+    def _near(self, feed: DataFrame) -> DataFrame:
+        """Per unit that changes touch, before or after, from where to where they lie."""
+        from pyspark.sql import functions as F
+
+        units = [quoted(name) for name in self.table.reach]
+        place = _micros(self.table.reach_order) if self.table.reach_order else F.lit(0)
+        # Other names than silver's, so that they can be compared without ambiguity.
+        return (
+            feed.select(*units, place.alias("_place"))
+            .groupBy(*units)
+            .agg(F.min("_place").alias("_low"), F.max("_place").alias("_high"))
+            .withColumnsRenamed({name: f"_unit_{name}" for name in self.table.reach})
+        )
+
+    def _reached(self, near: DataFrame, *, is_wide: bool) -> DataFrame:
+        """Silver rows that changes reach; with ``is_wide`` those too of which they are made."""
+        from pyspark.sql import functions as F
+
+        table = self.table
+        back, ahead = (_micros_of(text) for text in (table.reach_before, table.reach_after))
+        # A change at an instant is seen from as far after it as rows look back.
+        low, high = (back + ahead, back + ahead) if is_wide else (ahead, back)
+        condition = F.lit(True)
+        for name in table.reach:
+            condition &= F.col(quoted(name)).eqNullSafe(F.col(quoted(f"_unit_{name}")))
+        if table.reach_order:
+            place = _micros(table.reach_order)
+            condition &= place.between(F.col("_low") - low, F.col("_high") + high)
+        return self._silver().join(F.broadcast(near), condition, "left_semi")
 
     def _cells(self, feed: DataFrame) -> DataFrame:
         """Mode ``aggregate``: what the build function returns and gold does not hold already."""
         from pyspark.sql import functions as F
 
-        changes = feed.select(*(quoted(n) for n in self.usecase.silver.names), CHANGE)
-        gold = delta.read(self.spark, self.spec.uri)
-        built = self._build(self._silver(), changes, gold)
+        changes = feed.select(*self._columns, CHANGE)
+        built = self._build(self._silver(), changes, delta.read(self.spark, self.spec.uri))
         if delta.DELETED not in built.columns:
             built = built.withColumn(delta.DELETED, F.lit(False))
-        rows = self._declared(built, delta.DELETED)
-        # A cell that gold already holds is left out, or every batch would rewrite rows that did not
-        # change. Null-safe, because null = null is null: by plain equality a cell with a null in it
+        return self._not_held(self._declared(built, delta.DELETED))
+
+    def _not_held(self, rows: DataFrame) -> DataFrame:
+        """The rows that gold does not hold as they are; every batch would rewrite the others."""
+        # Null-safe, because null = null is null: by plain equality a cell with a null in it
         # (a rate of no rows) would never count as held. A row to delete is never held: it passes,
         # and the MERGE removes it.
+        gold = delta.read(self.spark, self.spec.uri)
         same = [rows[quoted(n)].eqNullSafe(gold[quoted(n)]) for n in self.spec.names]
-        is_held = same[0]
-        for condition in same[1:]:
-            is_held = is_held & condition
+        is_held = reduce(lambda one, other: one & other, same)
         return rows.join(gold, is_held & ~rows[delta.DELETED], "left_anti")
+
+    def _require_lawful(self, built: DataFrame) -> reach.Calls:
+        """Checks the plan of a build of all of silver, and returns what it calls.
+
+        Raises:
+            PermanentError: It calls a function that differs each time, or it brings rows together
+                that the contract does not put into one unit.
+        """
+        calls = reach.calls(built)
+        if calls.unstable:
+            listed = ", ".join(calls.unstable)
+            raise PermanentError(
+                f"{self.table.build} of {self.spec.id} calls {listed}, which gives "
+                "another value each time: a row made again would differ from the one that is there",
+                valid="functions of the silver row's own values",
+                hint=f"correct {self.table.build}",
+            )
+        if self.table.mode != "rows":
+            return calls
+        units = [self.table.key]
+        if specs.is_reaching(self.table):
+            units.append(self.table.reach)
+        step = reach.meeting(built, self._silver(), units)
+        if step:
+            declared = ", ".join(self.table.reach) or "its own silver row"
+            raise self._beyond(
+                f"{self.table.build} of {self.spec.id} looks further than {declared}: it has {step}"
+            )
+        return calls
+
+    def _require_unique(self, rows: DataFrame) -> None:
+        from pyspark.sql import functions as F
+
+        doubled = rows.groupBy(*self._key).count().where(F.col("count") > 1).limit(1).collect()
+        if doubled:
+            name = ", ".join(f"{each}={doubled[0][each]}" for each in self.table.key)
+            raise PermanentError(
+                f"{self.table.build} of {self.spec.id} returns {doubled[0]['count']} rows with the "
+                f"key {name}",
+                valid="one row per key",
+                hint=f"correct {self.table.build} or gold.{self.table.name}.key in the contract",
+            )
+
+    def _require_as_rebuilt(self, feed: DataFrame, rows: DataFrame, *, is_judged: bool) -> None:
+        """Compares what the increment would leave with a rebuild, for a sample of keys.
+
+        Args:
+            feed: The changes of silver.
+            rows: The rows that the increment writes.
+            is_judged: Whether the plan of the build was judged when the table was built.
+
+        Raises:
+            PermanentError: They differ; nothing was written.
+        """
+        if not is_judged:
+            self._require_lawful(self.whole())
+        with self._sampled(feed) as sampled:
+            keys = self._asked(rows, sampled)
+            if not keys:
+                return
+            inside = self._box(keys)
+            wanted = self.whole() if sampled is None else self._made_of(sampled.drop(_IS_ASKED))
+            gold = delta.read(self.spark, self.spec.uri).where(inside)
+            kept = gold.join(rows.select(*self._key), list(self.table.key), "left_anti")
+            made = rows.where(inside & ~rows[delta.DELETED]).drop(delta.DELETED)
+            self._require_same(wanted.where(inside), kept.unionByName(made))
+
+    @contextmanager
+    def _sampled(self, feed: DataFrame) -> Iterator[DataFrame | None]:
+        """Silver rows of which a build makes the same gold rows as of all of silver.
+
+        A build that keeps to its reach does, so that the sample does not grow with silver: it has
+        rows that the batch changed or that its changes reach, and others. Those that are compared
+        are marked. In mode ``aggregate`` there is none.
+        """
+        from pyspark.sql import functions as F
+
+        if self.table.mode != "rows":
+            yield None
+            return
+        key = list(self.usecase.silver.key)
+        is_reaching = specs.is_reaching(self.table)
+        others = rebuilt.sampled(self.spark, self.silver, key, SAMPLED_ROWS)
+        others = others.select(*self._columns, F.lit(not is_reaching).alias(_IS_ASKED))
+        # Persisted, because a limit may pick other rows each time.
+        near = self._near(feed).limit(SAMPLED_UNITS).persist()
+        if is_reaching:
+            asked = self._reached(near, is_wide=False).limit(SAMPLED_ROWS).select(*self._key)
+            asked = asked.withColumn(_IS_ASKED, F.lit(True))
+            own = self._reached(near, is_wide=True).join(F.broadcast(asked), key, "left")
+            own = own.select(*self._columns, F.coalesce(_IS_ASKED, F.lit(False)).alias(_IS_ASKED))
+            taken = own
+        else:
+            taken = last_changes(feed, self.usecase.silver.key)
+            own = self._present(taken).limit(SAMPLED_ROWS).withColumn(_IS_ASKED, F.lit(True))
+        others = others.join(taken.select(*self._key), key, "left_anti")
+        sampled = own.unionByName(others).persist()
+        try:
+            yield sampled
+        finally:
+            sampled.unpersist()
+            near.unpersist()
+
+    def _asked(self, rows: DataFrame, sampled: DataFrame | None) -> list[Row]:
+        """The keys that are compared."""
+        from pyspark.sql import functions as F
+
+        if sampled is not None:
+            return sampled.where(F.col(_IS_ASKED)).select(*self._key).collect()
+        gold = DeltaLog(self.spec.uri).snapshot()
+        others = rebuilt.sampled(self.spark, gold, self.table.key, SAMPLED_CELLS)
+        some = [each.select(*self._key).limit(SAMPLED_CELLS) for each in (rows, others)]
+        return [key for each in some for key in each.collect()]
+
+    def _require_same(
+        self, wanted: DataFrame, found: DataFrame, tolerance: float = rebuilt.NEAR
+    ) -> None:
+        wrong = rebuilt.differences(wanted, found, self.spec, self.table.key, tolerance)
+        if wrong:
+            raise self._beyond(
+                f"{self.spec.id} would differ from a rebuild of it ({'; '.join(wrong)}): "
+                f"{self.table.build} depends on more than the rows that changed, or gives other "
+                "values each time; nothing was written"
+            )
+
+    def _beyond(self, problem: str) -> PermanentError:
+        name = self.table.name
+        if self.table.mode != "rows":
+            return PermanentError(
+                problem,
+                valid="all rows that a change touches, from build(silver, changes, gold)",
+                hint=f"correct {self.table.build}",
+            )
+        return PermanentError(
+            problem,
+            valid=f"gold.{name}.reach: the silver columns that form the unit that it looks at",
+            hint=f"write reach: [COLUMN] at gold.{name} in {self.usecase.folder}/contract.yaml, or "
+            f"correct {self.table.build}",
+        )
+
+    def _box(self, keys: Sequence[Row]) -> Column:
+        return rebuilt.box(keys, self.table.key)
+
+    @property
+    def _key(self) -> list[str]:
+        return [quoted(name) for name in self.table.key]
+
+    @property
+    def _columns(self) -> list[str]:
+        return [quoted(name) for name in self.usecase.silver.names]
 
     def _silver(self) -> DataFrame:
         rows = delta.read(self.spark, self.silver.uri, self.silver.version)
-        return rows.select(*(quoted(name) for name in self.usecase.silver.names))
+        return rows.select(*self._columns)
 
     def _build(
         self, silver: DataFrame, changes: DataFrame | None = None, gold: DataFrame | None = None
@@ -248,6 +549,17 @@ class _Step:
             for f in self.spec.fields
         ]
         return rows.select(*columns, *more)
+
+
+def _micros(column: str) -> Column:
+    """A timestamp or date as microseconds since 1970."""
+    from pyspark.sql import functions as F
+
+    return F.unix_micros(F.col(quoted(column)).cast("timestamp"))
+
+
+def _micros_of(duration: str) -> int:
+    return int(seconds_of(duration) * 1_000_000)
 
 
 def last_changes(feed: DataFrame, key: tuple[str, ...]) -> DataFrame:

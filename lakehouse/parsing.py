@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from goldlake_core.contracts import sql_rules
 from goldlake_core.contracts.column_types import NUMBERS
 from goldlake_core.contracts.sections import Column, Silver
+from goldlake_core.storage.erasures import ERASED_FIELD
 from lakehouse.specs import CONTENT_HASH, KEY, REASONS, SOURCE_UPDATED
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ def parsed(records: DataFrame, silver: Silver, updated_field: str | None = None)
     rows = rows.select(
         *records.columns,
         is_object.alias("_is_object"),
+        _field(ERASED_FIELD).isNotNull().alias("_is_erased"),
         F.coalesce(_field(DELETED_FIELD) == "true", F.lit(False)).alias(IS_DELETION),
         (_field(updated_field) if updated_field else F.lit(None).cast("string")).alias(
             SOURCE_UPDATED
@@ -72,6 +74,7 @@ def parsed(records: DataFrame, silver: Silver, updated_field: str | None = None)
         *records.columns,
         *silver.names,
         F.when(~F.col("_is_object"), invalid)
+        .when(F.col("_is_erased"), F.array(F.lit(sql_rules.ERASED)))
         .when(F.col(IS_DELETION), of_key)
         .otherwise(reasons)
         .alias(REASONS),
@@ -101,7 +104,7 @@ def _json_schema(silver: Silver, updated_field: str | None) -> Any:
     """Array of a struct of strings, nested where a field's name has dots."""
     from pyspark.sql.types import ArrayType
 
-    tree: _Tree = {DELETED_FIELD: {}}
+    tree: _Tree = {DELETED_FIELD: {}, ERASED_FIELD: {}}
     if updated_field:
         tree[updated_field] = {}
     for column in silver.columns:

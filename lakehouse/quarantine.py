@@ -10,7 +10,7 @@ from goldlake_core.documents.lakehouse import QuarantineView, Rejected
 from goldlake_core.instants import utc_text
 from goldlake_core.storage.home import Home
 from lakehouse import catalog, rows
-from lakehouse.specs import FILE, KEY, KIND, KNOWN_FROM, LINE, REASONS, SEQUENCE, VERSIONS
+from lakehouse.specs import FILE, KEY, KIND, KNOWN_FROM, LINE, REASONS, SEQUENCE
 
 if TYPE_CHECKING:
     import polars as pl
@@ -37,17 +37,7 @@ def rejected(
     """
     import polars as pl
 
-    found = [
-        (layer, name)
-        for layer, name in catalog.current_tables(home, usecase)
-        if layer == "bronze" or name.endswith(VERSIONS)
-    ]
-    if len(found) < 2:
-        raise UsageError(
-            f"No records of {usecase} were refined in the home {home.root}",
-            hint=f"goldlake ingest {usecase} --source URL|live",
-        )
-    frames = {layer: rows.frame(catalog.location(home, usecase, layer, n)) for layer, n in found}
+    frames = _frames(usecase, home)
     all_rejected = frames["silver"].filter(pl.col(KIND) == "quarantined")
     counts = _counts(all_rejected)
     if reason is not None and reason not in counts:
@@ -90,6 +80,35 @@ def rejected(
         for row in shown.collect().iter_rows(named=True)
     )
     return QuarantineView(usecase=usecase, total=total, reasons=counts, records=records)
+
+
+def reasons_by_record(usecase: str, home: Home) -> dict[tuple[int, int], tuple[str, ...]]:
+    """Reason codes of every rejected record, by the number of its page and its line. Read-only.
+
+    Raises:
+        UsageError: Nothing was refined yet.
+    """
+    import polars as pl
+
+    all_rejected = _frames(usecase, home)["silver"].filter(pl.col(KIND) == "quarantined")
+    found = all_rejected.select(SEQUENCE, LINE, REASONS).collect().iter_rows()
+    return {(sequence, line): tuple(codes) for sequence, line, codes in found}
+
+
+def _frames(usecase: str, home: Home) -> dict[str, pl.LazyFrame]:
+    """Bronze and the table of versions, by layer."""
+    names = dict(catalog.current_tables(home, usecase))
+    versions = catalog.versions(usecase, home)
+    if versions is None or "bronze" not in names:
+        raise UsageError(
+            f"No records of {usecase} were refined in the home {home.root}",
+            hint=f"goldlake ingest {usecase} --source URL|live",
+        )
+    folders = {"bronze": names["bronze"], "silver": versions}
+    return {
+        layer: rows.frame(catalog.location(home, usecase, layer, folder))
+        for layer, folder in folders.items()
+    }
 
 
 def _counts(frame: pl.LazyFrame) -> dict[str, int]:

@@ -172,9 +172,16 @@ def gold_hash(usecase: UseCase, table: GoldTable) -> str:
     Comments do not enter it: an edited one makes no new rows, and so trains no new model.
     """
     columns = [(c.name, c.type, c.nullable, c.domain, c.range, c.pattern) for c in table.columns]
-    return section_hash(
-        [table.mode, table.build, table.key, columns, functions_hash(usecase, table.build)]
-    )
+    made_of: list[object] = [table.mode, table.build, table.key, columns]
+    made_of.append(functions_hash(usecase, table.build))
+    if is_reaching(table):
+        made_of.append([table.reach, table.reach_order, table.reach_before, table.reach_after])
+    return section_hash(made_of)
+
+
+def is_reaching(table: GoldTable) -> bool:
+    """Whether rows of a table of mode ``rows`` are made of more than their own silver row."""
+    return bool(table.reach or table.reach_order)
 
 
 def landing(usecase: UseCase, home: Home) -> LandingZone:

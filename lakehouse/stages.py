@@ -14,20 +14,40 @@ import msgspec
 from goldlake_core.contracts.errors import StoreError, UsageError
 from goldlake_core.contracts.registry import load_usecase
 from goldlake_core.contracts.sections import UseCase
+from goldlake_core.documents.examples import ExamplesRefined, ExamplesRequest
+from goldlake_core.documents.keeping import Erased
 from goldlake_core.documents.lakehouse import Audited, Exported, Landed, Refined, TableState, Totals
 from goldlake_core.documents.stages import (
     AuditRequest,
+    EraseRequest,
     ExportRequest,
     LandRequest,
     RefineRequest,
+    RestoreRequest,
     Stage,
 )
 from goldlake_core.stages import Emit, StageFunction, require_same_contract
+from goldlake_core.storage import erasures
 from goldlake_core.storage.deltalog import DeltaLog
 from goldlake_core.storage.home import Home
 from goldlake_core.storage.locks import StoreLock
-from lakehouse import audit, bronze, commits, epochs, export, gold, session, silver, specs
+from lakehouse import (
+    audit,
+    bronze,
+    commits,
+    epochs,
+    erase,
+    export,
+    gold,
+    maintain,
+    mending,
+    restore,
+    session,
+    silver,
+    specs,
+)
 from lakehouse.commits import VersionsCommit
+from lakehouse.translate import told, translated
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -56,11 +76,20 @@ def refine_stage(request: RefineRequest, emit: Emit) -> Refined:
     usecase, home = load_usecase(request.usecase), Home.at(request.home)
     require_same_contract(request, usecase, "source", "silver", "gold.")
     with StoreLock(home, usecase.name, "refine"):
+        erasures.require_done(home, usecase.name)
         landed = sum(entry.rows for entry in specs.landing(usecase, home).manifest())
         emit("progress", "starting Spark")
         started = time.monotonic()
         spark = session.spark_session(rows=landed)
-        result = refine(spark, usecase, home, request.run_id, emit, is_rebuild=request.rebuild)
+        result = refine(
+            spark,
+            usecase,
+            home,
+            request.run_id,
+            emit,
+            is_rebuild=request.rebuild,
+            accept_rejected=request.accept_rejected,
+        )
     session_s = round(time.monotonic() - started - sum(result.seconds.values()), 3)
     return msgspec.structs.replace(result, seconds={**result.seconds, "session": session_s})
 
@@ -80,7 +109,7 @@ def export_stage(request: ExportRequest, emit: Emit) -> Exported:
     sections = ("source", f"gold.{model.table}", f"model.{model.name}.export")
     require_same_contract(request, usecase, *sections)
     return export.export(
-        session.spark_session(),
+        session.spark_session,
         usecase,
         model,
         home,
@@ -115,6 +144,82 @@ def audit_stage(request: AuditRequest, emit: Emit) -> Audited:
     return Audited(usecase=usecase.name, problem=None)
 
 
+def erase_stage(request: EraseRequest, emit: Emit) -> Erased:
+    """Takes the records of the erasure that was begun out of landed pages and tables.
+
+    Raises:
+        StoreError: No erasure was begun, or a page is not the one that was landed.
+        UsageError: The contract's tables changed since the run began.
+    """
+    usecase, home = load_usecase(request.usecase), Home.at(request.home)
+    require_same_contract(request, usecase, "source", "silver", "gold.")
+    with StoreLock(home, usecase.name, "erase"):
+        emit("progress", "starting Spark")
+        return erased(session.spark_session(), usecase, home, request.run_id, emit)
+
+
+def erased(spark: SparkSession, usecase: UseCase, home: Home, run_id: str, emit: Emit) -> Erased:
+    """As `erase_stage`, for a caller that holds the store's lock. Idempotent."""
+    begun = erasures.pending(home, usecase.name)
+    if begun is None:
+        raise StoreError(f"No erasure was begun in {usecase.name}")
+    if not begun.rewritten:
+        erase.rewrite(spark, usecase, home, begun, run_id, emit)
+        begun = msgspec.structs.replace(begun, rewritten=True)
+        erasures.put(home, usecase.name, begun)
+    # An epoch that was begun before would be continued with the records that it holds.
+    erase.forget(usecase, home, gold=True)
+    refined = refine(spark, usecase, home, run_id, emit, is_rebuild=True, accept_rejected=True)
+    erase.forget(usecase, home, gold=False)
+    pages = {place.page for place in begun.places}
+    epoch = epochs.current(home, usecase.name)
+    return Erased(pages=len(pages), epoch=epoch, totals=refined.totals)
+
+
+def restore_stage(request: RestoreRequest, emit: Emit) -> Refined:
+    """Goes back, or forward again, to what had been landed by a run or an instant.
+
+    Killed before `restore.write`, nothing has changed; afterwards, the same command and every
+    refinement complete it.
+
+    Raises:
+        UsageError: There is no such run, or the contract changed since the run began.
+    """
+    usecase, home = load_usecase(request.usecase), Home.at(request.home)
+    require_same_contract(request, usecase, "source", "silver", "gold.")
+    with StoreLock(home, usecase.name):
+        erasures.require_done(home, usecase.name)
+        zone = specs.landing(usecase, home)
+        planned = restore.plan(zone, request.to)
+        emit("progress", "starting Spark")
+        spark = session.spark_session(rows=sum(page.rows for page in planned.pages))
+        restore.write(zone, planned, request.run_id)
+        return refine(spark, usecase, home, request.run_id, emit)
+
+
+def _nobody(*event: object, **more: object) -> None:
+    """An `Emit` of examples, whose steps nobody waits for."""
+
+
+def examples_stage(request: ExamplesRequest, emit: Emit) -> ExamplesRefined:
+    """Refines the landed records of each example in its own home."""
+    usecase = load_usecase(request.usecase)
+    require_same_contract(request, usecase, "source", "silver", "gold.")
+    emit("progress", "starting Spark", done=0, total=len(request.homes))
+    spark = session.spark_session(shuffle_partitions=1, rows=len(request.homes))
+    # Compiling a plan takes longer than interpreting it for a handful of rows.
+    spark.conf.set("spark.sql.codegen.wholeStage", "false")
+    problems = {}
+    for done, (name, root) in enumerate(request.homes.items(), start=1):
+        place = Home.at(root)
+        try:
+            refine(spark, usecase, place, request.run_id, _nobody, accept_rejected=True)
+        except Exception as error:  # of the use case's own functions, too; the others still run
+            problems[name] = str(told(error, place, usecase.folder) or error)
+        emit("progress", name, done=done, total=len(request.homes))
+    return ExamplesRefined(problems=problems)
+
+
 def refine(
     spark: SparkSession,
     usecase: UseCase,
@@ -123,6 +228,7 @@ def refine(
     emit: Emit,
     *,
     is_rebuild: bool = False,
+    accept_rejected: bool = False,
 ) -> Refined:
     """Brings bronze, silver and gold up to the landing zone and checks the account. Idempotent.
 
@@ -133,6 +239,8 @@ def refine(
         What became of the records of this run's batches, and what the tables hold now.
 
     Raises:
+        GateRefused: More records would be rejected than the contract accepts; silver and gold are
+            as they were.
         StoreError: A record is lost, doubled or changed.
     """
     seconds: dict[str, float] = {}
@@ -141,16 +249,30 @@ def refine(
         emit("info", f"{usecase.name}: nothing has been landed yet")
         none = Totals(**msgspec.structs.asdict(commits.NO_RECORDS), silver=0)
         return _result(run_id, [], none, {}, seconds)
+    if is_rebuild:
+        mending.set_aside_damaged(spark, usecase, home, run_id, emit)
     with _timed(seconds, "bronze"):
+        silver.follow(spark, usecase, home, plan.epoch, run_id)
+        bronze.follow(spark, usecase, home, run_id)
         bronze.ingest(spark, usecase, home, run_id, emit)
     with _timed(seconds, "silver"):
         epochs.begin(usecase, home, plan, run_id)
-        made = silver.refine(spark, usecase, home, plan.epoch, run_id, emit)
+        made = silver.refine(
+            spark,
+            usecase,
+            home,
+            plan.epoch,
+            run_id,
+            emit,
+            is_current=plan.is_current,
+            accept_rejected=accept_rejected,
+        )
     with _timed(seconds, "audit"):
         totals = audit.check(spark, usecase, home, plan.epoch, emit)
     epochs.make_current(usecase, home, plan.epoch)
     with _timed(seconds, "gold"):
         changed = gold.refine(spark, usecase, home, plan.epoch, run_id, emit)
+    epochs.keep_gold(usecase, home)
     if not made and not any(changed.values()):
         emit("info", f"{usecase.name}: nothing new; {totals.silver:,} rows in silver")
     return _result(run_id, made, totals, _tables(usecase, home, plan.epoch), seconds)
@@ -160,11 +282,8 @@ def _planned(usecase: UseCase, home: Home, emit: Emit, is_rebuild: bool) -> epoc
     first = specs.silver(usecase, home, epochs.FIRST)
     has_before = DeltaLog(first.uri).exists()
     plan = epochs.plan(usecase, home, has_tables_of_before=has_before, rebuild=is_rebuild)
-    for change in plan.changes:
-        emit("info", f"{usecase.name}: {change}")
     if plan.why:
-        what = "begins" if plan.is_new else "continues"
-        emit("info", f"{usecase.name}: {plan.why}; epoch {plan.epoch} {what}, from bronze")
+        emit("info", f"{usecase.name}: {plan.told}")
     return plan
 
 
@@ -206,8 +325,12 @@ def _timed(seconds: dict[str, float], step: str) -> Iterator[None]:
 
 
 STAGES: dict[Stage, StageFunction] = {
-    "land": land_stage,
-    "refine": refine_stage,
-    "audit": audit_stage,
-    "export": export_stage,
+    "land": translated(land_stage),
+    "refine": translated(refine_stage),
+    "audit": translated(audit_stage),
+    "erase": translated(erase_stage),
+    "maintain": translated(maintain.maintain_stage),
+    "restore": translated(restore_stage),
+    "examples": translated(examples_stage),
+    "export": translated(export_stage),
 }

@@ -1,4 +1,4 @@
-"""TF Serving's gRPC services on the embedded server, with the stubs of the package that clients use.
+"""TF Serving's gRPC services on the embedded server, with the stubs that clients use.
 
 Imports TensorFlow and gRPC: nothing imports this module before a gRPC port is asked for.
 """

@@ -1,9 +1,11 @@
-"""What every test can use: the folder of real data."""
+"""What every test can use: the folder of real data, one Spark session."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -31,3 +33,16 @@ def test_data() -> Path:
     if os.environ.get("CI") == "true":
         pytest.fail(message, pytrace=False)
     pytest.skip(message)
+
+
+@pytest.fixture(scope="session")
+def spark() -> Iterator[Any]:
+    """A session with one thread and one shuffle partition."""
+    from lakehouse.session import spark_session
+
+    session = spark_session(cores=1, shuffle_partitions=1, rows=1000)
+    # On a handful of rows, compiling a plan takes longer than interpreting it.
+    session.conf.set("spark.sql.codegen.wholeStage", "false")
+    session.conf.set("spark.sql.codegen.factoryMode", "NO_CODEGEN")
+    yield session
+    session.stop()

@@ -15,6 +15,7 @@ from goldlake.cli.progress import Summary
 from goldlake.cli.sections import MOST_LINES, Section, fitted, height
 from goldlake.workflows import homes
 from goldlake_core.documents.lakehouse import Exported, Landed, Refined, TableState, Totals
+from goldlake_core.documents.maintain import Maintained
 from goldlake_core.documents.reports import (
     IngestReport,
     ModelReport,
@@ -56,6 +57,11 @@ def _refine(result: Refined) -> str:
     return ", ".join(parts)
 
 
+def _maintain(result: Maintained) -> str:
+    files = sum(result.compacted.values())
+    return f"{files:,} small files became larger ones" if files else "old files are removed"
+
+
 def _export(result: Exported) -> str:
     rows = result.rows
     how = "already exported" if result.reused else "exported"
@@ -77,14 +83,23 @@ def _promote(result: Promotion) -> str:
     return f"{result.model}@{result.version} {verb} {result.label!r}"
 
 
+def _promote_summary(result: Promotion) -> str:
+    doubts = [f"{s.url} did not confirm it: {s.problem}" for s in result.servers if s.problem]
+    return "; ".join([_promote(result), *doubts])
+
+
 SUMMARIES: dict[Stage, Summary] = {
     "source": lambda r: f"embedded: {r.rows:,} generated rows, seed {r.seed}",
     "land": _land,
     "refine": _refine,
     "audit": lambda r: r.problem or "all contents agree",
+    "erase": lambda r: f"{r.pages:,} pages, epoch {r.epoch}, {r.totals.silver:,} rows in silver",
+    "maintain": _maintain,
+    "restore": _refine,
+    "examples": lambda r: f"{len(r.problems)} with a problem" if r.problems else "",
     "export": _export,
     "train": _train,
-    "promote": _promote,
+    "promote": _promote_summary,
 }
 
 

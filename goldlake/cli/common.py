@@ -43,6 +43,12 @@ def json_option(command: Command) -> Command:
     return click.option("--json", "as_json", is_flag=True, help=text)(command)
 
 
+def accepts_rejected(command: Command) -> Command:
+    """Adds ``--accept-rejected``."""
+    text = "Accept any share of rejected records in this run."
+    return click.option("--accept-rejected", is_flag=True, help=text)(command)
+
+
 def report_errors(command: Command) -> Command:
     """Adds ``--debug`` and turns errors into one line and an exit code."""
 
@@ -109,6 +115,19 @@ def used_home(given: str | None, default: str | None = None, *, is_made: bool = 
     home = homes.choose(given, default).home
     if is_made or homes.holds_something(home.root):
         homes.remember(home)
+    return settled(home)
+
+
+def settled(home: Home) -> Home:
+    """A home whose documents say where it is now; those of one that was moved are made right."""
+    from goldlake.workflows import relocate
+
+    for root in relocate.settle(home):
+        printing.say(
+            f"{home.root} was moved or copied from {root}: models.config and ML Metadata name its "
+            "new place now",
+            is_error=True,
+        )
     return home
 
 

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import msgspec
 
+from goldlake.workflows.example_files import read_examples
+from goldlake.workflows.planning import outlook
 from goldlake_core.contracts import findings
 from goldlake_core.contracts.contract_file import GoldDraft, SilverDraft
 from goldlake_core.contracts.findings import Finding, loading_finding
@@ -15,6 +17,8 @@ from goldlake_core.contracts.names import nearest
 from goldlake_core.contracts.read import Found
 from goldlake_core.contracts.registry import find_usecase
 from goldlake_core.contracts.sections import UseCase
+from goldlake_core.documents.planning import Outlook
+from goldlake_core.storage.home import Home
 from lakehouse.checks.columns import column_remarks
 from lakehouse.checks.expressions import expression_remarks
 from lakehouse.checks.formats import format_remarks
@@ -35,6 +39,7 @@ class CheckReport(msgspec.Struct, frozen=True):
         tables: Gold tables; 0 where it does not load.
         models: Models; 0 where it does not load.
         findings: By file and line.
+        outlook: What the contract means for the home that was named, or null.
     """
 
     usecase: str
@@ -45,13 +50,15 @@ class CheckReport(msgspec.Struct, frozen=True):
     tables: int
     models: int
     findings: tuple[Finding, ...]
+    outlook: Outlook | None = None
 
 
-def check_usecase(name_or_path: str) -> CheckReport:
+def check_usecase(name_or_path: str, home: Home | None = None) -> CheckReport:
     """Checks a use case. Read-only; runs none of its functions.
 
     Args:
         name_or_path: Name or path of the use case.
+        home: Home for which to say what its contract means there, or None.
 
     Raises:
         UsageError: There is none, or several folders have the name.
@@ -60,7 +67,13 @@ def check_usecase(name_or_path: str) -> CheckReport:
     reading = read_folder(folder)
     found = [loading_finding(error) for error in reading.errors]
     found += _findings(reading, folder)
-    return _report(folder, None if reading.errors else reading.usecase(), found)
+    usecase = None if reading.errors else reading.usecase()
+    if usecase is not None:
+        found += [loading_finding(error) for error in read_examples(usecase)[1]]
+    report = _report(folder, usecase, found)
+    if usecase is None or home is None:
+        return report
+    return msgspec.structs.replace(report, outlook=outlook(usecase, home))
 
 
 def _report(folder: Path, usecase: UseCase | None, found: Sequence[Finding]) -> CheckReport:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from goldlake.workflows import planning
+from goldlake.workflows.history import recorded
 from goldlake.workflows.names import load_model, require_table
 from goldlake.workflows.processes import OnEvent, Run, StageFailed
 from goldlake_core.contracts.errors import UsageError
 from goldlake_core.contracts.ids import TableId
 from goldlake_core.contracts.registry import find_usecase, load_usecase
 from goldlake_core.documents.lakehouse import Audited, Exported, QuarantineView
+from goldlake_core.documents.planning import IngestPlan
 from goldlake_core.documents.reports import Finding, IngestReport, RebuildReport
 from goldlake_core.documents.stages import (
     AuditRequest,
@@ -20,6 +23,7 @@ from lakehouse import catalog
 from lakehouse.quarantine import rejected
 
 
+@recorded("ingest")
 def ingest(
     usecase: str,
     home: Home,
@@ -27,6 +31,8 @@ def ingest(
     since: str | None,
     until: str | None,
     on_event: OnEvent,
+    *,
+    accept_rejected: bool = False,
 ) -> IngestReport:
     """Lands what is new at the source and refines it into bronze, silver and gold.
 
@@ -37,17 +43,47 @@ def ingest(
         since: First day wanted, ``YYYY-MM-DD``, or None.
         until: First day no longer wanted, or None.
         on_event: Called with the stages' events.
+        accept_rejected: Whether any share of rejected records is accepted in this run.
 
     Returns:
         What was landed and refined.
 
     Raises:
+        UsageError: The home cannot follow the contract; nothing was fetched.
         StageFailed: A stage ended with an error.
     """
+    return _ingest(usecase, home, source, since, until, on_event, accept_rejected)
+
+
+@recorded("backfill")
+def backfill(
+    usecase: str,
+    home: Home,
+    source: str,
+    since: str | None,
+    until: str | None,
+    on_event: OnEvent,
+    *,
+    accept_rejected: bool = False,
+) -> IngestReport:
+    """Lands a range of days again and refines it; arguments and errors are those of `ingest`."""
+    return _ingest(usecase, home, source, since, until, on_event, accept_rejected)
+
+
+def _ingest(
+    usecase: str,
+    home: Home,
+    source: str,
+    since: str | None,
+    until: str | None,
+    on_event: OnEvent,
+    accept_rejected: bool,
+) -> IngestReport:
     contract = load_usecase(usecase)
+    planning.tell(contract, home, on_event, "land")
     run = Run.new(home)
     land = run.request(LandRequest, usecase, contract, source=source, since=since, until=until)
-    refine = run.request(RefineRequest, usecase, contract)
+    refine = run.request(RefineRequest, usecase, contract, accept_rejected=accept_rejected)
     results = run.stages("lakehouse", [land, refine], on_event)
     return IngestReport(
         run_id=run.run_id,
@@ -59,7 +95,15 @@ def ingest(
     )
 
 
-def rebuild(usecase: str, home: Home, on_event: OnEvent) -> RebuildReport:
+def plan(usecase: str, home: Home, source: str, since: str | None, until: str | None) -> IngestPlan:
+    """What `ingest` would do; see `goldlake.workflows.planning.plan_ingest`. Writes nothing."""
+    return planning.plan_ingest(load_usecase(usecase), home, source, since, until)
+
+
+@recorded("rebuild")
+def rebuild(
+    usecase: str, home: Home, on_event: OnEvent, *, accept_rejected: bool = False
+) -> RebuildReport:
     """Makes silver and gold again from bronze, under the contract as it is now.
 
     The tables that are there answer until the new ones are whole and their account balances.
@@ -68,16 +112,21 @@ def rebuild(usecase: str, home: Home, on_event: OnEvent) -> RebuildReport:
         usecase: Name or path of the use case.
         home: Where everything is kept.
         on_event: Called with the stage's events.
+        accept_rejected: Whether any share of rejected records is accepted in this run.
 
     Returns:
         What became of every landed record.
 
     Raises:
+        UsageError: The home cannot follow the contract; nothing was made.
         StageFailed: The stage ended with an error.
     """
     contract = load_usecase(usecase)
+    planning.tell(contract, home, on_event, "refine", rebuild=True)
     run = Run.new(home)
-    request = run.request(RefineRequest, usecase, contract, rebuild=True)
+    request = run.request(
+        RefineRequest, usecase, contract, rebuild=True, accept_rejected=accept_rejected
+    )
     refined = run.stages("lakehouse", [request], on_event)["refine"]
     return RebuildReport(
         run_id=run.run_id, home=home.root, logs=str(run.logs), usecase=usecase, refine=refined
@@ -118,11 +167,12 @@ def audits(home: Home, on_event: OnEvent) -> list[Finding]:
             found.append(Finding(name, False, str(error), wanted, fix))
             continue
         problem = audited.problem
-        text = problem or "all contents agree: pages, bronze, versions, silver"
+        text = problem or "all contents agree: pages, bronze, versions, silver, gold"
         found.append(Finding(name, problem is None, text, wanted, fix if problem else ""))
     return found
 
 
+@recorded("export")
 def export(
     model: str, home: Home, version: int | None, out: str | None, on_event: OnEvent
 ) -> Exported:

@@ -10,11 +10,13 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+import shutil
 import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from contextvars import ContextVar
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, TypeVar
@@ -30,6 +32,8 @@ from goldlake_core.storage.home import DEFAULT_HOME, Home
 
 POLL_S = 0.1
 STOP_TIMEOUT_S = 20.0
+# Less room than this is none: the smallest commit with its data file takes more.
+FULL_BYTES = 64 * 1024
 
 R = TypeVar("R", bound=Request)
 
@@ -82,12 +86,14 @@ class Run:
         home: The home it works on.
         directory: Folder with the documents of the stages.
         logs: Folder of log files, one per process.
+        seconds: Duration of each stage that ended, in seconds.
     """
 
     run_id: str
     home: Home
     directory: RunDir
     logs: Path
+    seconds: dict[str, float] = field(default_factory=dict)
 
     @classmethod
     def new(cls, home: Home) -> Run:
@@ -117,6 +123,8 @@ class Run:
             usecase: The use case as it was read when the run began.
             **fields: The fields of that type of request.
         """
+        if (on_request := ON_REQUEST.get()) is not None:
+            on_request(self, reference, usecase)
         return kind(
             usecase=reference,
             home=self.home.root,
@@ -159,6 +167,7 @@ class Run:
         self, process: subprocess.Popen[str], stage: Stage, log: Path, on_event: OnEvent
     ) -> Result:
         on_event(event_now(stage, "begin"))
+        started = time.monotonic()
         offset, is_over = 0, False
         while not is_over:
             # Asked before the events are read, so that none that came in between is missed.
@@ -168,6 +177,7 @@ class Run:
                 on_event(event)
             if not is_over:
                 time.sleep(POLL_S)
+        self.seconds[stage] = round(time.monotonic() - started, 3)
         result = self._result(process, stage, log)
         on_event(StageEnded(stage, result))
         return result
@@ -176,13 +186,30 @@ class Run:
         if not self.directory.result_file(stage).exists():
             exit_status = process.wait()
             how = f"signal {-exit_status}" if exit_status < 0 else f"exit status {exit_status}"
-            message = f"The process of this stage ended early with {how}"
+            message = f"The process of this stage ended early with {how}{_full_disk(log.parent)}"
             error = StageError(type="StageFailed", message=message, exit_code=1)
             raise StageFailed(stage, log, error)
         result: Result | Failed = self.directory.result(stage)
         if isinstance(result, Failed):
             raise StageFailed(stage, log, result.error)
         return result
+
+
+ON_REQUEST: ContextVar[Callable[[Run, str, UseCase], None] | None] = ContextVar(
+    "ON_REQUEST", default=None
+)
+"""Called with each run, and the use case that it is about, when a stage of it is asked for."""
+
+
+def _full_disk(folder: Path) -> str:
+    """The end of a sentence where a full disk kept a stage from writing down why it failed."""
+    free = shutil.disk_usage(folder).free
+    if free >= FULL_BYTES:
+        return ""
+    return (
+        f", and the disk of {folder} is full ({free // 1024:,} KB free): make room there and "
+        "repeat the command; what was there before is unchanged"
+    )
 
 
 def _stage_of(request: Request) -> Stage:

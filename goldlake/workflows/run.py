@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from goldlake.workflows import planning
+from goldlake.workflows.history import recorded
 from goldlake.workflows.names import unknown
 from goldlake.workflows.processes import OnEvent, Run, StageEnded, StageFailed
 from goldlake.workflows.promote import promote_and_ask
@@ -41,6 +43,7 @@ class RunRequest:
         models: Names of the models to train; empty: all of the use case.
         since: First day wanted from the source, or None.
         until: First day no longer wanted, or None.
+        accept_rejected: Whether any share of rejected records is accepted.
     """
 
     usecase: str
@@ -50,8 +53,10 @@ class RunRequest:
     models: tuple[str, ...] = ()
     since: str | None = None
     until: str | None = None
+    accept_rejected: bool = False
 
 
+@recorded("run")
 def run_whole(request: RunRequest, home: Home, on_event: OnEvent) -> RunReport:
     """Runs everything once and returns the report of it.
 
@@ -64,12 +69,13 @@ def run_whole(request: RunRequest, home: Home, on_event: OnEvent) -> RunReport:
         What was done; ``exit_code`` is 3 when a gate refused a model.
 
     Raises:
-        UsageError: An unknown model.
+        UsageError: An unknown model, or the home cannot follow the contract.
         StageFailed: A stage failed for another reason than a gate.
     """
     started = time.monotonic()
     usecase = load_usecase(request.usecase)
     models = _models(usecase, request.models)
+    planning.tell(usecase, home, on_event, "land")
     run = Run.new(home)
     landed, refined, exports = _lakehouse(run, request, usecase, models, on_event)
     reports = {
@@ -78,9 +84,6 @@ def run_whole(request: RunRequest, home: Home, on_event: OnEvent) -> RunReport:
         )
         for model in models
     }
-    is_refused = any(
-        report.promotion is None or not report.promotion.is_confirmed for report in reports.values()
-    )
     return RunReport(
         run_id=run.run_id,
         home=home.root,
@@ -88,11 +91,22 @@ def run_whole(request: RunRequest, home: Home, on_event: OnEvent) -> RunReport:
         usecase=usecase.name,
         source=request.source,
         models=reports,
-        exit_code=GATE_EXIT_CODE if is_refused else 0,
+        exit_code=exit_code(reports),
         land=landed,
         refine=refined,
         seconds=round(time.monotonic() - started, 1),
     )
+
+
+def exit_code(reports: Mapping[str, ModelReport]) -> int:
+    """Exit code of a run: 3 when a gate refused a model, or a server did not confirm one.
+
+    Args:
+        reports: What was done for each model.
+    """
+    promotions = [report.promotion for report in reports.values()]
+    is_served = all(made is not None and made.is_confirmed for made in promotions)
+    return 0 if is_served else GATE_EXIT_CODE
 
 
 def _models(usecase: UseCase, names: tuple[str, ...]) -> list[Model]:
@@ -118,7 +132,10 @@ def _lakehouse(
             since=request.since,
             until=request.until,
         )
-        requests: list[Request] = [land, run.request(RefineRequest, request.usecase, usecase)]
+        refine = run.request(
+            RefineRequest, request.usecase, usecase, accept_rejected=request.accept_rejected
+        )
+        requests: list[Request] = [land, refine]
         # The first export shares the Spark session of the refinement.
         requests += [export_of(model) for model in models[:1]]
         results = run.stages("lakehouse", requests, on_event)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from goldlake.workflows.history import recorded
 from goldlake.workflows.ingest import usecase_reference
 from goldlake.workflows.names import load_model, require_table
 from goldlake.workflows.processes import OnEvent, Run
@@ -12,6 +13,7 @@ from goldlake_core.documents.stages import ExportRequest, TrainRequest
 from goldlake_core.storage.home import Home
 
 
+@recorded("train")
 def train(model: str, home: Home, version: int | None, on_event: OnEvent) -> TrainReport:
     """Exports a gold version (or finds its export) and trains a model on it. Promotes nothing.
 

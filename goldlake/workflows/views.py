@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -20,9 +21,12 @@ from goldlake_core.documents.reports import (
     UseCaseTables,
 )
 from goldlake_core.documents.training import PushedVersion
+from goldlake_core.instants import utc_text
+from goldlake_core.storage.deltalog import DeltaLog
 from goldlake_core.storage.home import Home
 from goldlake_core.storage.model_versions import pushed_versions
 from lakehouse import catalog
+from lakehouse.specs import VERSIONS
 from metadata import lineage as recorded
 from metadata.lineage import SNAPSHOT
 from metadata.pushed import PUSHED_MODEL, pushed_model_id
@@ -30,30 +34,42 @@ from metadata.store import Store
 from serving import config
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from lakehouse.rows import Rows
 
 
-def tables(usecase: str | None, home: Home, as_of: str | None = None) -> TablesView:
+def tables(
+    usecase: str | None, home: Home, as_of: str | None = None, happened_by: str | None = None
+) -> TablesView:
     """Tables and fates per use case.
 
     Args:
         usecase: Name or path of one use case, or None for all in the home.
         home: Where everything is kept.
-        as_of: Instant (ISO 8601) whose table versions are read, or None for now.
+        as_of: Instant (ISO 8601) whose knowledge and table versions are read, or None for now.
+        happened_by: Instant of the last event that the fates count, or None for all.
 
     Returns:
-        Per use case the records by fate now, and the tables.
+        Per use case the records by fate, and the tables. A table that was made later is left out.
 
     Raises:
-        UsageError: There is no such use case, or ``as_of`` is not an instant.
+        UsageError: There is no such use case, or ``as_of`` or ``happened_by`` is not an instant.
     """
+    from lakehouse import knowledge
+
     name = find_usecase(usecase).resolve().name if usecase is not None else None
-    entries = catalog.tables(name, home, as_of)
+    known = catalog.instant(as_of, "--as-of") if as_of else None
+    happened = catalog.instant(happened_by, "--happened-by") if happened_by else None
     view: TablesView = {}
-    for found in dict.fromkeys(entry.id.partition(".")[0] for entry in entries):
-        mine = tuple(entry for entry in entries if entry.id.startswith(f"{found}."))
-        totals = msgspec.structs.asdict(catalog.fates(found, home))
-        view[found] = UseCaseTables(tables=mine, **totals)
+    for found in [name] if name else catalog.usecases(home):
+        entries = tuple(catalog.tables(found, home, known))
+        if known or happened:
+            totals = knowledge.fates(found, home, known, happened)
+        else:
+            totals = catalog.fates(found, home)
+        if entries or totals.landed or (known and catalog.current_tables(home, found)):
+            view[found] = UseCaseTables(tables=entries, **msgspec.structs.asdict(totals))
     return view
 
 
@@ -82,14 +98,57 @@ def models(home: Home) -> ModelsView:
 
 
 def rows(
-    table: str, home: Home, *, where: str | None, columns: tuple[str, ...], limit: int
+    table: str,
+    home: Home,
+    *,
+    where: str | None,
+    columns: tuple[str, ...],
+    limit: int,
+    as_of: str | None = None,
 ) -> Rows:
-    """Some rows of a table; see `lakehouse.rows.read_rows` for the arguments and errors."""
-    from lakehouse.rows import read_rows
+    """Some rows of a table; see `lakehouse.rows.read_rows` for the other arguments and errors.
+
+    Args:
+        table: The table, at a version or at its newest.
+        home: The home that holds it.
+        where: An SQL condition over its columns, or None for all rows.
+        columns: The columns wanted; none: all.
+        limit: Most rows to return.
+        as_of: Instant (ISO 8601). Of silver the rows that were known then, of another table those
+            of the version that existed then.
+
+    Raises:
+        UsageError: ``as_of`` is not an instant, a version is named too, or nothing was there yet.
+    """
+    from lakehouse.rows import chosen, read_rows
 
     wanted = TableId.parse(table)
     names.require_table(wanted, home)
-    return read_rows(wanted, home, where=where, columns=columns, limit=limit)
+    if as_of is None:
+        return read_rows(wanted, home, where=where, columns=columns, limit=limit)
+    if wanted.version is not None:
+        raise UsageError(f"{table} names a version, and --as-of an instant", valid="one of the two")
+    at = catalog.instant(as_of, "--as-of")
+    frame = _silver_at(wanted, home, at)
+    if frame is not None:
+        called = f"{table} as of {as_of}"
+        return chosen(called, frame, where=where, columns=columns, limit=limit)
+    log = DeltaLog(catalog.location(home, wanted.usecase, wanted.layer, wanted.name))
+    version = log.version_at(at)
+    if version is None:
+        first = utc_text(log.commit(log.versions()[0]).time)
+        raise UsageError(f"There was no table {table} at {as_of}", valid=f"{first} or later")
+    return read_rows(wanted.at(version), home, where=where, columns=columns, limit=limit)
+
+
+def _silver_at(table: TableId, home: Home, at: datetime) -> pl.LazyFrame | None:
+    """Rows that were known, where the table is one of silver's current rows; else None."""
+    from lakehouse import epochs, knowledge
+
+    versions = catalog.versions(table.usecase, home)
+    name = epochs.table_of(versions)[0].removesuffix(VERSIONS) if versions else ""
+    is_silver = table.layer == "silver" and table.name == name
+    return knowledge.silver(table.usecase, home, at) if is_silver else None
 
 
 def lineage(home: Home, name: str) -> Lineage:

@@ -25,11 +25,14 @@ from goldlake_core.contracts.sections import (
     Check,
     Column,
     GoldTable,
+    Notify,
     Silver,
     Source,
     UseCase,
 )
 from goldlake_core.contracts.yaml_entry import Entry
+
+_GOLD_VALUES = ("comment", "mode", "build", "reach_before", "reach_after")
 
 
 @dataclass
@@ -160,6 +163,7 @@ def read_contract(document: Entry, folder: Path, errors: Errors) -> Draft:
         draft.silver = _read_silver(found.entries["silver"], errors)
     if found.has("gold"):
         draft.gold = _read_gold(found.entries["gold"], draft.silver, errors)
+    notify = _read_notify(found.entries["notify"], errors) if found.has("notify") else None
     silver = draft.silver.silver
     if len(errors.found) > before or draft.source is None or silver is None or draft.gold is None:
         return draft
@@ -171,8 +175,16 @@ def read_contract(document: Entry, folder: Path, errors: Errors) -> Draft:
         gold={name: table.table for name, table in draft.gold.items() if table.table is not None},
         models={},
         hashes={},
+        notify=notify,
     )
     return draft
+
+
+def _read_notify(entry: Entry, errors: Errors) -> Notify | None:
+    found = read_section(entry, keys_of(Notify), errors)
+    if found.broken or not errors.add(rules.notify_errors(found)):
+        return None
+    return Notify(**found.values)
 
 
 def _read_silver(entry: Entry, errors: Errors) -> SilverDraft:
@@ -211,6 +223,7 @@ def _read_silver(entry: Entry, errors: Errors) -> SilverDraft:
         event_time=event_time.name,
         columns=columns.sound,
         checks=checks,
+        most_rejected=found.values["most_rejected"],
     )
     return draft
 
@@ -337,6 +350,7 @@ def _read_gold_table(name: str, entry: Entry, silver: SilverDraft, errors: Error
                 is_nullable, nullable=False, wire_null=None
             )
     errors.add(rules.flag_errors(draft.columns.sound, own.entries))
+    reach, reach_order = _gold_reach(found, silver, errors)
     if len(errors.found) > before or draft.key is None or not draft.columns.are_sound:
         return draft
     draft.table = GoldTable(
@@ -344,9 +358,27 @@ def _read_gold_table(name: str, entry: Entry, silver: SilverDraft, errors: Error
         key=draft.key,
         columns=draft.columns.sound,
         keep=cast(tuple[str, ...], kept),
-        **{each: found.values[each] for each in ("comment", "mode", "build")},
+        reach=reach,
+        reach_order=reach_order,
+        **{each: found.values[each] for each in _GOLD_VALUES},
     )
     return draft
+
+
+def _gold_reach(
+    found: Found, silver: SilverDraft, errors: Errors
+) -> tuple[tuple[str, ...], str | None]:
+    """The columns of a unit and the order inside it; neither where they do not hold."""
+    errors.add(rules.reach_errors(found))
+    unit = silver.columns.find_all(found.entries["reach"], errors) if found.has("reach") else None
+    order = None
+    if found.has("reach_order"):
+        where = found.entries["reach_order"]
+        order = silver.columns.find(where, errors)
+        if order is not None:
+            errors.add(rules.type_errors(where, order, *TIMES))
+            errors.add(rules.nullable_errors(where, order))
+    return unit or (), order.name if order else None
 
 
 def _twice_errors(own: Mapping[str, Entry], kept: tuple[str, ...]) -> Iterator[ContractError]:

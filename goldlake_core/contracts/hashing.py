@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import msgspec
@@ -84,9 +84,10 @@ def model_sections(model: Model, table: GoldTable) -> dict[str, object]:
 def functions_hash(usecase: UseCase, dotted: str) -> str:
     """sha256 of the code of a dotted function of the use case. Read-only.
 
-    It covers the function's module and every other file of the folder that the module names in a
-    text, such as ``Path(__file__).with_name("weights.csv")``. The hash of a module that
-    names none is the sha256 of the module.
+    It covers the function's module and every other file of the folder that the module imports or
+    names in a text, such as ``Path(__file__).with_name("weights.csv")``, and what those modules
+    import and name. Of a folder that is named, it covers all files. The hash of a module that names
+    none is the sha256 of the module.
 
     Args:
         usecase: The use case.
@@ -97,8 +98,11 @@ def functions_hash(usecase: UseCase, dotted: str) -> str:
     """
     source = _source(usecase, dotted)
     digest = hashlib.sha256(source)
-    for file in _named_files(usecase.folder, source):
-        digest.update(f"\0{file.name}\0".encode())
+    root = usecase.folder.resolve()
+    own = root / f"{dotted.partition('.')[0]}.py"
+    for file in _files_below(root, own, source):
+        # A file of a subfolder counts with its path, or a moved one would not be noticed.
+        digest.update(f"\0{file.relative_to(root).as_posix()}\0".encode())
         digest.update(file.read_bytes())
     return digest.hexdigest()
 
@@ -123,21 +127,67 @@ def _source(usecase: UseCase, dotted: str) -> bytes:
         ) from error
 
 
-def _named_files(folder: Path, source: bytes) -> list[Path]:
-    """Files below the folder that the module's texts name; contracts are hashed by section."""
+def _files_below(root: Path, own: Path, source: bytes) -> list[Path]:
+    """All files of the folder that a module reads, directly or by others; without the module."""
+    found = {own}
+    unread = [(own, source)]
+    while unread:
+        module, text = unread.pop()
+        for path in _named_files(root, module, text) - found:
+            found.add(path)
+            if path.suffix == ".py":
+                unread.append((path, path.read_bytes()))
+    return sorted(found - {own})
+
+
+def _named_files(root: Path, module: Path, source: bytes) -> set[Path]:
+    """Files below the folder that a module imports or names; contracts are hashed by section."""
     try:
         tree = ast.parse(source)
     except (SyntaxError, ValueError):
-        return []
-    texts = {
+        return set()
+    names = {
         node.value
         for node in ast.walk(tree)
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and len(node.value) < 256
     }
-    root = folder.resolve()
-    found = {path for text in texts if "\0" not in text for path in [(root / text).resolve()]}
-    inside = {path for path in found if path.is_relative_to(root) and path.is_file()}
-    return sorted(path for path in inside if path.name != "contract.yaml")
+    names |= {f"{name}{end}" for name in _imported(tree) for end in (".py", "/__init__.py")}
+    # A name counts from the folder, and from the place of the module that has it. The folder itself
+    # and what lies above it are not data of the module.
+    places = {
+        (base / name).resolve()
+        for name in names
+        if name and "\0" not in name
+        for base in (root, module.parent)
+    }
+    inside = {place for place in places if place.is_relative_to(root) and place != root}
+    files = {file for place in inside for file in (place, *_below(place)) if file.is_file()}
+    return {file for file in files if file.name != "contract.yaml"}
+
+
+def _below(place: Path) -> list[Path]:
+    """All files of a folder that a module names, without what Python compiled."""
+    if not place.is_dir() or place.name in ("models", "__pycache__"):
+        return []
+    return [file for file in place.rglob("*") if "__pycache__" not in file.parts]
+
+
+def _imported(tree: ast.AST) -> Iterator[str]:
+    """Paths without ending of the modules that may be files of the folder.
+
+    A package may be imported by its full name, so that each end of a dotted name is a candidate.
+    """
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            dotted = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            inner = [f"{node.module}.{alias.name}" for alias in node.names if node.module]
+            dotted = [node.module, *inner] if node.module else [a.name for a in node.names]
+        else:
+            continue
+        for name in dotted:
+            parts = name.split(".")
+            yield from ("/".join(parts[start:]) for start in range(len(parts)))
 
 
 def _typed(column: Column) -> dict[str, object]:

@@ -49,6 +49,10 @@ class Form(enum.Enum):
     LIST = "list of mappings"
     FREE = "mapping of anything"
     SLICES = "list of lists of columns"
+    WORDS = "list of words"
+    CHOICES = "list of choices"
+    WEBHOOK = "http or https URL, or {env: NAME}"
+    HEADERS = "mapping of header to text or {env: NAME}"
 
 
 @dataclass(frozen=True)

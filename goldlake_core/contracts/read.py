@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, TypeVar, get_args, get_origin
-from urllib.parse import urlsplit
 
+from goldlake_core.contracts import addresses
 from goldlake_core.contracts.durations import is_duration
 from goldlake_core.contracts.errors import ContractError
 from goldlake_core.contracts.keys import Declared, Form
@@ -221,22 +221,19 @@ def _duration(entry: Entry) -> str:
 
 
 def _address(entry: Entry) -> str:
-    text = entry.exact_text()
-    if not text:
-        return ""
-    try:
-        parts = urlsplit(text)
-        is_url = parts.scheme in ("http", "https") and bool(parts.hostname)
-    except ValueError:
-        is_url = False
-    if not is_url or re.search(r"\s", text):
-        raise entry.error(f"{text!r} is not a web address", valid="http://… or https://…")
-    if parts.username or parts.password:
-        raise entry.error(
-            "the address carries a user name or password",
-            valid="an address without them; secrets belong into the environment",
-        )
-    return text.rstrip("/")
+    return addresses.address(entry).rstrip("/") if entry.exact_text() else ""
+
+
+def _words(entry: Entry) -> tuple[str, ...]:
+    words = tuple(item.exact_text() for item in entry.items())
+    if not words or not words[0]:
+        raise entry.error("there is no program", valid="[PROGRAM, ARGUMENT, …]")
+    return words
+
+
+def _choices(entry: Entry, key: Declared) -> tuple[str, ...]:
+    options = get_args(get_args(key.type)[0])
+    return _not_empty(entry, key, tuple(item.choice(*options) for item in entry.items()), "of them")
 
 
 def _field(entry: Entry) -> str:
@@ -301,6 +298,10 @@ _FORMS: Mapping[Form, Callable[[Entry, Declared], Any]] = {
     Form.PATTERN: _plain(_pattern),
     Form.TEXTS: _texts,
     Form.FREE: _free,
+    Form.WORDS: _plain(_words),
+    Form.CHOICES: _choices,
+    Form.WEBHOOK: _plain(addresses.webhook),
+    Form.HEADERS: _plain(addresses.headers),
 }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
+from goldlake_core.contracts.addresses import is_private
 from goldlake_core.contracts.column_types import SERVED, TIMES
 from goldlake_core.contracts.errors import ContractError
 from goldlake_core.contracts.names import nearest
@@ -32,6 +33,23 @@ def same_name_errors(
             f"the {what} is called {name!r} and its {place} {shown}",
             valid="the same name for both",
             hint=f"rename the {place} to {name}{ending} or change this key",
+        )
+
+
+def notify_errors(found: Found) -> Iterator[ContractError]:
+    """Somebody has to be named, and nobody on the way may read what is sent."""
+    webhook = found.values["webhook"]
+    if not found.values["command"] and webhook is None:
+        yield found.entry.error("nobody is named", valid="command or webhook, or both")
+    if found.values["headers"] and webhook is None:
+        where = found.entries["headers"]
+        yield where.error("there is no webhook that gets headers", valid="webhook")
+    is_plain = webhook is not None and webhook.text and not is_private(webhook.text)
+    if is_plain and not found.values["plain_http"]:
+        yield found.entries["webhook"].error(
+            "the address is one of another machine without TLS",
+            valid="https://…",
+            hint="write plain_http: true where everybody on the way may read it",
         )
 
 
@@ -252,3 +270,21 @@ def gold_key_errors(
             f"the key of a table of mode rows is silver's, got {', '.join(key)}",
             valid=f"[{', '.join(silver_key)}]",
         )
+
+
+def reach_errors(found: Found) -> Iterator[ContractError]:
+    """Only a table with one row per silver row has a reach, and only an order has bounds."""
+    keys = ("reach", "reach_order", "reach_before", "reach_after")
+    written = [key for key in keys if found.has(key)]
+    if written and found.values.get("mode") == "aggregate":
+        yield found.entries[written[0]].error(
+            "a table of mode aggregate looks at all rows by itself",
+            valid=f"{written[0]} with mode: rows",
+        )
+    for bound in keys[2:]:
+        if found.has(bound) and "reach_order" not in found.entries:
+            yield found.entries[bound].error(
+                f"{bound} has no column to count along",
+                valid="reach_order: a timestamp or date column of silver",
+                hint="write reach_order: …",
+            )

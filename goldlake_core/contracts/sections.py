@@ -13,12 +13,14 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 import msgspec
 
+from goldlake_core.contracts.addresses import Hidden
 from goldlake_core.contracts.column_types import NUMBERS, TIMES, ColumnType
 from goldlake_core.contracts.keys import Form, Key
 
 WireNullKind = Literal["nan", "text", "flag"]
 FeatureKind = Literal["categorical", "numeric", "cyclic", "position", "crossed", "text"]
 Handoff = Literal["snapshot_example_gen", "csv_example_gen"]
+NotifyStatus = Literal["refused", "failed", "interrupted"]
 SPLITS = ("train", "eval", "test")
 
 _DAYS = 36_500
@@ -81,6 +83,7 @@ class Source(Section, frozen=True):
     generator: Annotated[str | None, Key("Function of the use case's folder that yields rows for the simulator.", "refuse", form=Form.FUNCTION)] = None
     overlap: Annotated[str, Key("How far before the newest landed record a poll begins, for records that the source commits late. Records that are landed already are left out.", "follow", form=Form.DURATION)] = "1d"
     drift: Annotated[Literal["evolve", "stop"], Key("What a field does that the source gains or loses: `evolve` lands the records and tells it; `stop` lands nothing that has it.", "follow")] = "evolve"
+    most_deleted: Annotated[float, Key("Largest share of silver's rows that one `goldlake reconcile` may delete. If the source holds fewer keys, the command refuses.", "follow", 0, 1)] = 0.05
     options: Annotated[Mapping[str, Any], Key("Settings that only this kind of source understands. Its connector checks them.", "follow", form=Form.FREE, default="none")] = {}
 
 
@@ -94,6 +97,7 @@ class Silver(Section, frozen=True):
     event_time: Annotated[str, Key("Timestamp or date column that says when the fact happened.", "rebuild", form=Form.COLUMN, of="not nullable")]
     columns: Annotated[tuple[Column, ...], Key("The columns in the order of the table.", "rebuild", form=Form.SECTIONS, least=1)]
     checks: Annotated[tuple[Check, ...], Key("Rules over several columns of a row.", "rebuild", form=Form.LIST, default="none")] = ()
+    most_rejected: Annotated[float, Key("Largest share of rejected records among those that a run decides. Above it nothing is refined and the run ends with exit code 3. Up to 5 rejected records are always accepted.", "follow", 0, 1)] = 0.05
 
     def column(self, name: str) -> Column:
         """The column called ``name``; raises KeyError."""
@@ -108,8 +112,10 @@ class Silver(Section, frozen=True):
 class GoldTable(Section, frozen=True):
     """A table that is maintained from silver's change data feed.
 
-    In mode ``aggregate``, ``build(silver, changes, gold)`` returns the rows to upsert, and those to
-    remove with a true column ``_deleted``; changes and gold are None when all rows are to be made.
+    In mode ``rows``, ``build(silver)`` returns the rows; without ``reach`` each is made of the silver
+    row with its key alone. In mode ``aggregate``, ``build(silver, changes, gold)`` returns the rows to
+    upsert, and those to remove with a true column ``_deleted``; changes and gold are None when all
+    rows are to be made.
     """
 
     name: str
@@ -118,6 +124,10 @@ class GoldTable(Section, frozen=True):
     build: Annotated[str, Key("Function of the use case's folder that makes the rows.", "rebuild", form=Form.FUNCTION)]
     key: Annotated[tuple[str, ...], Key("Columns that together identify a row.", "rebuild", form=Form.COLUMNS, least=1)]
     columns: Annotated[tuple[Column, ...], Key("The table's own columns, which follow the kept ones. A computed column has no source field.", "rebuild", form=Form.SECTIONS, default="none")] = ()
+    reach: Annotated[tuple[str, ...], Key("Silver columns that form a unit: a row is made of silver rows of its unit only. Without it and without `reach_order`, a row is made of the silver row with its key only.", "rebuild", form=Form.COLUMNS, of="of silver", default="none")] = ()
+    reach_order: Annotated[str | None, Key("Timestamp or date column of silver that bounds how far a row looks inside its unit.", "rebuild", form=Form.COLUMN, of="of silver")] = None
+    reach_before: Annotated[str, Key("How far before its own `reach_order` a row looks.", "rebuild", form=Form.DURATION)] = "0"
+    reach_after: Annotated[str, Key("How far after its own `reach_order` a row looks.", "rebuild", form=Form.DURATION)] = "0"
     keep: Annotated[tuple[str, ...], Key("Silver columns that appear unchanged, before the table's own. A kept key column is not nullable here.", "rebuild", form=Form.COLUMNS, of="of silver", default="none")] = ()
 
     def column(self, name: str) -> Column:
@@ -302,6 +312,18 @@ class Model(Section, frozen=True):
         return tuple(c for c in table.columns if c.name in wanted)
 
 
+class Notify(Section, frozen=True):
+    """Who hears of a run that failed or that a gate refused. It gets the run's row of the history."""
+
+    command: Annotated[tuple[str, ...], Key("Program and its arguments. It is started without a shell, in the folder of the use case, and reads the run's document as JSON from standard input.", "follow", form=Form.WORDS, default="none")] = ()
+    webhook: Annotated[Hidden | None, Key("Address that gets the run's document as JSON by POST, or the environment variable that holds the address. Redirects are not followed.", "follow", form=Form.WEBHOOK, default="none")] = None
+    headers: Annotated[Mapping[str, Hidden], Key("Headers of that request. Secrets are named by environment variable and never written here.", "follow", form=Form.HEADERS, default="none")] = {}
+    when: Annotated[tuple[NotifyStatus, ...], Key("Ends of a run to report: `refused` by a gate (exit code 3), `failed` (also a killed run, when the next command finds it) or `interrupted` by Ctrl-C or SIGTERM.", "follow", form=Form.CHOICES, of="refused, failed, interrupted", least=1)] = ("refused", "failed")
+    timeout_s: Annotated[int, Key("Seconds that the command, or one attempt of the request, may take.", "follow", 1, 600)] = 10
+    attempts: Annotated[int, Key("Number of times that the request is tried.", "follow", 1, 10)] = 3
+    plain_http: Annotated[bool, Key("Whether an address without TLS may be one of another machine.", "follow")] = False
+
+
 class UseCase(Section, frozen=True):
     """A whole use case: its contract, its models and the folder that its functions live in."""
 
@@ -315,6 +337,7 @@ class UseCase(Section, frozen=True):
     gold: Annotated[Mapping[str, GoldTable], Key("Tables that are maintained from silver.", "rebuild", form=Form.SECTIONS, least=1)]
     models: Mapping[str, Model]
     hashes: Mapping[str, str]
+    notify: Annotated[Notify | None, Key("Who hears of a run that failed or that a gate refused.", "follow", form=Form.SECTION, default="nobody")] = None
 # fmt: on
 
 

@@ -15,6 +15,8 @@ from goldlake_core.contracts.sections import Check, Column, Silver
 
 JSON_INVALID = "json.invalid"
 """Reason code of a line that is not one JSON object."""
+ERASED = "record.erased"
+"""Reason code of the line that replaces an erased record."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +108,10 @@ def constraints(columns: Iterable[Column], checks: Iterable[Check] = ()) -> dict
 
 def reasons(silver: Silver) -> dict[str, str]:
     """Every reason code for which a landed record can be quarantined, each with its sentence."""
-    codes = {JSON_INVALID: "The line is one JSON object."}
+    codes = {
+        JSON_INVALID: "The line is one JSON object.",
+        ERASED: "The record was not erased.",
+    }
     for column in silver.columns:
         if not column.nullable:
             codes[f"{column.name}.missing"] = f"{column.name} has a value."

@@ -128,7 +128,7 @@ class RunReport(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float
 
 
-class IngestReport(msgspec.Struct, frozen=True, kw_only=True):
+class IngestReport(msgspec.Struct, frozen=True, kw_only=True, tag_field="status", tag="ok"):
     """The report of `goldlake ingest`.
 
     Attributes:
@@ -425,9 +425,13 @@ class Findings(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         findings: The checks in the order they were made.
+        sizes: Size of each part of the home in bytes.
+        repaired: What was repaired, one sentence each.
     """
 
     findings: tuple[Finding, ...]
+    sizes: dict[str, int] = {}
+    repaired: tuple[str, ...] = ()
 
 
 class RowsView(msgspec.Struct, frozen=True, kw_only=True):

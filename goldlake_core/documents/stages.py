@@ -9,8 +9,22 @@ import msgspec
 from goldlake_core.documents.codec import FORMAT
 from goldlake_core.documents.training import Anomaly
 
-Stage = Literal["source", "land", "refine", "audit", "export", "train", "promote"]
-"""A step of a run. ``source`` and ``promote`` are steps of the workflow without a process."""
+Stage = Literal[
+    "source",
+    "land",
+    "refine",
+    "audit",
+    "maintain",
+    "restore",
+    "erase",
+    "examples",
+    "export",
+    "train",
+    "promote",
+    "backup",
+]
+"""A step of a run. ``source``, ``promote`` and ``backup`` are steps of the workflow without
+a process."""
 
 Kind = Literal["begin", "progress", "info", "gate"]
 """What an event is about. ``begin`` comes from the workflow, the others from a stage."""
@@ -54,13 +68,39 @@ class RefineRequest(Request, frozen=True, kw_only=True):
 
     Attributes:
         rebuild: Whether silver and gold are made again from bronze, as a new epoch.
+        accept_rejected: Whether any share of rejected records is accepted.
     """
 
     rebuild: bool = False
+    accept_rejected: bool = False
 
 
 class AuditRequest(Request, frozen=True, kw_only=True):
     """The request of the stage ``audit``."""
+
+
+class EraseRequest(Request, frozen=True, kw_only=True):
+    """The request of the stage ``erase``. The key is in the use case's ``erasures.json``."""
+
+
+class MaintainRequest(Request, frozen=True, kw_only=True):
+    """The request of the stage ``maintain``.
+
+    Attributes:
+        keep_hours: Hours for which the files of earlier versions are kept.
+    """
+
+    keep_hours: float
+
+
+class RestoreRequest(Request, frozen=True, kw_only=True):
+    """The request of the stage ``restore``.
+
+    Attributes:
+        to: A run or an instant; see `lakehouse.restore.plan`.
+    """
+
+    to: str
 
 
 class ExportRequest(Request, frozen=True, kw_only=True):

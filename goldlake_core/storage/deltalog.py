@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 _COMMIT = re.compile(r"^(\d{20})\.json$")
 _CHECKPOINT = re.compile(r"^(\d{20})\.checkpoint(?:\.(\d{10})\.(\d{10}))?\.parquet$")
+_TABLE = re.compile(r"/tables/(?P<usecase>[^/]+)/[^/]+/[^/]+$")
 # Besides the contract's types, goldlake's own columns hold line numbers, which are short.
 _ARROW_TYPES = {t.delta: t.arrow for t in COLUMN_TYPES.values()} | {"integer": "int32"}
 
@@ -89,11 +90,13 @@ class _Add(msgspec.Struct, frozen=True, rename="camel"):
     path: str
     size: int
     stats: str | None = None
+    data_change: bool = True
     partition_values: dict[str, str | None] = {}
 
 
-class _Remove(msgspec.Struct, frozen=True):
+class _Remove(msgspec.Struct, frozen=True, rename="camel"):
     path: str
+    data_change: bool = True
 
 
 class _CommitInfo(msgspec.Struct, frozen=True, rename="camel"):
@@ -200,6 +203,11 @@ class DeltaLog:
         self.fs, self._root = fsspec.core.url_to_fs(uri)
         self._log = posixpath.join(self._root, "_delta_log")
 
+    @property
+    def root(self) -> str:
+        """The table's folder as its file system names it."""
+        return self._root
+
     def exists(self) -> bool:
         """Whether there is a Delta table."""
         return self.latest() is not None
@@ -227,10 +235,7 @@ class DeltaLog:
         checkpoint, parts = _newest_checkpoint(names, wanted)
         replay = [v for v in commits if checkpoint < v <= wanted]
         if len(replay) != wanted - checkpoint:
-            raise StoreError(
-                f"The table at {self.uri} has no version {version}",
-                valid=f"{commits[0]} to {commits[-1]}",
-            )
+            raise self._incomplete(wanted, commits, checkpoint)
         state = _State()
         for part in parts:
             for action in self._checkpoint_actions(part):
@@ -252,9 +257,41 @@ class DeltaLog:
         )
 
     def actions(self, version: int) -> list[Action]:
-        """The actions of one commit."""
-        with self.fs.open(posixpath.join(self._log, f"{version:020d}.json"), "rb") as file:
-            return [_decoded(line, Action) for line in file.read().splitlines() if line.strip()]
+        """The actions of one commit.
+
+        Raises:
+            StoreError: The commit is missing or damaged.
+        """
+        path = posixpath.join(self._log, f"{version:020d}.json")
+        try:
+            with self.fs.open(path, "rb") as file:
+                lines = file.read().splitlines()
+            actions = [_decoded(line, Action) for line in lines if line.strip()]
+        except FileNotFoundError as error:
+            raise self._damaged(path, "is missing") from error
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise self._damaged(path, f"is damaged: {error}") from error
+        if not actions:
+            raise self._damaged(path, "is empty")
+        return actions
+
+    def _damaged(self, path: str, problem: str) -> StoreError:
+        name = _TABLE.search(self.uri)
+        again = f", or make the table again: goldlake rebuild {name['usecase']}" if name else ""
+        return StoreError(
+            f"{path}, a part of a table, {problem}",
+            hint=f"restore the file from a copy of the home{again}",
+        )
+
+    def _incomplete(self, wanted: int, commits: list[int], checkpoint: int) -> StoreError:
+        """Returns the error for a version that the log does not lead to."""
+        lost = next(v for v in range(checkpoint + 1, wanted + 1) if v not in commits)
+        if wanted == commits[-1]:
+            return self._damaged(posixpath.join(self._log, f"{lost:020d}.json"), "is missing")
+        return StoreError(
+            f"The table at {self.uri} has no version {wanted}",
+            valid=f"{commits[0]} to {commits[-1]}",
+        )
 
     def commit(self, version: int) -> Commit:
         """One commit's entry in the history."""
@@ -293,10 +330,14 @@ class DeltaLog:
         schema = pa.schema([(name, types[name]) for name in columns or types])
         tables = [schema.empty_table()]
         for data_file in snapshot.files:
-            with self.fs.open(posixpath.join(self._root, data_file.path), "rb") as file:
-                parquet = pq.ParquetFile(file)
-                present = [n for n in schema.names if n in parquet.schema_arrow.names]
-                part = parquet.read(columns=present)
+            path = posixpath.join(self._root, data_file.path)
+            try:
+                with self.fs.open(path, "rb") as file:
+                    parquet = pq.ParquetFile(file)
+                    present = [n for n in schema.names if n in parquet.schema_arrow.names]
+                    part = parquet.read(columns=present)
+            except (pa.ArrowException, OSError) as error:
+                raise self._damaged(path, f"is damaged or missing: {error}") from error
             here = dict(data_file.partition)
             arrays = [
                 part[name].cast(types[name])
@@ -316,13 +357,17 @@ class DeltaLog:
             return []
 
     def _checkpoint_actions(self, name: str) -> list[Action]:
+        import pyarrow as pa
         import pyarrow.parquet as pq
 
-        with self.fs.open(posixpath.join(self._log, name), "rb") as file:
-            parquet = pq.ParquetFile(file)
-            wanted = ["metaData", "protocol", "add.path", "add.size", "add.stats"]
-            wanted.append("add.partitionValues")
-            rows = parquet.read(columns=wanted).to_pylist()
+        wanted = ["metaData", "protocol", "add.path", "add.size", "add.stats"]
+        wanted.append("add.partitionValues")
+        path = posixpath.join(self._log, name)
+        try:
+            with self.fs.open(path, "rb") as file:
+                rows = pq.ParquetFile(file).read(columns=wanted).to_pylist()
+        except (pa.ArrowException, OSError) as error:
+            raise self._damaged(path, f"is damaged: {error}") from error
         for row in rows:  # Arrow gives a map as pairs
             if row.get("metaData"):
                 row["metaData"]["configuration"] = dict(row["metaData"]["configuration"] or ())

@@ -7,17 +7,23 @@ The paths, relative to the root::
     landing/USECASE/DATASET/cursor.json           a cache: what the last whole polls found
     landing/USECASE/DATASET/aside/                pages and lines that nothing vouches for any more
     landing/USECASE/identity.json                 the source this store belongs to
+    landing/USECASE/erasures.json                 keys whose records were erased, as digests
     landing/USECASE/lock                          held by the one process that writes
     tables/USECASE/LAYER/NAME                     Delta tables (bronze, silver, gold)
+    tables/USECASE/audit/runs                     Delta table of the runs
     tables/USECASE/epochs.json                    which epoch of silver answers
     exports/USECASE/MODEL/EXPORT/                 manifest.json, SPLIT/part-*.csv
     pipelines/USECASE.MODEL/                      TFX pipeline root
     models/USECASE.MODEL/VERSION/                 TF Serving layout
     models/models.config                          what is served (TF Serving's text format)
     models/models.config.lock                     held by the process that changes it
+    models/servers/                               servers that follow models.config now
+    models/promotions/                            promotions that are not finished
     metadata/mlmd.sqlite                          ML Metadata
     runs/RUN/                                     stage documents of one run
     logs/RUN/STAGE.log                            full logs
+    copy.lock                                     held by who copies the home or erases from it
+    backup.json                                   in a copy: what it holds
 """
 
 from __future__ import annotations

@@ -1,9 +1,12 @@
 """The landing zone: raw pages as the source sent them, their manifest, the store's owner.
 
     landing/USECASE/identity.json                 the source that the store belongs to
+    landing/USECASE/erasures.json                 keys whose records were erased, as digests
     landing/USECASE/DATASET/pages/NAME            gzip JSON lines, one record per line
     landing/USECASE/DATASET/manifest/NAME.json    the page's `PageEntry`
     landing/USECASE/DATASET/aside/                files that nothing vouches for any more
+    landing/USECASE/DATASET/packs/                many small pages in one file; see `pack`
+    landing/USECASE/DATASET/restores.json         which pages count; see `restores`
 
 The manifest line is the commit point. A page file without one is nothing, and is written over. So a
 process that dies in between leaves nothing to clean up. Where the next poll begins follows from the
@@ -25,7 +28,7 @@ import hashlib
 import json
 import posixpath
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -44,10 +47,14 @@ from goldlake_core.storage.files import (
     write_json,
 )
 from goldlake_core.storage.home import Home
+from goldlake_core.storage.restores import FORMAT as RESTORES_FORMAT
+from goldlake_core.storage.restores import Restores
 
 PAGE_SUFFIX = ".jsonl.gz"
 FORMAT = 2
 """Format of the manifest lines and identities that are written now."""
+ERASED_FORMAT = 3
+"""Format of the manifest lines of pages from which records were erased."""
 _COMPRESSION = 1  # of gzip: a page is read a few times, and level 4 takes three times as long
 _NAME = re.compile(r"(\d{8})-[0-9A-Za-z]*-[0-9a-f]{12}" + re.escape(PAGE_SUFFIX))
 
@@ -85,6 +92,8 @@ class PageEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         identity: The source that the records come from, or None in format 1.
         address: Where the source was asked.
         inputs: What the source was made from, such as digests of files or of a generator.
+        tombstones: Whether the records tell of keys that the source holds no more.
+        erased: Number of records that were erased from it, by number of the erasure.
     """
 
     format: int = 1
@@ -104,6 +113,8 @@ class PageEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     identity: Identity | None = None
     address: str = ""
     inputs: Identity = {}
+    tombstones: bool = False
+    erased: dict[str, int] = {}
 
 
 class Owner(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -112,10 +123,25 @@ class Owner(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     Attributes:
         format: Format of the document. Format 1 was the bare identity.
         identity: The source that the store belongs to.
+        source: The contract's section ``source`` of the newest landing, as canonical JSON; "" where
+            it is not known.
     """
 
     format: int = FORMAT
     identity: Identity
+    source: str = ""
+
+
+class Pack(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The document beside a pack: where each page lies in it.
+
+    Attributes:
+        format: Format of the document.
+        pages: Offset and size in bytes by the page's name.
+    """
+
+    format: int = 1
+    pages: dict[str, tuple[int, int]]
 
 
 class Scan(NamedTuple):
@@ -138,6 +164,7 @@ class LandingZone:
         self.usecase = usecase
         self.dataset = dataset
         self.fs = home.fs
+        self._read_packs: dict[str, dict[str, tuple[int, int]]] = {}
 
     @property
     def pages_uri(self) -> str:
@@ -199,6 +226,7 @@ class LandingZone:
         identity: Identity | None = None,
         address: str = "",
         inputs: Identity | None = None,
+        tombstones: bool = False,
     ) -> PageEntry:
         """Writes a page whole; same lines, same bytes. The caller's next write is the manifest.
 
@@ -214,6 +242,7 @@ class LandingZone:
             identity: The source that the records come from.
             address: Where the source was asked.
             inputs: What the source was made from.
+            tombstones: Whether the records tell of keys that the source holds no more.
 
         Returns:
             The manifest line for `write_manifest`.
@@ -238,6 +267,7 @@ class LandingZone:
             identity=identity,
             address=address,
             inputs=inputs or {},
+            tombstones=tombstones,
         )
 
     def read_page(self, entry: PageEntry) -> list[bytes]:
@@ -246,7 +276,7 @@ class LandingZone:
         Raises:
             StoreError: The page is missing, or its bytes are not those that were landed.
         """
-        data = read_bytes(self.fs, self.page_uri(entry.name))
+        data = self.page_bytes(entry.name)
         if data is None:
             raise self._broken_page(entry, "is missing")
         if hashlib.sha256(data).hexdigest() != entry.sha256:
@@ -258,7 +288,7 @@ class LandingZone:
         write_json(self.fs, self._line_uri(entry.name), msgspec.to_builtins(entry))
 
     def manifest(self, after: int = 0) -> list[PageEntry]:
-        """The manifest lines by their sequence, of the pages after a sequence.
+        """The manifest lines by their sequence, of the pages that count after a sequence.
 
         Raises:
             NewerFormat: A line was written by a newer goldlake.
@@ -278,6 +308,16 @@ class LandingZone:
         Raises:
             NewerFormat: A line was written by a newer goldlake.
         """
+        entries, damaged = self.scan_all(after)
+        newest = self.restores().newest
+        return Scan([entry for entry in entries if newest.counts(entry.sequence)], damaged)
+
+    def scan_all(self, after: int = 0) -> Scan:
+        """As `scan`, with the pages that a restore went back before.
+
+        Raises:
+            NewerFormat: A line was written by a newer goldlake.
+        """
         names = self._names()
         old = [name for name in names if not sequence_of(name)]
         wanted = [name for name in names if sequence_of(name) > after]
@@ -288,7 +328,7 @@ class LandingZone:
         damaged: dict[str, str] = {}
         for name, path, data in zip(wanted, paths, read_all(self.fs, paths), strict=True):
             try:
-                entry = document(data or b"", path, PageEntry, FORMAT, "")
+                entry = document(data or b"", path, PageEntry, ERASED_FORMAT, "")
                 if (entry.name, entry.sequence) != (name, sequence_of(name)):
                     raise StoreError(f"{path} holds the line of {entry.name}")
             except NewerFormat:
@@ -302,6 +342,13 @@ class LandingZone:
         newer.sort(key=lambda entry: entry.sequence)
         return Scan([e for e in (*numbered, *newer) if e.sequence > after], damaged)
 
+    def left_out(self) -> set[str]:
+        """Names of the pages that a restore went back before; reads no line without one."""
+        newest = self.restores().newest
+        if not newest.given:
+            return set()
+        return {e.name for e in self.scan_all().entries if not newest.counts(e.sequence)}
+
     def aside(self) -> list[PageEntry]:
         """The readable lines of pages that were set aside, by sequence.
 
@@ -313,12 +360,20 @@ class LandingZone:
         found = []
         for path, data in zip(paths, read_all(self.fs, paths), strict=True):
             try:
-                found.append(document(data or b"", path, PageEntry, FORMAT, ""))
+                found.append(document(data or b"", path, PageEntry, ERASED_FORMAT, ""))
             except StoreError:  # nothing vouches for it any more
                 continue
         return sorted(found, key=lambda entry: entry.sequence)
 
     def page_sizes(self) -> dict[str, int]:
+        """Sizes of the finished pages by name, those in packs too."""
+        return {**self.packed(), **self.loose_sizes()}
+
+    def packed(self) -> dict[str, int]:
+        """Sizes of the pages in packs by name."""
+        return {name: size for pack in self._packs().values() for name, (_, size) in pack.items()}
+
+    def loose_sizes(self) -> dict[str, int]:
         """Sizes of the finished files in the pages folder by name; one listing."""
         try:
             self.fs.invalidate_cache(self.pages_uri)
@@ -328,8 +383,78 @@ class LandingZone:
         sizes = {posixpath.basename(str(f["name"]).rstrip("/")): int(f["size"]) for f in listed}
         return {name: size for name, size in sizes.items() if name.endswith(PAGE_SUFFIX)}
 
+    def pack(self, entries: Sequence[PageEntry]) -> None:
+        """Moves pages into one file, byte for byte. The caller holds the lock.
+
+        A pack is a gzip file like its pages: the records of all of them, in the order of landing.
+        Killed, it loses nothing: a page's own file goes after the pack and its document are there.
+
+        Raises:
+            StoreError: A page is missing or is not the one that was landed.
+        """
+        parts, pages, offset = [], {}, 0
+        for entry in entries:
+            self.read_page(entry)
+            data = self.page_bytes(entry.name) or b""
+            parts.append(data)
+            pages[entry.name] = (offset, len(data))
+            offset += len(data)
+        whole = b"".join(parts)
+        places = f"{entries[0].sequence:08d}-{entries[-1].sequence:08d}"
+        name = f"{places}-{hashlib.sha256(whole).hexdigest()[:12]}{PAGE_SUFFIX}"
+        write_atomic(self.fs, self.path("packs", name), whole)
+        write_json(
+            self.fs, self.path("packs", f"{name}.json"), msgspec.to_builtins(Pack(pages=pages))
+        )
+        for entry in entries:
+            self.remove_loose(entry.name)
+
+    def unfinished_packs(self) -> list[str]:
+        """Names of packs that nothing reads: packing or unpacking them was interrupted."""
+        names = list_names(self.fs, self.path("packs"))
+        return [n for n in names if n.endswith(PAGE_SUFFIX) and f"{n}.json" not in names]
+
+    def remove_loose(self, name: str) -> None:
+        """Removes the file of a page that a pack holds, where it is there."""
+        if self._pack_of(name) is not None and self.fs.exists(self.page_uri(name)):
+            self.fs.rm_file(self.page_uri(name))
+
+    def unpack(self, name: str) -> None:
+        """Makes files again of all pages of the pack that holds a page, if one does.
+
+        Whoever changes or moves a page calls it first. The caller holds the lock.
+        """
+        pack = self._pack_of(name)
+        if pack is None:
+            return
+        for page in self._packs()[pack]:
+            data = self.page_bytes(page)
+            if data is not None and not self.fs.exists(self.page_uri(page)):
+                write_atomic(self.fs, self.page_uri(page), data)
+        self.fs.rm_file(self.path("packs", f"{pack}.json"))
+        self.fs.rm_file(self.path("packs", pack))
+
+    def restores(self) -> Restores:
+        """Which pages count.
+
+        Raises:
+            NewerFormat: A newer goldlake wrote the document.
+            StoreError: The document is damaged.
+        """
+        path = self.path("restores.json")
+        data = read_bytes(self.fs, path)
+        if data is None:
+            return Restores()
+        hint = "restore that file from a copy of the home; without it every landed page counts"
+        return document(data, path, Restores, RESTORES_FORMAT, hint)
+
+    def write_restores(self, restores: Restores) -> None:
+        """Writes which pages count. The caller holds the lock."""
+        write_json(self.fs, self.path("restores.json"), msgspec.to_builtins(restores))
+
     def set_aside(self, name: str) -> None:
         """Moves a page and its manifest line out of the store, where either is there."""
+        self.unpack(name)
         for path in (self._line_uri(name), self.page_uri(name)):
             data = read_bytes(self.fs, path)
             if data is not None:
@@ -347,10 +472,19 @@ class LandingZone:
         owner = self._owner()
         if owner is not None:
             return owner.identity
-        return next((e.identity for e in reversed(self.scan().entries) if e.identity), None)
+        return next((e.identity for e in reversed(self.scan_all().entries) if e.identity), None)
 
-    def claim(self, identity: Identity) -> None:
-        """Makes the store belong to a source, or checks that it does.
+    def landed_under(self) -> str:
+        """The contract's section ``source`` of the newest landing; see `Owner`.
+
+        Raises:
+            StoreError: The document is damaged, or was written by a newer goldlake.
+        """
+        owner = self._owner()
+        return owner.source if owner else ""
+
+    def require_owner(self, identity: Identity) -> None:
+        """Checks that the store belongs to a source, or to none yet. Read-only.
 
         Args:
             identity: ``kind`` and what tells this source from others of the kind.
@@ -371,9 +505,49 @@ class LandingZone:
                 valid="that source, or a separate home for this one",
                 hint=f"the same command with --home {_sibling(self.home.root)}",
             )
-        if owner is None or is_old:
-            new = Owner(identity=dict(identity))
+
+    def claim(self, identity: Identity, source: str = "") -> None:
+        """Makes the store belong to a source, or checks that it does; see `require_owner`.
+
+        Args:
+            identity: ``kind`` and what tells this source from others of the kind.
+            source: The contract's section ``source``, as canonical JSON.
+
+        Raises:
+            StoreError: It belongs to another source; nothing was changed.
+        """
+        self.require_owner(identity)
+        owner, new = self._owner(), Owner(identity=dict(identity), source=source)
+        if owner != new:
             write_json(self.fs, self._identity_uri, msgspec.to_builtins(new))
+
+    def page_bytes(self, name: str) -> bytes | None:
+        """The bytes of a page's file, or of its place in a pack; None where there is neither."""
+        data = read_bytes(self.fs, self.page_uri(name))
+        pack = self._pack_of(name) if data is None else None
+        if pack is None:
+            return data
+        offset, size = self._packs()[pack][name]
+        try:
+            found = self.fs.cat_file(self.path("packs", pack), start=offset, end=offset + size)
+        except FileNotFoundError:
+            return None
+        return bytes(found)
+
+    def _pack_of(self, name: str) -> str | None:
+        packs = self._packs().items()
+        return next((pack for pack, pages in packs if name in pages), None)
+
+    def _packs(self) -> dict[str, dict[str, tuple[int, int]]]:
+        """The pages of each pack. A pack never changes, so each is read once."""
+        hint = "restore the folder landing/ from a copy of the home"
+        listed = list_names(self.fs, self.path("packs"), PAGE_SUFFIX + ".json")
+        for name in listed:
+            if name not in self._read_packs:
+                path = self.path("packs", name)
+                data = read_bytes(self.fs, path) or b""
+                self._read_packs[name] = document(data, path, Pack, 1, hint).pages
+        return {name.removesuffix(".json"): self._read_packs[name] for name in listed}
 
     def _owner(self) -> Owner | None:
         data = read_bytes(self.fs, self._identity_uri)
@@ -418,11 +592,13 @@ def sequence_of(name: str) -> int:
 
 def content_of(lines: Iterable[bytes]) -> int:
     """Sum modulo 2**64 over the lines of Spark's ``xxhash64(line: int, value: string)``."""
-    total = 0
-    for number, line in enumerate(lines, start=1):
-        seed = xxhash.xxh64_intdigest(number.to_bytes(4, "little"), 42)
-        total += xxhash.xxh64_intdigest(line, seed)
-    return total % 2**64
+    return sum(hash_of(number, line) for number, line in enumerate(lines, start=1)) % 2**64
+
+
+def hash_of(number: int, line: bytes) -> int:
+    """Spark's ``xxhash64(line: int, value: string)`` of one record, as an unsigned number."""
+    seed = xxhash.xxh64_intdigest(number.to_bytes(4, "little"), 42)
+    return xxhash.xxh64_intdigest(line, seed)
 
 
 def packed(lines: list[bytes], level: int = _COMPRESSION) -> bytes:

@@ -164,6 +164,18 @@ def _age(since: str) -> str:
     return f"for {max(seconds, 0):.0f} s"
 
 
+class CopyLock(FileLock):
+    """The lock of whoever copies a whole home, or takes data out of it that a copy may be reading.
+
+    Whoever takes it and a `StoreLock` takes this one first.
+    """
+
+    def __init__(self, home: Home, work: str = "") -> None:
+        """Names the lock of ``home``; ``work`` is what the holder does."""
+        resource = f"the home {home.root} for copies and erasures"
+        super().__init__(home.path("copy.lock"), resource, work=work)
+
+
 def _parsed(text: str) -> Holder | None:
     try:
         return msgspec.json.decode(text, type=Holder)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, runtime_checkable
 
@@ -145,6 +145,22 @@ class Partitioned(Protocol):
 
     def landed_before(self, entries: list[PageEntry]) -> dict[str, int]:
         """Records landed by an earlier version that kept no digests, by digest."""
+
+
+@runtime_checkable
+class KeyPages(Protocol):
+    """What a connector has besides that can give the keys of records without the rest of them.
+
+    The others give whole records where only keys are asked for.
+    """
+
+    def key_page(self, cursor: Cursor | None, fields: Sequence[str]) -> Page:
+        """As `Connector.page`, with no more of each record than its place and some fields.
+
+        Args:
+            cursor: As of `Connector.page`.
+            fields: Names of the top-level fields to give.
+        """
 
 
 def json_line(value: Any) -> bytes:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import asdict, dataclass, field
 from datetime import date
 
 from goldlake_core.contracts.durations import seconds_of
 from goldlake_core.contracts.errors import GoldlakeError, StoreError, UsageError
+from goldlake_core.contracts.hashing import canonical
 from goldlake_core.contracts.sections import UseCase
 from goldlake_core.documents.lakehouse import CursorState, Landed
 from goldlake_core.stages import Emit
+from goldlake_core.storage.erasures import Withheld
 from goldlake_core.storage.home import Home
 from goldlake_core.storage.landing import Cursor, LandingZone, PageEntry
 from goldlake_core.storage.locks import StoreLock
-from lakehouse.sources import partitions, polls
+from lakehouse.sources import partitions, polls, room
 from lakehouse.sources.base import Connector, Origin, Page
 from lakehouse.sources.drift import Watch
 from lakehouse.sources.laws import RECOUNTS, Asker
@@ -67,7 +70,7 @@ def land(
     try:
         with StoreLock(home, usecase.name, "land"):
             origin = reader.origin()
-            zone.claim(origin.identity)
+            zone.claim(origin.identity, canonical(usecase.source))
             return Landing(usecase, zone, reader, origin, since, until, run_id, emit).run()
     finally:
         reader.close()
@@ -129,11 +132,13 @@ class Landing:
     source_count: int | None = None
     missing: int = 0
     _end: Cursor | None = None
+    _later: deque[PageEntry] = field(default_factory=deque)
     _notes: set[str] = field(default_factory=set)
 
     def run(self) -> Landed:
         """Lands to the source's end; see `land`."""
         self._overlap_s = seconds_of(self.usecase.source.overlap)
+        self.withheld = Withheld(self.usecase, self.zone.home)
         memory = polls.remembered(self.zone, self.emit)
         self._repair = Repair(self.zone, self.reader, self.emit, self._overlap_s)
         self.sequence = self._repair.survey(memory.sequence)
@@ -146,6 +151,8 @@ class Landing:
         told = self._watch.told()
         if told:
             self.emit("info", told)
+        if self.withheld.count:
+            self.emit("info", f"{self.withheld.count:,} records of erased keys were not landed")
         cursor = self._remember(memory)
         return Landed(
             pages=self.pages,
@@ -166,6 +173,11 @@ class Landing:
     def entries(self) -> list[PageEntry]:
         """The pages of this landing's range."""
         return polls.of_range(self._repair.entries, self.since, self.until)
+
+    @property
+    def pages_of_all(self) -> list[PageEntry]:
+        """The pages of all ranges, those of tombstones too."""
+        return self._repair.entries
 
     def write(
         self,
@@ -191,6 +203,7 @@ class Landing:
             if note not in self._notes:
                 self._notes.add(note)
                 self.emit("info", note)
+        rows = self.withheld.masked(rows)  # where places in a page count, none may be left out
         self.sequence += 1
         name = self.zone.page_name(first, self.since, self.until, sequence=self.sequence)
         entry = self.zone.write_page(
@@ -220,14 +233,19 @@ class Landing:
         fetched, asked_again = 0, 0
         while True:
             page, keys = self._asker.page(cursor)
+            if not fetched and total is not None:
+                is_empty = not self._repair.entries
+                room.check(self.zone.home, total, page.rows, self.emit, is_empty=is_empty)
             rows, ends = page.rows, [key for key in keys if key is not None]
             if ends and not page.next_cursor:
                 # Records without a key that end the page come again: they follow its last key.
                 rows = rows[: max(n for n, key in enumerate(keys, start=1) if key)]
             keys = keys[: len(rows)]
-            fresh = known.unseen(rows, keys)
+            self._learn(known, ends)
+            unseen = known.unseen(rows, keys)
             fetched += known.passed(rows, keys)
-            self.repeated += len(rows) - len(fresh)
+            self.repeated += len(rows) - len(unseen)
+            fresh = self.withheld.left(unseen)
             cursor = page.next_cursor or (ends[-1] if ends else cursor)
             self._end = cursor if page.rows else self._end
             if fresh:
@@ -251,39 +269,54 @@ class Landing:
             )
 
     def _beginning(self, last: polls.Poll | None) -> tuple[Cursor | None, polls.Known]:
-        """Where the poll begins, and what need not be landed from there on."""
+        """Where the poll begins, and what need not be landed from there on.
+
+        Pages of other ranges count too. A poll from the start reads landed pages as it comes to
+        their places: all of them at once could be more than the memory holds.
+        """
         while True:
-            start = self._start(last)
-            known = polls.Known()
-            for entry in self.entries:
-                end = entry.last_cursor
-                if start is not None and end is not None and end.value < start.value:
-                    continue
-                try:
-                    rows = self.zone.read_page(entry)
-                except StoreError:
-                    self._repair.mend_page(entry, "is damaged")
-                    break
-                known.add(rows, [self.reader.key(row) for row in rows])
+            start, known = self._start(last), polls.Known()
+            is_lazy = start is None and self.reader.paging == "keyset"
+            pages = list(self._repair.entries)
+            later = [page for page in pages if is_lazy and page.last_cursor is not None]
+            self._later = deque(sorted(later, key=_begins))
+            if is_lazy:
+                now = [page for page in pages if page.last_cursor is None]
             else:
+                now = [page for page in pages if not _ends(page, start)]
+            if all(self._is_read(known, page) for page in now):
                 return start, known
+
+    def _learn(self, known: polls.Known, keys: list[Cursor]) -> None:
+        """Reads the landed pages that may hold what a page of the source holds."""
+        if not self._later or not keys:
+            return
+        known.forget_before(keys[0].value)
+        while self._later and _begins(self._later[0]) <= keys[-1].value:
+            entry = self._later.popleft()
+            if not _ends(entry, keys[0]) and not self._is_read(known, entry):
+                self._later.extendleft([entry] if entry in self._repair.entries else [])
+
+    def _is_read(self, known: polls.Known, entry: PageEntry) -> bool:
+        """Takes the records of a landed page as known; where it is damaged, it is mended first."""
+        try:
+            rows = self.zone.read_page(entry)
+        except StoreError:
+            self._repair.mend_page(entry, "is damaged")
+            return False
+        if entry.tombstones:
+            known.add_tombstones(entry, rows)
+        else:
+            known.add(entry, rows, [self.reader.key(row) for row in rows])
+        return True
 
     def _start(self, last: polls.Poll | None) -> Cursor | None:
         if self.since or self.until or self.reader.paging != "keyset":
             return None
-        pages = self.entries
-        newest = next((entry for entry in reversed(pages) if entry.format > 1), None)
-        inputs = last.inputs if last else newest.inputs if newest else {}
-        if pages and inputs != self.origin.inputs:
-            self.emit("info", "the source is made from other inputs: it is read from its start")
-            return None
-        if last is not None and last.pages == polls.names_digest(pages):
-            return polls.window_start(last.cursor, self._overlap_s)
-        end, has_gap = polls.reached(pages)
-        if has_gap:
-            place = f"after {end.value}" if end else "from the start"
-            self.emit("info", f"landed pages are missing: records {place} are fetched again")
-        return polls.window_start(end, self._overlap_s)
+        start, told = polls.beginning(self.entries, last, self.origin.inputs, self._overlap_s)
+        if told:
+            self.emit("info", told)
+        return start
 
     def _remember(self, memory: polls.Memory) -> Cursor | None:
         """Writes what the next landing need not find out; returns the newest record's place."""
@@ -291,7 +324,7 @@ class Landing:
         last = memory.poll(self.since, self.until)
         cursor = self._end or (last.cursor if last else polls.reached(pages)[0])
         found = {(p.since, p.until): p for p in memory.polls}
-        if pages:
+        if pages or cursor is not None:
             found[self.since, self.until] = polls.Poll(
                 since=self.since,
                 until=self.until,
@@ -311,3 +344,13 @@ class Landing:
             return self._asker.count(cursor)
         except GoldlakeError:
             return None
+
+
+def _begins(entry: PageEntry) -> str:
+    return entry.first_cursor.value if entry.first_cursor else ""
+
+
+def _ends(entry: PageEntry, place: Cursor | None) -> bool:
+    """Whether a page ends before a place."""
+    end = entry.last_cursor
+    return place is not None and end is not None and end.value < place.value

@@ -28,7 +28,7 @@ def land(landing: Landing, asker: Asker) -> None:
         )
     if not isinstance(reader, Partitioned):
         raise UsageError(f"The connector of kind {kind!r} names no partitions")
-    entries = landing.entries
+    entries = _kept(landing.pages_of_all)
     before = reader.landed_before([entry for entry in entries if entry.format == 1])
     names = {str(entry.inputs.get("file")): entry.inputs.get("digest") for entry in entries}
     landed = _spans(entries)
@@ -37,6 +37,44 @@ def land(landing: Landing, asker: Asker) -> None:
         if not spans and names.get(part.name, part.digest) != part.digest:
             landing.emit("info", f"{part.name} was issued again with other content")
         _land_part(landing, asker, part, spans, before.get(part.digest, 0))
+
+
+def unlanded(reader: Partitioned, pages: list[PageEntry]) -> list[Partition]:
+    """The partitions that are not landed to their end, in their order. Read-only.
+
+    Args:
+        reader: The connector of the source.
+        pages: All landed pages by their sequence.
+    """
+    entries = _kept(pages)
+    before = reader.landed_before([entry for entry in entries if entry.format == 1])
+    landed = _spans(entries)
+    return [
+        part
+        for part in reader.partitions()
+        if not _is_whole(landed.get(part.digest, {}), before.get(part.digest, 0))
+    ]
+
+
+def _is_whole(spans: dict[int, tuple[int, bool]], offset: int) -> bool:
+    is_end = offset < 0
+    while not is_end and offset in spans:
+        offset, is_end = spans[offset]
+    return is_end
+
+
+def _kept(pages: list[PageEntry]) -> list[PageEntry]:
+    """The pages of records, without those of parts that were gone when rows were deleted.
+
+    Such a part is landed again when it comes back.
+    """
+    gone: dict[str, int] = {}
+    for page in pages:
+        absent = page.inputs.get("absent")
+        if isinstance(absent, list):
+            gone.update(dict.fromkeys(absent, page.sequence))
+    records = [page for page in pages if not page.tombstones]
+    return [p for p in records if p.sequence > gone.get(str(p.inputs.get("digest")), 0)]
 
 
 def _land_part(

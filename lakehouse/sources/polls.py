@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 import msgspec
 import xxhash
@@ -62,7 +63,27 @@ class Memory(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         return next((p for p in self.polls if (p.since, p.until) == (since, until)), None)
 
 
+class Tombstone(msgspec.Struct, frozen=True, kw_only=True):
+    """What a landed tombstone says of the record that it deletes, beside its key.
+
+    Attributes:
+        id: The record's id at the source, or None where it has none.
+        digest: Digest of the record's bytes, in hexadecimal.
+    """
+
+    id: str | None = msgspec.field(default=None, name="$id")
+    digest: str = msgspec.field(default="", name="$digest")
+
+
 RECENT_PAGES = 8
+
+
+class _Landed(NamedTuple):
+    """The newest landed record of an id: its page, where that page ends, and its digest."""
+
+    sequence: int
+    end: str | None
+    digest: bytes
 
 
 @dataclass
@@ -70,24 +91,47 @@ class Known:
     """Records that were landed before: by their id at the source the newest one, else all.
 
     Attributes:
-        newest: Digest of the newest record by its id.
+        newest: The newest record by its id.
         others: Digests of records without an id.
+        gone: The last page of tombstones by the digest of a record without an id that it deleted.
         recent: Digests by id of the last pages of this poll: a source whose order is not what it
             says gives records twice.
     """
 
-    newest: dict[str, bytes] = field(default_factory=dict)
+    newest: dict[str, _Landed] = field(default_factory=dict)
     others: set[bytes] = field(default_factory=set)
+    gone: dict[bytes, int] = field(default_factory=dict)
     recent: deque[dict[str, bytes]] = field(default_factory=lambda: deque(maxlen=RECENT_PAGES))
 
-    def add(self, rows: Sequence[bytes], keys: Sequence[Cursor | None]) -> None:
-        """Takes landed records, in the order of landing."""
+    def add(self, page: PageEntry, rows: Sequence[bytes], keys: Sequence[Cursor | None]) -> None:
+        """Takes the records of a landed page; pages may come in any order."""
+        end = page.last_cursor.value if page.last_cursor else None
         for row, key in zip(rows, keys, strict=True):
             digest = xxhash.xxh3_128_digest(row)
-            if key is None:
+            if key is not None:
+                self._take(key.tiebreak, _Landed(page.sequence, end, digest))
+            elif self.gone.get(digest, 0) < page.sequence:
                 self.others.add(digest)
+
+    def add_tombstones(self, page: PageEntry, rows: Iterable[bytes]) -> None:
+        """Forgets the records that a page of tombstones deleted: they may come back."""
+        for row in rows:
+            told = msgspec.json.decode(row, type=Tombstone)
+            if told.id is not None:
+                self._take(told.id, _Landed(page.sequence, None, b""))
             else:
-                self.newest[key.tiebreak] = digest
+                digest = bytes.fromhex(told.digest)
+                self.gone[digest] = page.sequence
+                self.others.discard(digest)
+
+    def forget_before(self, value: str) -> None:
+        """Drops the records of pages that end before a place."""
+        if any(landed.end is not None and landed.end < value for landed in self.newest.values()):
+            self.newest = {
+                name: landed
+                for name, landed in self.newest.items()
+                if landed.end is None or landed.end >= value
+            }
 
     def unseen(self, rows: Sequence[bytes], keys: Sequence[Cursor | None]) -> list[bytes]:
         """The records that are not landed byte for byte as the newest of their id."""
@@ -111,7 +155,13 @@ class Known:
         for page in reversed(self.recent):
             if key.tiebreak in page:
                 return page[key.tiebreak] == digest
-        return self.newest.get(key.tiebreak) == digest
+        landed = self.newest.get(key.tiebreak)
+        return landed is not None and landed.digest == digest
+
+    def _take(self, name: str, landed: _Landed) -> None:
+        before = self.newest.get(name)
+        if before is None or before.sequence <= landed.sequence:
+            self.newest[name] = landed
 
 
 def remembered(zone: LandingZone, emit: Emit) -> Memory:
@@ -140,13 +190,40 @@ def remember(zone: LandingZone, memory: Memory) -> None:
 
 
 def of_range(entries: Iterable[PageEntry], since: str | None, until: str | None) -> list[PageEntry]:
-    """The pages that were landed for a range."""
-    return [entry for entry in entries if (entry.since, entry.until) == (since, until)]
+    """The pages of the source's records that were landed for a range."""
+    return [
+        entry
+        for entry in entries
+        if (entry.since, entry.until) == (since, until) and not entry.tombstones
+    ]
 
 
 def names_digest(entries: Iterable[PageEntry]) -> str:
     """Digest of the names of pages, whatever their order."""
     return hashlib.sha256("\n".join(sorted(e.name for e in entries)).encode()).hexdigest()[:16]
+
+
+def beginning(
+    pages: Sequence[PageEntry], last: Poll | None, inputs: Identity, overlap_s: float
+) -> tuple[Cursor | None, str]:
+    """Where a poll of the whole source begins, and what a person should know of that; "" for no.
+
+    Args:
+        pages: The pages of earlier polls by their sequence.
+        last: The last whole poll, as it is remembered.
+        inputs: What the source is made from now.
+        overlap_s: How far the poll looks back, in seconds.
+    """
+    newest = next((entry for entry in reversed(pages) if entry.format > 1), None)
+    before = last.inputs if last else newest.inputs if newest else {}
+    if pages and before != inputs:
+        return None, "the source is made from other inputs: it is read from its start"
+    if last is not None and last.pages == names_digest(pages):
+        return window_start(last.cursor, overlap_s), ""
+    end, has_gap = reached(pages)
+    place = f"after {end.value}" if end else "from the start"
+    told = f"landed pages are missing: records {place} are fetched again" if has_gap else ""
+    return window_start(end, overlap_s), told
 
 
 def reached(entries: Iterable[PageEntry]) -> tuple[Cursor | None, bool]:

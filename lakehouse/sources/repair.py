@@ -22,9 +22,11 @@ from goldlake_core.storage.landing import (
     sequence_of,
     unpacked,
 )
+from lakehouse.parsing import DELETED_FIELD
 from lakehouse.sources.base import Connector
 from lakehouse.sources.polls import window_start
 
+_DELETION = b'{"%b":true' % DELETED_FIELD.encode()
 _LEVELS = (1, 4)  # gzip's, of pages of today and of format 1
 
 
@@ -62,7 +64,8 @@ class Repair:
             self._mend_line(name, problem)
         if damaged:
             self.entries = self.zone.scan().entries
-        sizes = self.zone.page_sizes()
+        left_out = self.zone.left_out()
+        sizes = {n: size for n, size in self.zone.page_sizes().items() if n not in left_out}
         self._remake_lines(sizes.keys() - damaged.keys())
         for entry in list(self.entries):
             size = sizes.get(entry.name)
@@ -70,18 +73,43 @@ class Repair:
                 self.mend_page(entry, "is missing" if size is None else "is not whole")
         aside = list_names(self.zone.fs, self.zone.path("aside"))
         numbers = [sequence_of(n.removesuffix(".json")) for n in aside]
+        numbers += map(sequence_of, left_out)
         last = max([given, *numbers, *(entry.sequence for entry in self.entries)])
         self._clear(sizes.keys() - {entry.name for entry in self.entries} - damaged.keys(), last)
         return last
 
+    def remake_lines(self) -> list[str]:
+        """Makes damaged and lost manifest lines again from their pages; asks no source.
+
+        Returns:
+            The pages whose lines cannot be made again; nothing of them is touched.
+        """
+        self.entries, damaged = self.zone.scan_all()
+        last = max((entry.sequence for entry in self.entries), default=0)
+        names = {entry.name for entry in self.entries}
+        lost = {n for n in self.zone.page_sizes() if n not in names and 0 < sequence_of(n) < last}
+        left = []
+        for name in sorted(lost | damaged.keys()):
+            entry = self._remade(name)
+            if entry is None:
+                left.append(name)
+            else:
+                self.zone.write_manifest(entry)
+                self.entries.append(entry)  # the next page begins where this one ends
+        return left
+
     def mend_page(self, entry: PageEntry, problem: str) -> None:
         """Fetches a lost page again as it was, or sets its line aside for a poll to fetch it."""
-        if self._is_fetched(entry):
+        if not entry.tombstones and self._is_fetched(entry):
             self.restored += 1
             self.emit("info", f"the landed page {entry.name} {problem}; it was fetched again")
             return
         self.zone.set_aside(entry.name)
         self.entries.remove(entry)
+        if entry.tombstones:
+            told = "the next goldlake reconcile finds the deletions that it told of again"
+            self.emit("info", f"the landed page {entry.name} {problem}; {told}")
+            return
         self.emit(
             "info",
             f"the landed page {entry.name} {problem}, and the source does not give its "
@@ -121,6 +149,7 @@ class Repair:
 
     def _remade(self, name: str) -> PageEntry | None:
         """The line of a page that is whole and whose name tells where it began."""
+        self.zone.unpack(name)
         path = self.zone.page_uri(name)
         data = read_bytes(self.zone.fs, path)
         try:
@@ -129,7 +158,8 @@ class Repair:
             return None
         keys = [key for key in map(self.reader.key, lines) if key is not None]
         began = self._beginning(name)
-        if not data or not keys or began is None:
+        is_deletions = bool(lines) and all(line.startswith(_DELETION) for line in lines)
+        if not data or not (keys or is_deletions) or began is None:
             return None
         first, since, until = began
         sequence = sequence_of(name)
@@ -145,10 +175,11 @@ class Repair:
             content=content_of(lines) if sequence else None,
             bytes=len(data) if sequence else None,
             first_cursor=first,
-            last_cursor=keys[-1],
+            last_cursor=keys[-1] if keys else None,
             run_id="repair",
             since=since,
             until=until,
+            tombstones=is_deletions,
         )
 
     def _beginning(self, name: str) -> tuple[Cursor | None, str | None, str | None] | None:

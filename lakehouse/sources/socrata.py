@@ -13,7 +13,7 @@ header and so never enters a URL, the manifest or a log.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -115,11 +115,13 @@ class SocrataConnector:
 
     def page(self, cursor: Cursor | None, since: str | None, until: str | None) -> Page:
         """The page that follows a cursor, ordered by (:updated_at, :id); see `Connector.page`."""
-        parameters = {"$select": ":*,*", "$order": _ORDER, "$limit": str(self._source.page_rows)}
         condition = self._condition(cursor, since, until)
-        if condition:
-            parameters["$where"] = condition
-        return self._http.get(self._url(parameters), _page)
+        return self._page(":*,*", self._source.page_rows, condition)
+
+    def key_page(self, cursor: Cursor | None, fields: Sequence[str]) -> Page:
+        """As `page`, with :updated_at, :id and some fields of up to 50,000 records."""
+        select = ",".join(dict.fromkeys((*_ORDER.split(","), *fields)))
+        return self._page(select, MAX_LIMIT, self._condition(cursor, None, None))
 
     def key(self, record: bytes) -> Cursor | None:
         """A record's ``:updated_at`` and ``:id``."""
@@ -141,6 +143,12 @@ class SocrataConnector:
     def close(self) -> None:
         """Closes the connections."""
         self._http.close()
+
+    def _page(self, select: str, limit: int, condition: str) -> Page:
+        parameters = {"$select": select, "$order": _ORDER, "$limit": str(limit)}
+        if condition:
+            parameters["$where"] = condition
+        return self._http.get(self._url(parameters), _page)
 
     def _told(self, response: Response) -> Told | None:
         split.records(response.body, response.headers.get("Content-Type", ""))

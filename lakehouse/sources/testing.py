@@ -19,9 +19,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import msgspec
+
 from goldlake_core.contracts.errors import GoldlakeError
 from goldlake_core.storage.landing import Cursor
-from lakehouse.sources.base import Connector
+from lakehouse.sources.base import Connector, KeyPages, Page
 from lakehouse.sources.laws import broken_keyset
 
 HTML = b"<!DOCTYPE html><html><body>We will be back soon.</body></html>"
@@ -85,7 +87,7 @@ class Server:
         url: The address of the server.
         rows: What it serves.
         content_type: Header of good answers.
-        headers: Further headers of good answers.
+        headers: Further headers of good answers and of statuses.
         encode: What becomes of a good answer's body before it is sent.
         faults: What goes wrong with the next requests, in this order: ``html``, ``html as json``,
             ``error``, ``cut``, ``cut gzip``, ``bad gzip``, ``gzip``, a status, or "" for nothing.
@@ -121,7 +123,7 @@ class Server:
         fault = self.faults.pop(0) if self.faults else ""
         json_type = {"Content-Type": self.content_type}
         if fault.isdigit():
-            return int(fault), json_type, b'{"error": true}'
+            return int(fault), {**json_type, **self.headers}, b'{"error": true}'
         if fault in ("html", "html as json"):
             return 200, {"Content-Type": "text/html"} if fault == "html" else json_type, HTML
         if fault == "error":
@@ -164,11 +166,14 @@ class Kit:
         connector: Makes one for an address. It should not wait long between tries.
         answer: How the connector's API answers.
         rows: Records of the API in its order, more than two pages of them.
+        key_fields: Top-level fields of the records that hold the key of the silver table, for
+            connectors that give keys alone (`lakehouse.sources.base.KeyPages`).
     """
 
     connector: Callable[[str], Connector]
     answer: Answer
     rows: Sequence[bytes]
+    key_fields: Sequence[str] = ()
 
 
 PASSING_FAULTS = (
@@ -188,6 +193,7 @@ def findings(kit: Kit) -> list[str]:
         found += [f"asks again after {fault}: {problem}" for problem in problems]
     found += _refuses_garbage(kit)
     found += _has_one_identity(kit)
+    found += [f"gives keys alone: {problem}" for problem in _gives_keys(kit)]
     return found
 
 
@@ -216,7 +222,7 @@ def _read(kit: Kit, rows: Rows, faults: Sequence[str] = ()) -> list[str]:
     return []
 
 
-def _pages(reader: Connector, most: int) -> tuple[list[bytes], str]:
+def _pages(reader: Connector | _KeysOnly, most: int) -> tuple[list[bytes], str]:
     """All records, and the first law that a page breaks."""
     landed: list[bytes] = []
     cursor: Cursor | None = None
@@ -234,6 +240,46 @@ def _pages(reader: Connector, most: int) -> tuple[list[bytes], str]:
         else:
             cursor = page.next_cursor
     return landed, f"it does not end after {most + 2} pages"
+
+
+def _gives_keys(kit: Kit) -> list[str]:
+    """What is wrong with the pages of keys, where there are any, at most one line."""
+    with Server(
+        kit.answer, Rows(list(kit.rows), cap=max(1, len(kit.rows) // 7))
+    ).running() as server:
+        reader = kit.connector(server.url)
+        if not isinstance(reader, KeyPages):
+            return []
+        try:
+            keyed = _KeysOnly(reader, kit.key_fields)
+            records, problem = _pages(keyed, len(kit.rows))
+        except GoldlakeError as error:
+            return [error.message]
+        finally:
+            reader.close()
+    wanted = [(_fields(row, kit.key_fields), reader.key(row)) for row in kit.rows]
+    found = [(_fields(row, kit.key_fields), reader.key(row)) for row in records]
+    if not problem and found != wanted:
+        lost = [place for place in wanted if place not in found]
+        problem = f"{lost[0] if lost else found} is missing, changed, or in another order"
+    return [problem] if problem else []
+
+
+class _KeysOnly:
+    """A connector whose pages hold keys alone."""
+
+    def __init__(self, reader: Connector, fields: Sequence[str]) -> None:
+        self.paging, self.key = reader.paging, reader.key
+        self._reader, self._fields = reader, fields
+
+    def page(self, cursor: Cursor | None, since: str | None, until: str | None) -> Page:
+        assert isinstance(self._reader, KeyPages)
+        return self._reader.key_page(cursor, self._fields)
+
+
+def _fields(record: bytes, names: Sequence[str]) -> dict[str, bytes]:
+    fields = msgspec.json.decode(record, type=dict[str, msgspec.Raw])
+    return {name: bytes(fields[name]) for name in names if name in fields}
 
 
 def _refuses_garbage(kit: Kit) -> list[str]:

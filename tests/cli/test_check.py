@@ -32,6 +32,7 @@ def test_nothing_to_say_as_json(monkeypatch: pytest.MonkeyPatch) -> None:
         "tables": 2,
         "models": 1,
         "findings": [],
+        "outlook": None,
     }
     assert result.exit_code == 0
 

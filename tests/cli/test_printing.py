@@ -23,7 +23,13 @@ from goldlake.workflows.processes import StageFailed
 from goldlake_core.contracts import findings as check_findings
 from goldlake_core.contracts.errors import UsageError
 from goldlake_core.documents.conformance import Conformance, Difference
+from goldlake_core.documents.examples import ExamplesReport
+from goldlake_core.documents.history import HistoryView
+from goldlake_core.documents.keeping import BackupReport, ErasureReport, PartCopy
 from goldlake_core.documents.lakehouse import Exported, QuarantineView, Rejected
+from goldlake_core.documents.maintain import MaintainReport, RestoreReport
+from goldlake_core.documents.planning import IngestPlan, Reconciled
+from goldlake_core.documents.replay import ReplayReport
 from goldlake_core.documents.reports import (
     Finding,
     Findings,
@@ -41,7 +47,19 @@ from goldlake_core.documents.reports import (
 )
 from goldlake_core.documents.stages import StageError
 from lakehouse.rows import Rows
-from tests.cli.documents import MODEL, ingest_report, rebuild_report, recorded, train_report
+from tests.cli.documents import (
+    MODEL,
+    examples_report,
+    history_view,
+    ingest_report,
+    maintain_report,
+    planned,
+    rebuild_report,
+    reconciled,
+    recorded,
+    restore_report,
+    train_report,
+)
 
 HOSTILE = "[red]x[/red][link=http://a]y[/link]:smile:\x1b[31m\x07\r\x9b2J\x7f\u202e"
 PLAIN = "[red]x[/red][link=http://a]y[/link]:smile:"
@@ -111,8 +129,53 @@ QUARANTINE = QuarantineView(
         ),
     ),
 )
+REPLAY = ReplayReport(
+    usecase="toy",
+    home="/home/you/lake",
+    run_id="20260401-093000-7f3a",
+    changes=("silver.columns.ward.range: [1, 50] -> [1, 55] (rebuild)",),
+    quarantined=3,
+    reasons={"ward.range": 2, "json.invalid": 1},
+    concerned=2,
+    let_in=1,
+    stayed={"ward.range": 1, "json.invalid": 1},
+    rejected=1,
+    epoch=2,
+)
 FINDINGS = Findings(findings=(Finding("Java", False, "none", "17", "install it"),))
+BACKUP = BackupReport(
+    home="/lake",
+    target="/copy",
+    usecase=None,
+    made_at="2026-01-01T00:00:00Z",
+    is_dry_run=False,
+    parts={"landing": PartCopy(files=2, bytes=10, new_files=1, new_bytes=5)},
+    tables={"tables/toy/gold/colors": 3},
+    removed_files=1,
+)
+ERASURE = ErasureReport(
+    usecase="toy",
+    home="/lake",
+    is_dry_run=False,
+    id="1",
+    records=2,
+    pages=1,
+    epochs=1,
+    exports=("toy/color/1-a",),
+    examples=("/lake/pipelines/toy.color/Examples/1",),
+    models=("toy.color@1",),
+    silver=4,
+)
 CASES = {
+    "backup": Case(("backup", "copy"), "backup.backup", BACKUP, BackupReport),
+    "backup_damaged": Case(
+        ("backup", "copy", "--verify"),
+        "backup.verify",
+        msgspec.structs.replace(BACKUP, problems=("a is missing",)),
+        BackupReport,
+        exit_code=3,
+    ),
+    "erase": Case(("erase", "toy", "--key", "5"), "erase.erase", ERASURE, ErasureReport),
     "run": Case(("run", "chicago_crime"), "run.run_whole", recorded("run", RunReport), RunReport),
     "ingest": Case(
         ("ingest", "chicago_crime", "--source", "live"),
@@ -120,6 +183,16 @@ CASES = {
         ingest_report(),
         IngestReport,
     ),
+    "ingest_plan": Case(
+        ("ingest", "toy", "--source", "live", "--plan"), "ingest.plan", planned(), IngestPlan
+    ),
+    "backfill": Case(
+        ("backfill", "toy", "--since", "2024-01-01", "--until", "2024-02-01"),
+        "ingest.ingest",
+        ingest_report(),
+        IngestReport,
+    ),
+    "reconcile": Case(("reconcile", "toy"), "reconcile.reconcile", reconciled(), Reconciled),
     "tables": Case(("tables",), "views.tables", recorded("tables", TablesView), TablesView),
     "quarantine": Case(
         ("quarantine", "list", "toy"), "ingest.quarantine", QUARANTINE, QuarantineView
@@ -129,6 +202,20 @@ CASES = {
     ),
     "rebuild": Case(
         ("rebuild", "chicago_crime"), "ingest.rebuild", rebuild_report(), RebuildReport
+    ),
+    "maintain": Case(
+        ("maintain", "chicago_crime"), "maintain.maintain", maintain_report(), MaintainReport
+    ),
+    "restore": Case(
+        ("restore", "chicago_crime", "--to", "2026-01-01"),
+        "maintain.restore_to",
+        restore_report(),
+        RestoreReport,
+    ),
+    "history": Case(("history",), "history.history", history_view(), HistoryView),
+    "replay": Case(("quarantine", "replay", "toy"), "replay.replay", REPLAY, ReplayReport),
+    "test": Case(
+        ("test", "toy"), "examples.run_examples", examples_report(), ExamplesReport, exit_code=3
     ),
     "models": Case(("models",), "views.models", recorded("models", ModelsView), ModelsView),
     "lineage": Case(("lineage", MODEL), "views.lineage", recorded("lineage", Lineage), Lineage),
@@ -206,7 +293,9 @@ CASES = {
 
 
 def test_every_documented_command_is_here() -> None:
-    assert {case.arguments[0] for case in CASES.values()} == set(json_documents.COMMANDS)
+    named = {" ".join(case.arguments[:2]) for case in CASES.values()}
+    named |= {case.arguments[0] for case in CASES.values()}
+    assert set(json_documents.COMMANDS) <= named
 
 
 def leaves(plain: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:

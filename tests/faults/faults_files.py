@@ -189,3 +189,52 @@ def lost_page(lab: Lab) -> None:
     (lab.landing / "pages" / page.name).unlink()
     assert lab.land().restored == 1
     assert lab.lines() == lines
+
+
+@fault("F16", "JSON lines under the name .json", "read, or refused by name")
+def lines_in_json(lab: Lab) -> None:
+    lab.file("a.json", b'{"n": 1}\n{"n": 2}\n')
+    try:
+        lab.land()
+    except PermanentError as error:
+        assert "a.json" in error.message  # noqa: PT017
+    else:
+        assert lab.lines() == [b'{"n": 1}', b'{"n": 2}']
+
+
+@fault("F17", "a folder with a .tsv file alone", "told which endings are read")
+def tabs(lab: Lab) -> None:
+    lab.file("a.tsv", b"a\tb\n1\t2\n")
+    refused(lab.land, PermanentError, ".csv")
+
+
+@fault("F20", "a NUL in a field of CSV", "landed, or refused by name")
+def nul(lab: Lab) -> None:
+    lab.file("a.csv", b"a,b\n1,x\0y\n2,z\n")
+    try:
+        lab.land()
+    except PermanentError as error:
+        assert "a.csv" in error.message  # noqa: PT017
+    else:
+        assert lab.lines() == [b'{"a":"1","b":"x\\u0000y"}', b'{"a":"2","b":"z"}']
+
+
+@fault("F23", "a CSV file has a header only", "no records")
+def header_only(lab: Lab) -> None:
+    lab.file("a.csv", b"a,b\n")
+    lab.file("b.csv", b"a,b\n1,2\n")
+    assert lab.land().rows == 1
+
+
+@fault("F25", "CSV lines end in a lone CR", "read")
+def carriage_returns(lab: Lab) -> None:
+    lab.file("a.csv", b"a,b\r1,2\r3,4\r")
+    lab.land()
+    assert lab.lines() == [b'{"a":"1","b":"2"}', b'{"a":"3","b":"4"}']
+
+
+@fault("F26", "raw bytes in a line of .jsonl", "that line is kept, in an envelope")
+def raw_bytes(lab: Lab) -> None:
+    lab.file("a.jsonl", b'\x80\x81\n{"n": 1}\n')
+    lab.land()
+    assert lab.lines() == [envelope(b"\x80\x81"), b'{"n": 1}']

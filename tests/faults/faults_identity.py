@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import replace as changed
 from pathlib import Path
@@ -13,11 +14,12 @@ import pytest
 from goldlake.simulators.base import SimulatorOptions
 from goldlake.simulators.server import running
 from goldlake.simulators.socrata import simulator
-from goldlake_core.contracts.errors import GateRefused, StoreError
+from goldlake_core.contracts.errors import ContractError, GateRefused, StoreError
+from goldlake_core.contracts.registry import load_usecase
 from goldlake_core.documents.lakehouse import Landed
 from lakehouse.sources.testing import Rows
 from tests.faults.catalog import fault
-from tests.faults.lab import Lab, refused, row
+from tests.faults.lab import TOY, Lab, refused, row
 
 GENERATED = SimulatorOptions(rows=600, seed=1)
 
@@ -133,3 +135,10 @@ def stopped(lab: Lab) -> None:
     assert lab.lines() == before
     lab.source(drift="evolve")
     assert lab.land().rows == 6
+
+
+@fault("I5", "a use case's name differs from its folder", "told, with both")
+def other_name(lab: Lab) -> None:
+    folder = lab.folder / "another"
+    shutil.copytree(TOY, folder)
+    refused(lambda: load_usecase(str(folder)), ContractError, "toy_harbour", "another")

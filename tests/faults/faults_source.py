@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from email.utils import formatdate
-from time import time
+from time import monotonic, time
 
 from goldlake_core.contracts.errors import PermanentError, RetryableError
 from lakehouse.sources.split import envelope
@@ -109,9 +109,11 @@ def conflict(lab: Lab) -> None:
 
 
 @fault("S11", "a 429 with Retry-After as a date", "waited, then landed")
-def retry_after(lab: Lab) -> None:
-    lab.server.headers["Retry-After"] = formatdate(time() + 0.2, usegmt=True)
+def retry_after_date(lab: Lab) -> None:
+    lab.server.headers["Retry-After"] = formatdate(time() + 2, usegmt=True)
+    started = monotonic()
     _passes(lab, "429")
+    assert monotonic() - started >= 0.9
 
 
 @fault("S12", "each record twice in a page", "landed as it came")
@@ -351,4 +353,31 @@ def half_an_array(lab: Lab) -> None:
     lab.server.encode = lambda body: bodies.pop() if bodies and b"row-000000" in body else body
     lab.source(options={**lab.usecase.source.options, "attempts": 6})
     lab.land()
+    lab.has_all()
+
+
+@fault("S1b", "a portal caps pages at 1,000, 3,000 records", "all 3,000 in the first run")
+def capped_thousands(lab: Lab) -> None:
+    lab.source(page_rows=10_000)
+    lab.serve(3_000, cap=1_000)
+    assert (lab.land().rows, lab.land().rows) == (3_000, 0)
+    lab.has_all()
+
+
+@fault("S3b", "the same portal shows a page of HTML once", "asked again; all 3,000")
+def capped_and_html(lab: Lab) -> None:
+    lab.source(page_rows=10_000)
+    lab.serve(3_000, cap=1_000)
+    lab.server.faults = ["", "", "html"]
+    assert lab.land().rows == 3_000
+    lab.has_all()
+
+
+@fault("R8", "a 429 says Retry-After: 1", "waited a second, then landed")
+def retry_after_seconds(lab: Lab) -> None:
+    lab.server.headers["Retry-After"] = "1"
+    lab.server.faults = ["429"]
+    started = monotonic()
+    lab.land()
+    assert monotonic() - started >= 1
     lab.has_all()

@@ -6,6 +6,7 @@ import errno
 import fcntl
 import json
 import os
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,9 +15,11 @@ import pytest
 
 from goldlake_core.contracts.errors import LockedError, StoreError
 from goldlake_core.storage import files
+from goldlake_core.storage.home import Home
 from goldlake_core.storage.landing import PageEntry
+from goldlake_core.storage.locks import StoreLock
 from lakehouse.sources.testing import Rows
-from tests.faults.catalog import fault, not_built
+from tests.faults.catalog import fault
 from tests.faults.lab import Lab, refused, row
 
 
@@ -325,7 +328,7 @@ def _dying(lab: Lab, name: str, at_call: int, *, after: bool) -> None:
             lab.land()
 
 
-@fault("L30", "killed before and after each write of a landing", "the next run ends the same")
+@fault("K3", "killed before and after each write of a landing", "the next run ends the same")
 def killed(lab: Lab) -> None:
     lab.serve(300)
     lab.source(page_rows=100)
@@ -350,9 +353,6 @@ def backfill_again(lab: Lab) -> None:
         lab.server.rows.all[50] = row(50, cargo=cargo)
         assert (lab.land(*day).rows, lab.land(*day).rows) == (1, 0)
         assert lab.lines()[-1] == row(50, cargo=cargo)
-
-
-not_built("O2", "ten records are deleted at the source", "told, and kept gone by tombstones")
 
 
 @fault("H3", "the home is read-only", "one clear line that names the path")
@@ -455,3 +455,71 @@ def many_pages(lab: Lab) -> None:
     assert len(entries) == 1_500
     assert len(lab.zone.manifest(after=1_490)) == 10
     assert min(seconds) < 0.5
+
+
+def _held_elsewhere(home: Home, action: Callable[[], object]) -> None:
+    """Asserts that an action is refused while somebody else holds the store."""
+    answers: list[BaseException] = []
+
+    def other() -> None:
+        try:
+            action()
+        except LockedError as error:
+            answers.append(error)
+
+    with StoreLock(home, "toy_harbour"):
+        thread = threading.Thread(target=other)
+        thread.start()
+        thread.join()
+    assert [str(os.getpid()) in str(error) for error in answers] == [True]
+
+
+@fault("R3", "another process holds the store", "refused, with its number; later it goes on")
+def held(lab: Lab) -> None:
+    _held_elsewhere(lab.home, lab.land)
+    lab.land()
+    _is_whole(lab)
+
+
+@fault(
+    "H7",
+    "two machines write one remote home",
+    "the second is kept out",
+    missing="nothing keeps a second machine out of a remote home yet; a warning says so",
+)
+def remote(lab: Lab) -> None:
+    home = Home("memory://faults")
+    _held_elsewhere(home, StoreLock(home, "toy_harbour").__enter__)
+
+
+@fault(
+    "R6",
+    "a range is landed that earlier polls landed, with 12 pages for 3; a poll follows a backfill",
+    "nothing is landed twice, whatever landed it; an edited record lands once",
+)
+def landed_by_another_poll(lab: Lab) -> None:
+    day = ("2024-03-01", "2024-03-02")
+    lab.source(page_rows=50)
+    lab.land()
+    lab.source(page_rows=200)
+    assert (lab.land(*day).rows, lab.zone.manifest()[-1].since) == (0, None)
+    lab.server.rows.all[50] = row(50, cargo="COAL")
+    assert (lab.land(*day).rows, lab.land(*day).rows) == (1, 0)
+    lab.server.rows.all.append(row(600))
+    assert (lab.land(*day).rows, lab.land().rows) == (1, 0)
+    assert len(lab.lines()) == 602
+
+
+@fault(
+    "R6b",
+    "a landed page is damaged when a range is fetched again",
+    "fetched again as it was; nothing is landed twice",
+)
+def damaged_in_backfill(lab: Lab) -> None:
+    lab.land()
+    page = _page(lab, 2)
+    size = page.stat().st_size
+    page.write_bytes(b"x" * size)
+    result = lab.land("2024-03-01", "2024-03-02")
+    assert (result.rows, result.restored) == (0, 1)
+    _is_whole(lab)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
-from goldlake_core.contracts.errors import StoreError, UsageError
+from goldlake_core.contracts.errors import UsageError
 from goldlake_core.contracts.sections import UseCase
 from goldlake_core.storage.deltalog import DeltaLog
 from goldlake_core.storage.home import Home
@@ -35,84 +33,6 @@ def pages(spark: Any, usecase: UseCase, module_home: Home) -> list[str]:
     return [clean, mixed]
 
 
-@contextmanager
-def planted(spark: Any, uri: str, delete: str = "", double: str = "") -> Iterator[None]:
-    """Deletes and doubles rows of a table; takes it back afterwards."""
-    from delta.tables import DeltaTable
-
-    table, before = DeltaTable.forPath(spark, uri), DeltaLog(uri).latest()
-    if double:
-        delta.append(delta.read(spark, uri).where(double), uri)
-    if delete:
-        table.delete(delete)
-    yield
-    table.restoreToVersion(before)
-
-
-def test_a_lost_record_stops_the_run_and_is_named(
-    spark: Any, usecase: UseCase, module_home: Home, pages: list[str]
-):
-    versions = specs.versions(usecase, module_home, 1).uri
-    with (
-        planted(spark, versions, delete=f"_file = '{pages[0]}' and _line = 4"),
-        pytest.raises(StoreError, match=rf"the versions .* 1 page \(missing: {pages[0]}:4\)"),
-    ):
-        stages.refine(spark, usecase, module_home, "lost", silent)
-
-
-def test_one_lost_and_one_doubled_do_not_cancel_out(
-    spark: Any, usecase: UseCase, module_home: Home, pages: list[str]
-):
-    versions = specs.versions(usecase, module_home, 1).uri
-    lost, doubled = (f"_file = '{pages[0]}' and _line = {line}" for line in (3, 1))
-    message = rf"missing: {pages[0]}:3; more than once: {pages[0]}:1"
-    with (
-        planted(spark, versions, delete=lost, double=doubled),
-        pytest.raises(StoreError, match=message),
-    ):
-        audit.deep(spark, usecase, module_home, 1, silent)
-
-
-def test_a_row_missing_in_silver_is_found(
-    spark: Any, usecase: UseCase, module_home: Home, pages: list[str]
-):
-    uri = specs.silver(usecase, module_home, 1).uri
-    with (
-        planted(spark, uri, delete="id = 1"),
-        pytest.raises(StoreError, match="has 5 rows and 6 records were inserted"),
-    ):
-        audit.check(spark, usecase, module_home, 1, silent)
-
-
-@pytest.mark.parametrize(
-    ("layer", "change", "message"),
-    [
-        ("silver", "arrest = true", r"silver differs .*{page}:2 has other values than its record"),
-        ("bronze", "value = replace(value, 'THEFT', 'ARSON')", r"bronze .*another text in: {page}"),
-    ],
-)
-def test_a_changed_value_is_found(
-    spark: Any,
-    usecase: UseCase,
-    module_home: Home,
-    pages: list[str],
-    layer: str,
-    change: str,
-    message: str,
-):
-    from delta.tables import DeltaTable
-
-    spec = specs.silver(usecase, module_home, 1) if layer == "silver" else None
-    uri = spec.uri if spec else specs.bronze(usecase, module_home).uri
-    audit.deep(spark, usecase, module_home, 1, silent)
-    column, value = change.split(" = ")
-    where = "id = 2" if layer == "silver" else f"file = '{pages[0]}' and line = 2"
-    with planted(spark, uri):
-        DeltaTable.forPath(spark, uri).update(where, {column: value})
-        with pytest.raises(StoreError, match=message.format(page=pages[0])):
-            audit.deep(spark, usecase, module_home, 1, silent)
-
-
 def test_the_second_run_does_nothing_and_says_so(spark: Any, usecase: UseCase, home: Home):
     land(home, usecase, "one", [crime(1), b"junk"])
     first = stages.refine(spark, usecase, home, "first", silent)
@@ -126,17 +46,6 @@ def test_the_second_run_does_nothing_and_says_so(spark: Any, usecase: UseCase, h
     assert second.totals == first.totals
     assert [DeltaLog(uri).latest() for uri in uris] == before
     assert said == ["chicago_crime: nothing new; 1 rows in silver"]
-
-
-def test_a_record_missing_in_bronze_stops_the_run_and_is_named(
-    spark: Any, usecase: UseCase, module_home: Home, pages: list[str]
-):
-    bronze = specs.bronze(usecase, module_home).uri
-    with (
-        planted(spark, bronze, delete=f"file = '{pages[1]}' and line = 2"),
-        pytest.raises(StoreError, match=rf"bronze .*missing: {pages[1]}:2"),
-    ):
-        stages.refine(spark, usecase, module_home, "lost", silent)
 
 
 def test_rejected_records_are_listed_with_their_text(
@@ -176,4 +85,4 @@ def test_a_rebuild_makes_the_same_rows_as_a_new_epoch(
     assert epochs.current(module_home, usecase.name) == 2
     after = delta.read(spark, specs.silver(usecase, module_home, 2).uri)
     assert after.exceptAll(before).count() == before.exceptAll(after).count() == 0
-    audit.deep(spark, usecase, module_home, 2, silent)
+    audit.deep(spark, plain, module_home, 2, silent)

@@ -52,6 +52,11 @@ def _days(first: int) -> list[dict[str, Any]]:
     return rows
 
 
+def no_session() -> Any:
+    """What an export that is there needs of Spark."""
+    raise AssertionError("Spark was started")
+
+
 def _files(folder: str) -> dict[str, bytes]:
     return {
         str(p.relative_to(folder)): p.read_bytes() for p in Path(folder).rglob("*") if p.is_file()
@@ -59,7 +64,12 @@ def _files(folder: str) -> dict[str, bytes]:
 
 
 def test_an_export_is_its_version_and_stays_it(
-    spark: Any, usecase: UseCase, home: Home, model: Model, tmp_path: Path
+    spark: Any,
+    usecase: UseCase,
+    home: Home,
+    model: Model,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ):
     rows = _days(1)
     rows[0].update(block="", location_description="", latitude="0", longitude="0")
@@ -67,7 +77,7 @@ def test_an_export_is_its_version_and_stays_it(
     del rows[1]["location_description"], rows[1]["latitude"], rows[1]["longitude"]
     land(home, usecase, "one", rows)
     stages.refine(spark, usecase, home, "first", silent)
-    first = export.export(spark, usecase, model, home, silent)
+    first = export.export(lambda: spark, usecase, model, home, silent)
     assert first.rows == {"train": 20, "eval": 10, "test": 20, "immature": 30, "outside": 0}
     assert first.boundaries.until == "2016-02-20T05:00:00.000000Z"
     assert (first.version, first.reused) == (1, False)
@@ -94,7 +104,7 @@ def test_an_export_is_its_version_and_stays_it(
     assert lines[1] == '1,2016-01-01T18:00:00.000000Z,THEFT,"A ""quoted"", text'
     assert lines[2] == 'of two ","",41.5,-87.5,false,12'
     assert lines[3] == "2,2016-01-02T18:00:00.000000Z,THEFT,$500 AND UNDER,,,,false,12"
-    again = export.export(spark, usecase, model, home, silent, out=str(tmp_path / "copy"))
+    again = export.export(no_session, usecase, model, home, silent, out=str(tmp_path / "copy"))
     assert again == msgspec.structs.replace(first, reused=True)
     assert _files(str(tmp_path / "copy")) == files
 
@@ -106,38 +116,39 @@ def test_an_export_is_its_version_and_stays_it(
     ):
         spoil(Path(first.uri) / "train/part-2016-01.csv")
         told = Mock()
-        assert export.export(spark, usecase, model, home, told) == first
+        assert export.export(lambda: spark, usecase, model, home, told) == first
         assert _files(first.uri) == files
         kind, text = told.call_args_list[0].args
         assert kind == "info"
         assert text.endswith(("is damaged; it is written again", "is missing; it is written again"))
 
-    # One writer per model.
+    # One writer per model; the second one waits, here not at all.
+    monkeypatch.setattr(export, "LOCK_WAIT_S", 0)
     lock = home.export(usecase.name, f"{model.name}.lock")
     with (
         ThreadPoolExecutor(1) as other,
         FileLock(lock, work="export"),
         pytest.raises(LockedError, match="is in use by export, process"),
     ):
-        other.submit(export.export, spark, usecase, model, home, silent).result()
+        other.submit(export.export, no_session, usecase, model, home, silent).result()
 
     # Later rows make a new version; the old one still gives the same bytes, made anew.
     land(
         home, usecase, "two", [{**rows[5], "arrest": True, "updated_on": "2016-04-20T00:00:00.000"}]
     )
     stages.refine(spark, usecase, home, "second", silent)
-    newer = export.export(spark, usecase, model, home, silent)
+    newer = export.export(lambda: spark, usecase, model, home, silent)
     assert newer.version > first.version
     assert newer.content_hash != first.content_hash
     assert newer.rows["immature"] == 0
     shutil.rmtree(first.uri)
     (Path(f"{first.uri}.staging") / "left").mkdir(parents=True)
-    assert export.export(spark, usecase, model, home, silent, version=1) == first
+    assert export.export(lambda: spark, usecase, model, home, silent, version=1) == first
     assert _files(first.uri) == files
     assert not Path(f"{first.uri}.staging").exists()
 
     with pytest.raises(StoreError, match=r"has no version 99\. Valid: at most"):
-        export.export(spark, usecase, model, home, silent, version=99)
+        export.export(lambda: spark, usecase, model, home, silent, version=99)
     _check_catalog(usecase, home)
 
 
@@ -173,11 +184,11 @@ def test_an_empty_split_says_which_key_to_change(
     spark: Any, usecase: UseCase, home: Home, model: Model
 ):
     with pytest.raises(StoreError, match="nothing to export.*goldlake ingest chicago_crime"):
-        export.export(spark, usecase, model, home, silent)
+        export.export(lambda: spark, usecase, model, home, silent)
     land(home, usecase, "one", [crime(1, updated_on="2016-09-01T00:00:00.000")])
     stages.refine(spark, usecase, home, "first", silent)
     with pytest.raises(PermanentError) as caught:
-        export.export(spark, usecase, model, home, silent)
+        export.export(lambda: spark, usecase, model, home, silent)
     assert "no rows in train and eval: 0 train, 0 eval, 1 test" in caught.value.message
     assert "test_from 2015-12-17T06:00:00.000000Z" in caught.value.message
     assert "change split.test_days" in caught.value.message

@@ -12,6 +12,7 @@ import pytest
 from msgspec.structs import replace
 
 from goldlake_core.contracts.errors import PermanentError
+from goldlake_core.contracts.hashing import section_hash
 from goldlake_core.contracts.registry import resolve
 from goldlake_core.contracts.sections import UseCase
 from goldlake_core.storage.deltalog import DeltaLog
@@ -132,6 +133,10 @@ def test_gold_follows_amendments_and_stores_what_it_stands_for(
         "2016-03-01T21:50:01.000000Z",
         "2016-01-08T06:00:00.000000Z",
         "first",
+        epoch=1,
+        through=1,
+        silver_contract=section_hash(usecase.silver),
+        gold_contract=specs.gold_hash(usecase, usecase.gold["arrest_features"]),
     )
     late = "2016-09-01T00:00:00.000"
     amended = crime(1, arrest=True, updated_on=late)

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 from msgspec.structs import replace
 
-from goldlake_core.contracts.errors import StoreError
-from goldlake_core.contracts.sections import Column, UseCase
+from goldlake_core.contracts.sections import UseCase
 from goldlake_core.documents.lakehouse import Fates
 from goldlake_core.storage.home import Home
 from lakehouse import audit, commits, delta, epochs, specs, stages
@@ -202,57 +199,6 @@ def _silver_at(spark: Any, usecase: UseCase, home: Home) -> list[Any]:
     return list(rows.orderBy("id").collect())
 
 
-def test_a_changed_contract_makes_silver_again_and_an_undone_change_is_undone(
-    spark: Any, usecase: UseCase, home: Home, monkeypatch: pytest.MonkeyPatch
-):
-    land(home, usecase, "one", [crime(1, zone="N")])
-    refine(spark, usecase, home)
-    added = Column("zone", "string", "A zone.", field="zone", domain=("N", "S"))
-    wider = _with_columns(usecase, (*usecase.silver.columns, added))
-    land(home, usecase, "two", [crime(1, zone="N"), crime(2, zone="N"), crime(3, zone="W")])
-    with monkeypatch.context() as patch:
-        _die_in(patch, "append", "silver/crimes@2", "before")
-        with pytest.raises(Killed):
-            refine(spark, wider, home)
-    assert epochs.current(home, usecase.name) == 1
-    assert [row["id"] for row in _silver_at(spark, usecase, home)] == [1]
-    said: list[str] = []
-    without_gold = replace(wider, gold={})
-    stages.refine(spark, without_gold, home, "run", lambda kind, text, **_: said.append(text))
-    assert [(r["id"], r["zone"]) for r in _silver_at(spark, wider, home)] == [(1, "N"), (2, "N")]
-    assert said[0].startswith("chicago_crime: silver.columns.zone: nothing -> {")
-    retyped = tuple(
-        replace(c, type="string", range=None) if c.name == "ward" else c
-        for c in wider.silver.columns
-    )
-    other = _with_columns(usecase, retyped)
-    refine(spark, other, home)
-    assert epochs.current(home, usecase.name) == 3
-    assert {row["ward"] for row in _silver_at(spark, other, home)} == {"24"}
-    land(home, usecase, "three", [crime(4)])
-    assert refine(spark, usecase, home, "undone").landed == 4
-    assert epochs.current(home, usecase.name) == 1
-    assert [row["id"] for row in _silver_at(spark, usecase, home)] == [1, 2, 3, 4]
-    audit.deep(spark, usecase, home, 1, silent)
-
-
-def test_an_edited_comment_is_followed(spark: Any, usecase: UseCase, home: Home):
-    from goldlake_core.storage.deltalog import DeltaLog
-
-    land(home, usecase, "one", [crime(1)])
-    refine(spark, usecase, home)
-    first = usecase.silver.columns[0]
-    edited = (replace(first, comment="Edited."), *usecase.silver.columns[1:])
-    refine(spark, _with_columns(usecase, edited), home)
-    assert epochs.current(home, usecase.name) == 1
-    schema = DeltaLog(specs.silver(usecase, home, 1).uri).snapshot().schema
-    assert schema[0].comment == "Edited."
-
-
-def _with_columns(usecase: UseCase, columns: tuple[Column, ...]) -> UseCase:
-    return replace(usecase, silver=replace(usecase.silver, columns=columns))
-
-
 VERSION_1, VERSION_2 = (f"2016-0{month}-01T00:00:00.000" for month in (3, 5))
 DELETED = b'{"$deleted": true, "id": "1"}'
 RECORDS: list[dict[str, Any] | bytes] = [
@@ -308,54 +254,3 @@ def test_fates_do_not_depend_on_where_batches_are_cut(
         (2, "[a]", False),
     ]
     audit.deep(spark, usecase, home, 1, silent)
-
-
-def test_a_home_that_moved_goes_on(spark: Any, usecase: UseCase, home: Home):
-    land(home, usecase, "one", [crime(1)])
-    refine(spark, usecase, home)
-    moved = Home(home.root + " moved{1}[2]%41#é")
-    os.rename(home.root, moved.root)
-    land(moved, usecase, "two", [crime(2)])
-    assert refine(spark, usecase, moved).inserted == 1
-    assert [row["id"] for row in _silver_at(spark, usecase, moved)] == [1, 2]
-
-
-@pytest.mark.parametrize("lost", ["bronze", "silver", "tables"])
-def test_lost_tables_are_made_again_from_what_is_there(
-    spark: Any, usecase: UseCase, home: Home, lost: str
-):
-    import shutil
-
-    land(home, usecase, "one", [crime(1), crime(2), b"junk"])
-    refine(spark, usecase, home)
-    tables = Path(home.path("tables"))
-    shutil.rmtree(tables if lost == "tables" else tables / usecase.name / lost)
-    land(home, usecase, "two", [crime(1, arrest=True, updated_on=NEW)])
-    refine(spark, usecase, home)
-    assert [(r["id"], r["arrest"]) for r in _silver_at(spark, usecase, home)] == [
-        (1, True),
-        (2, False),
-    ]
-    audit.deep(spark, usecase, home, 1, silent)
-
-
-def test_a_page_as_old_as_the_archive_is_still_read(spark: Any, usecase: UseCase, home: Home):
-    land(home, usecase, "new", [crime(1)])
-    refine(spark, usecase, home)
-    page = land(home, usecase, "old", [crime(2)])
-    os.utime(Path(specs.landing(usecase, home).page_uri(page)), (0, 0))
-    refine(spark, usecase, home)
-    assert delta.read(spark, specs.bronze(usecase, home).uri).count() == 2
-
-
-def test_a_page_that_is_not_the_landed_one_is_refused(spark: Any, usecase: UseCase, home: Home):
-    import gzip
-
-    page = Path(specs.landing(usecase, home).page_uri(land(home, usecase, "one", [crime(1)])))
-    good = page.read_bytes()
-    page.write_bytes(gzip.compress(gzip.decompress(good) * 2))
-    with pytest.raises(StoreError, match=rf"{page.name} is damaged: its sha256 differs"):
-        refine(spark, usecase, home)
-    page.write_bytes(good)
-    (page.parent / "0-000000000000.jsonl.gz").write_bytes(good)  # without a manifest line
-    assert refine(spark, usecase, home).landed == 1

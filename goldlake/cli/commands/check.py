@@ -9,35 +9,59 @@ import click
 
 from goldlake.cli import completion
 from goldlake.cli.common import json_option, report, report_errors
-from goldlake.cli.printing import say, say_lines
+from goldlake.cli.printing import say, say_lines, say_wrapped
+from goldlake.workflows import homes
 
 if TYPE_CHECKING:
     from goldlake.workflows.check import CheckReport
+    from goldlake_core.documents.planning import Outlook
 
 CONTRACT_EXIT_CODE = 2
 
 
 @click.command()
 @click.argument("usecase", shell_complete=completion.usecases)
+@click.option("--home", metavar="HOME", help="Also say what the contract means for this home.")
 @json_option
 @report_errors
-def check(usecase: str, as_json: bool) -> None:
+def check(usecase: str, home: str | None, as_json: bool) -> None:
     """Check the contracts of a use case (exit code 2 if there are errors).
 
     Nothing of the use case is run, and neither Spark nor TensorFlow is started. A warning is about
-    what is valid but probably not intended.
+    what is valid but probably not intended. With --home, each key that differs from the contract
+    that the home was made under is named, with its consequence; exit code 2 if the home cannot
+    follow.
     """
     from goldlake.workflows.check import check_usecase
+    from goldlake_core.storage.home import Home
 
-    checked = check_usecase(usecase)
+    checked = check_usecase(usecase, Home.at(home) if home else None)
     report(checked, as_json, _print_findings)
-    sys.exit(CONTRACT_EXIT_CODE if checked.errors else 0)
+    is_refused = checked.outlook is not None and checked.outlook.is_refused
+    sys.exit(CONTRACT_EXIT_CODE if checked.errors or is_refused else 0)
 
 
 def _print_findings(checked: CheckReport) -> None:
     for finding in checked.findings:
         say_lines(finding.message)
     say(summary(checked))
+    if checked.outlook is not None:
+        print_outlook(checked.outlook)
+
+
+def print_outlook(outlook: Outlook) -> None:
+    """Prints what a contract means for a home."""
+    say((f"home: {homes.short(outlook.home)}", "dim"))
+    for change in outlook.changes:
+        say_wrapped(f"  {change}")
+    if outlook.is_refused:
+        say("The home cannot follow: undo the edit, or use another --home")
+    elif outlook.is_new or outlook.why:
+        what = "begins, beside the tables that answer" if outlook.is_new else "is continued"
+        say_wrapped(f"Epoch {outlook.epoch} {what}: {outlook.why}")
+    else:
+        changes = "follow" if outlook.changes else "are made under this contract"
+        say(f"The tables of epoch {outlook.epoch} {changes}")
 
 
 def summary(report: CheckReport) -> str:

@@ -1,58 +1,56 @@
-"""The data engineer's commands: ingest, rebuild, tables, export."""
+"""The data engineer's commands: rebuild, tables, export."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import click
 
 from goldlake.cli import completion
-from goldlake.cli.common import report, reports, used_home
+from goldlake.cli.common import accepts_rejected, report, reports, used_home
+from goldlake.cli.printing import say
 
 
 @click.command()
 @click.argument("usecase", shell_complete=completion.usecases)
-@click.option("--source", required=True, metavar="URL|live", help="The API to read.")
-@click.option("--since", metavar="DAY", help="First day wanted, YYYY-MM-DD.")
-@click.option("--until", metavar="DAY", help="First day no longer wanted, YYYY-MM-DD.")
+@accepts_rejected
 @reports
-def ingest(usecase: str, home: str | None, as_json: bool, **options: Any) -> None:
-    """Land what is new at the source and refine it: bronze, silver, gold."""
-    from goldlake.cli import account
-    from goldlake.cli.progress import Progress
-    from goldlake.workflows.ingest import ingest as run_ingest
-
-    place = used_home(home, is_made=True)
-    with Progress(account.SUMMARIES) as progress:
-        document = run_ingest(usecase, place, on_event=progress, **options)
-    report(document, as_json, account.print_ingest)
-
-
-@click.command()
-@click.argument("usecase", shell_complete=completion.usecases)
-@reports
-def rebuild(usecase: str, home: str | None, as_json: bool) -> None:
+def rebuild(usecase: str, home: str | None, as_json: bool, accept_rejected: bool) -> None:
     """Make silver and gold again from bronze, under the contract as it is now."""
     from goldlake.cli import account
     from goldlake.cli.progress import Progress
     from goldlake.workflows.ingest import rebuild as run_rebuild
 
     with Progress(account.SUMMARIES) as progress:
-        document = run_rebuild(usecase, used_home(home), progress)
+        document = run_rebuild(usecase, used_home(home), progress, accept_rejected=accept_rejected)
     report(document, as_json, account.print_ingest)
 
 
 @click.command()
 @click.argument("usecase", required=False, shell_complete=completion.usecases)
-@click.option("--as-of", metavar="T", help="Versions of that instant, ISO 8601.")
+@click.option("--as-of", metavar="T", help="What was known at that instant, ISO 8601.")
+@click.option("--happened-by", metavar="T", help="Only what had happened by that instant.")
 @reports
-def tables(usecase: str | None, as_of: str | None, home: str | None, as_json: bool) -> None:
-    """Show every table with rows, version, size and URI, and what became of all records."""
+def tables(
+    usecase: str | None,
+    as_of: str | None,
+    happened_by: str | None,
+    home: str | None,
+    as_json: bool,
+) -> None:
+    """Show every table with rows, version, size and URI, and what became of all records.
+
+    With --as-of, tables are at the versions of that instant, and the records are those that were
+    landed by then. With --happened-by, only records of events up to that instant are counted. No
+    JVM is started.
+    """
     from goldlake.cli import account
     from goldlake.workflows import homes, views
 
     chosen = homes.choose(home)
-    document = views.tables(usecase, chosen.home, as_of)
+    document = views.tables(usecase, chosen.home, as_of, happened_by)
+    if not as_json and (as_of or happened_by):
+        known = f"what was known at {as_of}" if as_of else "what is known now"
+        happened = f" of what had happened by {happened_by}" if happened_by else ""
+        say((f"{known}{happened}", "dim"))
     report(document, as_json, account.print_tables, chosen, is_empty=not document)
 
 

@@ -1,4 +1,4 @@
-"""`goldlake doctor`: what this machine lacks."""
+"""`goldlake doctor`: what this machine lacks, and what is damaged in a home."""
 
 from __future__ import annotations
 
@@ -8,40 +8,52 @@ from typing import TYPE_CHECKING
 import click
 
 from goldlake.cli.common import report, reports
-from goldlake.cli.printing import say
+from goldlake.cli.printing import aligned, console, say, say_all
 
 if TYPE_CHECKING:
     from goldlake_core.documents.reports import Findings
 
 
 @click.command()
-@click.option("--deep", is_flag=True, help="Compare all contents of the home's tables as well.")
+@click.option("--deep", is_flag=True, help="Read all contents of the home as well.")
+@click.option("--repair", is_flag=True, help="Make again what the home itself can tell.")
 @reports
-def doctor(deep: bool, home: str | None, as_json: bool) -> None:
-    """Say what this machine lacks, and the command that fixes it (exit code 3 if anything).
+def doctor(deep: bool, repair: bool, home: str | None, as_json: bool) -> None:
+    """Say what this machine lacks and what is damaged in the home, and the command that fixes it.
 
-    With --deep the tables of the home are read whole: landed pages, bronze, versions and silver
-    have to agree record by record.
+    Exit code 3 if there is anything. With --deep the home is read whole: landed pages, bronze,
+    versions and silver have to agree record by record, gold has to equal a rebuild, pages and
+    exports have to be what they were written as. With --repair what is damaged or lost is made
+    again from what is there; what cannot be is named.
     """
     from goldlake.cli import account
     from goldlake.cli.progress import Progress
-    from goldlake.workflows import homes
+    from goldlake.workflows import checkup, homes
     from goldlake.workflows.doctor import findings
     from goldlake.workflows.ingest import audits
     from goldlake_core.documents.reports import Findings
 
     place = homes.choose(home).home
     found = findings(place)
-    if deep:
-        with Progress(account.SUMMARIES) as progress:
+    with Progress(account.SUMMARIES) as progress:
+        repaired = checkup.repair(place, progress, is_deep=deep) if repair else []
+        found += [each.finding for each in checkup.ailments(place, is_deep=deep)]
+        if deep:
             found += audits(place, progress)
-    report(Findings(findings=tuple(found)), as_json, _print_findings)
+    document = Findings(
+        findings=tuple(found), sizes=checkup.part_sizes(place), repaired=tuple(repaired)
+    )
+    report(document, as_json, _print_findings)
     sys.exit(0 if all(finding.is_ok for finding in found) else 3)
 
 
 def _print_findings(document: Findings) -> None:
+    for sentence in document.repaired:
+        say("  ", ("repaired", "bold"), f": {sentence}")
     for finding in document.findings:
         mark = ("✓", "green") if finding.is_ok else ("✗", "red")
         say("  ", mark, f" {finding.name:<13} {finding.found}")
         if not finding.is_ok:
             say(f"      wanted: {finding.wanted}. Next: {finding.fix}")
+    sizes = [(part, f"{size / 2**20:,.1f} MiB") for part, size in document.sizes.items()]
+    say_all(aligned(sizes, "lr", console().width))

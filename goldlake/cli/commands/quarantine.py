@@ -1,4 +1,4 @@
-"""`goldlake quarantine`: rejected records, and why."""
+"""`goldlake quarantine`: rejected records, why, and another try."""
 
 from __future__ import annotations
 
@@ -7,16 +7,17 @@ from typing import TYPE_CHECKING
 import click
 
 from goldlake.cli import completion
-from goldlake.cli.common import report, reports
+from goldlake.cli.common import report, reports, used_home
 from goldlake.cli.printing import aligned, console, say, say_all, say_wrapped
 
 if TYPE_CHECKING:
     from goldlake_core.documents.lakehouse import QuarantineView
+    from goldlake_core.documents.replay import ReplayReport
 
 
 @click.group()
 def quarantine() -> None:
-    """Show the records that a contract rejects, and why."""
+    """Show the records that a contract rejects, and why, and try them again."""
 
 
 @quarantine.command("list")
@@ -50,6 +51,45 @@ def show_record(usecase: str, record: str, home: str | None, as_json: bool) -> N
     report(document, as_json, _print_record)
 
 
+@quarantine.command("replay")
+@click.argument("usecase", shell_complete=completion.usecases)
+@click.option("--dry-run", is_flag=True, help="Say what would be tried, and change nothing.")
+@reports
+def replay_records(usecase: str, dry_run: bool, home: str | None, as_json: bool) -> None:
+    """Try rejected records again where the contract changed so that some may be let in.
+
+    It is the rebuild that such a change asks for. Without one nothing is run.
+    """
+    from goldlake.cli import account
+    from goldlake.cli.progress import Progress
+    from goldlake.workflows.replay import replay
+
+    with Progress(account.SUMMARIES) as progress:
+        document = replay(usecase, used_home(home), dry_run, progress)
+    report(document, as_json, _print_replay)
+
+
+def _print_replay(document: ReplayReport) -> None:
+    width = console().width
+    say((f"{document.usecase}: {document.quarantined:,} records in quarantine", "bold"))
+    say_all(aligned([(code, f"{n:,}") for code, n in document.reasons.items()], "lr", width))
+    for change in document.changes:
+        say_wrapped(change)
+    if document.why:
+        say_wrapped(f"Nothing to try: {document.why}.")
+        return
+    say(f"The changes concern {document.concerned:,} of them.")
+    if document.let_in is None:
+        say("To try them: the same command without --dry-run")
+        return
+    say((f"{document.let_in:,} got in", "bold"))
+    if document.stayed:
+        say("Still in quarantine:")
+        say_all(aligned([(code, f"{n:,}") for code, n in document.stayed.items()], "lr", width))
+    if document.rejected:
+        say((f"{document.rejected:,} records that were in silver are rejected now", "yellow"))
+
+
 def _print_list(document: QuarantineView) -> None:
     width = console().width
     say((f"{document.usecase}: {document.total:,} records in quarantine", "bold"))
@@ -66,7 +106,7 @@ def _print_list(document: QuarantineView) -> None:
         say()
         name, first = document.usecase, document.records[0].record
         say(f"One record as it came: goldlake quarantine show {name} {first}")
-        say(f"After a change of the contract: goldlake rebuild {name}")
+        say(f"After a change of the contract: goldlake quarantine replay {name}")
 
 
 def _print_record(document: QuarantineView) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from goldlake.cli import completion
-from goldlake.cli.common import report, reports, used_home
+from goldlake.cli.common import accepts_rejected, report, reports, used_home
 
 
 @click.command()
@@ -33,6 +33,7 @@ from goldlake.cli.common import report, reports, used_home
 )
 @click.option("--since", metavar="DAY", help="First day wanted, YYYY-MM-DD.")
 @click.option("--until", metavar="DAY", help="First day no longer wanted, YYYY-MM-DD.")
+@accepts_rejected
 @reports
 def run(usecase: str, home: str | None, as_json: bool, **options: Any) -> None:
     """Run end to end: ingest, refine, export, train, push, promote, and ask the served model.

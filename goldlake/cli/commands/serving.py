@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 import click
 
 from goldlake.cli import completion
-from goldlake.cli.common import home_option, json_option, report, report_errors
+from goldlake.cli.common import home_option, json_option, report, report_errors, settled
 from goldlake.cli.printing import say, say_wrapped
 
 if TYPE_CHECKING:
@@ -39,7 +39,10 @@ def serve(home: str | None, **options: Any) -> None:
     def grpc_ready(address: str) -> None:
         say(f"gRPC at {address}.")
 
-    signal_number = serve_models(homes.choose(home).home, Serving(**options), ready, grpc_ready)
+    place, serving = homes.choose(home).home, Serving(**options)
+    if serving.model_config_file is None and serving.model_base_path is None:
+        settled(place)
+    signal_number = serve_models(place, serving, ready, grpc_ready)
     sys.exit(128 + signal_number if signal_number else 0)
 
 

@@ -12,25 +12,44 @@ from pathlib import Path
 import msgspec
 
 from goldlake.workflows.check import CheckReport
-from goldlake_core.documents import conformance, lakehouse, reports
+from goldlake_core.documents import (
+    conformance,
+    examples,
+    history,
+    keeping,
+    lakehouse,
+    maintain,
+    replay,
+    reports,
+)
+from goldlake_core.documents.planning import IngestPlan, Reconciled
 
 COMMANDS: Mapping[str, object] = {
+    "backfill": reports.IngestReport | IngestPlan,
+    "backup": keeping.BackupReport,
     "check": CheckReport,
     "conformance": conformance.Conformance,
     "doctor": reports.Findings,
+    "erase": keeping.ErasureReport,
     "export": lakehouse.Exported,
-    "ingest": reports.IngestReport,
+    "history": history.HistoryView,
+    "ingest": reports.IngestReport | IngestPlan,
     "lineage": reports.Lineage,
+    "maintain": maintain.MaintainReport,
     "models": reports.ModelsView,
     "predict": reports.Predictions,
     "promote": reports.Promotion,
     "quarantine": lakehouse.QuarantineView,
+    "quarantine replay": replay.ReplayReport,
     "rebuild": reports.RebuildReport,
+    "reconcile": Reconciled,
+    "restore": maintain.RestoreReport,
     "rollback": reports.Promotion,
     "run": reports.RunReport,
     "show": reports.RowsView,
     "source": reports.SourceAddress,
     "tables": reports.TablesView,
+    "test": examples.ExamplesReport,
     "train": reports.TrainReport,
 }
 """Type of the document by command."""
@@ -40,9 +59,12 @@ _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
 def json_schemas() -> dict[str, str]:
-    """The JSON Schema of every command's document by command."""
+    """The JSON Schema of every command's document by the name of its file."""
     return {
-        name: json.dumps({"$schema": _DIALECT, **msgspec.json.schema(kind)}, indent=1) + "\n"
+        name.replace(" ", "-"): json.dumps(
+            {"$schema": _DIALECT, **msgspec.json.schema(kind)}, indent=1
+        )
+        + "\n"
         for name, kind in COMMANDS.items()
     }
 

@@ -132,6 +132,20 @@ def _least(schema: Schema) -> Callable[[Declared], Schema]:
     return lambda key: {**schema, "minItems": key.key.least} if key.key.least else schema
 
 
+_VARIABLE: Schema = {
+    "type": "object",
+    "properties": {"env": _TEXT},
+    "required": ["env"],
+    "additionalProperties": False,
+}
+_HIDDEN: Schema = {"oneOf": [_TEXT, _VARIABLE]}
+
+
+def _choices(key: Declared) -> Schema:
+    options = list(get_args(get_args(key.type)[0]))
+    return {"type": "array", "items": {"enum": options}, "minItems": key.key.least}
+
+
 _NUMBER_OR_NULL: Schema = {"type": ["number", "null"]}
 _FORMS: Mapping[Form, Callable[[Declared], Schema]] = {
     Form.TEXT: _always({"type": "string", "minLength": 1}),
@@ -169,4 +183,8 @@ _FORMS: Mapping[Form, Callable[[Declared], Schema]] = {
     Form.FREE: _free,
     Form.LIST: _always({"type": "array", "items": {"type": "object"}}),
     Form.SLICES: _always({"type": "array", "items": _TEXTS}),
+    Form.WORDS: _always({"type": "array", "items": _TEXT, "minItems": 1}),
+    Form.CHOICES: _choices,
+    Form.WEBHOOK: _always(_HIDDEN),
+    Form.HEADERS: _always({"type": "object", "additionalProperties": _HIDDEN}),
 }

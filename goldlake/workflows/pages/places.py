@@ -15,6 +15,7 @@ from goldlake_core.contracts.sections import (
     DriftLimit,
     GoldTable,
     Model,
+    Notify,
     Silver,
     Source,
     Split,
@@ -67,7 +68,13 @@ _GOLD = Place(
     repeated=".NAME",
 )
 CONTRACT = Place(
-    keys_of(UseCase), {"source": Place(keys_of(Source)), "silver": _SILVER, "gold": _GOLD}
+    keys_of(UseCase),
+    {
+        "source": Place(keys_of(Source)),
+        "silver": _SILVER,
+        "gold": _GOLD,
+        "notify": Place(keys_of(Notify)),
+    },
 )
 MODEL = Place(
     keys_of(Model),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from goldlake_core.contracts.addresses import Hidden
+from goldlake_core.contracts.sections import Notify
 from tests.goldlake_core.contracts.conftest import Copy
 
 FILE = "contract.yaml"
@@ -14,14 +16,15 @@ CASES = {
         "  page_row: 200",
         "page_row: 200",
         "source.page_row: unknown key 'page_row'. Valid: page_rows (nearest); all: "
-        "kind, address, dataset, page_rows, time_field, generator, overlap, drift, options.",
+        "kind, address, dataset, page_rows, time_field, generator, overlap, drift, most_deleted, "
+        "options.",
     ),
     "unknown_top_key": (
         "licence: none, invented",
         "license: none",
         "license:",
         "license: unknown key 'license'. Valid: licence (nearest); all: name, title, "
-        "description, licence, source, silver, gold.",
+        "description, licence, source, silver, gold, notify.",
     ),
     "missing_key": (
         "  kind: socrata\n",
@@ -240,6 +243,41 @@ CASES = {
         "gold.call_features.key: the key of a table of mode rows is silver's, got "
         "vessel_type. Valid: [call_id].",
     ),
+    "gold_reach_of_cells": (
+        "    key: [berth, day]",
+        "    reach: [berth]\n    key: [berth, day]",
+        "reach: [berth]",
+        "gold.berth_day.reach: a table of mode aggregate looks at all rows by itself. "
+        "Valid: reach with mode: rows.",
+    ),
+    "gold_reach_column": (
+        "    key: [call_id]\n    comment",
+        "    reach: [birth]\n    key: [call_id]\n    comment",
+        "reach: [birth]",
+        "gold.call_features.reach[0]: there is no column 'birth'. Valid: berth (nearest); "
+        "all: call_id, arrived, changed, booked_until, vessel_type, cargo, berth, "
+        "length_m, crew, pilot, latitude, longitude, overdue.",
+    ),
+    "gold_reach_order": (
+        "    key: [call_id]\n    comment",
+        "    reach_order: cargo\n    key: [call_id]\n    comment",
+        "reach_order: cargo",
+        "gold.call_features.reach_order: the column 'cargo' has type string. Valid: "
+        "timestamp or date.",
+    ),
+    "gold_reach_without_order": (
+        "    key: [call_id]\n    comment",
+        "    reach_before: 7d\n    key: [call_id]\n    comment",
+        "reach_before: 7d",
+        "gold.call_features.reach_before: reach_before has no column to count along. Valid: "
+        "reach_order: a timestamp or date column of silver. Next: write reach_order: …",
+    ),
+    "silver_most_rejected": (
+        "  event_time: arrived",
+        "  event_time: arrived\n  most_rejected: 5",
+        "most_rejected: 5",
+        "silver.most_rejected: 5.0 is out of bounds. Valid: 0 to 1.",
+    ),
     "gold_key_nullable": (
         "      day: {type: date, nullable: false,",
         "      day: {type: date,",
@@ -266,6 +304,74 @@ CASES = {
         "  berth-day:",
         "gold.berth-day: 'berth-day' is not a name. Valid: a lower-case letter, then "
         "lower-case letters, digits or _ (at most 64).",
+    ),
+    "notify_nobody": (
+        "licence: none, invented",
+        "licence: none, invented\nnotify: {timeout_s: 5}",
+        "notify:",
+        "notify: nobody is named. Valid: command or webhook, or both.",
+    ),
+    "notify_command": (
+        "licence: none, invented",
+        "licence: none, invented\nnotify: {command: []}",
+        "notify:",
+        "notify.command: there is no program. Valid: [PROGRAM, ARGUMENT, …].",
+    ),
+    "notify_secret": (
+        "licence: none, invented",
+        "licence: none, invented\nnotify:\n  webhook: https://example.org\n"
+        "  headers: {Authorization: Bearer abc}",
+        "  headers:",
+        "notify.headers.Authorization: the contract holds a secret. Valid: {env: NAME}, the "
+        "variable that holds it.",
+    ),
+    "notify_plain": (
+        "licence: none, invented",
+        "licence: none, invented\nnotify: {webhook: http://example.org/hook}",
+        "notify:",
+        "notify.webhook: the address is one of another machine without TLS. Valid: https://…. "
+        "Next: write plain_http: true where everybody on the way may read it",
+    ),
+    "notify_password": (
+        "licence: none, invented",
+        "licence: none, invented\nnotify: {webhook: https://a:b@example.org/hook}",
+        "notify:",
+        "notify.webhook: the address carries a user name or password. Valid: an address without "
+        "them; secrets belong into the environment.",
+    ),
+    "notify_variable": (
+        "licence: none, invented",
+        "licence: none, invented\nnotify: {webhook: {env: a b}}",
+        "notify:",
+        "notify.webhook.env: 'a b' is not the name of an environment variable. Valid: letters, "
+        "digits and _.",
+    ),
+    "notify_no_variable": (
+        "licence: none, invented",
+        "licence: none, invented\nnotify: {webhook: {url: x}}",
+        "notify:",
+        "notify.webhook: expected a text, or {env: NAME} for the value of an environment "
+        "variable, got a mapping. Valid: a text, or {env: NAME} for the value of an environment "
+        "variable.",
+    ),
+    "notify_header": (
+        "licence: none, invented",
+        "licence: none, invented\nnotify: {webhook: {env: A}, headers: {a b: c}}",
+        "notify:",
+        "notify.headers.a b: 'a b' is not the name of a header. Valid: such as Authorization.",
+    ),
+    "notify_headers_for_nobody": (
+        "licence: none, invented",
+        "licence: none, invented\nnotify: {command: [x], headers: {A: c}}",
+        "notify:",
+        "notify.headers: there is no webhook that gets headers. Valid: webhook.",
+    ),
+    "notify_when": (
+        "licence: none, invented",
+        "licence: none, invented\nnotify: {command: [x], when: [fail]}",
+        "notify:",
+        "notify.when[0]: unknown value 'fail'. Valid: failed (nearest); all: refused, failed, "
+        "interrupted.",
     ),
     "comment_empty": (
         "    comment: Calls by berth and day of arrival; ships at anchor are in none.",
@@ -303,3 +409,22 @@ def test_contract_is_refused(toy: Copy, case: str) -> None:
     assert error.file == str(toy.folder / FILE)
     assert error.line == toy.line_of(FILE, mark)
     assert str(error) == f"{error.file}:{error.line}: {expected}"
+
+
+def test_who_is_notified_is_read(toy: Copy) -> None:
+    text = (
+        "licence: none, invented\nnotify:\n  command: [tell, -v, -v]\n  webhook: {env: HOOK}\n"
+        "  headers: {Authorization: {env: TOKEN}, X-From: lake}\n  when: [failed, interrupted]"
+    )
+    before = toy.load()
+    assert before.notify is None
+    toy.edit(FILE, "licence: none, invented", text)
+    after = toy.load()
+    assert after.notify == Notify(
+        command=("tell", "-v", "-v"),
+        webhook=Hidden(env="HOOK"),
+        headers={"Authorization": Hidden(env="TOKEN"), "X-From": Hidden(text="lake")},
+        when=("failed", "interrupted"),
+    )
+    assert (after.notify.timeout_s, after.notify.attempts) == (10, 3)
+    assert after.hashes == before.hashes, "whom it tells is not part of what it makes"

@@ -126,3 +126,21 @@ def test_functions_hash_covers_the_files_that_the_module_names(toy: Copy) -> Non
     (toy.folder / "weights.csv").write_text("2", encoding="utf-8")
     assert functions_hash(usecase, "tables.berth_day") != before
     assert hashing.module_hash(usecase, "tables.berth_day") != alone
+
+
+def test_functions_hash_covers_helper_modules_and_what_they_read(toy: Copy) -> None:
+    usecase = toy.load()
+    toy.edit("tables.py", "CLOCK =", "import clocks\nCLOCK =")
+    (toy.folder / "clocks.py").write_text("from toy.deep import zones\n", encoding="utf-8")
+    (toy.folder / "deep").mkdir()
+    (toy.folder / "deep" / "zones.py").write_text("DATA = 'data'\n", encoding="utf-8")
+    (toy.folder / "deep" / "data").mkdir()
+    found = [functions_hash(usecase, "tables.berth_day")]
+    for file in ("clocks.py", "deep/zones.py", "deep/data/offsets.csv"):
+        with (toy.folder / file).open("a", encoding="utf-8") as out:
+            out.write("# edited\n")
+        found.append(functions_hash(usecase, "tables.berth_day"))
+    assert len(set(found)) == 4
+    (toy.folder / "unread.py").write_text("", encoding="utf-8")
+    toy.edit(CONTRACT, "title: Calls", "title: All calls")
+    assert functions_hash(usecase, "tables.berth_day") == found[-1]

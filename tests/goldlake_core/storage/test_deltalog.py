@@ -122,3 +122,38 @@ def test_reading_fills_columns_that_came_later(table: Path):
 def test_another_ones_commit_metadata_is_passed_over(table: Path):
     commit(table, 3, metadata="nightly job")
     assert DeltaLog(str(table)).commit(3).metadata == {}
+
+
+@pytest.mark.parametrize(
+    ("version", "content", "problem"),
+    [
+        (2, b'{"commitInfo": {"timest', "is damaged: "),
+        (2, b"\xff\xfe", "is damaged: "),
+        (2, b"", "is empty"),
+        (1, b"\n", "is empty"),
+        (0, None, "is missing"),
+        (1, None, "is missing"),
+    ],
+)
+def test_a_damaged_entry_is_named(
+    tmp_path: Path, table: Path, version: int, content: bytes | None, problem: str
+):
+    place = tmp_path / "tables" / "bikes" / "silver" / "rentals"
+    place.parent.mkdir(parents=True)
+    table.rename(place)
+    entry = place / "_delta_log" / f"{version:020d}.json"
+    entry.unlink()
+    if content is not None:
+        entry.write_bytes(content)
+    log = DeltaLog(str(place))
+    with pytest.raises(StoreError) as caught:
+        log.snapshot()
+    assert caught.value.problem.startswith(f"{entry}, a part of a table, {problem}")
+    assert str(caught.value.hint).endswith("make the table again: goldlake rebuild bikes")
+
+
+def test_a_damaged_checkpoint_is_named(table: Path):
+    checkpoint = table / "_delta_log" / f"{1:020d}.checkpoint.parquet"
+    checkpoint.write_bytes(b"PAR1")
+    with pytest.raises(StoreError, match=rf"{checkpoint}, .* is damaged"):
+        DeltaLog(str(table)).snapshot()

@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from goldlake_core.contracts.errors import PermanentError, UsageError
+from goldlake_core.contracts.errors import PermanentError, StoreError, UsageError
 from goldlake_core.contracts.sections import Source, UseCase
+from goldlake_core.documents.keeping import Erasure
 from goldlake_core.documents.lakehouse import Landed
+from goldlake_core.storage import erasures
 from goldlake_core.storage.home import Home
 from goldlake_core.storage.landing import LandingZone
 from lakehouse.sources.land import land
@@ -181,3 +183,26 @@ def test_an_unknown_kind_names_those_there_are(toy: UseCase) -> None:
     with pytest.raises(UsageError, match="no kind of source 'carrier_pigeon'") as caught:
         connector(unknown)
     assert "files, socrata" in caught.value.message
+
+
+def test_an_erased_key_is_landed_as_its_marker(ledger: UseCase) -> None:
+    home = Home.at(ledger.folder / "home")
+    field = ledger.silver.column(ledger.silver.key[0]).field
+    write(ledger, "a.jsonl", f'{{"{field}": 7}}\n')
+    ingest(ledger)
+    book = erasures.read(home, ledger.name)
+    erasure = Erasure(
+        id="1",
+        key_sha256=erasures.digest(book.salt, ("7",)),
+        asked_at="2026-01-01T00:00:00Z",
+        records=1,
+    )
+    erasures.write(home, ledger.name, replace(book, erasures=(erasure,)))
+    write(ledger, "b.jsonl", f'{{"{field}": "7"}}\n{{"{field}": 8}}\n')
+    with pytest.raises(StoreError, match="is not done"):
+        ingest(ledger)
+    done = replace(erasure, done_at="2026-01-02T00:00:00Z")
+    erasures.put(home, ledger.name, done)
+    assert ingest(ledger).rows == 2
+    assert lines(ledger)[1:] == ['{"$erased": "1"}', f'{{"{field}": 8}}']
+    assert ingest(ledger).rows == 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
 from msgspec.structs import replace
@@ -52,6 +52,13 @@ class Addressed(SocrataConnector):
         return Origin({**origin.identity, "address": origin.address})
 
 
+class Forgetful(SocrataConnector):
+    """Leaves the wanted fields out of its pages of keys."""
+
+    def key_page(self, cursor: Cursor | None, fields: Sequence[str]) -> Page:
+        return super().key_page(cursor, ())
+
+
 @pytest.fixture
 def kit(toy: UseCase) -> Callable[[type[SocrataConnector]], Kit]:
     options = {"attempts": 3, "backoff_s": 0.0005, "timeout_s": 5}
@@ -61,7 +68,7 @@ def kit(toy: UseCase) -> Callable[[type[SocrataConnector]], Kit]:
         def connector(url: str) -> Connector:
             return kind(usecase, url)
 
-        return Kit(connector=connector, answer=soda, rows=ROWS)
+        return Kit(connector=connector, answer=soda, rows=ROWS, key_fields=("call_id",))
 
     return make
 
@@ -76,6 +83,7 @@ def test_our_connector_breaks_no_law(kit: Callable[[type[SocrataConnector]], Kit
         (Parsing, "reads everything", "is missing or changed"),
         (Halting, "reads everything in short pages", "of 30 records came"),
         (Stuck, "reads everything", "comes after"),
+        (Forgetful, "gives keys alone", "is missing, changed"),
         (Addressed, "has one identity at two addresses", "http://127.0.0.1:"),
     ],
 )

@@ -1,0 +1,105 @@
+"""Values of a contract that name a place on the network, or a secret of the environment."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from urllib.parse import SplitResult, urlsplit
+
+import msgspec
+
+from goldlake_core.contracts.yaml_entry import Entry
+
+LOOPBACK = re.compile(r"localhost|127(\.\d+){3}|::1")
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+_WAYS = "a text, or {env: NAME} for the value of an environment variable"
+
+
+class Hidden(msgspec.Struct, frozen=True):
+    """A text of the contract, or the name of the environment variable that holds it.
+
+    Attributes:
+        text: The text, or "" where a variable holds it.
+        env: Name of the variable, or "" where the contract has the text.
+    """
+
+    text: str = ""
+    env: str = ""
+
+
+def address(entry: Entry) -> str:
+    """An http or https URL without a user name and password.
+
+    Raises:
+        ContractError: It is something else.
+    """
+    text = entry.exact_text()
+    parts = split(text)
+    if parts is None:
+        raise entry.error(f"{text!r} is not a web address", valid="http://… or https://…")
+    if parts.username or parts.password:
+        raise entry.error(
+            "the address carries a user name or password",
+            valid="an address without them; secrets belong into the environment",
+        )
+    return text
+
+
+def split(text: str) -> SplitResult | None:
+    """The parts of an http or https URL, or None where the text is not one."""
+    try:
+        parts = urlsplit(text)
+        is_url = parts.scheme in ("http", "https") and bool(parts.hostname)
+    except ValueError:
+        return None
+    return parts if is_url and not re.search(r"\s", text) else None
+
+
+def is_private(text: str) -> bool:
+    """Whether nobody on the way can read what is sent there: https, or this machine."""
+    parts = split(text)
+    return parts is not None and (
+        parts.scheme == "https" or LOOPBACK.fullmatch(parts.hostname or "") is not None
+    )
+
+
+def webhook(entry: Entry) -> Hidden:
+    """A URL, or ``{env: NAME}``.
+
+    Raises:
+        ContractError: It is something else.
+    """
+    return _variable(entry) if entry.is_mapping else Hidden(text=address(entry))
+
+
+def headers(entry: Entry) -> Mapping[str, Hidden]:
+    """Header lines of a request: a text each, or ``{env: NAME}``.
+
+    Raises:
+        ContractError: A name or a value is something else.
+    """
+    found = {}
+    for name, item in entry.members().items():
+        if not _HEADER.fullmatch(name):
+            raise item.error(f"{name!r} is not the name of a header", valid="such as Authorization")
+        is_secret = name.lower() in ("authorization", "proxy-authorization", "cookie")
+        if is_secret and not item.is_mapping:
+            raise item.error(
+                "the contract holds a secret",
+                valid="{env: NAME}, the variable that holds it",
+            )
+        found[name] = _variable(item) if item.is_mapping else Hidden(text=item.text())
+    return found
+
+
+def _variable(entry: Entry) -> Hidden:
+    members = entry.members()
+    if set(members) != {"env"}:
+        raise entry.error(f"expected {_WAYS}, got {entry.shape}", valid=_WAYS)
+    name = members["env"].exact_text()
+    if not _VARIABLE.fullmatch(name):
+        raise members["env"].error(
+            f"{name!r} is not the name of an environment variable", valid="letters, digits and _"
+        )
+    return Hidden(env=name)

@@ -1,0 +1,116 @@
+"""The SQLite file of ML Metadata as a file: copied while it is in use, and moved with its home."""
+
+from __future__ import annotations
+
+import contextlib
+import posixpath
+import sqlite3
+from collections.abc import Iterator
+from urllib.parse import quote
+
+from goldlake_core.contracts.errors import StoreError
+from goldlake_core.storage.home import Home
+
+_TIMEOUT_S = 30.0
+_PAGES_PER_STEP = 1024
+# ML Metadata's columns that hold paths.
+_PATHS = (
+    ("Artifact", "uri"),
+    ("ArtifactProperty", "string_value"),
+    ("ExecutionProperty", "string_value"),
+    ("ContextProperty", "string_value"),
+)
+
+
+def copy_database(home: Home, target: str) -> None:
+    """Writes a consistent copy of the database, whoever writes to it meanwhile.
+
+    Args:
+        home: The home that holds the database.
+        target: File of the copy; one that is there is replaced.
+
+    Raises:
+        StoreError: The database is damaged or stays locked.
+    """
+    try:
+        with _opened(home) as source, contextlib.closing(sqlite3.connect(target)) as copy:
+            source.backup(copy, pages=_PAGES_PER_STEP)
+            copy.execute("PRAGMA journal_mode = DELETE")
+    except sqlite3.Error as error:
+        raise StoreError(
+            f"{home.mlmd} cannot be copied: {error}", hint=f"goldlake doctor --home {home.root}"
+        ) from error
+
+
+def damage(home: Home, *, is_deep: bool = False) -> str | None:
+    """What is wrong with the database, or None. Read-only.
+
+    Args:
+        home: The home that holds the database.
+        is_deep: Whether the order of all its indexes is compared, too.
+    """
+    check = "integrity_check" if is_deep else "quick_check"
+    try:
+        with _opened(home) as database:
+            (found,) = database.execute(f"PRAGMA {check}(1)").fetchone()
+            database.execute("SELECT count(*) FROM Artifact").fetchone()
+    except sqlite3.Error as error:
+        return str(error)
+    return None if found == "ok" else str(found)
+
+
+def former_roots(home: Home) -> list[str]:
+    """Places of this home before it was moved, as the paths of its artifacts tell. Read-only.
+
+    An artifact lies in ``ROOT/pipelines/USECASE.MODEL/``. Another root is a former one where this
+    home has that pipeline.
+    """
+    if not home.is_local or not home.fs.exists(home.mlmd):
+        return []
+    with contextlib.suppress(sqlite3.Error), _opened(home) as database:
+        rows = database.execute(
+            "SELECT uri FROM Artifact WHERE uri LIKE '%/pipelines/%' AND substr(uri, 1, ?) <> ?",
+            (len(home.root) + 1, f"{home.root}/"),
+        )
+        found = {}
+        for (uri,) in rows:
+            root, _, rest = uri.partition("/pipelines/")
+            pipeline = home.path("pipelines", rest.partition("/")[0])
+            if root not in found:
+                found[root] = posixpath.isabs(root) and home.fs.exists(pipeline)
+        return [root for root, is_former in found.items() if is_former]
+    return []
+
+
+def rebase(home: Home, former: str) -> int:
+    """Replaces a former root of the home in all paths, in one transaction. Writes; idempotent.
+
+    Returns:
+        Number of paths that were changed.
+
+    Raises:
+        StoreError: The database stays locked or cannot be written.
+    """
+    changed = 0
+    old, new = f"{former}/", f"{home.root}/"
+    try:
+        with _opened(home, is_writer=True) as database, database:
+            for table, column in _PATHS:
+                changed += database.execute(
+                    f"UPDATE {table} SET {column} = replace({column}, ?, ?) "
+                    f"WHERE instr({column}, ?) > 0",
+                    (old, new, old),
+                ).rowcount
+    except sqlite3.Error as error:
+        raise StoreError(
+            f"The paths in {home.mlmd} cannot be changed from {former} to {home.root}: {error}",
+            hint="end what uses it, then the same command again",
+        ) from error
+    return changed
+
+
+@contextlib.contextmanager
+def _opened(home: Home, *, is_writer: bool = False) -> Iterator[sqlite3.Connection]:
+    address = f"file:{quote(home.mlmd)}?mode={'rw' if is_writer else 'ro'}"
+    with contextlib.closing(sqlite3.connect(address, uri=True, timeout=_TIMEOUT_S)) as database:
+        yield database
