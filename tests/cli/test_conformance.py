@@ -14,8 +14,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from goldlake.cli.main import main
-from goldlake.workflows.conformance import is_equal
 from goldlake_core.documents.conformance import Conformance
+from serving.conformance import is_equal
 from serving.conformance_cases import cases
 
 
