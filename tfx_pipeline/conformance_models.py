@@ -10,7 +10,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -49,7 +49,9 @@ _OTHER = """  config {{
   }}
 """
 
-Compute = Callable[..., dict[str, Any]]
+Tensors: TypeAlias = dict[str, Any]
+"""What a signature answers, or the signatures of a model, by name."""
+Compute = Callable[..., Tensors]
 
 
 def write(folder: Path) -> None:
@@ -86,18 +88,18 @@ def _line(b: float) -> Any:
     return _signature(lambda x: {"y": x / 2 + b}, x=tf.float32)
 
 
-def _echo() -> dict[str, Any]:
+def _echo() -> Tensors:
     def echo(dtype: Any) -> Any:
         return _signature(lambda x: {"y": tf.identity(x)}, x=dtype)
 
     return {"serving_default": echo(tf.float32), **{n: echo(d) for n, d in DTYPES.items()}}
 
 
-def _pair() -> dict[str, Any]:
-    def both(count: Any, name: Any) -> dict[str, Any]:
+def _pair() -> Tensors:
+    def both(count: Any, name: Any) -> Tensors:
         return {"count": tf.identity(count), "name": tf.identity(name)}
 
-    def as_bytes(name: Any) -> dict[str, Any]:
+    def as_bytes(name: Any) -> Tensors:
         return {"name_bytes": tf.identity(name)}
 
     return {
@@ -106,9 +108,9 @@ def _pair() -> dict[str, Any]:
     }
 
 
-def _constants() -> dict[str, Any]:
+def _constants() -> Tensors:
     inf, nan = float("inf"), float("nan")
-    outputs: dict[str, dict[str, Any]] = {
+    outputs: dict[str, Tensors] = {
         "serving_default": {"y": [1, 2, 3]},
         "cube": {"y": [[[1, 2], [3, 4]], [[5, 6], [7, 8]]]},
         "digits": {"y": np.array([0.1, 1 / 3, 16777216.0, 1e-7, 3e38], np.float32)},
@@ -131,13 +133,13 @@ def _constants() -> dict[str, Any]:
 
 
 def _constant(values: Mapping[str, Any]) -> Any:
-    def function(x: Any) -> dict[str, Any]:
+    def function(x: Any) -> Tensors:
         return {name: tf.constant(value) for name, value in values.items()}
 
     return _signature(function, x=tf.float32)
 
 
-def _examples() -> dict[str, Any]:
+def _examples() -> Tensors:
     spec = tf.TensorSpec([None], tf.string, name="inputs")
     features = {
         "ints": tf.io.VarLenFeature(tf.int64),
@@ -145,8 +147,8 @@ def _examples() -> dict[str, Any]:
         "texts": tf.io.VarLenFeature(tf.string),
     }
 
-    def signature(compute: Callable[[Any, Any], dict[str, Any]]) -> Any:
-        def function(inputs: Any) -> dict[str, Any]:
+    def signature(compute: Callable[[Any, Any], Tensors]) -> Any:
+        def function(inputs: Any) -> Tensors:
             parsed = tf.io.parse_example(inputs, features)
             sums = tf.reduce_sum(tf.sparse.to_dense(parsed["floats"]), 1)
             ints = tf.cast(tf.reduce_sum(tf.sparse.to_dense(parsed["ints"]), 1), tf.float32)
@@ -159,14 +161,14 @@ def _examples() -> dict[str, Any]:
     def repeated(row: Any, count: Any) -> Any:
         return tf.tile(tf.constant([row]), [count, 1])
 
-    def required(inputs: Any) -> dict[str, Any]:
+    def required(inputs: Any) -> Tensors:
         x = tf.io.parse_example(inputs, {"x": tf.io.FixedLenFeature([], tf.float32)})["x"]
         return {"outputs": x}
 
-    def two_inputs(inputs: Any, others: Any) -> dict[str, Any]:
+    def two_inputs(inputs: Any, others: Any) -> Tensors:
         return {"outputs": tf.strings.length(inputs) + tf.strings.length(others)}
 
-    def lengths(examples: Any) -> dict[str, Any]:
+    def lengths(examples: Any) -> Tensors:
         return {"outputs": tf.cast(tf.strings.length(examples), tf.float32)}
 
     names = ["no", "yes"]
