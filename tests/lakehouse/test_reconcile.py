@@ -115,7 +115,10 @@ def test_what_the_source_deleted_is_deleted_and_comes_back(
     assert (found.deleted, found.returned, found.never_landed) == (0, 1, 0)
     assert place.land().rows == 1, "the same bytes as before the deletion"
     assert harbour.refine().inserted == 1
-    place.server.rows.all.append(gone[40].replace(b': "2024', b': "2023'))
+    older = gone[40]
+    for name in (b"arrived", b"changed"):
+        older = older.replace(b'"%b": "2024' % name, b'"%b": "2023' % name)
+    place.server.rows.all.append(older)
     assert place.land().rows == 1
     assert harbour.refine().stale == 1
     assert harbour.rows()[0] == 59, "an older version of what was deleted does not come back"
