@@ -105,7 +105,11 @@ def test_nothing_is_compared_before_something_was_landed(place: Lab) -> None:
     assert "error: Nothing of toy_harbour was landed in the home" in result.output
     place.land()
     result = run(place, "reconcile", "--dry-run", exit_code=2)
-    assert "does not hold all that is landed yet" in result.output
+    text = (
+        "does not hold all that is landed yet, so that the key sets cannot be compared without "
+        "refining first"
+    )
+    assert text in result.output
 
 
 def test_a_refusal_ends_with_3(place: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
