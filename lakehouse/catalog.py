@@ -78,14 +78,15 @@ def location(home: Home, usecase: str, layer: str, name: str) -> str:
 def current_tables(home: Home, usecase: str) -> list[tuple[str, str]]:
     """Layer and folder name of the tables that answer, by layer and name.
 
-    Fates and quarantine had tables before silver had epochs; the runs always have one.
+    Fates and quarantine had tables before silver had epochs. The table of runs is left out: it says
+    what was done, and is not made of what was landed.
     """
     book = epochs.read(home, usecase)
     number = book.current if book else epochs.FIRST
     found: list[tuple[str, str]] = []
     for layer in LAYERS:
         for folder in _folders(home, "tables", usecase, layer):
-            if layer == "audit" and number > epochs.FIRST and folder != RUNS:
+            if layer == "audit" and (number > epochs.FIRST or folder == RUNS):
                 continue
             if layer != "silver" or epochs.table_of(folder)[1] == number:
                 found.append((layer, folder))
@@ -95,11 +96,6 @@ def current_tables(home: Home, usecase: str) -> list[tuple[str, str]]:
 def usecases(home: Home) -> list[str]:
     """Names of the use cases that have tables in a home."""
     return _folders(home, "tables")
-
-
-def refined(home: Home) -> list[str]:
-    """Names of the use cases that have more tables in a home than that of their runs."""
-    return [name for name in usecases(home) if _folders(home, "tables", name) != ["audit"]]
 
 
 def versions(usecase: str, home: Home) -> str | None:

@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from goldlake_core.contracts.errors import StoreError
 from goldlake_core.contracts.sql_rules import literal, quoted
 from goldlake_core.storage.deltalog import CommitMetadata, DeltaLog, Field
 from lakehouse.specs import TableSpec
@@ -157,6 +158,9 @@ def overwrite(rows: DataFrame, spec: TableSpec, metadata: CommitMetadata) -> Non
     """Replaces a table's rows in one commit; follows a changed schema, constraints and comments.
 
     The contract property is written last, so that an interrupted change is done again.
+
+    Raises:
+        StoreError: A row breaks a rule that is new; nothing was written.
     """
     spark = rows.sparkSession
     snapshot = DeltaLog(spec.uri).snapshot()
@@ -169,6 +173,7 @@ def overwrite(rows: DataFrame, spec: TableSpec, metadata: CommitMetadata) -> Non
     if is_same_shape(spec, snapshot.schema):
         writer = writer.option("overwriteSchema", "false")
     changed = constraint_changes(spec, snapshot.properties)
+    _require_rules(rows, spec, changed["add"])
     for name in changed["drop"]:
         spark.sql(f"ALTER TABLE {_sql(spec.uri)} DROP CONSTRAINT {quoted(name)}")
     with _about(spec.uri):
@@ -176,6 +181,18 @@ def overwrite(rows: DataFrame, spec: TableSpec, metadata: CommitMetadata) -> Non
     add_constraints(spark, spec, changed["add"])
     set_comments(spark, spec)
     set_properties(spark, spec)
+
+
+def _require_rules(rows: DataFrame, spec: TableSpec, names: list[str]) -> None:
+    """Checks rows by rules that the table gets after them; raises StoreError for a broken one."""
+    for name in names:
+        broken = rows.where(f"not ({spec.constraints[name]})").limit(1).collect()
+        if broken:
+            raise StoreError(
+                f"A row breaks the rule {name} of {spec.id} ({broken[0].asDict()}); nothing was "
+                "written",
+                hint="correct the function that makes the rows, or the rule in contract.yaml",
+            )
 
 
 def is_same_shape(spec: TableSpec, schema: tuple[Field, ...]) -> bool:

@@ -97,10 +97,11 @@ def refine(
             changed[table.name] = False
             continue
         basis = basis or _basis(spark, usecase, silver, epoch, run_id)
-        if basis is None:  # silver is empty
+        reflected = basis or _basis_of_empty(spec, silver, run_id)
+        if reflected is None:  # nothing was ever in silver
             changed[table.name] = False
             continue
-        own = replace(basis, gold_contract=spec.properties[specs.CONTRACT_PROPERTY])
+        own = replace(reflected, gold_contract=spec.properties[specs.CONTRACT_PROPERTY])
         step = _Step(spark, usecase, table, spec, silver, own)
         changed[table.name] = step.increment(last) if last else step.rebuild()
         delta.set_comments(spark, spec)
@@ -206,6 +207,20 @@ def _basis(
     )
 
 
+def _basis_of_empty(spec: specs.TableSpec, silver: Snapshot, run_id: str) -> Basis | None:
+    """The basis where silver lost its last row: the times are those of what gold holds.
+
+    Returns:
+        The basis, or None where gold never held a row.
+    """
+    commit = DeltaLog(spec.uri).last_commit_with(SILVER_VERSION)
+    if commit is None:
+        return None
+    return replace(
+        basis_of(commit), silver_version=silver.version, silver_uuid=silver.uuid, run_id=run_id
+    )
+
+
 def event_zone(usecase: UseCase) -> tzinfo:
     """Time zone that event times are published in; UTC if the contract does not name one."""
     return ZoneInfo(usecase.silver.column(usecase.silver.event_time).time_zone or "UTC")
@@ -241,7 +256,8 @@ class _Step:
         if calls.has_python or not rows.sameSemantics(again):
             keys = rows.select(*self._key).limit(SAMPLED_ROWS).collect()
             if keys:
-                self._require_same(*(each.where(self._box(keys)) for each in (again, rows)))
+                one, other = (each.where(self._box(keys)) for each in (again, rows))
+                self._require_same(one, other, rebuilt.NEARER)
         self._require_unique(rows)
         delta.overwrite(rows, self.spec, asdict(self.basis))
         return True
@@ -466,8 +482,10 @@ class _Step:
         some = [each.select(*self._key).limit(SAMPLED_CELLS) for each in (rows, others)]
         return [key for each in some for key in each.collect()]
 
-    def _require_same(self, wanted: DataFrame, found: DataFrame) -> None:
-        wrong = rebuilt.differences(wanted, found, self.spec, self.table.key)
+    def _require_same(
+        self, wanted: DataFrame, found: DataFrame, tolerance: float = rebuilt.NEAR
+    ) -> None:
+        wrong = rebuilt.differences(wanted, found, self.spec, self.table.key, tolerance)
         if wrong:
             raise self._beyond(
                 f"{self.spec.id} would differ from a rebuild of it ({'; '.join(wrong)}): "

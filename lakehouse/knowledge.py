@@ -18,12 +18,24 @@ from goldlake_core.contracts.errors import UsageError
 from goldlake_core.documents.lakehouse import Totals
 from goldlake_core.storage.home import Home
 from lakehouse import catalog, epochs, rows
-from lakehouse.specs import FATE, FATES, KEY, KNOWN_FROM, LINE, SEQUENCE
+from lakehouse.specs import (
+    FATE,
+    FATES,
+    KEY,
+    KIND,
+    KNOWN_FROM,
+    LINE,
+    REASONS,
+    RECORD_HASH,
+    REPLACED_HASH,
+    SEQUENCE,
+)
 
 if TYPE_CHECKING:
     import polars as pl
 
 _EVENT = "_event"
+_OF_VERSIONS = {KEY, FATE, REASONS, REPLACED_HASH, RECORD_HASH, KIND}
 _ENTERING, _WINNERS = ("inserted", "amended"), ("inserted", "amended", "deleted")
 
 
@@ -47,9 +59,8 @@ def fates(
     counts = dict.fromkeys(FATES, 0)
     if frame is None:
         return Totals(landed=0, silver=0, **counts)
-    last = pl.col(FATE).is_in(_WINNERS)
-    current = frame.filter(last).sort(SEQUENCE, LINE).group_by(KEY).last()
-    current = current.filter(pl.col(FATE) != "deleted")
+    frame = _with_events(frame, usecase, home)
+    current = _current(frame)
     if happened_by is not None:
         frame, current = (each.filter(pl.col(_EVENT) <= happened_by) for each in (frame, current))
     found, silver = pl.collect_all([frame.group_by(FATE).len(), current.select(pl.len())])
@@ -57,8 +68,31 @@ def fates(
     return Totals(landed=sum(counts.values()), silver=int(silver.item()), **counts)
 
 
+def silver(usecase: str, home: Home, known_by: datetime) -> pl.LazyFrame | None:
+    """The rows of silver as they were known at an instant, by key; None where nothing is refined.
+
+    Whether a newer version was in quarantine then is not among the columns.
+
+    Raises:
+        UsageError: The tables do not tell, because an earlier version of goldlake made them.
+    """
+    frame = _known(usecase, home, known_by)
+    if frame is None:
+        return None
+    names = [name for name in frame.collect_schema().names() if name not in _OF_VERSIONS]
+    return _current(frame).sort(KEY).select(names)
+
+
+def _current(frame: pl.LazyFrame) -> pl.LazyFrame:
+    """Per key the version that is current after all versions of a frame."""
+    import polars as pl
+
+    winners = frame.filter(pl.col(FATE).is_in(_WINNERS)).sort(SEQUENCE, LINE)
+    return winners.group_by(KEY).last().filter(pl.col(FATE) != "deleted")
+
+
 def _known(usecase: str, home: Home, known_by: datetime | None) -> pl.LazyFrame | None:
-    """Fate, key, place and event of the records that were known; None where nothing is refined."""
+    """The versions of all records that were known; None where nothing is refined."""
     import polars as pl
 
     name = catalog.versions(usecase, home)
@@ -67,10 +101,17 @@ def _known(usecase: str, home: Home, known_by: datetime | None) -> pl.LazyFrame 
             raise _of_before(usecase)
         return None
     frame = rows.frame(catalog.location(home, usecase, "silver", name))
-    if known_by is not None:
-        later = frame.filter(pl.col(KNOWN_FROM) > known_by).select(pl.col(SEQUENCE).min())
-        first = later.collect().item()
-        frame = frame if first is None else frame.filter(pl.col(SEQUENCE) < first)
+    if known_by is None:
+        return frame
+    later = frame.filter(pl.col(KNOWN_FROM) > known_by).select(pl.col(SEQUENCE).min())
+    first = later.collect().item()
+    return frame if first is None else frame.filter(pl.col(SEQUENCE) < first)
+
+
+def _with_events(frame: pl.LazyFrame, usecase: str, home: Home) -> pl.LazyFrame:
+    """Fate, key, place and event of each record; a deletion has the event of what it deleted."""
+    import polars as pl
+
     event = pl.col(_event_time(usecase, home)).cast(pl.Datetime("us", "UTC"))
     frame = frame.select(SEQUENCE, LINE, KEY, FATE, event.alias(_EVENT)).sort(SEQUENCE, LINE)
     entered = pl.when(pl.col(FATE).is_in(_ENTERING)).then(_EVENT)

@@ -25,9 +25,9 @@ from lakehouse.gold import ROWS_OF, SILVER_VERSION
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-SMALL_BYTES = 96 << 20
-TARGET_BYTES = 128 << 20
-"""Smaller files than the first are written into files of about the second size."""
+SMALL_BYTES = 64 << 20
+TARGET_BYTES = 2 * SMALL_BYTES
+"""Any two small files fit into one, so that at most one is left."""
 
 _OF_A_BATCH = ("batch", "reasons")
 
@@ -131,8 +131,9 @@ def first_needed(usecase: UseCase, home: Home, spec: specs.TableSpec) -> int:
 def _compact(spark: SparkSession, usecase: UseCase, home: Home, spec: specs.TableSpec) -> int:
     from delta.tables import DeltaTable
 
-    count = small_files(DeltaLog(spec.uri).snapshot())
-    if not count:
+    log = DeltaLog(spec.uri)
+    before = log.snapshot()
+    if not small_files(before):
         return 0
     sizes = {"minFileSize": SMALL_BYTES, "maxFileSize": TARGET_BYTES}
     confs = {f"spark.databricks.delta.optimize.{k}": str(v) for k, v in sizes.items()}
@@ -141,7 +142,8 @@ def _compact(spark: SparkSession, usecase: UseCase, home: Home, spec: specs.Tabl
         if ours(usecase, spec) is not None:
             stack.enter_context(delta.with_metadata(spark, _carried(usecase, home, spec)))
         DeltaTable.forPath(spark, spec.uri).optimize().executeCompaction()
-    return count
+    later = [version for version in log.versions() if version > before.version]
+    return sum(1 for v in later for action in log.actions(v) if action.remove)
 
 
 def _vacuum(spark: SparkSession, uri: str, keep_hours: float) -> None:

@@ -70,7 +70,7 @@ def _problem_of_bronze(spark: SparkSession, usecase: UseCase, home: Home) -> str
 
 def _set_aside(home: Home, spec: specs.TableSpec, run_id: str, problem: str, emit: Emit) -> None:
     folder, name = posixpath.split(spec.uri)
-    # Folders that begin with _ are no tables.
+    # A folder that begins with _ is not a table.
     place = posixpath.join(folder, f"_damaged-{name}-{run_id}")
     emit("info", f"{problem}; {spec.id} is made again, and what was there is in {place}")
     with writing(spec.uri):

@@ -19,20 +19,26 @@ if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame, Row, SparkSession
 
 NAMED = 5
-# Sums of floating-point numbers differ in their last digits with the order of the rows.
-_TOLERANCE = 1e-9
+# Sums of floating-point numbers differ in their last digits with the order of the rows: more so
+# between a part of the rows and all than between two builds of the same rows.
+NEAR, NEARER = 1e-9, 1e-12
 
 
 def differences(
-    wanted: DataFrame, found: DataFrame, spec: TableSpec, key: Sequence[str]
+    wanted: DataFrame,
+    found: DataFrame,
+    spec: TableSpec,
+    key: Sequence[str],
+    tolerance: float = NEAR,
 ) -> list[str]:
-    """How the rows of a table differ from those that are wanted, the first few by key.
+    """How the rows of a table differ from those of a build, the first few by key.
 
     Args:
         wanted: Rows as a build makes them, with the table's columns.
         found: Rows of the table.
-        spec: The table.
+        spec: The declaration of the table.
         key: Columns that identify a row.
+        tolerance: Share of a fractional number by which another one equals it.
 
     Returns:
         A sentence per key, at most `NAMED`; empty where all rows are equal.
@@ -47,10 +53,12 @@ def differences(
         for name, rows in (("_wanted", wanted), ("_found", found))
     ]
     both = sides[0].join(sides[1], list(key), "full_outer")
-    is_equal = reduce(lambda a, b: a & b, (_is_equal(f.name, f.type) for f in spec.fields))
+    is_equal = reduce(
+        lambda a, b: a & b, (_is_equal(f.name, f.type, tolerance) for f in spec.fields)
+    )
     numbers = F.coalesce("_wanted_rows", F.lit(0)) == F.coalesce("_found_rows", F.lit(0))
     wrong = both.where(~(numbers & is_equal)).orderBy(*map(quoted, key)).limit(NAMED)
-    return [_told(row, spec, key) for row in wrong.collect()]
+    return [_told(row, spec, key, tolerance) for row in wrong.collect()]
 
 
 def sampled(spark: SparkSession, snapshot: Snapshot, key: Sequence[str], rows: int) -> DataFrame:
@@ -75,18 +83,18 @@ def box(keys: Sequence[Row], key: Sequence[str]) -> Column:
     return reduce(lambda a, b: a & b, parts)
 
 
-def _is_equal(name: str, kind: str) -> Column:
+def _is_equal(name: str, kind: str, tolerance: float) -> Column:
     from pyspark.sql import functions as F
 
     wanted, found = (F.col(f"{side}.{quoted(name)}") for side in ("_wanted", "_found"))
     same = wanted.eqNullSafe(found)
     if kind != "double":
         return same
-    near = F.abs(wanted - found) <= _TOLERANCE * F.greatest(F.abs(wanted), F.abs(found))
+    near = F.abs(wanted - found) <= tolerance * F.greatest(F.abs(wanted), F.abs(found))
     return same | F.coalesce(near, F.lit(False))
 
 
-def _told(row: Row, spec: TableSpec, key: Sequence[str]) -> str:
+def _told(row: Row, spec: TableSpec, key: Sequence[str], tolerance: float) -> str:
     name = ", ".join(f"{each}={_text(row[each])}" for each in key)
     wanted: Mapping[str, object] | None = row["_wanted"] and row["_wanted"].asDict()
     found: Mapping[str, object] | None = row["_found"] and row["_found"].asDict()
@@ -99,15 +107,15 @@ def _told(row: Row, spec: TableSpec, key: Sequence[str]) -> str:
             f"{n:,} time{'s' if n > 1 else ''}" for n in (row["_found_rows"], row["_wanted_rows"])
         ]
         return f"{name} is there {times[0]}, and a rebuild makes it {times[1]}"
-    column = next(n for n in spec.names if not _is_near(wanted[n], found[n]))
+    column = next(n for n in spec.names if not _is_near(wanted[n], found[n], tolerance))
     return (
         f"{name}: {column} is {_text(found[column])}, and a rebuild makes {_text(wanted[column])}"
     )
 
 
-def _is_near(one: object, other: object) -> bool:
+def _is_near(one: object, other: object, tolerance: float) -> bool:
     if isinstance(one, float) and isinstance(other, float) and one == one:
-        return abs(one - other) <= _TOLERANCE * max(abs(one), abs(other))
+        return abs(one - other) <= tolerance * max(abs(one), abs(other))
     return one == other or (one != one and other != other)
 
 

@@ -59,28 +59,45 @@ def read_rows(
         UsageError: There is no such table or column, or the condition does not hold.
         StoreError: There is no such version, or the table uses a feature that is not read here.
     """
-    import polars as pl
-
     log = _log(table, home)
     snapshot = log.snapshot(table.version)
     _refuse_unreadable(table, snapshot)
-    names = [field.name for field in snapshot.schema]
+    found = str(table.at(snapshot.version))
+    return chosen(found, _frame(log, snapshot), where=where, columns=columns, limit=limit)
+
+
+def chosen(
+    table: str, frame: pl.LazyFrame, *, where: str | None, columns: tuple[str, ...], limit: int
+) -> Rows:
+    """Some rows of a frame.
+
+    Args:
+        table: What the rows are called, such as ``city_bikes.silver.rentals@3``.
+        frame: All rows of the table.
+        where: An SQL condition over the columns, or None for all rows.
+        columns: The columns wanted; none: all.
+        limit: Most rows to return.
+
+    Raises:
+        UsageError: There is no such column, or the condition does not hold.
+    """
+    import polars as pl
+
+    names = frame.collect_schema().names()
     for column in columns:
         if column not in names:
             raise UsageError(f"{table} has no column {column!r}", valid=nearest(column, names))
-    frame = _frame(log, snapshot)
     try:
         if where is not None:
             frame = frame.filter(pl.sql_expr(where))
         total = int(frame.select(pl.len()).collect().item())
-        chosen = frame.select(columns or names).head(limit).collect()
+        some = frame.select(columns or names).head(limit).collect()
     except (pl.exceptions.PolarsError, ValueError) as error:
         raise UsageError(
             f"The condition {where!r} cannot be used: {str(error).splitlines()[0]}",
             valid=f"SQL over the columns {', '.join(names)}",
         ) from error
-    found = str(table.at(snapshot.version))
-    return Rows(found, tuple(chosen.columns), tuple(chosen.iter_rows()), total)
+    return Rows(table, tuple(some.columns), tuple(some.iter_rows()), total)
 
 
 def frame(uri: str) -> pl.LazyFrame:

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
 # About a million records of 700 characters each.
 RECORDS_PER_COMMIT = 1_000_000
-# So many rejected records never stop a run: of three records, one is no share.
+# So many rejected records never stop a run: one of three records says nothing about a share.
 ALWAYS_ACCEPTED = 5
 EXAMPLES, SHOWN = 3, 200
 
@@ -158,6 +158,7 @@ class _Gate:
         from pyspark.sql import functions as F
 
         rejected = self.step.parsed(pages).where(F.size(REASONS) > 0)
+        rejected = rejected.withColumn(FATE, F.lit("quarantined"))
         self.require(rejected, sum(page.rows for page in pages), rejected.count())
 
     def require(self, rejected: DataFrame, landed: int, number: int) -> None:

@@ -101,7 +101,7 @@ def told(error: Exception, home: Home, folder: Path | None) -> GoldlakeError | N
         of_function = _of_function(error, folder)
         return of_function or (_of_machine(error, home) if isinstance(error, OSError) else None)
     lines = [line for text in messages for line in text.splitlines()]
-    # Names of exceptions in Java's stack are no messages.
+    # Names of exceptions in Java's stack say nothing.
     said = [line for line in lines if not line.lstrip().startswith("at ")]
     text = unquote("\n".join([type(error).__name__, *said]))
     place = _table(text, error, home)
@@ -134,7 +134,7 @@ def _raised_in(error: BaseException) -> str:
 
 
 def _java_messages(error: BaseException) -> Iterator[str]:
-    """What each Java exception behind an error says, the deepest last."""
+    """What each Java exception that caused an error says, the deepest last."""
     java = getattr(error, "java_exception", None) or getattr(error, "_origin", None)
     with suppress(Exception):  # The Java process may be gone, and with it what it had to say.
         for _ in range(_CAUSES):

@@ -2,8 +2,8 @@
 
 Protocol: https://github.com/delta-io/delta/blob/master/PROTOCOL.md, reader version 1 and writer
 version 2. A commit is put in place only where its version is free, so that of two writers none
-loses a row. The package deltalake does the same through file systems of its own, which are not
-those of a home, and weighs 30 MB.
+loses a row. The package deltalake
+does the same, weighs 30 MB, and does not know the file systems of fsspec, in which a home can be.
 """
 
 from __future__ import annotations
@@ -19,9 +19,10 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from goldlake_core.contracts.errors import StoreError
-from goldlake_core.storage.deltalog import DeltaLog, Field
+from goldlake_core.storage.deltalog import DataFile, DeltaLog, Field, Snapshot
 from goldlake_core.storage.files import is_local, write_atomic, writing
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
 
 ATTEMPTS = 50
+MOST_FILES = 100
 _ARROW = {"string": "string", "long": "int64", "double": "float64"}
 
 
@@ -48,6 +50,8 @@ class Schema:
 def append(uri: str, schema: Schema, rows: Sequence[Mapping[str, object]]) -> int:
     """Appends rows in one commit; makes the table where there is none.
 
+    A commit that finds many small files brings all rows into one.
+
     A table of an earlier version gets the columns that it lacks. One of a later version keeps its
     columns, and they are null in these rows.
 
@@ -63,13 +67,17 @@ def append(uri: str, schema: Schema, rows: Sequence[Mapping[str, object]]) -> in
         StoreError: The disk is full or read-only, or other writers were faster again and again.
     """
     log = DeltaLog(uri)
-    name = f"part-00000-{uuid.uuid4()}.parquet"
-    data = _parquet(schema, rows)
-    write_atomic(log.fs, posixpath.join(uri, name), data)
     for _ in range(ATTEMPTS):
         latest = log.latest()
         version = 0 if latest is None else latest + 1
-        actions = _shape(log, schema) + _added(name, len(data), len(rows))
+        held = None if latest is None else log.snapshot(latest)
+        columns = _columns(schema, held)
+        small = held.files if held is not None and _is_in_pieces(held) else ()
+        before = log.read(version=latest).to_pylist() if small else []
+        name, data = f"part-00000-{uuid.uuid4()}.parquet", _parquet(columns, [*before, *rows])
+        write_atomic(log.fs, posixpath.join(uri, name), data)
+        actions = _shape(schema, columns, held) + [_remove(file) for file in small]
+        actions += _added(name, len(data), len(before) + len(rows))
         text = "".join(json.dumps(action, ensure_ascii=False) + "\n" for action in actions)
         if _put_if_absent(log.fs, _commit_file(uri, version), text.encode()):
             return version
@@ -79,11 +87,27 @@ def append(uri: str, schema: Schema, rows: Sequence[Mapping[str, object]]) -> in
     )
 
 
-def _parquet(schema: Schema, rows: Sequence[Mapping[str, object]]) -> bytes:
+def _columns(schema: Schema, held: Snapshot | None) -> tuple[Field, ...]:
+    """The columns of the table after the commit."""
+    if held is None:
+        return schema.columns
+    names = {column.name for column in held.schema}
+    return (*held.schema, *(column for column in schema.columns if column.name not in names))
+
+
+def _is_in_pieces(held: Snapshot) -> bool:
+    """Whether the commit should bring all rows into one file: reading many files is slow."""
+    known = {*_ARROW, "timestamp"}
+    return len(held.files) >= MOST_FILES and all(c.type in known for c in held.schema)
+
+
+def _parquet(columns: Sequence[Field], rows: Sequence[Mapping[str, object]]) -> bytes:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    fields = [(column.name, _arrow_type(column.type)) for column in schema.columns]
+    names = {name for row in rows for name in row}
+    # A column of a later version that these rows do not have need not be of a type known here.
+    fields = [(c.name, _arrow_type(c.type)) for c in columns if c.name in names]
     table = pa.Table.from_pylist([dict(row) for row in rows], schema=pa.schema(fields))
     out = io.BytesIO()
     pq.write_table(table, out, compression="zstd", coerce_timestamps="us")
@@ -98,18 +122,16 @@ def _arrow_type(delta_type: object) -> pyarrow.DataType:
     return getattr(pa, _ARROW[str(delta_type)])()
 
 
-def _shape(log: DeltaLog, schema: Schema) -> list[dict[str, object]]:
+def _shape(
+    schema: Schema, columns: Sequence[Field], held: Snapshot | None
+) -> list[dict[str, object]]:
     """The actions that make the table, or that give it columns which it lacks."""
-    if not log.exists():
+    if held is None:
         protocol: dict[str, object] = {"protocol": {"minReaderVersion": 1, "minWriterVersion": 2}}
-        metadata = _metadata(str(uuid.uuid4()), schema.comment, schema.columns, {})
-        return [protocol, metadata]
-    held = log.snapshot()
-    names = {column.name for column in held.schema}
-    missing = [column for column in schema.columns if column.name not in names]
-    if not missing:
+        return [protocol, _metadata(str(uuid.uuid4()), schema.comment, columns, {})]
+    if len(columns) == len(held.schema):
         return []
-    return [_metadata(held.uuid, schema.comment, (*held.schema, *missing), held.properties)]
+    return [_metadata(held.uuid, schema.comment, columns, held.properties)]
 
 
 def _metadata(
@@ -146,9 +168,19 @@ def _added(name: str, size: int, rows: int) -> list[dict[str, object]]:
         "timestamp": now,
         "operation": "WRITE",
         "operationParameters": {"mode": "Append", "partitionBy": "[]"},
-        "isBlindAppend": True,
+        "isBlindAppend": False,
     }
     return [{"add": add}, {"commitInfo": info}]
+
+
+def _remove(file: DataFile) -> dict[str, object]:
+    removed = {
+        "path": quote(file.path),
+        "deletionTimestamp": _now_ms(),
+        "dataChange": True,
+        "size": file.size,
+    }
+    return {"remove": removed}
 
 
 def _commit_file(uri: str, version: int) -> str:

@@ -43,6 +43,11 @@ def schema() -> deltatable.Schema:
     return deltatable.Schema(COMMENT, columns)
 
 
+def exists(home: Home, usecase: str) -> bool:
+    """Whether there is a table of a use case's runs."""
+    return DeltaLog(location(home, usecase)).exists()
+
+
 def append(home: Home, usecase: str, rows: Sequence[RunRow]) -> None:
     """Appends runs. The caller makes sure that each comes once.
 

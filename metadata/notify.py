@@ -36,7 +36,7 @@ def notify(usecase: UseCase, row: RunRow) -> list[str]:
     """
     told = usecase.notify
     status = "failed" if row.status == "killed" else row.status
-    if told is None or status not in told.on:
+    if told is None or status not in told.when:
         return []
     document = codec.encode_line(row)
     problems = [_run(told, usecase, document)] if told.command else []

@@ -153,7 +153,7 @@ def served_before(records: Iterable[PromotionRecord], label: str, now: int | Non
 
     Args:
         records: Promotions of one model, oldest first.
-        label: The label.
+        label: Label that was moved.
         now: Version that has the label now. If no promotion put it there, the newest one on record
             is the answer.
     """

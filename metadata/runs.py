@@ -12,7 +12,8 @@ a run whose process is gone is recorded as ``killed``.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -26,8 +27,8 @@ from goldlake_core.contracts.sections import Section, UseCase
 from goldlake_core.documents import codec
 from goldlake_core.documents.history import RunBegan, RunRow, Status
 from goldlake_core.documents.lakehouse import Landed, Refined
-from goldlake_core.documents.stages import LandRequest, Stage
-from goldlake_core.stages import RunDir
+from goldlake_core.documents.stages import Failed, LandRequest, Request, Stage
+from goldlake_core.stages import DOCUMENTS, RunDir
 from goldlake_core.storage.files import read_bytes, write_atomic
 from goldlake_core.storage.home import DEFAULT_HOME, Home
 from goldlake_core.storage.locks import FileLock
@@ -39,6 +40,7 @@ log = logging.getLogger("goldlake")
 R = TypeVar("R")
 
 BEGAN, NEW, ENDED, ALIVE = "run.json", "ended.new.json", "ended.json", "alive.lock"
+GATE_EXIT_CODE = 3
 LOCK_WAIT_S = 20.0
 PROBLEMS = (GoldlakeError, OSError, ValueError, msgspec.MsgspecError)
 """What a damaged table, document or disk raises."""
@@ -132,19 +134,23 @@ def redact(name: str, home: Home, change: Callable[[str], str]) -> bool:
 
 
 def recover(home: Home) -> None:
-    """Records the runs of a home that have no end yet and whose process is gone."""
+    """Records the runs of a home that have no end yet and whose process is gone.
+
+    Runs of earlier versions of goldlake, which kept no history, are recorded as far as the
+    documents of their stages tell.
+    """
     for folder in _folders(home):
-        if (folder / ENDED).exists() or not (folder / BEGAN).exists() or folder.name in _active:
+        if (folder / ENDED).exists() or folder.name in _active:
             continue
+        is_ours = (folder / BEGAN).exists()
         try:
-            began = _document(folder / BEGAN, RunBegan)
-            if not home.is_local and began.home != home.root:
+            if not is_ours and _of_before(folder) is None:
                 continue
             with FileLock(str(folder / ALIVE)):
-                if (folder / ENDED).exists():
-                    continue
                 is_new = not (folder / NEW).exists()
-                row = _killed(folder, began) if is_new else _document(folder / NEW, RunRow)
+                row = _lost(folder, home) if is_new else _document(folder / NEW, RunRow)
+                if row is None or (folder / ENDED).exists():
+                    continue
                 _write(folder / NEW, row)
                 _publish(home, folder, row, may_be_there=not is_new)
         except LockedError:  # it is still going on
@@ -152,8 +158,54 @@ def recover(home: Home) -> None:
         except PROBLEMS as error:
             log.warning("the run %s is not in the history: %s", folder.name, line(error))
             continue
-        if is_new:
-            _tell(began.reference, row)
+        if is_new and is_ours:
+            _tell(_document(folder / BEGAN, RunBegan).reference, row)
+
+
+def _lost(folder: Path, home: Home) -> RunRow | None:
+    """The row of a run that wrote none; None where it is one of another home."""
+    if not (folder / BEGAN).exists():
+        return _of_before(folder)
+    began = _document(folder / BEGAN, RunBegan)
+    # Runs of remote homes have their documents on this machine, in one folder.
+    return _killed(folder, began) if home.is_local or began.home == home.root else None
+
+
+def _of_before(folder: Path) -> RunRow | None:
+    """The row of a whole run of an earlier version; None where it is something else."""
+    names = sorted(file.name.partition(".")[0] for file in folder.glob("*.request.json"))
+    stages: list[Stage] = [stage for stage in DOCUMENTS if stage in names]
+    if not {"land", "refine"} & set(stages):
+        return None
+    run, status, error, code = RunDir(folder), "ok", None, 0
+    for stage in stages:
+        if not run.result_file(stage).exists():
+            # What follows a stage that failed has no result. Without a failure, it may go on.
+            return None if status == "ok" else _row_of_before(run, stages, status, code, error)
+        result = run.result(stage)
+        if isinstance(result, Failed):
+            code, error = result.error.exit_code, f"{stage}: {result.error.message}"
+            status = "refused" if code == GATE_EXIT_CODE else "failed"
+    return _row_of_before(run, stages, status, code, error)
+
+
+def _row_of_before(
+    run: RunDir, stages: Sequence[Stage], status: str, code: int, error: str | None
+) -> RunRow:
+    request: Request = run.request(stages[0])
+    command = "ingest" if "land" in stages else "rebuild"
+    began = RunBegan(
+        run_id=run.path.name,
+        usecase=Path(request.usecase).name,
+        reference=request.usecase,
+        home=request.home,
+        command="run" if "export" in stages else command,
+        began_at=datetime.strptime(run.path.name[:15] + "+0000", "%Y%m%d-%H%M%S%z"),
+        contract=request.contract,
+        limits={},
+    )
+    row = row_of(run.path, began, msgspec.convert(status, Status), {})
+    return msgspec.structs.replace(row, exit_code=code, error=error)
 
 
 def limits(usecase: UseCase) -> dict[str, dict[str, Any]]:
@@ -242,7 +294,7 @@ def _asked(folder: Path) -> LandRequest | None:
 def _publish(home: Home, folder: Path, row: RunRow, *, may_be_there: bool = False) -> None:
     """Appends a row to the table; a table that is lost is made again from all documents."""
     with _history_lock(home):
-        if not home.fs.exists(table.location(home, row.usecase)):
+        if not table.exists(home, row.usecase):
             rows = [*(each for each in _ended(home) if each.usecase == row.usecase), row]
         elif may_be_there and any(r.run_id == row.run_id for r in table.read(home, row.usecase)):
             rows = []

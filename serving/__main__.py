@@ -1,8 +1,8 @@
 """``python -m serving``: the embedded server as a process, for other programs to start.
 
 Once it answers it prints one line of JSON to standard output, ``{"url": …, "port": …, "pid": …}``,
-and nothing else; its log (`--log-level`) goes to standard error. It ends with 128 + the signal's
-number.
+with gRPC also ``"grpc": "HOST:PORT"``, and nothing else; its log (`--log-level`) goes to standard
+error. It ends with 128 + the signal's number.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import warnings
 from urllib.parse import urlsplit
 
 from goldlake_core.contracts.errors import GoldlakeError
+from serving import parameters
 from serving.server import DEFAULT_REST_PORT, MAX_BODY_BYTES, serve
 
 
@@ -26,6 +27,10 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument(
         "--rest-port", type=int, default=DEFAULT_REST_PORT, help="0 chooses a free port"
     )
+    parser.add_argument("--grpc-port", type=int, help="none without it; 0 chooses a free port")
+    parser.add_argument("--cors", action="store_true", help="browsers may read the answers")
+    parser.add_argument("--monitoring-config-file", help="path or URL of a MonitoringConfig")
+    parser.add_argument("--batching-parameters-file", help="path or URL of BatchingParameters")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen at")
     parser.add_argument("--model-config-file-poll-wait-seconds", type=float, default=1.0)
     parser.add_argument("--max-body-bytes", type=int, default=MAX_BODY_BYTES)
@@ -37,12 +42,22 @@ def main(argv: list[str] | None = None) -> int:
     if options.log_level != "DEBUG":
         # Packages that TensorFlow imports warn about future versions.
         warnings.simplefilter("ignore")
+    grpc: list[str] = []
+
+    def print_ready(url: str) -> None:
+        line = {"url": url, "port": urlsplit(url).port, "pid": os.getpid()}
+        print(json.dumps({**line, "grpc": grpc[0]} if grpc else line), flush=True)
+
     try:
         number = serve(
             options.model_config_file,
             options.rest_port,
             options.host,
-            on_ready=_print_ready,
+            on_ready=print_ready,
+            on_grpc=grpc.append,
+            grpc_port=options.grpc_port,
+            has_cors=options.cors,
+            **parameters.settings(options.monitoring_config_file, options.batching_parameters_file),
             poll_wait_s=options.model_config_file_poll_wait_seconds,
             max_body_bytes=options.max_body_bytes,
         )
@@ -50,11 +65,6 @@ def main(argv: list[str] | None = None) -> int:
         print(error.message, file=sys.stderr)
         return error.exit_code
     return 0 if number is None else 128 + number
-
-
-def _print_ready(url: str) -> None:
-    line = {"url": url, "port": urlsplit(url).port, "pid": os.getpid()}
-    print(json.dumps(line), flush=True)
 
 
 if __name__ == "__main__":

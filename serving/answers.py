@@ -1,4 +1,4 @@
-"""Predict answers, status and metadata as JSON documents with TF Serving's keys."""
+"""Answers to calls, status and metadata as JSON documents with TF Serving's keys."""
 
 from __future__ import annotations
 
@@ -53,6 +53,35 @@ def encode_predict(outputs: Mapping[str, np.ndarray], is_row: bool) -> bytes:
         answer = [dict(zip(values, row, strict=True)) for row in zip(*values.values(), strict=True)]
     is_finite = all(np.isfinite(a).all() for a in outputs.values() if a.dtype.kind == "f")
     return jsontext.write({"predictions" if is_row else "outputs": answer}, is_finite=is_finite)
+
+
+def encode_classify(labels: np.ndarray, scores: np.ndarray) -> bytes:
+    """Returns the answer to a classify request.
+
+    Args:
+        labels: Labels of the classes, one row per example.
+        scores: Their scores, of the same shape.
+    """
+    results = [
+        list(map(list, zip(map(_text, names), _decimals(numbers), strict=True)))
+        for names, numbers in zip(labels, scores, strict=True)
+    ]
+    return jsontext.write({"results": results}, is_finite=bool(np.isfinite(scores).all()))
+
+
+def encode_regress(values: np.ndarray) -> bytes:
+    """Returns the answer to a regress request.
+
+    Args:
+        values: One value per example.
+    """
+    return jsontext.write({"results": values}, is_finite=bool(np.isfinite(values).all()))
+
+
+def _decimals(values: np.ndarray) -> list[float]:
+    """Numbers with as few digits as tell each float32 from its neighbors."""
+    found: list[float] = values.astype(str).astype(float).tolist()
+    return found
 
 
 def _check_rows(outputs: Mapping[str, np.ndarray]) -> None:

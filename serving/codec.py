@@ -1,8 +1,8 @@
-"""Predict requests and answers between JSON and numpy, as TF Serving's json_tensor.cc does it.
+"""Requests from JSON to numpy and to tf.Example, as TF Serving's json_tensor.cc does it.
 
-Both formats: row (``instances`` → ``predictions``) and columnar (``inputs`` → ``outputs``). Values
-are taken in bulk where a whole column has one type; anything else goes element by element, which
-also words the errors.
+Predict requests come in two formats: row (``instances`` → ``predictions``) and columnar (``inputs``
+→ ``outputs``). Values are taken in bulk where a whole column has one type; anything else goes
+element by element, which also words the errors.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import binascii
 import itertools
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -18,7 +19,7 @@ import numpy as np
 
 from serving import jsontext
 from serving.errors import StatusError, invalid
-from serving.jsontext import debug_text
+from serving.jsontext import debug_text, members
 from serving.signatures import NUMPY_TYPES, TensorSpec
 
 # What an integer in JSON must fit for a tensor type. Narrow types wrap around, as in TF Serving.
@@ -40,8 +41,8 @@ Shape = tuple[int, ...]
 
 
 @dataclass(frozen=True)
-class PredictBody:
-    """The body of a predict request, of which only the signature's name is decoded.
+class RequestBody:
+    """The body of a request, of which only the signature's name is decoded.
 
     Attributes:
         signature_name: "" for the default signature.
@@ -65,8 +66,8 @@ class PredictRequest:
     is_row: bool
 
 
-def read_predict(body: bytes) -> PredictBody:
-    """Reads the body of a predict request as far as no model is needed.
+def read_body(body: bytes) -> RequestBody:
+    """Reads the body of a request as far as no model is needed.
 
     TF Serving reports what is wrong here before it looks for the model.
 
@@ -76,25 +77,22 @@ def read_predict(body: bytes) -> PredictBody:
     Raises:
         StatusError: With TF Serving's code and text.
     """
-    try:
-        document = jsontext.read(body)
-        if not isinstance(document, dict):
-            raise invalid(f"JSON Value: {debug_text(document)} Is not object")
-    except RecursionError as error:
-        raise _too_deep() from error
+    document = jsontext.read(body)
+    if not isinstance(document, dict):
+        raise invalid(f"JSON Value: {debug_text(document)} Is not object")
     name = document.get("signature_name", "")
     if not isinstance(name, str):
         raise _format_error(
             document, "not formatted correctly. 'signature_name' key must be a string value."
         )
-    return PredictBody(name, document)
+    return RequestBody(name, document)
 
 
-def decode_predict(body: PredictBody, specs: Inputs) -> PredictRequest:
+def decode_predict(body: RequestBody, specs: Inputs) -> PredictRequest:
     """Decodes the inputs of a predict request.
 
     Args:
-        body: What `read_predict` returned.
+        body: What `read_body` returned.
         specs: The inputs of the signature that the request names.
 
     Raises:
@@ -102,14 +100,7 @@ def decode_predict(body: PredictBody, specs: Inputs) -> PredictRequest:
     """
     if not specs:
         raise invalid(f"Failed to get input map for signature: {body.signature_name or 'DEFAULT'}")
-    try:
-        return _decode_predict(body.document, specs)
-    except RecursionError as error:
-        raise _too_deep() from error
-
-
-def _too_deep() -> StatusError:
-    return invalid("The request is nested too deeply for any tensor")
+    return _decode_predict(body.document, specs)
 
 
 def _decode_predict(document: Mapping[str, object], specs: Inputs) -> PredictRequest:
@@ -147,7 +138,7 @@ def _decode_rows(instances: list[Any], specs: Inputs) -> dict[str, np.ndarray]:
     if not has_names:
         if not any(isinstance(row, dict) for row in instances):
             columns = {next(iter(specs)): instances}
-    elif all(isinstance(row, dict) and row.keys() == specs.keys() for row in instances):
+    elif all(type(row) is dict and row.keys() == specs.keys() for row in instances):
         columns = {name: [row[name] for row in instances] for name in specs}
     if columns is not None:
         arrays = {name: _bulk(column, specs[name]) for name, column in columns.items()}
@@ -177,7 +168,7 @@ def _decode_rows_singly(
                 text = f"{where} of 'instances' list. Error: {error.status_text}"
                 raise invalid(text) from error
             continue
-        for name, value in row.items():
+        for name, value in members(row):
             try:
                 _add_item(columns, name, value, specs)
             except StatusError as error:
@@ -209,6 +200,7 @@ def _add_item(columns: dict[str, _Column], name: str, value: Any, specs: Inputs)
     shape = _dense_shape(value)
     flat: list[Any] = []
     _fill(value, 0, shape, specs[name].dtype, flat)
+    # A repeated key adds its values again; a tensor takes as many as its shape holds.
     column = columns.setdefault(name, _Column(shape, len(flat), []))
     if column.size != len(flat):
         raise invalid(f"Expecting tensor size: {column.size} but got: {len(flat)}")
@@ -273,8 +265,8 @@ def _is_uniform(values: list[Any], dtype: str) -> bool:
 
 def _array(flat: list[Any], dtype: str, shape: Shape) -> np.ndarray:
     """A flat list of values that fit, as an array of the tensor's type."""
-    if len(shape) > MAX_RANK:
-        raise invalid(f"A tensor of rank {len(shape)} is beyond what this server takes: {MAX_RANK}")
+    _refuse_rank(len(shape))
+    flat = flat[: math.prod(shape)]
     array: np.ndarray
     if dtype == "string":
         array = np.empty(len(flat), dtype=object)
@@ -290,8 +282,14 @@ def _array(flat: list[Any], dtype: str, shape: Shape) -> np.ndarray:
     return array.reshape(shape)
 
 
+def _refuse_rank(rank: int) -> None:
+    if rank > MAX_RANK:
+        raise invalid(f"A tensor of rank {rank} is beyond what this server takes: {MAX_RANK}")
+
+
 def _is_base64(value: Any) -> bool:
-    return isinstance(value, dict) and len(value) == 1 and isinstance(value.get("b64"), str)
+    # A second "b64" makes it two members, and no base64.
+    return type(value) is dict and len(value) == 1 and isinstance(value.get("b64"), str)
 
 
 def _is_named(value: Any) -> bool:
@@ -305,6 +303,7 @@ def _dense_shape(value: Any) -> Shape:
         if not value:
             break
         value = value[0]
+    _refuse_rank(len(shape))
     return tuple(shape)
 
 
@@ -352,10 +351,16 @@ def _leaf(value: Any, dtype: str) -> Any:
 
 
 def _type_error(value: Any, dtype: str) -> StatusError:
-    # RapidJSON's names of the types; true and false have one each.
-    names = {type(None): "Null", str: "String", dict: "Object", list: "Array", bool: str(value)}
-    kind = names.get(type(value), "Number")
-    return invalid(f"JSON Value: {debug_text(value)} Type: {kind} is not of expected type: {dtype}")
+    return invalid(
+        f"JSON Value: {debug_text(value)} Type: {_type_name(value)} is not of expected type: "
+        f"{dtype}"
+    )
+
+
+def _type_name(value: Any) -> str:
+    """RapidJSON's name of a value's type; true and false have one each."""
+    names = {type(None): "Null", str: "String", list: "Array", bool: str(value)}
+    return "Object" if isinstance(value, dict) else names.get(type(value), "Number")
 
 
 def _unescaped(text: str) -> bytes:
@@ -369,3 +374,92 @@ def _unescaped(text: str) -> bytes:
         return base64.b64decode(bare + b"=" * (-len(bare) % 4))
     except binascii.Error as error:
         raise invalid("Unable to base64 decode") from error
+
+
+def decode_examples(body: RequestBody) -> list[bytes]:
+    """Decodes the examples of a classify or regress request.
+
+    Args:
+        body: What `read_body` returned.
+
+    Returns:
+        One serialized ``tf.Example`` per example, each with the features of the context in front.
+
+    Raises:
+        StatusError: With TF Serving's code and text.
+    """
+    document = body.document
+    context = _example(document["context"]) if "context" in document else b""
+    if "examples" not in document:
+        raise _format_error(
+            document, "When method is classify, key 'examples' is expected and was not found"
+        )
+    examples = document["examples"]
+    if not isinstance(examples, list):
+        raise _format_error(document, "Expecting 'examples' value to be an list/array")
+    if not examples:
+        raise _format_error(document, "'examples' value is an empty array")
+    return [context + _example(example) for example in examples]
+
+
+def _example(value: Any) -> bytes:
+    if not isinstance(value, dict):
+        raise invalid(f"Example must be JSON object but got JSON {_type_name(value)}")
+    # Of a repeated name the last feature stays, after all of them have been looked at.
+    features = {name: _feature(name, content) for name, content in members(value)}
+    entries = [
+        _field(1, _field(1, name.encode("utf-8", "surrogateescape")) + _field(2, feature))
+        for name, feature in features.items()
+    ]
+    return _field(1, b"".join(entries)) if entries else b""
+
+
+def _feature(name: str, content: Any) -> bytes:
+    """A serialized ``tf.train.Feature``: bytes, floats or integers, as its first value decides."""
+    values = content if isinstance(content, list) else [content]
+    kind = ""
+    for value in values:
+        found = _feature_kind(name, value)
+        if kind and found != kind:
+            raise invalid(f"Unexpected element type in feature: {name} expecting type: {kind}")
+        kind = found
+        if kind == "int64" and value > _INTEGER_RANGES["int64"][1]:
+            raise invalid(f"Feature: {name} has uint64_t element. Only int64_t is supported.")
+    if kind == "bytes":
+        texts = [
+            _unescaped(v["b64"]) if isinstance(v, dict) else v.encode("utf-8", "surrogateescape")
+            for v in values
+        ]
+        return _field(1, b"".join(_field(1, text) for text in texts))
+    if kind == "float":
+        with np.errstate(over="ignore"):
+            packed = np.array(values, dtype=np.float64).astype("<f4").tobytes()
+        return _field(2, _field(1, packed))
+    if kind == "int64":
+        return _field(3, _field(1, b"".join(_varint(int(v) & (2**64 - 1)) for v in values)))
+    return b""
+
+
+def _feature_kind(name: str, value: Any) -> str:
+    if isinstance(value, str) or _is_base64(value):
+        return "bytes"
+    if value is None or isinstance(value, list | dict):
+        raise invalid(f"Feature: {name} has element with unexpected JSON type: {_type_name(value)}")
+    # RapidJSON reads an integer beyond 64 bits as a double.
+    return "int64" if isinstance(value, int) and -(2**63) <= value < 2**64 else "float"
+
+
+def _field(number: int, payload: bytes) -> bytes:
+    """One field of a protobuf message that holds bytes, such as a text or another message."""
+    return bytes([number << 3 | 2]) + _varint(len(payload)) + payload
+
+
+def _varint(value: int) -> bytes:
+    if value < 0x80:
+        return bytes([value])
+    groups = bytearray()
+    while value >= 0x80:
+        groups.append(value & 0x7F | 0x80)
+        value >>= 7
+    groups.append(value)
+    return bytes(groups)

@@ -324,8 +324,14 @@ def _specific(config: ModelsConfig, model: str, base_path: str | None) -> Served
                 hint=f"goldlake promote {model}@VERSION --label {STABLE}",
             )
         return ServedModel(model, base_path, "specific")
-    kept = found if found.policy == "specific" else dataclasses.replace(found, versions=())
-    return dataclasses.replace(kept, policy="specific", base_path=base_path or found.base_path)
+    versions = found.versions if found.policy == "specific" else ()
+    return dataclasses.replace(
+        found,
+        policy="specific",
+        # A label that a person wrote without its version would be refused from now on.
+        versions=tuple(sorted({*versions, *found.labels.values()})),
+        base_path=base_path or found.base_path,
+    )
 
 
 def _served_model(entry: Any, folder: str, source: str) -> ServedModel:

@@ -10,12 +10,14 @@ import contextlib
 import enum
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from serving.errors import StatusError, invalid
+from serving.metrics import Metrics
 from serving.signatures import DEFAULT_SIGNATURE, Servable, Signature
 
 log = logging.getLogger("serving")
@@ -91,12 +93,24 @@ class UsedVersion:
     """An available version while a request uses it; see `DataPlane.use`.
 
     Attributes:
+        name: Name that the model is served under.
         number: Number of the version.
         servable: The loaded model.
+        metrics: Where the time of each call goes.
     """
 
+    name: str
     number: int
     servable: Servable
+    metrics: Metrics
+
+    def find(self, name: str) -> Signature | None:
+        """Returns a signature, or None.
+
+        Args:
+            name: Signature name, "" for the default one.
+        """
+        return self.servable.signatures.get(name or DEFAULT_SIGNATURE)
 
     def signature(self, name: str) -> Signature:
         """Returns a signature.
@@ -107,10 +121,11 @@ class UsedVersion:
         Raises:
             StatusError: The version has no such signature.
         """
-        name = name or DEFAULT_SIGNATURE
-        if name not in self.servable.signatures:
+        found = self.find(name)
+        if found is None:
+            name = name or DEFAULT_SIGNATURE
             raise invalid(f'Serving signature name: "{name}" not found in signature def')
-        return self.servable.signatures[name]
+        return found
 
     def predict(
         self, signature_name: str, inputs: Mapping[str, np.ndarray]
@@ -126,8 +141,26 @@ class UsedVersion:
         """
         needed = self.signature(signature_name).inputs
         if inputs.keys() != needed.keys():
-            raise _input_mismatch(set(inputs), set(needed))
-        return self.servable.run(signature_name or DEFAULT_SIGNATURE, inputs)
+            raise input_mismatch(set(inputs), set(needed))
+        return self.run("Predict", signature_name, inputs)
+
+    def run(
+        self, api: str, signature_name: str, inputs: Mapping[str, np.ndarray]
+    ) -> dict[str, np.ndarray]:
+        """Runs the model and counts the time.
+
+        Args:
+            api: What was asked for, such as ``Classify``, as metrics name it.
+            signature_name: A signature of the version, "" for the default one.
+            inputs: One array per input of the signature.
+
+        Raises:
+            StatusError: The model failed.
+        """
+        started = time.perf_counter()
+        outputs = self.servable.run(signature_name or DEFAULT_SIGNATURE, inputs)
+        self.metrics.ran(self.name, api, time.perf_counter() - started)
+        return outputs
 
 
 class DataPlane:
@@ -135,9 +168,13 @@ class DataPlane:
 
     Args:
         load: Loads the model in a version folder.
+
+    Attributes:
+        metrics: What front ends and models have done so far.
     """
 
     def __init__(self, load: Callable[[str], Servable]) -> None:
+        self.metrics = Metrics()
         self._load = load
         self._changed = threading.Condition()
         self._models: dict[str, _Model] = {}
@@ -180,7 +217,7 @@ class DataPlane:
             assert servable is not None
             entry.users += 1
         try:
-            yield UsedVersion(entry.version, servable)
+            yield UsedVersion(spec.name, entry.version, servable, self.metrics)
         finally:
             with self._changed:
                 entry.users -= 1
@@ -191,6 +228,11 @@ class DataPlane:
         with self._changed:
             versions = self._models.get(name, _Model()).versions
             return {number: version.state for number, version in versions.items()}
+
+    def knows(self, name: str) -> bool:
+        """Whether a model of that name has or had a version."""
+        with self._changed:
+            return name in self._models
 
     def names(self) -> list[str]:
         """Every model that has or had a version, sorted."""
@@ -297,7 +339,14 @@ def _load_failure(error: Exception, path: str) -> StatusError:
     return StatusError("UNKNOWN", f"{path} did not load: {type(error).__name__}: {error}")
 
 
-def _input_mismatch(sent: set[str], needed: set[str]) -> StatusError:
+def input_mismatch(sent: set[str], needed: set[str]) -> StatusError:
+    """Returns the error for a request that has other inputs than its signature.
+
+    Args:
+        sent: Names of the inputs in the request.
+        needed: Names of the inputs of the signature.
+    """
+
     def names(group: set[str]) -> str:
         return f"{{{','.join(sorted(group))}}}"
 

@@ -37,7 +37,7 @@ def load(path: str) -> SavedModel:
     Raises:
         StatusError: TensorFlow could not load it.
     """
-    tf = _tensorflow()
+    tf = tensorflow()
     session = tf.compat.v1.Session(graph=tf.Graph())
     try:
         with session.graph.as_default():
@@ -74,7 +74,7 @@ class SavedModel:
             fetched = self._calls[signature_name](fed)
         except Exception as error:
             raise _status_error(error, "") from error
-        return dict(zip(signature.outputs, map(np.asarray, fetched), strict=True))
+        return dict(zip(signature.outputs, map(_array, fetched), strict=True))
 
     def close(self) -> None:
         """Frees the session and its graph; nothing runs any more."""
@@ -85,7 +85,13 @@ class SavedModel:
         gc.collect()
 
 
-def _tensorflow() -> Any:
+def _array(fetched: Any) -> np.ndarray:
+    # A single string comes as bytes, which numpy would keep without the zeros at its end.
+    return np.asarray(fetched, dtype=object if isinstance(fetched, bytes) else None)
+
+
+def tensorflow() -> Any:
+    """Returns the package, imported without the lines that it would write meanwhile."""
     # TensorFlow reads the level once, at import. It would write lines to standard error for devices
     # it does not find and for every failed request. Child processes should not inherit the level.
     is_unset = "TF_CPP_MIN_LOG_LEVEL" not in os.environ

@@ -137,7 +137,7 @@ class Presence:
                 pid=os.getpid(),
                 since=self._since,
                 heartbeat_at=now_text(),
-                about=msgspec.Raw(codec.encode(about)),
+                about=msgspec.Raw(codec.encode_line(about).strip()),
             )
             write_atomic(self._fs, f"{self._base}.json", msgspec.json.encode(held))
 

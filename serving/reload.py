@@ -1,9 +1,9 @@
 """Makes the data plane follow ``models.config`` and the version folders it names.
 
-``models.config`` says what is wanted, and `Follower` brings it about in one order: it loads what is
-wanted, versions with a label first; moves each label whose version is AVAILABLE; then unloads what
-neither the file nor a label asks for. A version that cannot be loaded leaves the label, and the
-version that has it, where they are. What TF Serving refuses is refused here.
+``models.config`` says what to serve, and `Follower` brings it about in one order: it loads what the
+file asks for, versions with a label first; moves each label whose version is AVAILABLE; unloads
+what neither the file nor a label asks for. A version that cannot be loaded leaves the label, and
+the version that has it, where they are. What TF Serving refuses is refused here.
 """
 
 from __future__ import annotations

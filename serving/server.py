@@ -39,6 +39,8 @@ GRACE_S = 10.0
 # Between the end of the grace period and the hard end, for what follows the requests.
 _SLACK_S = 1.0
 MAX_BODY_BYTES = 64 * 1024 * 1024
+# Threads for gRPC calls that compute nothing: a reload waits for models, reflection for its client.
+_GRPC_WAITING = 8
 
 
 class Server:
@@ -52,8 +54,12 @@ class Server:
         max_body_bytes: Largest request body.
         threads: Requests computed at the same time.
         grace_s: Seconds that running requests have to end after `stop`.
+        has_cors: Whether browsers may read answers from pages of anywhere.
+        metrics_path: Path of the metrics, or None for none.
+        grpc_port: TCP port for gRPC, 0 for a free one, or None for no gRPC.
         on_ready: Called once with the server's URL, when it listens and the first round of loading
             has ended.
+        on_grpc: Called with host and port of gRPC when it listens.
         load: Loads the model in a version folder.
     """
 
@@ -67,7 +73,11 @@ class Server:
         max_body_bytes: int = MAX_BODY_BYTES,
         threads: int | None = None,
         grace_s: float = GRACE_S,
+        has_cors: bool = False,
+        metrics_path: str | None = None,
+        grpc_port: int | None = None,
         on_ready: Callable[[str], None] | None = None,
+        on_grpc: Callable[[str], None] | None = None,
         load: Callable[[str], Servable] = loader.load,
     ) -> None:
         self.plane = DataPlane(load)
@@ -80,7 +90,11 @@ class Server:
         self._max_body_bytes = max_body_bytes
         self._threads = threads or min(4, os.cpu_count() or 1)
         self.grace_s = grace_s
+        self._has_cors = has_cors
+        self._metrics_path = metrics_path
+        self._grpc_port = grpc_port
         self._on_ready = on_ready
+        self._on_grpc = on_grpc
         self._uvicorn: Any = None
         self._is_stopped = False
 
@@ -97,12 +111,20 @@ class Server:
         with (
             contextlib.closing(_listening(*self._address)) as listener,
             ThreadPoolExecutor(self._threads, "serving-rest") as executor,
+            self._grpc(),
         ):
             host, port = listener.getsockname()[:2]
-            app = RestApp(self.plane, executor, self._max_body_bytes)
+            app = RestApp(
+                self.plane,
+                executor,
+                self._max_body_bytes,
+                has_cors=self._has_cors,
+                metrics_path=self._metrics_path,
+            )
             settings = uvicorn.Config(
                 HealthApp(app, self._state),
                 lifespan="off",
+                ws="none",
                 log_config=None,
                 access_log=False,
                 timeout_keep_alive=60,
@@ -124,6 +146,27 @@ class Server:
             self.stop()
             models.join()
         self.plane.close()
+
+    @contextlib.contextmanager
+    def _grpc(self) -> Iterator[None]:
+        if self._grpc_port is None:
+            yield
+            return
+        from serving import grpc
+
+        with grpc.serving(
+            self.plane,
+            self._address[0],
+            self._grpc_port,
+            threads=self._threads + _GRPC_WAITING,
+            max_message_bytes=self._max_body_bytes,
+            grace_s=self.grace_s,
+            is_ready=lambda: self._state()[0],
+            reload=self.follower.reload,
+        ) as address:
+            if self._on_grpc is not None:
+                self._on_grpc(address)
+            yield
 
     def stop(self) -> None:
         """Lets running requests end, then makes `run` return."""

@@ -83,6 +83,11 @@ def _promote(result: Promotion) -> str:
     return f"{result.model}@{result.version} {verb} {result.label!r}"
 
 
+def _promote_summary(result: Promotion) -> str:
+    doubts = [f"{s.url} did not confirm it: {s.problem}" for s in result.servers if s.problem]
+    return "; ".join([_promote(result), *doubts])
+
+
 SUMMARIES: dict[Stage, Summary] = {
     "source": lambda r: f"embedded: {r.rows:,} generated rows, seed {r.seed}",
     "land": _land,
@@ -94,7 +99,7 @@ SUMMARIES: dict[Stage, Summary] = {
     "examples": lambda r: f"{len(r.problems)} with a problem" if r.problems else "",
     "export": _export,
     "train": _train,
-    "promote": _promote,
+    "promote": _promote_summary,
 }
 
 

@@ -30,6 +30,7 @@ COMMANDS = {
     "rollback": "models",
     "serve": "serving",
     "predict": "serving",
+    "conformance": "conformance",
     "lineage": "review",
     "tensorboard": "review",
     "backup": "backup",

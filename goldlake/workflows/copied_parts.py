@@ -24,7 +24,7 @@ from goldlake_core.storage.landing import LandingZone
 from goldlake_core.storage.model_versions import SAVED_MODEL_FILE
 from lakehouse import epochs
 from metadata.database import copy_database
-from serving import config
+from serving import config, registry
 
 PARTS = ("landing", "tables", "exports", "pipelines", "models", "metadata", "runs")
 """Parts of a home that a copy holds. Logs are left out: nothing reads them."""
@@ -134,6 +134,8 @@ def _plain(home: Home, part: str, usecase: str | None) -> Iterator[Item]:
     for name in folders(home, part):
         if part != "runs" and usecase is not None and not name.startswith(f"{usecase}."):
             continue
+        if part == "models" and name in (registry.SERVERS, registry.PROMOTIONS):
+            continue  # of processes that run now, which a copy does not have
         sizes = file_sizes(home, part, name)
         # A server takes a version for whole when it finds this file.
         for path in sorted(sizes, key=lambda p: (p.endswith(SAVED_MODEL_FILE), p)):

@@ -52,7 +52,7 @@ def recorded(command: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
                 raise
             finally:
                 ON_REQUEST.reset(token)
-            recording.end(*_verdict(result))
+            recording.end(*verdict(result))
             return result
 
         return wrapped
@@ -72,9 +72,14 @@ def history(usecase: str | None, home: Home, limit: int) -> HistoryView:
         limit: Most runs to return.
     """
     runs.recover(home)
-    found = [row for name in _names(usecase, home) for row in _read(home, name)]
+    by_usecase = {name: _read(home, name) for name in _names(usecase, home)}
+    found = [row for rows in by_usecase.values() for row in rows]
     found.sort(key=lambda row: (row.began_at, row.run_id), reverse=True)
-    return HistoryView(total=len(found), runs=tuple(found[:limit]))
+    return HistoryView(
+        total=len(found),
+        tables={name: table.location(home, name) for name, rows in by_usecase.items() if rows},
+        runs=tuple(found[:limit]),
+    )
 
 
 def remake(usecase: str, home: Home) -> str:
@@ -135,7 +140,7 @@ def _failure(error: BaseException) -> tuple[Status, int, str | None]:
     return "refused" if code == GATE_EXIT_CODE else "failed", code, stage + text
 
 
-def _verdict(document: object) -> tuple[Status, int, str | None]:
+def verdict(document: object) -> tuple[Status, int, str | None]:
     """How a run ended that returned its report: a gate may have refused a model."""
     refusals: dict[str, str] = {}
     if isinstance(document, TrainReport) and not document.train.blessed:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from goldlake_core.contracts.column_types import NUMBERS, TIMES
+from goldlake_core.contracts.column_types import NUMBERS
 from goldlake_core.contracts.errors import UsageError
 from goldlake_core.contracts.sections import Column, Silver
 
@@ -21,10 +21,8 @@ _INTEGER = rf"^{_BLANK}[+-]?[0-9]+(\.0*)?{_BLANK}$"
 _NUMBER = rf"^{_BLANK}[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?{_BLANK}$"
 # Of a Spark datetime pattern, its parts and what Polars calls them.
 _TIME_PART = re.compile(r"'([^']*)'|\.S{1,9}|([a-zA-Z])\2*|[^a-zA-Z']")
-_TIME_NAMES = {
-    **{"yyyy": "%Y", "MM": "%m", "dd": "%d", "HH": "%H", "hh": "%I", "mm": "%M", "ss": "%S"},
-    **{"a": "%p", "MMM": "%b", "MMMM": "%B", "yy": "%y"},
-}
+_DIGITS = {"yyyy": "%Y", "MM": "%m", "dd": "%d", "HH": "%H", "hh": "%I", "mm": "%M", "ss": "%S"}
+_TIME_NAMES = {**_DIGITS, "a": "%p", "MMM": "%b", "MMMM": "%B"}
 
 
 def typed(texts: Mapping[str, Sequence[str | None]], silver: Silver) -> pl.DataFrame:
@@ -86,7 +84,10 @@ def _time(column: Column, text: pl.Expr) -> pl.Expr:
     """A local time is the earlier of two; one that does not exist moves on by the missing hour."""
     import polars as pl
 
-    local = text.str.to_datetime(_time_format(column), time_unit="us", strict=False)
+    name, shape = _time_format(column)
+    is_shaped = text.str.contains(shape)
+    local = text.str.to_datetime(name, time_unit="us", strict=False)
+    local = pl.when(is_shaped).then(local)
     if column.type == "date":
         return local.dt.date()
     zone = column.time_zone or "UTC"
@@ -99,23 +100,24 @@ def _time(column: Column, text: pl.Expr) -> pl.Expr:
     return pl.coalesce(instant(local), instant(local - hour) + hour)
 
 
-def _time_format(column: Column) -> str:
-    assert column.type in TIMES
-    found: list[str] = []
+def _time_format(column: Column) -> tuple[str, str]:
+    """What Polars calls a Spark datetime pattern, and the shape that its texts must have."""
+    found, shape = "", ""
     for part in _TIME_PART.finditer(column.format or ""):
         word = part[0]
-        if word.startswith("'"):
-            found.append(part[1].replace("%", "%%") or "'")
+        if word.startswith("'") or not (word[0].isalpha() or word.startswith(".S")):
+            text = part[1] or "'" if word.startswith("'") else word
+            found, shape = found + text.replace("%", "%%"), shape + re.escape(text)
         elif word.startswith(".S") and len(word) - 1 in (3, 6, 9):
-            found.append(f"%.{len(word) - 1}f")
-        elif not word[0].isalpha() and not word.startswith(".S"):
-            found.append(word.replace("%", "%%"))
+            found += f"%.{len(word) - 1}f"
+            shape += rf"\.[0-9]{{{len(word) - 1}}}"
         elif word in _TIME_NAMES:
-            found.append(_TIME_NAMES[word])
+            found += _TIME_NAMES[word]
+            shape += f"[0-9]{{{len(word)}}}" if word in _DIGITS else r"\p{L}+"
         else:
             raise UsageError(
                 f"The key column {column.name} has the format {column.format!r}, and keys with "
                 f"{word!r} can only be read with Spark",
                 valid=f"a format of {', '.join(_TIME_NAMES)} and fractions of 3, 6 or 9 digits",
             )
-    return "".join(found)
+    return found, f"^{shape}$"

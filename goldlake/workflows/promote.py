@@ -256,19 +256,21 @@ def _wait_loaded(home: Home, begun: Begun, options: Options, on_event: OnEvent) 
     label up: it moves the label itself, when it can. One that is not ours might refuse it for ever.
     """
     name, version = begun.attempt.model, begun.attempt.version
-    is_beat_at = time.monotonic()
+    beat_at = time.monotonic()
+    until = beat_at + options.wait_s
 
     def look(server: _Server) -> str:
-        nonlocal is_beat_at
-        if time.monotonic() - is_beat_at > _HEARTBEAT_S:
-            is_beat_at = time.monotonic()
+        nonlocal beat_at
+        if time.monotonic() - beat_at > _HEARTBEAT_S:
+            beat_at = time.monotonic()
             begun.heartbeat()
         state, text = _state(server.url, name, version)
         # What a server says of an earlier try counts only once it has seen this one.
         is_seen = server.round_at is None or server.round_at > begun.loading_since
+        is_seen = is_seen or time.monotonic() >= until
         if state == "END" and text and is_seen:
             raise NotAvailable(
-                f"{server.url} could not load {name}@{version}: {text}; the label "
+                f"{server.url} could not load {name}@{version}: {text.rstrip('.')}; the label "
                 f"{begun.attempt.label!r} stays where it was",
                 hint="goldlake models",
             )
@@ -332,8 +334,7 @@ def _wait(
         left = {url: problem for url, problem in problems.items() if problem}
         if not left or time.monotonic() >= until or is_pointless():
             return problems
-        url, problem = next(iter(left.items()))
-        _progress(on_event, f"{waiting}: {url} says {problem}")
+        _progress(on_event, f"{waiting} at {', '.join(left)}")
         time.sleep(_POLL_S)
 
 

@@ -57,7 +57,7 @@ class Ledger:
         Args:
             model: Name of the model.
             version: Version that is to get the label.
-            label: The label.
+            label: Label that is to move.
             kind: Whether a person named the version, or asked for the one before.
             why: The reason for the record, or "".
         """

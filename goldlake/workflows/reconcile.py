@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 
 ALL = 1.0
 _PLACE = [specs.SEQUENCE, specs.LINE]
+_PAGES_AT_ONCE = 16  # of bronze in memory
 
 
 @recorded("reconcile")
@@ -100,12 +101,13 @@ def reconcile(
         if dry_run:
             comparison.compare(limit_share)
         else:
-            run = Run.new(home)
             with StoreLock(home, contract.name, "reconcile"):
                 comparison.compare(limit_share)
-                landed = comparison.land(run.run_id)
+                # A folder of a run is made only for what will be refined.
+                run = Run.new(home) if comparison.gone.height else None
+                landed = comparison.land(run.run_id if run else "")
             on_event(StageEnded("land", landed))
-            if landed.rows:
+            if run:
                 run_id, refined = _refine(usecase, contract, run, on_event)
         return comparison.report(run_id, refined, is_dry=dry_run, limit=limit)
 
@@ -322,13 +324,20 @@ class _Comparison:
         """A line per row: its key as the landed record has it, and which record that is."""
         import polars as pl
 
-        places = gone.select(
-            pl.col(specs.SEQUENCE).alias("sequence"), pl.col(specs.LINE).alias("line")
-        )
+        place = [pl.col(specs.SEQUENCE).alias("sequence"), pl.col(specs.LINE).alias("line")]
+        places = gone.select(place).sort("sequence", "line")
         bronze = self._frame("bronze", self._silver.table).select("sequence", "line", "value")
-        pages = places["sequence"].unique().to_list()
-        found = bronze.filter(pl.col("sequence").is_in(pages)).collect()
-        texts = places.join(found, on=["sequence", "line"], how="left", maintain_order="left")
+        pages = places["sequence"].unique().sort().to_list()
+        for start in range(0, len(pages), _PAGES_AT_ONCE):
+            some = pages[start : start + _PAGES_AT_ONCE]
+            mine = places.filter(pl.col("sequence").is_in(some))
+            # The bounds let Polars pass over files by their statistics.
+            is_near = pl.col("sequence").is_between(some[0], some[-1])
+            found = bronze.filter(is_near & pl.col("sequence").is_in(some)).collect()
+            texts = mine.join(found, on=["sequence", "line"], how="left", maintain_order="left")
+            yield from self._tombstones_of(texts)
+
+    def _tombstones_of(self, texts: pl.DataFrame) -> Iterator[bytes]:
         for sequence, line, value in texts.iter_rows():
             record = (value or "").encode()
             fields = key_fields(record, self._silver)

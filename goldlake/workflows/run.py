@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from goldlake.workflows import planning
@@ -84,9 +84,6 @@ def run_whole(request: RunRequest, home: Home, on_event: OnEvent) -> RunReport:
         )
         for model in models
     }
-    is_refused = any(
-        report.promotion is None or not report.promotion.is_confirmed for report in reports.values()
-    )
     return RunReport(
         run_id=run.run_id,
         home=home.root,
@@ -94,11 +91,22 @@ def run_whole(request: RunRequest, home: Home, on_event: OnEvent) -> RunReport:
         usecase=usecase.name,
         source=request.source,
         models=reports,
-        exit_code=GATE_EXIT_CODE if is_refused else 0,
+        exit_code=exit_code(reports),
         land=landed,
         refine=refined,
         seconds=round(time.monotonic() - started, 1),
     )
+
+
+def exit_code(reports: Mapping[str, ModelReport]) -> int:
+    """Exit code of a run: 3 when a gate refused a model, or a server did not confirm one.
+
+    Args:
+        reports: What was done for each model.
+    """
+    promotions = [report.promotion for report in reports.values()]
+    is_served = all(made is not None and made.is_confirmed for made in promotions)
+    return 0 if is_served else GATE_EXIT_CODE
 
 
 def _models(usecase: UseCase, names: tuple[str, ...]) -> list[Model]:

@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Sequence
+import os
+import re
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
+
+import fsspec
 
 from goldlake.workflows import homes
 from goldlake.workflows.names import contract_models, unknown
@@ -14,37 +20,102 @@ from goldlake_core.contracts.wire import Instance, RawInput, fill_nulls, raw_inp
 from goldlake_core.storage.home import Home
 from serving import client, config
 
+_NAME = re.compile(r"[^/:\s]+")
+
+
+@dataclass(frozen=True)
+class Serving:
+    """What to serve and how, as the command line says.
+
+    Attributes:
+        model_config_file: A ``models.config``, or None for the one of the home.
+        model_base_path: Folder of the versions of one model to serve instead, or None.
+        model_name: Name that this model is served under.
+        rest_port: TCP port; 0 for a free one.
+        grpc_port: TCP port for gRPC, 0 for a free one, or None for no gRPC.
+        host: Address to listen on.
+        has_cors: Whether browsers may read answers from pages of anywhere.
+        monitoring_config_file: A ``MonitoringConfig`` in TF Serving's text format, or None.
+        batching_parameters_file: ``BatchingParameters`` in TF Serving's text format, or None.
+    """
+
+    model_config_file: str | None = None
+    model_base_path: str | None = None
+    model_name: str = "default"
+    rest_port: int = 0
+    grpc_port: int | None = None
+    host: str = "127.0.0.1"
+    has_cors: bool = False
+    monitoring_config_file: str | None = None
+    batching_parameters_file: str | None = None
+
 
 def serve_models(
     home: Home,
-    model_config_file: str | None,
-    rest_port: int,
-    host: str,
+    options: Serving,
     on_ready: Callable[[str], None],
+    on_grpc: Callable[[str], None],
 ) -> int | None:
     """Serves the models of a ``models.config`` in the foreground until SIGINT or SIGTERM.
 
     Args:
         home: Whose ``models/models.config`` is the default.
-        model_config_file: Another one, or None.
-        rest_port: TCP port; 0 for a free one.
-        host: Address to listen on.
+        options: What to serve and how.
         on_ready: Called with the server's URL.
+        on_grpc: Called with host and port of gRPC.
 
     Returns:
         Number of the signal that ended it.
 
     Raises:
         UsageError: There is no such file, or nothing is promoted.
+        PermanentError: A file does not hold what TF Serving takes.
     """
-    from serving import server
+    from serving import parameters, server
 
-    path = model_config_file or home.models_config
-    if model_config_file is None and not home.fs.exists(path):
-        hint = "goldlake run USECASE, or goldlake promote MODEL@VERSION"
-        raise unknown(f"Nothing is promoted in {home.root}", "", (), home=home, hint=hint)
-    config.read(path, is_strict=False)
-    return server.serve(path, rest_port=rest_port, host=host, on_ready=on_ready)
+    settings = parameters.settings(options.monitoring_config_file, options.batching_parameters_file)
+    with _models_config(home, options) as path:
+        config.read(path, is_strict=False)
+        return server.serve(
+            path,
+            rest_port=options.rest_port,
+            host=options.host,
+            on_ready=on_ready,
+            on_grpc=on_grpc,
+            grpc_port=options.grpc_port,
+            has_cors=options.has_cors,
+            **settings,
+        )
+
+
+@contextlib.contextmanager
+def _models_config(home: Home, options: Serving) -> Iterator[str]:
+    """The ``models.config`` to follow; for a single model one that lives as long as the block."""
+    if options.model_base_path is None:
+        path = options.model_config_file or home.models_config
+        if options.model_config_file is None and not home.fs.exists(path):
+            hint = "goldlake run USECASE, or goldlake promote MODEL@VERSION"
+            raise unknown(f"Nothing is promoted in {home.root}", "", (), home=home, hint=hint)
+        yield path
+        return
+    if options.model_config_file is not None:
+        raise UsageError(
+            "There are both a file of models and the folder of one model",
+            valid="--model-config-file or --model-base-path",
+        )
+    base_path = options.model_base_path
+    fs, place = fsspec.core.url_to_fs(base_path)
+    if not fs.isdir(place):
+        raise UsageError(f"There is no folder {base_path}", valid="a folder of version folders")
+    if not _NAME.fullmatch(options.model_name):
+        valid = "a name without '/', ':' and white space"
+        raise UsageError(f"{options.model_name!r} cannot be served", valid=valid)
+    base_path = base_path if "://" in base_path else os.path.abspath(base_path)
+    with tempfile.TemporaryDirectory(prefix="goldlake-serve-") as folder:
+        path = os.path.join(folder, "models.config")
+        model = config.ServedModel(options.model_name, base_path)
+        config.write(path, config.ModelsConfig((model,)))
+        yield path
 
 
 def predictions(

@@ -9,7 +9,7 @@ import posixpath
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from pathlib import PurePath
 
 import msgspec
@@ -100,6 +100,11 @@ class Upkeep:
         """Number of files of a part, and their size."""
         sizes = [size for folder in part.folders for size in _sizes(self.home, folder)]
         return len(sizes), sum(sizes)
+
+    @property
+    def _idle(self) -> datetime:
+        """What is younger may be at work right now: runs and exports do not take the lock."""
+        return min(self.before, datetime.now(timezone.utc) - timedelta(days=1))
 
     def orphans(self) -> list[str]:
         """Folders of tables that the contract does not name."""
@@ -287,7 +292,7 @@ class Upkeep:
             for name in names:
                 folder = posixpath.join(root, model, name)
                 is_used = name == newest or f"{self.usecase.name}/{model}/{name}" in pinned
-                if is_used or self._modified(folder) > self.before:
+                if is_used or self._modified(folder) > self._idle:
                     continue
                 sizes = list(_sizes(self.home, folder))
                 text = f"export {model}/{name}, which no model learned from, goes"
@@ -318,7 +323,7 @@ class Upkeep:
         if match is None:
             return False
         began = datetime.strptime(match[1], "%Y%m%d-%H%M%S").replace(tzinfo=timezone.utc)
-        if began > self.before:
+        if began > self._idle:
             return False
         folder = self.home.run(name)
         requests = [n for n in list_names(self.home.fs, folder) if n.endswith(".request.json")]

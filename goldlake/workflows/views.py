@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -20,9 +21,12 @@ from goldlake_core.documents.reports import (
     UseCaseTables,
 )
 from goldlake_core.documents.training import PushedVersion
+from goldlake_core.instants import utc_text
+from goldlake_core.storage.deltalog import DeltaLog
 from goldlake_core.storage.home import Home
 from goldlake_core.storage.model_versions import pushed_versions
 from lakehouse import catalog
+from lakehouse.specs import VERSIONS
 from metadata import lineage as recorded
 from metadata.lineage import SNAPSHOT
 from metadata.pushed import PUSHED_MODEL, pushed_model_id
@@ -30,6 +34,8 @@ from metadata.store import Store
 from serving import config
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from lakehouse.rows import Rows
 
 
@@ -92,14 +98,57 @@ def models(home: Home) -> ModelsView:
 
 
 def rows(
-    table: str, home: Home, *, where: str | None, columns: tuple[str, ...], limit: int
+    table: str,
+    home: Home,
+    *,
+    where: str | None,
+    columns: tuple[str, ...],
+    limit: int,
+    as_of: str | None = None,
 ) -> Rows:
-    """Some rows of a table; see `lakehouse.rows.read_rows` for the arguments and errors."""
-    from lakehouse.rows import read_rows
+    """Some rows of a table; see `lakehouse.rows.read_rows` for the other arguments and errors.
+
+    Args:
+        table: The table, at a version or at its newest.
+        home: The home that holds it.
+        where: An SQL condition over its columns, or None for all rows.
+        columns: The columns wanted; none: all.
+        limit: Most rows to return.
+        as_of: Instant (ISO 8601). Of silver the rows that were known then, of another table those
+            of the version that existed then.
+
+    Raises:
+        UsageError: ``as_of`` is not an instant, a version is named too, or nothing was there yet.
+    """
+    from lakehouse.rows import chosen, read_rows
 
     wanted = TableId.parse(table)
     names.require_table(wanted, home)
-    return read_rows(wanted, home, where=where, columns=columns, limit=limit)
+    if as_of is None:
+        return read_rows(wanted, home, where=where, columns=columns, limit=limit)
+    if wanted.version is not None:
+        raise UsageError(f"{table} names a version, and --as-of an instant", valid="one of the two")
+    at = catalog.instant(as_of, "--as-of")
+    frame = _silver_at(wanted, home, at)
+    if frame is not None:
+        called = f"{table} as of {as_of}"
+        return chosen(called, frame, where=where, columns=columns, limit=limit)
+    log = DeltaLog(catalog.location(home, wanted.usecase, wanted.layer, wanted.name))
+    version = log.version_at(at)
+    if version is None:
+        first = utc_text(log.commit(log.versions()[0]).time)
+        raise UsageError(f"There was no table {table} at {as_of}", valid=f"{first} or later")
+    return read_rows(wanted.at(version), home, where=where, columns=columns, limit=limit)
+
+
+def _silver_at(table: TableId, home: Home, at: datetime) -> pl.LazyFrame | None:
+    """Rows that were known, where the table is one of silver's current rows; else None."""
+    from lakehouse import epochs, knowledge
+
+    versions = catalog.versions(table.usecase, home)
+    name = epochs.table_of(versions)[0].removesuffix(VERSIONS) if versions else ""
+    is_silver = table.layer == "silver" and table.name == name
+    return knowledge.silver(table.usecase, home, at) if is_silver else None
 
 
 def lineage(home: Home, name: str) -> Lineage:

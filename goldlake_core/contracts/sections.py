@@ -124,7 +124,7 @@ class GoldTable(Section, frozen=True):
     build: Annotated[str, Key("Function of the use case's folder that makes the rows.", "rebuild", form=Form.FUNCTION)]
     key: Annotated[tuple[str, ...], Key("Columns that together identify a row.", "rebuild", form=Form.COLUMNS, least=1)]
     columns: Annotated[tuple[Column, ...], Key("The table's own columns, which follow the kept ones. A computed column has no source field.", "rebuild", form=Form.SECTIONS, default="none")] = ()
-    reach: Annotated[tuple[str, ...], Key("Silver columns that form a unit: a row is made of silver rows of its unit only. Without it and without `reach_order`, a row is made of its own silver row only.", "rebuild", form=Form.COLUMNS, of="of silver", default="none")] = ()
+    reach: Annotated[tuple[str, ...], Key("Silver columns that form a unit: a row is made of silver rows of its unit only. Without it and without `reach_order`, a row is made of the silver row with its key only.", "rebuild", form=Form.COLUMNS, of="of silver", default="none")] = ()
     reach_order: Annotated[str | None, Key("Timestamp or date column of silver that bounds how far a row looks inside its unit.", "rebuild", form=Form.COLUMN, of="of silver")] = None
     reach_before: Annotated[str, Key("How far before its own `reach_order` a row looks.", "rebuild", form=Form.DURATION)] = "0"
     reach_after: Annotated[str, Key("How far after its own `reach_order` a row looks.", "rebuild", form=Form.DURATION)] = "0"
@@ -318,7 +318,7 @@ class Notify(Section, frozen=True):
     command: Annotated[tuple[str, ...], Key("Program and its arguments. It is started without a shell, in the folder of the use case, and reads the run's document as JSON from standard input.", "follow", form=Form.WORDS, default="none")] = ()
     webhook: Annotated[Hidden | None, Key("Address that gets the run's document as JSON by POST, or the environment variable that holds the address. Redirects are not followed.", "follow", form=Form.WEBHOOK, default="none")] = None
     headers: Annotated[Mapping[str, Hidden], Key("Headers of that request. Secrets are named by environment variable and never written here.", "follow", form=Form.HEADERS, default="none")] = {}
-    on: Annotated[tuple[NotifyStatus, ...], Key("Ends of a run that are told: `refused` by a gate (exit code 3), `failed` (killed ones too, when the next command finds them) or `interrupted` by Ctrl-C or SIGTERM.", "follow", form=Form.CHOICES, of="refused, failed, interrupted", least=1)] = ("refused", "failed")
+    when: Annotated[tuple[NotifyStatus, ...], Key("Ends of a run to report: `refused` by a gate (exit code 3), `failed` (also a killed run, when the next command finds it) or `interrupted` by Ctrl-C or SIGTERM.", "follow", form=Form.CHOICES, of="refused, failed, interrupted", least=1)] = ("refused", "failed")
     timeout_s: Annotated[int, Key("Seconds that the command, or one attempt of the request, may take.", "follow", 1, 600)] = 10
     attempts: Annotated[int, Key("Number of times that the request is tried.", "follow", 1, 10)] = 3
     plain_http: Annotated[bool, Key("Whether an address without TLS may be one of another machine.", "follow")] = False

@@ -127,8 +127,10 @@ class HistoryView(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         total: Number of runs on record.
+        tables: Location of the table of runs by use case.
         runs: The newest runs, newest first.
     """
 
     total: int
+    tables: dict[str, str] = {}
     runs: tuple[RunRow, ...]

@@ -10,12 +10,15 @@ The paths, relative to the root::
     landing/USECASE/erasures.json                 keys whose records were erased, as digests
     landing/USECASE/lock                          held by the one process that writes
     tables/USECASE/LAYER/NAME                     Delta tables (bronze, silver, gold)
+    tables/USECASE/audit/runs                     Delta table of the runs
     tables/USECASE/epochs.json                    which epoch of silver answers
     exports/USECASE/MODEL/EXPORT/                 manifest.json, SPLIT/part-*.csv
     pipelines/USECASE.MODEL/                      TFX pipeline root
     models/USECASE.MODEL/VERSION/                 TF Serving layout
     models/models.config                          what is served (TF Serving's text format)
     models/models.config.lock                     held by the process that changes it
+    models/servers/                               servers that follow models.config now
+    models/promotions/                            promotions that are not finished
     metadata/mlmd.sqlite                          ML Metadata
     runs/RUN/                                     stage documents of one run
     logs/RUN/STAGE.log                            full logs

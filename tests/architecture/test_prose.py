@@ -32,6 +32,7 @@ CLEAN: list[str] = [
     "docs/logging.md",
     "docs/models.md",
     "docs/new-use-case.md",
+    "docs/promote.md",
     "docs/records.md",
     "docs/reference/catalogue.md",
     "docs/reference/cli.md",

@@ -16,11 +16,15 @@ import msgspec
 import pytest
 from click.testing import CliRunner, Result
 
+from goldlake.cli import account
 from goldlake.cli.main import main
 from goldlake.workflows.pages import json_documents
 from goldlake.workflows.processes import StageEnded, StageFailed
+from goldlake.workflows.run import exit_code
 from goldlake_core.documents import codec
+from goldlake_core.documents.history import HistoryView
 from goldlake_core.documents.lakehouse import Exported
+from goldlake_core.documents.replay import ReplayReport
 from goldlake_core.documents.reports import (
     Answer,
     Finding,
@@ -39,6 +43,8 @@ from goldlake_core.stages import event_now
 from tests.cli.documents import (
     MODEL,
     RECORDED,
+    examples_report,
+    history_view,
     ingest_report,
     rebuild_report,
     recorded,
@@ -198,6 +204,94 @@ def test_doctor_deep_says_whether_the_tables_agree(answer) -> None:
     assert lines[1].strip() == f"wanted: {wanted}. Next: goldlake rebuild toy"
 
 
+def test_tables_says_which_state_of_knowledge_it_shows(answer) -> None:
+    answer("views.tables", recorded("tables", TablesView))
+    lines = printed("tables", "--as-of", "2026-01-02", "--happened-by", "2026-01-01")
+    assert lines[0] == "what was known at 2026-01-02 of what had happened by 2026-01-01"
+    assert printed("tables", "--happened-by", "2026-01-01")[0].startswith("what is known now of")
+    assert run("tables", "--as-of", "2026-01-02", "--json").stdout.startswith("{")
+
+
+def test_history_prints_what_came_when_and_why_a_run_failed(answer) -> None:
+    answer("history.history", history_view())
+    assert printed("history") == [
+        "home: lake (--home)",
+        "2 of 3 runs, newest first",
+        "  2026-04-01 10:30:00  toy  ingest  failed   0.5 s",
+        "  2026-04-01 09:30:00  toy  ingest  ok      12.3 s  1,000 landed, 990 inserted,…",
+        "  20260401-103000-1b2c  land: The source does not answer",
+    ]
+    text = run("history", "--json").stdout
+    assert codec.decode(text.encode(), HistoryView, "history") == history_view()
+    jsonschema.validate(json.loads(text), _schema("history"))
+    header, failed, good = run("history", "--csv").stdout.splitlines()
+    assert header.startswith("run_id,usecase,command,status,began_at,ended_at,seconds,exit_code,")
+    assert failed.startswith("20260401-103000-1b2c,toy,ingest,failed,2026-04-01T10:30:00Z,")
+    assert '"{""ward.range"": 10}"' in good
+    assert "exclude each other" in run("history", "--csv", "--json", exit_code=2).output
+    assert "--remake needs a use case" in run("history", "--remake", exit_code=2).output
+
+
+def test_test_prints_what_differs_and_where(answer) -> None:
+    answer("examples.run_examples", examples_report())
+    result = CliRunner().invoke(main, ["test", "toy"], env={"COLUMNS": "120"})
+    assert result.exit_code == 3
+    assert [line.rstrip() for line in result.output.splitlines()] == [
+        "  ✗ late  What is late.",
+        "      toy/examples/late.yaml:9: silver row 1: ward: expected 3, found null",
+        "      toy/examples/late.yaml:9: gold.calls row 2: expected id: 2, found no such row",
+        "      toy/examples/late.yaml: gold.calls row 7: expected no such row, found id: 7",
+        "      toy/examples/late.yaml: record 4: expected no reason, found ward.range",
+        "  ✗ new  What is new.",
+        "      No such column",
+        "  ✓ old  What is old.",
+        "toy: 1 of 3 examples are as they expect",
+    ]
+    text = CliRunner().invoke(main, ["test", "toy", "--json"]).stdout
+    jsonschema.validate(json.loads(text), _schema("test"))
+
+
+def test_replay_prints_who_got_in_and_what_stayed(answer) -> None:
+    change = "silver.columns.ward.range: [1, 50] -> [1, 55] (rebuild)"
+    document = ReplayReport(
+        usecase="toy",
+        home="lake",
+        changes=(change,),
+        quarantined=3,
+        reasons={"ward.range": 2, "json.invalid": 1},
+        concerned=2,
+        epoch=1,
+    )
+    head = [
+        "toy: 3 records in quarantine",
+        "  ward.range    2",
+        "  json.invalid  1",
+        change,
+    ]
+    tried = [*head, "The changes concern 2 of them."]
+    answer("replay.replay", document)
+    assert printed("quarantine", "replay", "toy", "--dry-run") == [
+        *tried,
+        "To try them: the same command without --dry-run",
+    ]
+    why = msgspec.structs.replace(document, why="nothing is in quarantine")
+    answer("replay.replay", why)
+    assert printed("quarantine", "replay", "toy")[-1] == "Nothing to try: nothing is in quarantine."
+    done = msgspec.structs.replace(
+        document, run_id="r", let_in=1, stayed={"ward.range": 1}, rejected=4, epoch=2
+    )
+    answer("replay.replay", done)
+    assert printed("quarantine", "replay", "toy") == [
+        *tried,
+        "1 got in",
+        "Still in quarantine:",
+        "  ward.range  1",
+        "4 records that were in silver are rejected now",
+    ]
+    text = run("quarantine", "replay", "toy", "--json").stdout
+    jsonschema.validate(json.loads(text), _schema("quarantine-replay"))
+
+
 def test_export_prints_boundaries_and_place(answer) -> None:
     exported = recorded("export", Exported)
     answer("ingest.export", exported)
@@ -300,6 +394,21 @@ def test_a_promotion_that_a_server_did_not_confirm_ends_with_3(answer) -> None:
         "  http://127.0.0.1:1 answers with @2",
         "  http://127.0.0.1:2 did not confirm it: No answer",
     ]
+
+
+def test_a_run_says_that_a_server_did_not_confirm(report: RunReport) -> None:
+    made = report.models[MODEL].promotion
+    assert made is not None
+    summary = account.SUMMARIES["promote"]
+    assert summary(made) == f"{MODEL}@1 serves as 'stable'"
+    assert exit_code(report.models) == 0
+    silent = ServerAnswer(url="http://127.0.0.1:2", version=None, problem="No answer")
+    unsure = msgspec.structs.replace(made, servers=(*made.servers, silent))
+    assert summary(unsure) == (
+        f"{MODEL}@1 has the label 'stable'; http://127.0.0.1:2 did not confirm it: No answer"
+    )
+    assert exit_code(_with_model(report, promotion=unsure).models) == 3
+    assert exit_code(_with_model(report, promotion=None).models) == 3
 
 
 def test_a_dry_run_of_a_promotion_says_what_would_be(answer) -> None:

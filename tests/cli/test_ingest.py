@@ -83,7 +83,7 @@ def test_what_a_reconciliation_found_is_told(place: Lab, monkeypatch: pytest.Mon
         "  keys at the source     1,000",
         "  rows in silver before  1,002",
         "  C00001; C00002; and 1 more",
-        "At the source and never landed: 1 keys",
+        "At the source and never landed: 1 key",
         "Deleted here and at the source again: 2 keys",
         "Next: goldlake backfill toy --since DAY --until DAY",
         "Records at the source without a key: 4",

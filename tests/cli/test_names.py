@@ -120,6 +120,10 @@ def test_promote(home: Home) -> None:
         f"No version of toy_harbour.overdu is pushed. Valid: {MODEL} (nearest); all: {MODEL}. "
         "Next: goldlake models"
     )
+    assert refused("rollback", "toy_harbour.overdu", at=home) == (
+        f"No version of toy_harbour.overdu is pushed. Valid: {MODEL} (nearest); all: {MODEL}. "
+        "Next: goldlake models"
+    )
     used(home)
     assert refused("promote", f"{MODEL}@1", at=Home.at("empty")) == elsewhere(
         f"No version of {MODEL} is pushed"

@@ -22,10 +22,14 @@ from goldlake.workflows.pages import json_documents
 from goldlake.workflows.processes import StageFailed
 from goldlake_core.contracts import findings as check_findings
 from goldlake_core.contracts.errors import UsageError
+from goldlake_core.documents.conformance import Conformance, Difference
+from goldlake_core.documents.examples import ExamplesReport
+from goldlake_core.documents.history import HistoryView
 from goldlake_core.documents.keeping import BackupReport, ErasureReport, PartCopy
 from goldlake_core.documents.lakehouse import Exported, QuarantineView, Rejected
 from goldlake_core.documents.maintain import MaintainReport, RestoreReport
 from goldlake_core.documents.planning import IngestPlan, Reconciled
+from goldlake_core.documents.replay import ReplayReport
 from goldlake_core.documents.reports import (
     Finding,
     Findings,
@@ -45,6 +49,8 @@ from goldlake_core.documents.stages import StageError
 from lakehouse.rows import Rows
 from tests.cli.documents import (
     MODEL,
+    examples_report,
+    history_view,
     ingest_report,
     maintain_report,
     planned,
@@ -123,6 +129,19 @@ QUARANTINE = QuarantineView(
         ),
     ),
 )
+REPLAY = ReplayReport(
+    usecase="toy",
+    home="/home/you/lake",
+    run_id="20260401-093000-7f3a",
+    changes=("silver.columns.ward.range: [1, 50] -> [1, 55] (rebuild)",),
+    quarantined=3,
+    reasons={"ward.range": 2, "json.invalid": 1},
+    concerned=2,
+    let_in=1,
+    stayed={"ward.range": 1, "json.invalid": 1},
+    rejected=1,
+    epoch=2,
+)
 FINDINGS = Findings(findings=(Finding("Java", False, "none", "17", "install it"),))
 BACKUP = BackupReport(
     home="/lake",
@@ -193,6 +212,11 @@ CASES = {
         restore_report(),
         RestoreReport,
     ),
+    "history": Case(("history",), "history.history", history_view(), HistoryView),
+    "replay": Case(("quarantine", "replay", "toy"), "replay.replay", REPLAY, ReplayReport),
+    "test": Case(
+        ("test", "toy"), "examples.run_examples", examples_report(), ExamplesReport, exit_code=3
+    ),
     "models": Case(("models",), "views.models", recorded("models", ModelsView), ModelsView),
     "lineage": Case(("lineage", MODEL), "views.lineage", recorded("lineage", Lineage), Lineage),
     "lineage_forwards": Case(
@@ -243,6 +267,26 @@ CASES = {
         Predictions(predictions=("NARCOTICS", {"label": "a", "odds": [0.5] * 40})),
         Predictions,
         lambda document: list(document.predictions),
+    ),
+    "conformance": Case(
+        ("conformance", "http://127.0.0.1:1"),
+        "conformance.compare",
+        Conformance(
+            url="http://127.0.0.1:1",
+            asked=2,
+            equal=1,
+            skipped=("cors/off",),
+            differences=(
+                Difference(
+                    case="json/nothing",
+                    request="POST /v1/models/echo:predict",
+                    problems=("status is 500, not 400",),
+                    answer="oh",
+                ),
+            ),
+        ),
+        Conformance,
+        exit_code=3,
     ),
     "source": Case(("source", "toy"), "", SourceAddress(url="http://127.0.0.1:1"), SourceAddress),
 }

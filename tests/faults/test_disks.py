@@ -120,7 +120,7 @@ def test_a_disk_that_is_full_while_landing(disk: Disk, source: str, undisturbed:
     assert_same(_rows(home), _rows(undisturbed))
 
 
-@pytest.mark.parametrize("left", [100_000, 250_000, 400_000])
+@pytest.mark.parametrize("left", [60_000, 120_000, 180_000])
 def test_a_disk_that_is_full_while_refining(
     disk: Disk, source: str, undisturbed: Path, left: int
 ) -> None:
@@ -136,7 +136,7 @@ def test_a_disk_that_is_full_while_refining(
 def test_a_disk_that_is_full_while_rebuilding(disk: Disk, source: str, undisturbed: Path) -> None:
     home = disk.folder / "home"
     shutil.copytree(undisturbed, home)
-    disk.fill(left=150_000)
+    disk.fill(left=100_000)
     _is_told(_goldlake(home, "rebuild", exit_code=1), *FULL)
     assert_same(_rows(home), _rows(undisturbed))
     disk.empty()

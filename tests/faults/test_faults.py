@@ -14,9 +14,9 @@ from tests.faults.store import Ready
 
 
 def _params(faults: list[Fault]) -> list[Any]:
-    """One parameter per fault, with the marks of its test."""
+    """One parameter per fault, with the marks of its test; those of every run come first."""
     found = []
-    for fault in faults:
+    for fault in sorted(faults, key=lambda fault: not fault.is_short):
         marks = [] if fault.is_short else [pytest.mark.long]
         if fault.missing:
             marks.append(pytest.mark.xfail(reason=fault.missing, raises=AssertionError))

@@ -62,10 +62,30 @@ def test_each_state_of_knowledge_is_that_of_the_pages_landed_by_then(
         before, now = CUTS[number], CUTS[number + 1]
         assert msgspec.structs.asdict(known(at - moment)) == expected(before)
         assert msgspec.structs.asdict(known(at)) == expected(now)
+    check_rows_as_of(usecase, home, instants)
     earlier = Home(str(tmp_path / "earlier"))
     for start, end in ((0, 1), (1, 4), (4, 8)):
         land(earlier, usecase, f"p{start:02d}", RECORDS[start:end])
     assert refined(spark, usecase, earlier) == known(instants[2])
+
+
+def check_rows_as_of(usecase: UseCase, home: Home, instants: list[datetime]) -> None:
+    table = f"{usecase.name}.silver.crimes"
+
+    def shown(name: str, as_of: str) -> Any:
+        columns = ("id", "block") if name == table else ()
+        return views.rows(name, home, where=None, columns=columns, limit=9, as_of=as_of)
+
+    first = crime(1)["block"]
+    at = [shown(table, each.isoformat()).rows for each in instants]
+    assert at == [((1, first),), ((1, "TIE"),), (), ((1, "BACK"),), ((1, "BACK"), (2, "[a]"))]
+    assert shown(table, instants[0].isoformat()).total == 1
+    bronze = f"{usecase.name}.bronze.crimes"
+    with pytest.raises(UsageError, match=f"There was no table {bronze} at 2015-01-01. Valid: 20"):
+        shown(bronze, "2015-01-01")
+    assert shown(bronze, "2100-01-01").total == len(RECORDS)
+    with pytest.raises(UsageError, match="names a version, and --as-of an instant"):
+        shown(f"{bronze}@0", "2100-01-01")
 
 
 JANUARY, MARCH = "2016-01-05T12:00:00.000", "2016-03-05T12:00:00.000"

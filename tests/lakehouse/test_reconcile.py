@@ -115,9 +115,9 @@ def test_what_the_source_deleted_is_deleted_and_comes_back(
     assert (found.deleted, found.returned, found.never_landed) == (0, 1, 0)
     assert place.land().rows == 1, "the same bytes as before the deletion"
     assert harbour.refine().inserted == 1
-    place.server.rows.all.append(gone[40].replace(b'"changed": "2024', b'"changed": "2023'))
+    place.server.rows.all.append(gone[40].replace(b': "2024', b': "2023'))
     assert place.land().rows == 1
-    assert harbour.refine().stale + harbour.refine().stale <= 1
+    assert harbour.refine().stale == 1
     assert harbour.rows()[0] == 59, "an older version of what was deleted does not come back"
     harbour.balances()
 
@@ -158,10 +158,11 @@ def test_a_broken_source_deletes_nothing(harbour: Harbour, monkeypatch: pytest.M
     tombstones = [page for page in place.zone.manifest() if page.tombstones]
     assert [page.rows for page in tombstones] == [1], "killed before it was refined, landed once"
     line = Path(place.zone.path("manifest", f"{tombstones[0].name}.json"))
-    line.unlink()
     place.serve(62)
     _without(place, 3)
-    assert place.land().rows == 1
+    assert place.land().rows == 2
+    line.unlink()
+    assert place.land().rows == 0
     assert [page.rows for page in place.zone.manifest() if page.tombstones] == [1]
     harbour.refine()
     harbour.balances()

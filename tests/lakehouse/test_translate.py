@@ -138,6 +138,15 @@ def test_a_damaged_log_is_named_and_a_rebuild_mends_it(own: Home, folder: Path, 
 
 @pytest.mark.spark
 @pytest.mark.long
+def test_silver_that_is_ahead_of_its_versions_is_made_again(own: Home, folder: Path) -> None:
+    refine(own, folder)
+    _newest_entry(_uris(own, folder)["silver.crimes_versions"]).unlink()
+    refine(own, folder)
+    assert _audited(own, folder) is None
+
+
+@pytest.mark.spark
+@pytest.mark.long
 def test_a_lost_newest_entry_is_made_again(own: Home, folder: Path) -> None:
     """The table stands where its newest commit says, and goes on from there."""
     for table in ("silver.crimes", "gold.arrest_features"):

@@ -83,6 +83,21 @@ def test_a_table_of_before_gets_new_columns_and_one_of_later_keeps_its(tmp_path:
     assert len({log.snapshot(version).uuid for version in range(3)}) == 1
 
 
+def test_many_small_files_become_one_and_no_row_is_lost(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(deltatable, "MOST_FILES", 4)
+    home = Home(str(tmp_path))
+    names = [f"r{number:02d}" for number in range(11)]
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda name: history.append(home, "toy", [row(name, landed=1)]), names))
+    history.append(home, "toy", [FULL])
+    found = history.read(home, "toy")
+    assert FULL in found
+    assert sorted(each.run_id for each in found) == sorted([*names, "b"])
+    snapshot = DeltaLog(history.location(home, "toy")).snapshot()
+    assert len(snapshot.files) <= 4
+    assert snapshot.rows == 12
+
+
 def test_a_version_that_others_always_take_is_an_error(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr(deltatable, "_put_if_absent", lambda *arguments: False)
     with pytest.raises(StoreError, match="written by others all the time: 50 attempts failed"):
@@ -90,7 +105,9 @@ def test_a_version_that_others_always_take_is_an_error(tmp_path: Path, monkeypat
 
 
 @pytest.mark.spark
-def test_spark_reads_it_and_writes_on(spark: Any, tmp_path: Path) -> None:
+def test_spark_reads_it_and_writes_on(
+    spark: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     home = Home(str(tmp_path))
     history.append(home, "toy", [row("a"), FULL])
     uri = history.location(home, "toy")
@@ -104,4 +121,8 @@ def test_spark_reads_it_and_writes_on(spark: Any, tmp_path: Path) -> None:
     ]
     spark.sql(f"OPTIMIZE delta.`{uri}`").collect()
     history.append(home, "toy", [row("c")])
-    assert [each.run_id for each in history.read(home, "toy")] == ["c", "b", "a"]
+    monkeypatch.setattr(deltatable, "MOST_FILES", 2)
+    history.append(home, "toy", [row("d")])
+    assert [each.run_id for each in history.read(home, "toy")] == ["d", "c", "b", "a"]
+    assert spark.read.format("delta").load(uri).count() == 4
+    assert len(DeltaLog(uri).snapshot().files) == 1

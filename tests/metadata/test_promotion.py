@@ -108,3 +108,17 @@ def test_rollbacks_go_further_back(tmp_path: Path) -> None:
     record(store, attempt(7, 4, kind="rollback"), "promoted")
     record(store, attempt(8, 3, kind="rollback"), "promoted")
     assert before(3) is None
+
+
+def test_what_an_earlier_version_recorded_counts(tmp_path: Path) -> None:
+    home = Home.at(tmp_path)
+    store = Store(home, is_writer=True)
+    old = {"model": "toy.color", "version": 1, "label": "stable", "time": "2026-01-01T00:00:00Z"}
+    store.put_execution(PROMOTION, old, [])
+    record(store, attempt(1, 2, before=1), "promoted")
+    found = promotions(home, "toy.color")
+    assert [(p.version, p.kind, p.who, p.before) for p in found] == [
+        (1, "promote", "", None),
+        (2, "promote", "", 1),
+    ]
+    assert served_before(found, "stable", 2) == 1

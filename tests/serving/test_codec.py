@@ -11,8 +11,9 @@ from hypothesis.extra import numpy as arrays
 
 from serving import codec
 from serving.answers import encode_predict
-from serving.codec import decode_predict, read_predict
+from serving.codec import decode_examples, decode_predict, read_body
 from serving.errors import StatusError
+from serving.messages import message_classes
 from serving.signatures import NUMPY_TYPES, TensorSpec
 
 
@@ -22,7 +23,7 @@ def specs(**dtypes: str) -> dict[str, TensorSpec]:
 
 def decode(body: Any, **dtypes: str) -> dict[str, np.ndarray]:
     text = body if isinstance(body, str) else json.dumps(body)
-    return decode_predict(read_predict(text.encode()), specs(**dtypes)).inputs
+    return decode_predict(read_body(text.encode()), specs(**dtypes)).inputs
 
 
 def problem(body: Any, **dtypes: str) -> str:
@@ -103,7 +104,7 @@ def test_strings_are_bytes_whether_plain_or_base64() -> None:
     body = '{"instances": ["h\u00e9", {"b64": "AP8="}, {"b64": " A P 8 "}]}'
     assert decode(body, x="string")["x"].tolist() == ["h\u00e9".encode(), b"\0\xff", b"\0\xff"]
     raw = b'{"instances": ["\xff"]}'
-    assert decode_predict(read_predict(raw), specs(x="string")).inputs["x"].tolist() == [b"\xff"]
+    assert decode_predict(read_body(raw), specs(x="string")).inputs["x"].tolist() == [b"\xff"]
 
 
 def test_shapes_of_rows_columns_scalars_and_nothing() -> None:
@@ -115,10 +116,10 @@ def test_shapes_of_rows_columns_scalars_and_nothing() -> None:
 
 
 def test_a_body_tells_its_signature_and_format() -> None:
-    body = read_predict(b'{"signature_name": "other", "instances": [1]}')
+    body = read_body(b'{"signature_name": "other", "instances": [1]}')
     assert body.signature_name == "other"
     assert decode_predict(body, specs(x="float")).is_row is True
-    body = read_predict(b'{"inputs": [1]}')
+    body = read_body(b'{"inputs": [1]}')
     assert body.signature_name == ""
     assert decode_predict(body, specs(x="float")).is_row is False
 
@@ -267,4 +268,66 @@ def test_numbers_beyond_64_bits_are_doubles() -> None:
 def test_a_request_nested_beyond_reason_is_refused() -> None:
     nested = f"{'[' * 990}{']' * 990}"
     assert "rank 990 is beyond" in problem(f'{{"instances": {nested}}}', x="float")
-    assert "nested too deeply" in problem(f'{{"instances": [{nested}, null]}}', x="string")
+    assert "rank 990 is beyond" in problem(f'{{"instances": [{nested}, null]}}', x="string")
+
+
+def test_a_key_twice_in_a_row_adds_values_and_the_tensor_takes_the_first() -> None:
+    body = '{"instances": [{"x": 1, "x": 2}, {"x": 3}]}'
+    assert decode(body, x="int32")["x"].tolist() == [1, 2]
+    assert "base64" in problem('{"inputs": [{"b64": "YQ==", "b64": "YQ=="}]}', x="string")
+
+
+# A map field is a repeated message of a key and a value on the wire.
+EXAMPLE = message_classes(
+    "tests.example",
+    {
+        "BytesList": ["repeated bytes value = 1"],
+        "FloatList": ["repeated float value = 1"],
+        "Int64List": ["repeated int64 value = 1"],
+        "Feature": ["BytesList bytes = 1", "FloatList floats = 2", "Int64List ints = 3"],
+        "Entry": ["bytes key = 1", "Feature value = 2"],
+        "Features": ["repeated Entry feature = 1"],
+        "Example": ["Features features = 1"],
+    },
+)["Example"]
+
+
+def features(serialized: bytes) -> dict[bytes, list[Any]]:
+    """What an example holds, as protobuf itself reads it."""
+    found = {}
+    for entry in EXAMPLE.FromString(serialized).features.feature:
+        lists = [field[1] for field in entry.value.ListFields()]
+        assert len(lists) <= 1
+        found[entry.key] = list(lists[0].value) if lists else []
+    return found
+
+
+def examples(body: str) -> list[dict[bytes, list[Any]]]:
+    return [features(example) for example in decode_examples(read_body(body.encode()))]
+
+
+@given(
+    st.dictionaries(
+        st.text(st.characters(exclude_categories=("Cs",))),
+        st.lists(st.integers(-(2**63), 2**63 - 1))
+        | st.lists(st.floats(width=32, allow_nan=False, allow_infinity=False), min_size=1)
+        | st.lists(st.text(st.characters(exclude_categories=("Cs",)))),
+    )
+)
+def test_every_feature_survives_the_way_into_an_example(values: dict[str, list[Any]]) -> None:
+    [found] = examples(json.dumps({"examples": [values]}))
+    texts = {
+        name.encode(): [v.encode() if isinstance(v, str) else v for v in some]
+        for name, some in values.items()
+    }
+    assert found == texts
+
+
+def test_a_context_stands_before_each_example() -> None:
+    body = '{"context": {"c": true}, "examples": [{"x": {"b64": "AP8="}}, {}]}'
+    assert examples(body) == [{b"c": [1], b"x": [b"\0\xff"]}, {b"c": [1]}]
+    assert examples('{"examples": [{"x": 18446744073709551616, "y": 1e39}, {"z": []}]}') == [
+        {b"x": [2.0**64], b"y": [float("inf")]},
+        {b"z": []},
+    ]
+    assert examples('{"examples": [{"x": 1, "x": 2}]}') == [{b"x": [2]}]

@@ -144,6 +144,13 @@ def test_labels_keep_their_versions_and_other_models_stay() -> None:
     assert config.served_version(moved, "toy.hue") is None
 
 
+def test_a_promotion_turns_another_policy_into_versions_by_number() -> None:
+    written = ServedModel("toy.color", "/m/toy.color", "latest", labels={"stable": 3})
+    loading = config.with_version(ModelsConfig((written,)), "toy.color", 4)
+    assert (loading.models[0].policy, loading.models[0].versions) == ("specific", (3, 4))
+    assert config.with_label(loading, "toy.color", 4, "stable").models[0].versions == (4,)
+
+
 def test_only_the_version_that_lost_its_label_goes() -> None:
     # Version 4 is one that another promotion waits for.
     start = ModelsConfig(

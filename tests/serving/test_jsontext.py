@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from serving import jsontext
 from serving.errors import StatusError
-from serving.jsontext import read
+from serving.jsontext import MAX_DEPTH, debug_text, members, read
 
 _VALUES = st.recursive(
     st.none()
@@ -72,7 +73,7 @@ def test_what_only_rapidjson_takes(body: bytes, value: object) -> None:
         (b'{"a": 1,}', "Missing a name for object member. at offset: 8"),
         (b'{"a": 1 "b": 2}', "Missing a comma or '}' after an object member. at offset: 8"),
         (b"{a: 1}", "Missing a name for object member. at offset: 1"),
-        (b'["a', "Missing a closing quotation mark in string. at offset: 1"),
+        (b'["a', "Missing a closing quotation mark in string. at offset: 3"),
         (b'["a\nb"]', "Invalid encoding in string. at offset: 3"),
         (b'["\\x"]', "Invalid escape character in string. at offset: 2"),
         (b'["\\u12g4"]', "Incorrect hex digit after \\u escape in string. at offset: 2"),
@@ -97,3 +98,83 @@ def test_errors_are_worded_as_rapidjson_does(body: bytes, text: str) -> None:
     with pytest.raises(StatusError) as error:
         read(body)
     assert error.value.text == f"JSON Parse error: {text}"
+
+
+@pytest.mark.parametrize("tail", [b"", b" and more"])  # for each of the readers
+def test_the_first_of_duplicate_keys_wins(tail: bytes) -> None:
+    value = read(b'{"a": 1, "b": {"x": 1, "x": ":"}, "a": [":"]}' + tail)
+    assert value == {"a": 1, "b": {"x": 1}}
+    assert list(members(value["b"])) == [("x", 1), ("x", ":")]
+    assert [key for key, _ in members(value)] == ["a", "b", "a"]
+    assert type(read(b'{"a:": ":", "b": "\\":"}' + tail)) is dict
+
+
+@given(_VALUES)
+def test_the_last_reader_reads_what_the_quick_ones_read(value: object) -> None:
+    text = json.dumps(value)
+    assert jsontext._Reader(text).value() == value
+
+
+DEEP = 100_000
+
+
+@pytest.mark.parametrize(
+    ("opening", "inside", "closing"),
+    [
+        (b"[", b"", b"]"),
+        (b'{"a":', b"1", b"}"),
+        (b'[ {"]" : ', b'"]"', b"} ]"),
+        (b'[1, {"a": 2, "b":', b"null", b"}, 3]"),
+        (b'["[", ', b"[]", b"]"),
+    ],
+)
+def test_a_nest_of_any_depth_is_passed_over(opening: bytes, inside: bytes, closing: bytes) -> None:
+    nest = opening * DEEP + inside + closing * DEEP
+    value = read(b'{"ignored": ' + nest + b', "instances": [1]} more')
+    assert value["instances"] == [1]
+    depth, inner = 0, value["ignored"]
+    while isinstance(inner, dict | list) and inner:
+        depth, inner = (
+            depth + 1,
+            next(iter(members(inner)))[1] if isinstance(inner, dict) else inner[-1],
+        )
+        inner = next((v for v in [inner] if isinstance(v, dict | list)), None)
+    assert depth <= MAX_DEPTH
+
+
+@pytest.mark.parametrize(
+    ("tail", "text"),
+    [
+        (b"]" * (DEEP - 1) + b"}", "Missing a comma or ']' after an array element."),
+        (b"]" * (DEEP - 1), "Missing a comma or ']' after an array element."),
+        (b", nan", "Invalid value."),
+        (b"]" * (DEEP + 1) + b"1", "Missing a comma or '}' after an object member."),
+    ],
+)
+def test_a_fault_below_a_deep_nest_has_its_place(tail: bytes, text: str) -> None:
+    start = b'{"ignored": ' + b"[" * DEEP + b"1"
+    body = start + tail if tail != b", nan" else start + tail
+    with pytest.raises(StatusError) as error:
+        read(body)
+    at = len(body) - (tail[-1:] in b"}1") - (tail == b", nan") * 2
+    at = at - 1 if tail.endswith(b"]1") else at
+    assert error.value.text == f"JSON Parse error: {text} at offset: {at}"
+
+
+def test_more_values_than_this_server_builds_are_refused() -> None:
+    for body in (b"[" + b"[]," * jsontext.MAX_CONTAINERS, b"1," * (jsontext.MAX_VALUES + 1)):
+        with pytest.raises(StatusError) as error:
+            read(body)
+        assert error.value.code == "RESOURCE_EXHAUSTED"
+
+
+def test_a_message_takes_the_start_of_a_value_however_wide_and_deep_it_is() -> None:
+    wide: object = 1
+    for _ in range(6):
+        wide = [wide] * 1000  # a million million million values, if they were written
+    assert debug_text(wide) == ("[[[[[[" + "1, " * 100)[:256]
+    deep: object = []
+    for _ in range(5000):
+        deep = [deep]
+    assert debug_text(deep) == "[" * 256
+    assert debug_text({"a": [], "b": {}}) == '{\n    "a": [],\n    "b": {}\n}'

@@ -99,10 +99,10 @@ def test_status_and_metadata(plane: DataPlane) -> None:
             "Malformed request: POST /v1/models/toy.line:PREDICT",
         ),
         (
-            "POST",
-            "/v1/models/toy.line:classify",
+            "GET",
+            "/v1/models/toy.line:predict",
             400,
-            "Malformed request: POST /v1/models/toy.line:classify",
+            "Malformed request: GET /v1/models/toy.line:predict",
         ),
         ("POST", "/v1/models/no:predict", 404, "Servable not found for request: Latest(no)"),
         (
@@ -164,6 +164,26 @@ def test_a_request_is_decoded_for_the_version_that_runs(
     monkeypatch.undo()
     body = b'{"instances": [{"z": 1.0}]}'
     assert ask(plane, "POST", "/v1/models/line:predict", body) == (200, {"predictions": [9.5]})
+
+
+def test_classify_and_regress_are_told_what_the_signature_lacks(plane: DataPlane) -> None:
+    body = b'{"examples": [{"x": 1.0}]}'
+    for verb in ("classify", "regress"):
+        status, document = ask(plane, "POST", f"/v1/models/toy.line:{verb}", body)
+        assert status == 400
+        assert document["error"].startswith(f"No {verb[:5]}")
+        status, document = ask(plane, "POST", f"/v1/models/toy.line:{verb}", b"{}")
+        assert "key 'examples' is expected and was not found" in document["error"]
+
+
+def test_made_up_names_of_models_are_not_kept(plane: DataPlane) -> None:
+    for number in range(10):
+        ask(plane, "POST", f"/v1/models/no{number}:predict", ROWS)
+    ask(plane, "POST", "/v1/models/toy.line:predict", ROWS)
+    page = plane.metrics.page()
+    assert 'request_count{model_name="",status="NOT_FOUND"} 10' in page
+    assert 'request_count{model_name="toy.line",status="OK"} 1' in page
+    assert "no1" not in page
 
 
 def test_a_failing_model_gives_its_own_status(plane: DataPlane) -> None:

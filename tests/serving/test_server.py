@@ -157,6 +157,54 @@ def test_preflight_requests_get_a_bare_status(url: str) -> None:
     assert requests.options(address, timeout=10).status_code == 400
 
 
+CORS = {
+    "Access-Control-Allow-Origin": "*",
+    "Access-Control-Allow-Methods": "POST, GET",
+    "Access-Control-Allow-Headers": "Content-Type",
+}
+
+
+def test_pages_of_anywhere_may_read_answers_where_that_is_switched_on(
+    url: str, models_config: Path
+) -> None:
+    with running(models_config, has_cors=True) as open_url:
+        for method, path, status in (
+            ("OPTIONS", "/v1/models/toy.line", 200),
+            ("GET", "/v1/models/toy.line", 200),
+            ("POST", "/v1/models/toy.line:predict", 400),
+        ):
+            origin = {"Origin": "http://localhost"}
+            found = requests.request(method, open_url + path, headers=origin, timeout=10)
+            assert (found.status_code, {**found.headers, **CORS}) == (status, found.headers)
+            closed = requests.request(method, url + path, headers=origin, timeout=10)
+            assert not closed.headers.keys() & CORS.keys()
+        elsewhere = requests.options(f"{open_url}/no", headers=origin, timeout=10)
+        assert elsewhere.status_code == 404
+        assert not elsewhere.headers.keys() & CORS.keys()
+
+
+def test_metrics_are_told_under_their_path_and_nowhere_else(url: str, models_config: Path) -> None:
+    with running(models_config, metrics_path="/metrics") as counted:
+        client.predict(counted, "toy.line", [1])
+        page = requests.get(f"{counted}/metrics", timeout=10)
+        assert page.headers["content-type"].startswith("text/plain")
+        assert 'request_count{model_name="toy.line",status="OK"} 1' in page.text
+        default = "/monitoring/prometheus/metrics"
+        assert requests.get(counted + default, timeout=10).status_code == 404
+    assert requests.get(url + default, timeout=10).status_code == 404
+
+
+def test_a_websocket_is_answered_as_any_other_request(url: str) -> None:
+    headers = {
+        "Connection": "Upgrade",
+        "Upgrade": "websocket",
+        "Sec-WebSocket-Version": "13",
+        "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+    }
+    found = requests.get(f"{url}/v1/models/toy.line", headers=headers, timeout=10)
+    assert found.status_code == 200
+
+
 def test_a_server_without_models_waits_for_them(tmp_path: Path) -> None:
     path = tmp_path / "models.config"
     config.write(str(path), ModelsConfig())

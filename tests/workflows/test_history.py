@@ -20,10 +20,13 @@ from goldlake_core.contracts.errors import GateRefused, GoldlakeError, StoreErro
 from goldlake_core.contracts.registry import load_usecase
 from goldlake_core.contracts.sections import UseCase
 from goldlake_core.documents.history import RunRow
+from goldlake_core.documents.reports import RunReport
 from goldlake_core.documents.stages import LandRequest, RefineRequest
 from goldlake_core.storage.home import Home
 from metadata import history as table
 from metadata import runs as recorded_runs
+from tests.cli.documents import recorded as recorded_document
+from tests.cli.documents import train_report
 from tests.workflows.test_processes import STAGES
 
 ROOT = Path(__file__).parents[2]
@@ -207,7 +210,7 @@ def test_a_lost_or_damaged_table_is_made_again_from_the_runs(
     assert [row.run_id for row in runs(home)] == sorted([first, second], reverse=True)
     newest = sorted(place.glob("_delta_log/*.json"))[-1]
     newest.write_bytes(b'{"torn')
-    with pytest.raises(StoreError, match="is damaged: .*Next: goldlake history toy_harbour --rem"):
+    with pytest.raises(StoreError, match="The history of .* is damaged: .*Next: .*--remake"):
         history.history(str(HARBOUR), home, 1)
     third = ingest(harbour, home, "live", silent)
     assert "is not in the history yet" in caplog.text
@@ -219,7 +222,46 @@ def test_a_lost_or_damaged_table_is_made_again_from_the_runs(
     assert [row.run_id for row in runs(home)] == found
 
 
+def test_runs_of_before_the_history_are_recorded_as_far_as_they_tell(
+    home: Home, harbour: UseCase
+) -> None:
+    ingest(harbour, home, "live", silent)
+    with pytest.raises(GoldlakeError):
+        ingest(harbour, home, "refusing", silent)
+    good, refused = runs(home)[::-1]
+    for file in Path(home.root).glob("runs/*/*"):
+        if file.name in ("run.json", "ended.json", "alive.lock"):
+            file.unlink()
+    shutil.rmtree(table.location(home, harbour.name))
+    (Path(home.root) / "runs" / "20200101-000000-0000").mkdir()
+    assert not table.exists(home, harbour.name)
+    found = runs(home)[::-1]
+    assert [row.run_id for row in found] == [good.run_id, refused.run_id]
+    assert [(row.command, row.status, row.error) for row in found] == [
+        ("ingest", "ok", None),
+        ("ingest", "refused", refused.error),
+    ]
+    assert (found[0].landed, found[0].source, found[0].contract) == (
+        good.landed,
+        good.source,
+        good.contract,
+    )
+    assert abs((found[0].began_at - good.began_at).total_seconds()) < 2
+    assert runs(home)[::-1] == found, "they are recorded once"
+
+
 def test_two_runs_at_once_are_two_rows(home: Home) -> None:
     processes = [_started(home, HARBOUR, "live") for _ in range(3)]
     assert [process.wait(120) for process in processes] == [0, 0, 0]
     assert [row.status for row in runs(home)] == ["ok", "ok", "ok"]
+
+
+def test_a_gate_that_refused_a_model_is_a_refused_run() -> None:
+    report = recorded_document("run", RunReport)
+    [(name, part)] = report.models.items()
+    assert history.verdict(report) == ("ok", 0, None)
+    unblessed = msgspec.structs.replace(part, promotion=None)
+    one = msgspec.structs.replace(report, models={name: unblessed})
+    assert history.verdict(one) == ("refused", 3, f"{name}: not blessed")
+    assert history.verdict(train_report()) == ("ok", 0, None)
+    assert history.verdict(train_report(blessed=False)) == ("refused", 3, f"{name}: not blessed")

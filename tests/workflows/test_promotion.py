@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 import requests
 
+from goldlake.workflows.backup import backup
 from goldlake.workflows.promote import Options, promote, rollback
 from goldlake_core.contracts.errors import GoldlakeError, PermanentError, StoreError, UsageError
 from goldlake_core.documents.reports import Promotion, ServerAnswer
@@ -29,7 +30,7 @@ from serving.config import ModelsConfig
 from tests.serving.lines import Line, load, running
 
 NAME = "toy.line"
-QUICK = Options(wait_s=0.5)
+QUICK = Options(wait_s=1.0)
 
 
 @pytest.fixture
@@ -365,6 +366,14 @@ def test_a_copied_home_has_no_servers(home: Home, urls: list[str], tmp_path: Pat
     assert len(registry.living_servers(home.models_config)) == 2
 
 
+def test_a_backup_beside_a_server_holds_no_registration(
+    home: Home, urls: list[str], tmp_path: Path
+) -> None:
+    promote(home, f"{NAME}@1", "stable")
+    backup(home, str(tmp_path / "copy"), None, lambda event: None)
+    assert sorted(os.listdir(tmp_path / "copy" / "models")) == ["models.config", NAME]
+
+
 def test_a_heartbeat_decides_where_no_lock_can_be_seen(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -383,6 +392,18 @@ def test_a_damaged_registration_is_told_and_passed_over(
     (folder / "x.json").write_text("{")
     assert promote(home, f"{NAME}@1", "stable").is_confirmed
     assert f"{folder}/x.json is damaged and not regarded" in caplog.text
+
+
+def test_a_server_that_cannot_register_serves_and_says_so(
+    home: Home, caplog: pytest.LogCaptureFixture
+) -> None:
+    promote(home, f"{NAME}@1", "stable")
+    Path(registry.folder(home.models_config, registry.SERVERS)).write_text("not a folder")
+    with running(Path(home.models_config)) as url:
+        assert client.predict(url, NAME, [0]) == [1.0]
+        assert promote(home, f"{NAME}@2", "stable").servers == ()
+        assert promote(home, f"{NAME}@3", "stable", Options(url=url)).is_confirmed
+    assert "This server is not registered: Cannot write " in caplog.text
 
 
 def test_a_heartbeat_does_not_bring_a_moved_home_to_life(home: Home, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import click
 
 from goldlake.cli import completion
 from goldlake.cli.common import accepts_rejected, report, reports, used_home
+from goldlake.cli.printing import say
 
 
 @click.command()
@@ -46,6 +47,10 @@ def tables(
 
     chosen = homes.choose(home)
     document = views.tables(usecase, chosen.home, as_of, happened_by)
+    if not as_json and (as_of or happened_by):
+        known = f"what was known at {as_of}" if as_of else "what is known now"
+        happened = f" of what had happened by {happened_by}" if happened_by else ""
+        say((f"{known}{happened}", "dim"))
     report(document, as_json, account.print_tables, chosen, is_empty=not document)
 
 

@@ -147,14 +147,16 @@ def _print_plan(plan: IngestPlan) -> None:
         ("address", plan.address),
         ("range", days) if plan.since or plan.until else ("begins at", begins),
     ]
-    if plan.parts or plan.records is None:
+    if plan.records is None or plan.pages is None:
         some = ", ".join(plan.parts[:3]) + (", …" if len(plan.parts) > 3 else "")
         cells.append(("parts", f"{len(plan.parts):,} to land" + (f": {some}" if some else "")))
     else:
-        cells.append(("to fetch", f"{plan.records:,} records in {plan.pages:,} pages"))
+        cells.append(
+            ("to fetch", f"{_many(plan.records, 'record')} in {_many(plan.pages, 'page')}")
+        )
     if plan.restored:
-        cells.append(("to restore", f"{plan.restored:,} lost or damaged pages"))
-    cells.append(("not refined", f"{plan.unrefined:,} landed records"))
+        cells.append(("to restore", _many(plan.restored, "lost or damaged page")))
+    cells.append(("not refined", _many(plan.unrefined, "landed record")))
     if plan.bytes is not None and plan.free is not None:
         room = f"about {plan.bytes / 2**20:,.1f} MiB of {plan.free / 2**20:,.0f} MiB free"
         cells.append(("disk", room + ("" if plan.bytes <= plan.free else ": not enough")))
@@ -167,7 +169,7 @@ def _print_plan(plan: IngestPlan) -> None:
 
 def _print_reconciled(document: Reconciled) -> None:
     verb = "would be deleted" if document.dry_run else "deleted"
-    say((f"{document.usecase}: {document.deleted:,} rows {verb}", "bold"))
+    say((f"{document.usecase}: {_many(document.deleted, 'row')} {verb}", "bold"))
     cells = [
         ("keys at the source", f"{document.source_keys:,}"),
         ("rows in silver before", f"{document.silver_rows:,}"),
@@ -177,10 +179,14 @@ def _print_reconciled(document: Reconciled) -> None:
         more = document.deleted - len(document.keys)
         say_wrapped(f"  {'; '.join(document.keys)}" + (f"; and {more:,} more" if more else ""))
     if document.never_landed:
-        say(f"At the source and never landed: {document.never_landed:,} keys")
+        say(f"At the source and never landed: {_many(document.never_landed, 'key')}")
     if document.returned:
-        say(f"Deleted here and at the source again: {document.returned:,} keys")
+        say(f"Deleted here and at the source again: {_many(document.returned, 'key')}")
     if document.never_landed or document.returned:
         say(f"Next: goldlake backfill {document.usecase} --since DAY --until DAY")
     if document.unreadable:
         say(f"Records at the source without a key: {document.unreadable:,}")
+
+
+def _many(count: int, noun: str) -> str:
+    return f"{count:,} {noun}" + ("" if count == 1 else "s")

@@ -80,7 +80,7 @@ def _print_replay(document: ReplayReport) -> None:
         return
     say(f"The changes concern {document.concerned:,} of them.")
     if document.let_in is None:
-        say(f"To try them: goldlake quarantine replay {document.usecase}")
+        say("To try them: the same command without --dry-run")
         return
     say((f"{document.let_in:,} got in", "bold"))
     if document.stayed:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 @click.option(
     "--limit", type=click.IntRange(min=0), default=20, show_default=True, help="Most rows to show."
 )
+@click.option("--as-of", metavar="T", help="Rows that were known at that instant, ISO 8601.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV with a header line.")
 @reports
 def show(

@@ -13,6 +13,7 @@ import msgspec
 
 from goldlake.workflows.check import CheckReport
 from goldlake_core.documents import (
+    conformance,
     examples,
     history,
     keeping,
@@ -27,6 +28,7 @@ COMMANDS: Mapping[str, object] = {
     "backfill": reports.IngestReport | IngestPlan,
     "backup": keeping.BackupReport,
     "check": CheckReport,
+    "conformance": conformance.Conformance,
     "doctor": reports.Findings,
     "erase": keeping.ErasureReport,
     "export": lakehouse.Exported,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from goldlake_core.contracts.addresses import Hidden
+from goldlake_core.contracts.sections import Notify
 from tests.goldlake_core.contracts.conftest import Copy
 
 FILE = "contract.yaml"
@@ -14,7 +16,8 @@ CASES = {
         "  page_row: 200",
         "page_row: 200",
         "source.page_row: unknown key 'page_row'. Valid: page_rows (nearest); all: "
-        "kind, address, dataset, page_rows, time_field, generator, overlap, drift, options.",
+        "kind, address, dataset, page_rows, time_field, generator, overlap, drift, most_deleted, "
+        "options.",
     ),
     "unknown_top_key": (
         "licence: none, invented",
@@ -302,6 +305,74 @@ CASES = {
         "gold.berth-day: 'berth-day' is not a name. Valid: a lower-case letter, then "
         "lower-case letters, digits or _ (at most 64).",
     ),
+    "notify_nobody": (
+        "licence: none, invented",
+        "licence: none, invented\nnotify: {timeout_s: 5}",
+        "notify:",
+        "notify: nobody is named. Valid: command or webhook, or both.",
+    ),
+    "notify_command": (
+        "licence: none, invented",
+        "licence: none, invented\nnotify: {command: []}",
+        "notify:",
+        "notify.command: there is no program. Valid: [PROGRAM, ARGUMENT, …].",
+    ),
+    "notify_secret": (
+        "licence: none, invented",
+        "licence: none, invented\nnotify:\n  webhook: https://example.org\n"
+        "  headers: {Authorization: Bearer abc}",
+        "  headers:",
+        "notify.headers.Authorization: the contract holds a secret. Valid: {env: NAME}, the "
+        "variable that holds it.",
+    ),
+    "notify_plain": (
+        "licence: none, invented",
+        "licence: none, invented\nnotify: {webhook: http://example.org/hook}",
+        "notify:",
+        "notify.webhook: the address is one of another machine without TLS. Valid: https://…. "
+        "Next: write plain_http: true where everybody on the way may read it",
+    ),
+    "notify_password": (
+        "licence: none, invented",
+        "licence: none, invented\nnotify: {webhook: https://a:b@example.org/hook}",
+        "notify:",
+        "notify.webhook: the address carries a user name or password. Valid: an address without "
+        "them; secrets belong into the environment.",
+    ),
+    "notify_variable": (
+        "licence: none, invented",
+        "licence: none, invented\nnotify: {webhook: {env: a b}}",
+        "notify:",
+        "notify.webhook.env: 'a b' is not the name of an environment variable. Valid: letters, "
+        "digits and _.",
+    ),
+    "notify_no_variable": (
+        "licence: none, invented",
+        "licence: none, invented\nnotify: {webhook: {url: x}}",
+        "notify:",
+        "notify.webhook: expected a text, or {env: NAME} for the value of an environment "
+        "variable, got a mapping. Valid: a text, or {env: NAME} for the value of an environment "
+        "variable.",
+    ),
+    "notify_header": (
+        "licence: none, invented",
+        "licence: none, invented\nnotify: {webhook: {env: A}, headers: {a b: c}}",
+        "notify:",
+        "notify.headers.a b: 'a b' is not the name of a header. Valid: such as Authorization.",
+    ),
+    "notify_headers_for_nobody": (
+        "licence: none, invented",
+        "licence: none, invented\nnotify: {command: [x], headers: {A: c}}",
+        "notify:",
+        "notify.headers: there is no webhook that gets headers. Valid: webhook.",
+    ),
+    "notify_when": (
+        "licence: none, invented",
+        "licence: none, invented\nnotify: {command: [x], when: [fail]}",
+        "notify:",
+        "notify.when[0]: unknown value 'fail'. Valid: failed (nearest); all: refused, failed, "
+        "interrupted.",
+    ),
     "comment_empty": (
         "    comment: Calls by berth and day of arrival; ships at anchor are in none.",
         "    comment: ''",
@@ -338,3 +409,22 @@ def test_contract_is_refused(toy: Copy, case: str) -> None:
     assert error.file == str(toy.folder / FILE)
     assert error.line == toy.line_of(FILE, mark)
     assert str(error) == f"{error.file}:{error.line}: {expected}"
+
+
+def test_who_is_notified_is_read(toy: Copy) -> None:
+    text = (
+        "licence: none, invented\nnotify:\n  command: [tell, -v, -v]\n  webhook: {env: HOOK}\n"
+        "  headers: {Authorization: {env: TOKEN}, X-From: lake}\n  when: [failed, interrupted]"
+    )
+    before = toy.load()
+    assert before.notify is None
+    toy.edit(FILE, "licence: none, invented", text)
+    after = toy.load()
+    assert after.notify == Notify(
+        command=("tell", "-v", "-v"),
+        webhook=Hidden(env="HOOK"),
+        headers={"Authorization": Hidden(env="TOKEN"), "X-From": Hidden(text="lake")},
+        when=("failed", "interrupted"),
+    )
+    assert (after.notify.timeout_s, after.notify.attempts) == (10, 3)
+    assert after.hashes == before.hashes, "whom it tells is not part of what it makes"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import xxhash
 from msgspec.structs import replace
 
 from goldlake_core.contracts.errors import PermanentError
@@ -75,6 +76,30 @@ def test_each_record_lands_once(
     reader.pages[-1].append(b'{"a":4}')
     result, lines, _ = land(reader, toy, tmp_path, monkeypatch)
     assert (result.rows, lines[-1]) == (1, b'{"a":4}')
+
+
+def test_a_record_without_an_id_comes_back_after_its_deletion(
+    toy: UseCase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader = Numbered([[b'{"a":1}', b'{"a":2}']])
+    land(reader, toy, tmp_path, monkeypatch)
+    zone = LandingZone(Home.at(tmp_path), toy.name, toy.source.dataset)
+    tombstone = (
+        b'{"$deleted":true,"$digest":"%b","a":1}' % xxhash.xxh3_128_hexdigest(b'{"a":1}').encode()
+    )
+    entry = zone.write_page(
+        zone.page_name(None),
+        [tombstone],
+        url="",
+        first_cursor=None,
+        last_cursor=None,
+        run_id="run",
+        tombstones=True,
+    )
+    zone.write_manifest(entry)
+    result, lines, _ = land(reader, toy, tmp_path, monkeypatch)
+    assert (result.rows, lines[-1]) == (1, b'{"a":1}')
+    assert land(reader, toy, tmp_path, monkeypatch)[0].rows == 0
 
 
 def test_what_the_source_did_not_send_is_told(
