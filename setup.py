@@ -22,8 +22,10 @@ REQUIREMENTS = [
     "tensorboard>=2.16,<3",
     "tensorflow>=2.16,<3",
     "tensorflow-data-validation>=1.16,<2",
+    "tensorflow-serving-api>=2.16,<3",
     "tfx>=1.16,<2",
     # Comes with those in a version that they decide, and is imported here too.
+    "grpcio>=1.65,<2",
     "keras>=3.12,<4",
     "numpy>=1.26,<3",
     "packaging>=23",

@@ -1,4 +1,4 @@
-"""TF Serving's gRPC services on the embedded server's models, with the stubs of its own package.
+"""TF Serving's gRPC services on the embedded server, with the stubs that clients use.
 
 Imports TensorFlow and gRPC: nothing imports this module before a gRPC port is asked for.
 """
@@ -25,7 +25,7 @@ from serving.signatures import DEFAULT_SIGNATURE, NUMPY_TYPES, Signature, Tensor
 
 tf = loader.tensorflow()
 
-from google.protobuf import text_format  # noqa: E402
+from google.protobuf import descriptor_pb2, descriptor_pool, text_format  # noqa: E402
 from tensorflow.core.framework import tensor_pb2, types_pb2  # noqa: E402
 from tensorflow.core.protobuf import meta_graph_pb2  # noqa: E402
 from tensorflow_serving.apis import (  # noqa: E402
@@ -34,19 +34,44 @@ from tensorflow_serving.apis import (  # noqa: E402
     get_model_status_pb2,
     inference_pb2,
     model_management_pb2,
-    model_service_pb2,
     model_service_pb2_grpc,
     predict_pb2,
-    prediction_service_pb2,
     prediction_service_pb2_grpc,
     regression_pb2,
 )
 
 log = logging.getLogger("serving")
-SERVICES = (
-    model_service_pb2.DESCRIPTOR.services_by_name["ModelService"].full_name,
-    prediction_service_pb2.DESCRIPTOR.services_by_name["PredictionService"].full_name,
-)
+_PACKAGE = "tensorflow.serving"
+# Request and response by method, by service.
+_METHODS: dict[str, dict[str, tuple[Any, Any]]] = {
+    "ModelService": {
+        "GetModelStatus": (
+            get_model_status_pb2.GetModelStatusRequest,
+            get_model_status_pb2.GetModelStatusResponse,
+        ),
+        "HandleReloadConfigRequest": (
+            model_management_pb2.ReloadConfigRequest,
+            model_management_pb2.ReloadConfigResponse,
+        ),
+    },
+    "PredictionService": {
+        "Classify": (
+            classification_pb2.ClassificationRequest,
+            classification_pb2.ClassificationResponse,
+        ),
+        "Regress": (regression_pb2.RegressionRequest, regression_pb2.RegressionResponse),
+        "Predict": (predict_pb2.PredictRequest, predict_pb2.PredictResponse),
+        "MultiInference": (
+            inference_pb2.MultiInferenceRequest,
+            inference_pb2.MultiInferenceResponse,
+        ),
+        "GetModelMetadata": (
+            get_model_metadata_pb2.GetModelMetadataRequest,
+            get_model_metadata_pb2.GetModelMetadataResponse,
+        ),
+    },
+}
+SERVICES = tuple(f"{_PACKAGE}.{name}" for name in _METHODS)
 _CLASSIFY, _REGRESS = "tensorflow/serving/classify", "tensorflow/serving/regress"
 _SIGNATURES = "signature_def"
 # Of a message on the wire, as in TF Serving's grpc_status_util.cc.
@@ -76,7 +101,7 @@ def serving(
         host: Address to listen at.
         port: TCP port; 0 takes a free one.
         threads: Calls computed at the same time.
-        max_message_bytes: Largest request.
+        max_message_bytes: Most bytes that a request may have.
         grace_s: Seconds that calls have to end after the block.
         is_ready: Whether the server may get requests; this is its health.
         reload: Makes a ``models.config`` in text format the one that is followed.
@@ -103,7 +128,10 @@ def serving(
     )
     model_service_pb2_grpc.add_ModelServiceServicer_to_server(_ModelService(plane, reload), server)
     server.add_generic_rpc_handlers(
-        (health_handler(is_ready, SERVICES), *reflection_handlers(SERVICES))
+        (
+            health_handler(is_ready, SERVICES),
+            *reflection_handlers(SERVICES, _services_pool()),
+        )
     )
     address = f"[{host}]" if ":" in host else host
     try:
@@ -123,6 +151,39 @@ def serving(
     finally:
         server.stop(grace_s).wait()
         executor.shutdown()
+
+
+def _services_pool() -> Any:
+    """A pool with the files of the services, for reflection.
+
+    The package's modules of these files were generated for protobuf 3 and cannot be imported
+    beside later releases. The modules of the messages can.
+    """
+    pool = descriptor_pool.DescriptorPool()
+    added: set[str] = set()
+    for name, methods in _METHODS.items():
+        path = f"tensorflow_serving/apis/{name.removesuffix('Service').lower()}_service.proto"
+        file = descriptor_pb2.FileDescriptorProto(name=path, package=_PACKAGE, syntax="proto3")
+        service = file.service.add(name=name)
+        for method, (request, response) in methods.items():
+            service.method.add(
+                name=method,
+                input_type=f".{request.DESCRIPTOR.full_name}",
+                output_type=f".{response.DESCRIPTOR.full_name}",
+            )
+            file.dependency.append(request.DESCRIPTOR.file.name)
+            _add_file(pool, request.DESCRIPTOR.file, added)
+        pool.AddSerializedFile(file.SerializeToString())
+    return pool
+
+
+def _add_file(pool: Any, descriptor: Any, added: set[str]) -> None:
+    if descriptor.name in added:
+        return
+    added.add(descriptor.name)
+    for dependency in descriptor.dependencies:
+        _add_file(pool, dependency, added)
+    pool.AddSerializedFile(descriptor.serialized_pb)
 
 
 class _PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):  # type: ignore[misc]
@@ -347,7 +408,7 @@ def _refuse_other_inputs(signature: Signature, inputs: Any) -> None:
 
 
 def _array(alias: str, tensor: Any, spec: TensorSpec, max_values: int) -> np.ndarray:
-    # One value may stand for a whole tensor, whose size only its shape tells.
+    # The size of a tensor may be far larger than its message, which gives one value for all.
     sizes = [dim.size for dim in tensor.tensor_shape.dim]
     if min(sizes, default=0) < 0 or math.prod(sizes) > max_values:
         raise invalid(f"tensor parsing error: {alias} has the shape {sizes}")

@@ -1,4 +1,4 @@
-"""gRPC's health and reflection services, without packages of their own for each protobuf release.
+"""gRPC's health and reflection services, without packages that go with one protobuf release each.
 
 Health answers ``Check``. A ``Watch`` would hold a thread for as long as a client likes, and the
 protocol lets a server do without it.
@@ -66,13 +66,14 @@ def health_handler(is_ready: Callable[[], bool], services: Sequence[str]) -> Any
     return grpc.method_handlers_generic_handler(f"{_HEALTH}.Health", {"Check": method})
 
 
-def reflection_handlers(services: Sequence[str]) -> list[Any]:
+def reflection_handlers(services: Sequence[str], pool: Any) -> list[Any]:
     """Returns the handlers of server reflection, of both versions of its protocol.
 
     Args:
-        services: Full names of the services to tell of; health and reflection join them.
+        services: Full names of the services to tell of; that of health joins them.
+        pool: Descriptor pool with what the default one lacks.
     """
-    pools = [descriptor_pool.Default(), _health_pool().pool]
+    pools = [descriptor_pool.Default(), _health_pool().pool, pool]
     return [
         _reflection_handler(package, pools, sorted({*services, f"{_HEALTH}.Health"}))
         for package in _REFLECTION

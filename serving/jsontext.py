@@ -64,7 +64,7 @@ class Repeated(dict[str, Any]):
 
 
 def members(value: Mapping[str, Any]) -> Iterable[tuple[str, Any]]:
-    """Returns every member of an object, with a repeated key as often as it stands there."""
+    """Returns every member of an object, with a repeated key as often as the text has it."""
     return value.pairs if isinstance(value, Repeated) else value.items()
 
 

@@ -45,10 +45,10 @@ def message_classes(package: str, messages: Mapping[str, Sequence[str]]) -> dict
 
 @dataclass(frozen=True)
 class FilePool:
-    """A descriptor pool of its own, with one file.
+    """A separate descriptor pool with one file.
 
     Attributes:
-        pool: The pool.
+        pool: The pool, as protobuf has it.
     """
 
     pool: Any
@@ -71,7 +71,7 @@ def file_pool(file: Any) -> FilePool:
     """Returns a pool with one file.
 
     Args:
-        file: A ``FileDescriptorProto``.
+        file: The file as a ``FileDescriptorProto`` message.
     """
     from google.protobuf import descriptor_pool
 

@@ -58,7 +58,7 @@ class Batching:
 def settings(monitoring: str | None, batching: str | None) -> dict[str, Any]:
     """Returns the arguments of `serving.server.Server` that two files ask for.
 
-    What a batching file sets and has no effect here is told as a warning in the log.
+    The log warns of what a batching file sets and this server does not use.
 
     Args:
         monitoring: Path or URL of a ``MonitoringConfig`` file, or None.

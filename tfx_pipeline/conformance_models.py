@@ -10,14 +10,14 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
 import tensorflow as tf
 
-DTYPES: Mapping[str, Any] = {
+DTYPES: Mapping[str, tf.DType] = {
     "bool": tf.bool,
     "int8": tf.int8,
     "uint8": tf.uint8,
@@ -49,8 +49,8 @@ _OTHER = """  config {{
   }}
 """
 
-Tensors: TypeAlias = dict[str, Any]
-"""What a signature answers, or the signatures of a model, by name."""
+Tensors = dict[str, "tf.Tensor"]
+Signatures = dict[str, "tf.types.experimental.GenericFunction"]
 Compute = Callable[..., Tensors]
 
 
@@ -72,7 +72,7 @@ def write(folder: Path) -> None:
     (folder / "models.config").write_text(config, encoding="utf-8")
 
 
-def _save(path: Path, functions: Mapping[str, Any]) -> None:
+def _save(path: Path, functions: Signatures) -> None:
     module = tf.Module()
     module.functions = dict(functions)
     tf.saved_model.save(module, str(path), signatures=dict(functions))
@@ -88,14 +88,14 @@ def _line(b: float) -> Any:
     return _signature(lambda x: {"y": x / 2 + b}, x=tf.float32)
 
 
-def _echo() -> Tensors:
+def _echo() -> Signatures:
     def echo(dtype: Any) -> Any:
         return _signature(lambda x: {"y": tf.identity(x)}, x=dtype)
 
     return {"serving_default": echo(tf.float32), **{n: echo(d) for n, d in DTYPES.items()}}
 
 
-def _pair() -> Tensors:
+def _pair() -> Signatures:
     def both(count: Any, name: Any) -> Tensors:
         return {"count": tf.identity(count), "name": tf.identity(name)}
 
@@ -108,9 +108,9 @@ def _pair() -> Tensors:
     }
 
 
-def _constants() -> Tensors:
+def _constants() -> Signatures:
     inf, nan = float("inf"), float("nan")
-    outputs: dict[str, Tensors] = {
+    outputs: dict[str, dict[str, object]] = {
         "serving_default": {"y": [1, 2, 3]},
         "cube": {"y": [[[1, 2], [3, 4]], [[5, 6], [7, 8]]]},
         "digits": {"y": np.array([0.1, 1 / 3, 16777216.0, 1e-7, 3e38], np.float32)},
@@ -132,14 +132,14 @@ def _constants() -> Tensors:
     return {name: _constant(values) for name, values in outputs.items()}
 
 
-def _constant(values: Mapping[str, Any]) -> Any:
+def _constant(values: Mapping[str, object]) -> Any:
     def function(x: Any) -> Tensors:
         return {name: tf.constant(value) for name, value in values.items()}
 
     return _signature(function, x=tf.float32)
 
 
-def _examples() -> Tensors:
+def _examples() -> Signatures:
     spec = tf.TensorSpec([None], tf.string, name="inputs")
     features = {
         "ints": tf.io.VarLenFeature(tf.int64),

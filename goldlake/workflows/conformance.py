@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from goldlake.workflows.conformance_cases import METRICS, Case, Expected, cases
 from goldlake.workflows.launch import module_command
 from goldlake_core.contracts.errors import GoldlakeError, UsageError
 from goldlake_core.documents.conformance import Conformance, ConformanceModels, Difference
 from goldlake_core.storage.files import writing
 from serving.client import ServerUnreachable
+from serving.conformance_cases import METRICS, Case, Expected, cases
 
 _TIMEOUT_S = 60.0
 _TOLERANCE = 1e-6
@@ -112,7 +112,9 @@ class _Server:
         except ValueError:
             port = -1
         if parts.scheme not in ("http", "https") or not parts.hostname or port == -1:
-            raise UsageError(f"{url!r} is no address of a server", valid="http://127.0.0.1:8501")
+            raise UsageError(
+                f"{url!r} is not the address of a server", valid="http://127.0.0.1:8501"
+            )
         kinds = {"http": http.client.HTTPConnection, "https": http.client.HTTPSConnection}
         self._url = url
         self._connection = kinds[parts.scheme]

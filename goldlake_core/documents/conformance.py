@@ -25,7 +25,7 @@ class Conformance(msgspec.Struct, frozen=True, kw_only=True):
     """How a server's answers compare with those of TensorFlow Serving.
 
     Attributes:
-        url: The server.
+        url: Base URL of the server that was asked.
         asked: How many cases it was asked.
         equal: How many of them it answered as TensorFlow Serving does.
         skipped: Names of the cases that are about a switch that this server has the other way.

@@ -72,7 +72,13 @@ def imported(folders: list[str]) -> set[str]:
 
 def test_what_is_imported_is_asked_for() -> None:
     """By name, or by TFX and TFDV, whose own libraries come in the one version that fits."""
-    other_names = {"delta": "delta-spark", "google.protobuf": "protobuf", "yaml": "pyyaml"}
+    other_names = {
+        "delta": "delta-spark",
+        "google.protobuf": "protobuf",
+        "grpc": "grpcio",
+        "tensorflow_serving": "tensorflow-serving-api",
+        "yaml": "pyyaml",
+    }
     # tomllib came with Python 3.11.
     modules = imported(TOP_LEVEL) - {*TOP_LEVEL, *sys.stdlib_module_names, "tomllib"}
     wanted = {other_names.get(name, name.replace("_", "-")) for name in modules}

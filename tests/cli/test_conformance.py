@@ -15,8 +15,8 @@ from click.testing import CliRunner, Result
 
 from goldlake.cli.main import main
 from goldlake.workflows.conformance import is_equal
-from goldlake.workflows.conformance_cases import cases
 from goldlake_core.documents.conformance import Conformance
+from serving.conformance_cases import cases
 
 
 def ran(*arguments: str) -> Result:
@@ -75,8 +75,8 @@ def test_wrong_usage_is_told(tmp_path: Path) -> None:
     for arguments, problem in (
         ((), "There has to be a URL or --write-models"),
         (("http://a", "--write-models", "b"), "There has to be a URL or --write-models"),
-        (("127.0.0.1:8501",), "is no address of a server. Valid: http://"),
-        (("http://127.0.0.1:port",), "is no address of a server"),
+        (("127.0.0.1:8501",), "is not the address of a server. Valid: http://"),
+        (("http://127.0.0.1:port",), "is not the address of a server"),
         (("--write-models", str(full)), f"{full} holds something"),
         (("--write-models", str(full / "file")), f"{full}/file holds something"),
     ):

@@ -13,9 +13,9 @@ import pytest
 import requests
 
 from goldlake.workflows import conformance
-from goldlake.workflows.conformance_cases import cases
 from goldlake_core.contracts.errors import UsageError
 from serving import config
+from serving.conformance_cases import cases
 
 pytestmark = pytest.mark.tfx
 
@@ -290,13 +290,18 @@ def test_health_and_reflection(server: Running) -> None:
             asked.SerializeToString,
             classes["ServerReflectionResponse"].FromString,
         )
-        names = ("tensorflow.serving.PredictionService", "grpc.health.v1.Health", "none")
+        names = (
+            "tensorflow.serving.PredictionService",
+            "grpc.health.v1.Health",
+            "tensorflow.serving.ModelService",
+            "none",
+        )
         listed, *symbols = reflect(
             iter([asked(list_services=""), *(asked(file_containing_symbol=n) for n in names)])
         )
         services = [service.name for service in listed.list_services_response.service]
-        assert set(names[:2]) < set(services)
-        prediction, health, none = symbols
+        assert services == sorted(names[:3])
+        prediction, health, models, none = symbols
         files = [
             descriptor_pb2.FileDescriptorProto.FromString(file)
             for file in prediction.file_descriptor_response.file_descriptor_proto
@@ -306,6 +311,7 @@ def test_health_and_reflection(server: Running) -> None:
         # Every file that another one needs is there.
         assert {name for file in files for name in file.dependency} <= {f.name for f in files}
         assert len(health.file_descriptor_response.file_descriptor_proto) == 1
+        assert len(models.file_descriptor_response.file_descriptor_proto) > 5
         assert none.error_response.error_code == 5
 
 

@@ -25,7 +25,7 @@ class Expected:
     """What an answer has to be. What is None or empty is not compared.
 
     Attributes:
-        status: Status code.
+        status: Status code of the HTTP answer.
         document: The whole JSON document.
         part: Keys and values that the JSON document has among others.
         error: The whole text of the error.
@@ -55,11 +55,11 @@ class Case:
 
     Attributes:
         name: Unique name, such as ``json/first-of-two-keys``.
-        method: HTTP method.
+        method: HTTP method of the request, in capitals.
         path: Path as it is sent.
-        body: Request body.
+        body: Body of the request; it may be empty.
         expected: What the answer has to be.
-        headers: Request headers.
+        headers: Headers of the request, by name.
         needs: A switch of the server that the case is about: ``cors``, ``no cors``, ``metrics`` or
             ``no metrics``; "" for all servers.
     """
