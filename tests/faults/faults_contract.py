@@ -115,7 +115,8 @@ def another_field(store: Store) -> None:
 @_changed("C14", "the key becomes id and kind", lambda s: len(s.rows(s.silver)), 33)
 def another_key(store: Store) -> None:
     def edit(document: Any) -> None:
-        document["silver"]["key"] = document["gold"]["facts"]["key"] = ["id", "kind"]
+        for section in (document["silver"], document["gold"]["facts"]):
+            section["key"] = ["id", "kind"]
 
     store.change(edit)
 
