@@ -49,6 +49,9 @@ def main(argv: list[str] | None = None) -> int:
         print(json.dumps({**line, "grpc": grpc[0]} if grpc else line), flush=True)
 
     try:
+        files = parameters.read_files(
+            options.monitoring_config_file, options.batching_parameters_file
+        )
         number = serve(
             options.model_config_file,
             options.rest_port,
@@ -57,7 +60,8 @@ def main(argv: list[str] | None = None) -> int:
             on_grpc=grpc.append,
             grpc_port=options.grpc_port,
             has_cors=options.cors,
-            **parameters.settings(options.monitoring_config_file, options.batching_parameters_file),
+            metrics_path=files.metrics_path,
+            threads=files.threads,
             poll_wait_s=options.model_config_file_poll_wait_seconds,
             max_body_bytes=options.max_body_bytes,
         )

@@ -49,14 +49,14 @@ _ESCAPES = {'"': '"', "\\": "\\", "/": "/", "b": "\b", "f": "\f", "n": "\n", "r"
 _DOUBTFUL = re.compile(r"\\u[dD]|[eE]\+?[0-9]{2}|[0-9]{300}")
 
 
-class Repeated(dict[str, Any]):
+class Repeated(dict[str, object]):
     """An object that has a key twice: the first value of each key.
 
     Attributes:
         pairs: Every member in the order of the text.
     """
 
-    def __init__(self, pairs: list[tuple[str, Any]]) -> None:
+    def __init__(self, pairs: list[tuple[str, object]]) -> None:
         super().__init__()
         self.pairs = pairs
         for key, value in pairs:
@@ -135,7 +135,7 @@ def _colons_outside_strings(body: bytes) -> int:
     return _STRINGS.sub(b"", body).count(b":")
 
 
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
     value = dict(pairs)
     return value if len(value) == len(pairs) else Repeated(pairs)
 
@@ -385,7 +385,7 @@ def debug_text(value: Any) -> str:
     return "".join(pieces)[:DEBUG_CHARACTERS]
 
 
-def _parts(value: dict[str, Any] | list[Any], depth: int) -> list[str | tuple[Any, int]]:
+def _parts(value: dict[str, object] | list[Any], depth: int) -> list[str | tuple[Any, int]]:
     """The start of a container in pieces, as much as a message can hold."""
     if isinstance(value, list):
         parts: list[str | tuple[Any, int]] = []

@@ -13,7 +13,7 @@ from typing import Any
 _FIELD = re.compile(r"(?P<is_repeated>repeated )?(?P<type>\w+) (?P<name>\w+) = (?P<number>\d+)")
 
 
-def message_classes(package: str, messages: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+def message_classes(package: str, messages: Mapping[str, Sequence[str]]) -> Mapping[str, Any]:
     """Returns the classes of some messages by name, in a separate descriptor pool.
 
     Args:

@@ -55,8 +55,21 @@ class Batching:
     ignored: tuple[str, ...]
 
 
-def settings(monitoring: str | None, batching: str | None) -> dict[str, Any]:
-    """Returns the arguments of `serving.server.Server` that two files ask for.
+@dataclass(frozen=True)
+class Files:
+    """What the files ask of a server.
+
+    Attributes:
+        metrics_path: Path of the metrics, or None for no such path.
+        threads: Requests to compute at the same time, or None where no file says so.
+    """
+
+    metrics_path: str | None
+    threads: int | None
+
+
+def read_files(monitoring: str | None, batching: str | None) -> Files:
+    """Returns what two files ask of a server.
 
     The log warns of what a batching file sets and this server does not use.
 
@@ -68,20 +81,18 @@ def settings(monitoring: str | None, batching: str | None) -> dict[str, Any]:
         UsageError: There is no such file.
         PermanentError: A file does not hold what TF Serving takes.
     """
-    found: dict[str, Any] = {}
-    if monitoring is not None:
-        found["metrics_path"] = read_monitoring(monitoring)
-    if batching is not None:
-        asked = read_batching(batching)
-        found["threads"] = asked.threads
-        if asked.ignored:
-            log.warning(
-                "%s: %s %s no effect here: each request runs by itself",
-                batching,
-                ", ".join(asked.ignored),
-                "have" if len(asked.ignored) > 1 else "has",
-            )
-    return found
+    metrics_path = None if monitoring is None else read_monitoring(monitoring)
+    if batching is None:
+        return Files(metrics_path, None)
+    asked = read_batching(batching)
+    if asked.ignored:
+        log.warning(
+            "%s: %s %s no effect here: each request runs by itself",
+            batching,
+            ", ".join(asked.ignored),
+            "have" if len(asked.ignored) > 1 else "has",
+        )
+    return Files(metrics_path, asked.threads)
 
 
 def read_batching(path: str) -> Batching:

@@ -73,7 +73,7 @@ def serve_models(
     """
     from serving import parameters, server
 
-    settings = parameters.settings(options.monitoring_config_file, options.batching_parameters_file)
+    files = parameters.read_files(options.monitoring_config_file, options.batching_parameters_file)
     with _models_config(home, options) as path:
         config.read(path, is_strict=False)
         return server.serve(
@@ -84,7 +84,8 @@ def serve_models(
             on_grpc=on_grpc,
             grpc_port=options.grpc_port,
             has_cors=options.has_cors,
-            **settings,
+            metrics_path=files.metrics_path,
+            threads=files.threads,
         )
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from goldlake_core.contracts.errors import GoldlakeError, UsageError
 from serving.metrics import DEFAULT_PATH
-from serving.parameters import Batching, read_batching, read_monitoring, settings
+from serving.parameters import Batching, Files, read_batching, read_files, read_monitoring
 
 
 def written(folder: Path, text: str) -> str:
@@ -42,7 +42,7 @@ def test_what_batching_asks_for_and_what_of_it_has_no_effect(
     ignored = ("max_batch_size", "allowed_batch_sizes", "pad_variable_length_inputs")
     assert read_batching(path) == Batching(3, ignored)
     with caplog.at_level(logging.WARNING):
-        assert settings(None, path) == {"threads": 3}
+        assert read_files(None, path) == Files(None, 3)
     assert f"{', '.join(ignored)} have no effect here" in caplog.text
     assert read_batching(written(tmp_path, "")) == Batching(None, ())
 
