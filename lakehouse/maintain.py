@@ -150,7 +150,7 @@ def _vacuum(spark: SparkSession, uri: str, keep_hours: float) -> None:
     from delta.tables import DeltaTable
 
     confs = {
-        # The command has refused a time that is too short, or was told to take it.
+        # The command has refused a time that is too short, unless a flag allowed it.
         "spark.databricks.delta.retentionDurationCheck.enabled": "false",
         "spark.databricks.delta.vacuum.logging.enabled": "false",
     }

@@ -219,8 +219,9 @@ def _of_table(text: str, table: str, home: Home) -> GoldlakeError | None:
             hint="goldlake doctor --deep",
         )
     if _NO_LOG.search(text):
+        why = next(_first_line(line) for line in text.splitlines() if _NO_LOG.search(line))
         return StoreError(
-            f"Delta's log of {table} is damaged or incomplete: {_last_words([text])}",
+            f"Delta's log of {table} is damaged or incomplete: {why}",
             hint=f"goldlake rebuild {usecase}",
         )
     if _BAD_FILE.search(text):

@@ -25,7 +25,7 @@ from goldlake_core.contracts.keys import Form, keys_of
 from goldlake_core.contracts.registry import load_usecase
 from goldlake_core.contracts.sections import Section, UseCase
 from goldlake_core.documents import codec
-from goldlake_core.documents.history import RunBegan, RunRow, Status
+from goldlake_core.documents.history import Limits, RunBegan, RunRow, Status
 from goldlake_core.documents.lakehouse import Landed, Refined
 from goldlake_core.documents.stages import Failed, LandRequest, Request, Stage
 from goldlake_core.stages import DOCUMENTS, RunDir
@@ -208,9 +208,9 @@ def _row_of_before(
     return msgspec.structs.replace(row, exit_code=code, error=error)
 
 
-def limits(usecase: UseCase) -> dict[str, dict[str, Any]]:
+def limits(usecase: UseCase) -> Limits:
     """The numbers, durations and choices of a contract by section: what a run may do and take."""
-    found: dict[str, dict[str, Any]] = {
+    found: Limits = {
         "source": {**_limits(usecase.source), "options": dict(usecase.source.options)},
         "silver": _limits(usecase.silver),
     }

@@ -98,24 +98,27 @@ def backup(
                 hint="goldlake tables --home HOME",
             )
         _require_earlier(home, copy, survey, usecase)
-        wanted = [item for item in survey.items if not _is_held(copy, item)]
+        anew = _made_anew(copy, survey)
+        wanted = [item for item in survey.items if not _is_held(copy, item, anew)]
         _require_room(copy, wanted)
         began = BackupManifest(
             home=home.root,
             usecase=usecase,
             made_at=now_text("seconds"),
             is_complete=False,
-            tables=survey.tables,
+            # By these the next call knows a table that was made anew, should this one be killed.
+            tables=copy.before.tables if copy.before else {},
             landed=survey.landed,
             files=copy.before.files if copy.before else {},
         )
         if is_dry_run:
             files = {item.path: CopiedFile(bytes=item.size, sha256="") for item in survey.items}
-            planned = msgspec.structs.replace(began, files=files)
+            planned = msgspec.structs.replace(began, files=files, tables=survey.tables)
             removed = len(set(began.files) - set(files))
             return _report(copy, planned, wanted, removed, is_dry_run=True)
         _write(copy, began)
-        known = {item.path: copy.held(item.path) for item in survey.items}
+        new = {item.path for item in wanted}
+        known = {i.path: copy.held(i.path) for i in survey.items if i.path not in new}
         files = {path: file for path, file in known.items() if file is not None}
         total = sum(item.size for item in wanted)
         done, noted = 0, time.monotonic()
@@ -127,7 +130,9 @@ def backup(
                 _write(copy, msgspec.structs.replace(began, files={**began.files, **files}))
                 noted = time.monotonic()
         os.sync()
-        complete = msgspec.structs.replace(began, is_complete=True, files=files)
+        complete = msgspec.structs.replace(
+            began, is_complete=True, files=files, tables=survey.tables
+        )
         _write(copy, complete)
         removed = _remove(copy, set(_files_of(copy)) - set(files))
     return _report(copy, complete, wanted, removed)
@@ -244,9 +249,19 @@ def _is_lost(folder: str, before: BackupManifest, survey: Survey) -> bool:
     return folder not in survey.tables and layer not in layers and "/audit/" not in f"{layer}/"
 
 
-def _is_held(copy: _Copy, item: Item) -> bool:
+def _made_anew(copy: _Copy, survey: Survey) -> tuple[str, ...]:
+    """Folders of tables that were made anew: their files have the names of others before."""
+    before = copy.before.tables if copy.before else {}
+    return tuple(
+        f"{folder}/"
+        for folder, table in survey.tables.items()
+        if folder in before and before[folder].uuid != table.uuid
+    )
+
+
+def _is_held(copy: _Copy, item: Item, anew: tuple[str, ...]) -> bool:
     held = copy.held(item.path)
-    if held is None or held.bytes != item.size:
+    if held is None or held.bytes != item.size or item.path.startswith(anew):
         return False
     return item.sha256 is None or item.sha256 == held.sha256
 

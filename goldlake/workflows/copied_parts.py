@@ -141,7 +141,17 @@ def _plain(home: Home, part: str, usecase: str | None) -> Iterator[Item]:
         for path in sorted(sizes, key=lambda p: (p.endswith(SAVED_MODEL_FILE), p)):
             hidden = [each for each in path.split("/") if each.startswith(".")]
             if part == "pipelines" or not hidden:
-                yield Item(path, home.path(path), sizes[path])
+                # A number of a version that was removed by hand is given again.
+                digest = _sha256(home, path) if part == "models" else None
+                yield Item(path, home.path(path), sizes[path], sha256=digest)
+
+
+def _sha256(home: Home, path: str) -> str:
+    digest = hashlib.sha256()
+    with home.fs.open(home.path(path), "rb") as file:
+        while chunk := file.read(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()
 
 
 def _exports(home: Home, usecase: str | None) -> Iterator[Item]:

@@ -143,8 +143,10 @@ def _read(file: Path, usecase: UseCase, errors: Errors) -> Example | None:
         errors.found.append(found.entries["records"].error("there is no record", valid="one"))
     rejected: dict[int, tuple[int, frozenset[str]]] = {}
     for item in _items(found.entries.get("rejected"), errors):
-        one = errors.catch(partial(_rejected, item, len(records), usecase))
-        rejected |= one or {}
+        one = errors.catch(partial(_rejected, item, len(records), usecase)) or {}
+        if one.keys() & rejected.keys():
+            errors.found.append(item.error("this record is listed twice", valid="each record once"))
+        rejected |= one
     tables = {}
     if found.has("silver"):
         columns, key = usecase.silver.columns, usecase.silver.key

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from goldlake.workflows.example_files import Example, read_examples
-from goldlake.workflows.processes import OnEvent, Run
+from goldlake.workflows.processes import OnEvent, Run, StageFailed
 from goldlake_core.contracts.errors import ContractErrors, UsageError
 from goldlake_core.contracts.registry import load_usecase
 from goldlake_core.contracts.sections import UseCase
@@ -49,21 +49,33 @@ def run_examples(usecase: str, only: tuple[str, ...], on_event: OnEvent) -> Exam
     contract = load_usecase(usecase)
     examples = _chosen(contract, only)
     place = Path(tempfile.mkdtemp(prefix="goldlake-test-"))
-    homes = {example.name: Home(str(place / example.name)) for example in examples}
-    for example in examples:
-        _land(contract, homes[example.name], example)
-    run = Run.new(Home(str(place)))
-    roots = {name: home.root for name, home in homes.items()}
-    request = run.request(ExamplesRequest, usecase, contract, homes=roots)
-    refined: ExamplesRefined = run.stages("lakehouse", [request], on_event)["examples"]
-    results = tuple(
-        _result(contract, homes[example.name], example, refined.problems.get(example.name))
-        for example in examples
-    )
+    try:
+        results = _results(usecase, contract, examples, place, on_event)
+    except StageFailed:
+        raise  # its log is in that folder
+    except BaseException:
+        shutil.rmtree(place, ignore_errors=True)
+        raise
     shutil.rmtree(place)
     passed = sum(result.is_ok for result in results)
     return ExamplesReport(
         usecase=contract.name, passed=passed, failed=len(results) - passed, examples=results
+    )
+
+
+def _results(
+    reference: str, usecase: UseCase, examples: list[Example], place: Path, on_event: OnEvent
+) -> tuple[ExampleResult, ...]:
+    homes = {example.name: Home(str(place / example.name)) for example in examples}
+    for example in examples:
+        _land(usecase, homes[example.name], example)
+    run = Run.new(Home(str(place)))
+    roots = {name: home.root for name, home in homes.items()}
+    request = run.request(ExamplesRequest, reference, usecase, homes=roots)
+    refined: ExamplesRefined = run.stages("lakehouse", [request], on_event)["examples"]
+    return tuple(
+        _result(usecase, homes[example.name], example, refined.problems.get(example.name))
+        for example in examples
     )
 
 

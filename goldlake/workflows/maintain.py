@@ -62,7 +62,7 @@ def maintain(
         What each part of the home held before and holds now, and what can still be read.
 
     Raises:
-        UsageError: ``keep`` is no length of time, or too short; or there is nothing to maintain.
+        UsageError: ``keep`` is not a length of time, or is too short, or the home holds nothing.
         LockedError: Another process works on the use case.
         StageFailed: The stage ended with an error.
     """
@@ -143,7 +143,7 @@ def restore_to(
 
 def _seconds(keep: str, is_short_allowed: bool) -> float:
     if not is_duration(keep):
-        raise UsageError(f"--keep {keep!r} is no length of time", valid="such as 30d, 12h or 0")
+        raise UsageError(f"--keep {keep!r} is not a length of time", valid="such as 30d, 12h or 0")
     seconds = seconds_of(keep)
     if seconds < seconds_of(LEAST_KEEP) and not is_short_allowed:
         raise UsageError(

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 import msgspec
 
 from goldlake_core.documents.codec import FORMAT
 from goldlake_core.documents.lakehouse import Identity
+
+Limits: TypeAlias = dict[str, dict[str, Any]]
+"""Numbers, durations and choices of a contract, by section and key."""
 
 Status = Literal["ok", "refused", "failed", "interrupted", "killed"]
 """How a run ended. ``refused``: a gate said no; ``killed``: its process ended without a word."""
@@ -37,7 +40,7 @@ class RunBegan(msgspec.Struct, frozen=True, kw_only=True):
     command: str
     began_at: datetime
     contract: dict[str, str]
-    limits: dict[str, dict[str, Any]]
+    limits: Limits
 
 
 class RunRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -119,7 +122,7 @@ class RunRow(msgspec.Struct, frozen=True, kw_only=True):
     through: int | None = None
     tables: dict[str, int] = {}
     contract: dict[str, str] = {}
-    limits: dict[str, dict[str, Any]] = {}
+    limits: Limits = {}
 
 
 class HistoryView(msgspec.Struct, frozen=True, kw_only=True):

@@ -49,7 +49,7 @@ class ReadableVersions(msgspec.Struct, frozen=True, kw_only=True):
         table: Id of the table.
         oldest: Oldest version that can be read, with all that follow.
         oldest_at: Instant of its commit, ISO 8601 in UTC.
-        newest: Newest version.
+        newest: The newest version of the table.
     """
 
     table: str

@@ -83,6 +83,7 @@ def test_errors_and_a_warning_as_json(wrong: Copy) -> None:
         "columns": 19,
         "tables": 2,
         "models": 1,
+        "outlook": None,
     }
     assert findings[1] == {
         "severity": "error",

@@ -60,13 +60,15 @@ def test_a_backfill_is_an_ingest_of_a_range(place: Lab, monkeypatch: pytest.Monk
     made = ingest_report()
     asked: list[object] = []
     monkeypatch.setattr(
-        "goldlake.workflows.ingest.ingest", lambda *values: asked.append(values[2:5]) or made
+        "goldlake.workflows.ingest.backfill",
+        lambda *values, **options: asked.append((*values[2:5], options)) or made,
     )
     days = ("--since", "2024-03-01", "--until", "2024-03-02")
     document = json.loads(run(place, "backfill", *days, "--json").stdout)
     jsonschema.validate(document, _schema("backfill"))
     assert document["status"] == "ok"
-    assert asked == [(place.server.url, "2024-03-01", "2024-03-02")]
+    days_asked = ("2024-03-01", "2024-03-02")
+    assert asked == [(place.server.url, *days_asked, {"accept_rejected": False})]
 
 
 def test_what_a_reconciliation_found_is_told(place: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -103,7 +105,11 @@ def test_nothing_is_compared_before_something_was_landed(place: Lab) -> None:
     assert "error: Nothing of toy_harbour was landed in the home" in result.output
     place.land()
     result = run(place, "reconcile", "--dry-run", exit_code=2)
-    assert "does not hold all that is landed yet" in result.output
+    text = (
+        "does not hold all that is landed yet, so that the key sets cannot be compared without "
+        "refining first"
+    )
+    assert text in result.output
 
 
 def test_a_refusal_ends_with_3(place: Lab, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -87,7 +87,7 @@ def test_a_restore_says_what_counts(monkeypatch: pytest.MonkeyPatch) -> None:
                 "7d or longer; or 1d with --short",
             ),
         ),
-        (("maintain", "--keep", "soon"), ("--keep 'soon' is no length of time", "30d")),
+        (("maintain", "--keep", "soon"), ("--keep 'soon' is not a length of time", "30d")),
         (("maintain",), ("There is nothing of toy_harbour in the home", "goldlake ingest")),
         (("restore", "--to", "2016-01-01"), ("Nothing of toy_harbour was landed", "ingest")),
     ],

@@ -188,7 +188,7 @@ CASES = {
     ),
     "backfill": Case(
         ("backfill", "toy", "--since", "2024-01-01", "--until", "2024-02-01"),
-        "ingest.ingest",
+        "ingest.backfill",
         ingest_report(),
         IngestReport,
     ),

@@ -124,8 +124,8 @@ def test_a_rebuild_that_was_begun_is_continued(usecase: UseCase, home: Home) -> 
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        (b"{", "is not JSON"),
-        (b'{"format": 9, "current": 1, "epochs": []}', "which a newer goldlake wrote"),
+        (b"{", "is damaged"),
+        (b'{"format": 9, "current": 1, "epochs": []}', "was made by a newer goldlake"),
         (b'{"format": 1, "current": 2, "epochs": []}', "names epoch 2 as current"),
     ],
 )

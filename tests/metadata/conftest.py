@@ -1,4 +1,3 @@
-"""The toy use case, and Spark as another reader of what is written here."""
+"""The toy use case."""
 
 from tests.goldlake_core.contracts.conftest import harbour  # noqa: F401
-from tests.lakehouse.conftest import spark  # noqa: F401

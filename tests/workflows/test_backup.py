@@ -187,6 +187,8 @@ def test_killed_anywhere_it_is_told_and_completed(
     copied(home, target)
     land(home, 3)
     append(home, "gold/colors", "two.parquet", 2)
+    for file in Path(home.path("tables/toy/silver/rows/_delta_log")).iterdir():
+        file.write_text(file.read_text().replace('"s"', '"z"'))  # the table was made anew
     shutil.rmtree(Path(target, "tables", USECASE, "bronze"))
     command = [sys.executable, "-c", KILLED, home.root, target, str(steps)]
     killed = subprocess.run(command, check=False, capture_output=True, text=True)
@@ -358,3 +360,18 @@ def test_packed_pages_are_copied_and_read(home: Home, target: str):
     Path(zone.page_uri(zone.manifest()[0].name)).unlink()
     with pytest.raises(StoreError, match=r"is missing; nothing was copied"):
         copied(home, target)
+
+
+def test_a_table_and_a_model_that_were_made_anew_with_the_same_names_and_sizes(
+    home: Home, target: str
+):
+    copied(home, target)
+    table = Path(home.path("tables/toy/gold/colors"))
+    for file in (table / "_delta_log").iterdir():
+        file.write_text(file.read_text().replace('"g"', '"h"'))
+    (table / "one.parquet").write_text("PARQUET one.parquet")
+    Path(home.path("models/toy.color/1/saved_model.pb")).write_text("other")
+    report = copied(home, target)
+    assert without_database(Home.at(target)) == without_database(home)
+    assert (report.parts["tables"].new_files, report.parts["models"].new_files) == (3, 1)
+    assert copies.verify(target).problems == ()

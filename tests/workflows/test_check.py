@@ -153,7 +153,9 @@ def test_each_finding_has_its_place(toy: Copy, case: str) -> None:
     toy.edit(file, old, new)
     line = toy.line_of(file, mark) + (1 if case == "build" else 0)
     found = check_usecase(str(toy.folder)).findings
-    assert [finding.message for finding in found] == [f"{toy.folder}/{file}:{line}: {message}"]
+    # An edit of the contract can make an example unusual, too.
+    said = [finding.message for finding in found if not (finding.key or "").startswith("examples")]
+    assert said == [f"{toy.folder}/{file}:{line}: {message}"]
 
 
 def test_a_key_as_a_feature(toy: Copy) -> None:

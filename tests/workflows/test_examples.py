@@ -111,6 +111,8 @@ def test_rows_of_one_key_and_examples_that_expect_nothing_are_refused(folder: Pa
     twice = '    - {berth: "01", day: 2024-01-01, calls: 1, overdue_calls: 1}\n'
     _, errors = read_examples(write(folder, twice, twice * 2))
     assert "the key of this row is expected twice" in errors[0].message
+    _, errors = read_examples(write(folder, "{record: 4", "{record: 3"))
+    assert "this record is listed twice" in errors[0].message
     _, errors = read_examples(write(folder, GOOD[GOOD.index("silver:") :], ""))
     assert "nothing is expected. Valid: silver, rejected or gold" in errors[0].message
     records = GOOD[GOOD.index("records:") : GOOD.index("silver:")]

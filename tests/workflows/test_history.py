@@ -78,6 +78,7 @@ def test_a_run_is_a_row_with_what_came_and_what_applied(home: Home, harbour: Use
         "page_rows": 200,
         "overlap": "1d",
         "drift": "evolve",
+        "most_deleted": 0.05,
         "options": {},
     }
     assert row.limits["model.overdue"]["thresholds"]  # type: ignore[index]

@@ -14,12 +14,14 @@ from msgspec.structs import replace
 
 from goldlake.workflows import ingest as workflow
 from goldlake.workflows import planning
+from goldlake.workflows.reconcile import _Comparison
 from goldlake_core.contracts.errors import StoreError, UsageError
 from goldlake_core.contracts.sections import UseCase
 from goldlake_core.documents.planning import IngestPlan
 from goldlake_core.storage.home import Home
 from lakehouse import epochs
 from lakehouse.sources import room
+from lakehouse.sources.plugins import connector
 from lakehouse.sources.testing import Rows
 from tests.faults.lab import Lab, lab, row
 from tests.goldlake_core.contracts.conftest import Copy, toy  # noqa: F401
@@ -84,7 +86,9 @@ def test_nothing_is_fetched_under_a_refused_contract(
         lambda: workflow.rebuild(folder, place.home, print),
         lambda: workflow.plan(folder, place.home, place.server.url, None, None),
     ):
-        with pytest.raises(UsageError, match=r"names another source") as caught:
+        with pytest.raises(
+            UsageError, match="names another source than that of the store in"
+        ) as caught:
             command()
         assert caught.value.exit_code == 2
     assert (len(place.server.asked), place.files()) == (asked, files)
@@ -144,6 +148,19 @@ def test_a_plan_says_what_an_ingest_does_and_writes_nothing(place: Lab) -> None:
     assert place.files() == files
     Path(place.zone.page_uri(place.zone.manifest()[0].name)).unlink()
     assert plan(place).restored == 1
+
+
+def test_a_row_whose_record_is_not_in_bronze_gets_no_tombstone(place: Lab) -> None:
+    import polars as pl
+
+    reader = connector(place.usecase, place.server.url)
+    comparison = _Comparison(place.usecase, place.home, reader, lambda event: None)
+    texts = pl.DataFrame({"sequence": [3], "line": [2], "value": [row(1).decode()]})
+    (line,) = comparison._tombstones_of(texts)
+    assert line == b'{"$deleted":true,"$id":"row-000001","call_id":"C00001"}'
+    lost = texts.with_columns(value=pl.lit(None, pl.String))
+    with pytest.raises(StoreError, match="does not hold the key of line 2 of page 3"):
+        list(comparison._tombstones_of(lost))
 
 
 def test_a_plan_names_the_files_to_land(place: Lab) -> None:

@@ -97,7 +97,7 @@ def _print_restored(document: RestoreReport) -> None:
 
     is_done = not document.leaving_pages and not document.coming_pages
     if is_done:
-        say(f"{document.usecase} stands there already: {document.records:,} records count")
+        say(f"{document.usecase} is there already, with {document.records:,} records")
         return
     verb = "would count" if document.dry_run else "count"
     held = f"{counted(document.records, 'record')} in {counted(document.pages, 'page')}"
