@@ -23,9 +23,9 @@ from typing import Any
 
 import requests
 
-from goldlake.simulators.base import SimulatorOptions
-from goldlake.simulators.server import running
 from goldlake_core.contracts.registry import load_usecase, resolve
+from goldlake_simulators.base import SimulatorOptions
+from goldlake_simulators.server import running
 
 USECASE = "chicago_crime"
 PATH = "/resource/ijzp-q8t2.json"

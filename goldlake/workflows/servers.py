@@ -31,7 +31,7 @@ def embedded_source(usecase: str, rows: int, seed: int, log: Path) -> Iterator[s
         The server's URL.
     """
     options = ["--rows", str(rows), "--seed", str(seed)]
-    command = module_command("goldlake.simulators", usecase, *options)
+    command = module_command("goldlake_simulators", usecase, *options)
     with _ready_server(command, log) as url:
         yield url
 

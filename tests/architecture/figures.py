@@ -8,13 +8,21 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-FOLDERS = ("goldlake", "goldlake_core", "lakehouse", "metadata", "serving", "tfx_pipeline")
+FOLDERS = (
+    "goldlake",
+    "goldlake_core",
+    "goldlake_simulators",
+    "lakehouse",
+    "metadata",
+    "serving",
+    "tfx_pipeline",
+)
 UNTYPED = "dict[str, Any]"
 # Lower floors first: a folder imports its own floor or a lower one, and no sibling on its floor.
 FLOORS = (
     ("goldlake_core",),
     ("lakehouse", "metadata", "serving"),
-    ("tfx_pipeline",),
+    ("goldlake_simulators", "tfx_pipeline"),
     ("goldlake",),
 )
 

@@ -47,7 +47,8 @@ def test_the_probe_sees_a_heavy_import() -> None:
 
 
 @pytest.mark.parametrize(
-    "package", ["goldlake_core", "lakehouse", "metadata", "serving", "tfx_pipeline"]
+    "package",
+    ["goldlake_core", "goldlake_simulators", "lakehouse", "metadata", "serving", "tfx_pipeline"],
 )
 def test_importing_a_package_is_light(package: str) -> None:
     assert loaded_by(f"import {package}") & HEAVY == set()

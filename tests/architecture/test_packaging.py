@@ -18,6 +18,7 @@ ROOT = Path(__file__).parents[2]
 TOP_LEVEL = [
     "goldlake",
     "goldlake_core",
+    "goldlake_simulators",
     "lakehouse",
     "metadata",
     "serving",

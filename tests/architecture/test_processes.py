@@ -5,7 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-PRODUCT = ("goldlake", "goldlake_core", "lakehouse", "metadata", "serving", "tfx_pipeline")
+PRODUCT = (
+    "goldlake",
+    "goldlake_core",
+    "goldlake_simulators",
+    "lakehouse",
+    "metadata",
+    "serving",
+    "tfx_pipeline",
+)
 
 
 def files_with(text: str, *folders: str) -> list[str]:
@@ -19,4 +27,4 @@ def test_no_process_is_started_with_the_working_directory_on_its_path() -> None:
 
 
 def test_no_workflow_starts_the_command_line() -> None:
-    assert files_with("goldlake.cli", "goldlake/workflows", "goldlake/simulators") == []
+    assert files_with("goldlake.cli", "goldlake/workflows", "goldlake_simulators") == []

@@ -9,7 +9,15 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-ENGINE = ["goldlake", "goldlake_core", "lakehouse", "metadata", "serving", "tfx_pipeline"]
+ENGINE = [
+    "goldlake",
+    "goldlake_core",
+    "goldlake_simulators",
+    "lakehouse",
+    "metadata",
+    "serving",
+    "tfx_pipeline",
+]
 DATA_SET_WORDS = [
     "arrest",
     "chicago",
@@ -30,7 +38,7 @@ API_WORDS = {
     "police_uk": ["police_uk", "crimes-street", "crimes-no-location"],
 }
 # The lists of the connectors and simulators that are shipped name them.
-LISTS = ["lakehouse/sources/plugins.py", "goldlake/simulators/base.py"]
+LISTS = ["lakehouse/sources/plugins.py", "goldlake_simulators/base.py"]
 
 
 def uses(word: str, text: str) -> bool:
@@ -60,7 +68,7 @@ def test_no_word_of_a_data_set_in_the_engine(folder: str) -> None:
 def test_words_of_an_api_only_in_its_connector(connector: str) -> None:
     own = [
         f"lakehouse/sources/{connector}.py",
-        f"goldlake/simulators/{connector}",
+        f"goldlake_simulators/{connector}",
         *LISTS,
     ]
     found = violations([ROOT / folder for folder in ENGINE], API_WORDS[connector], own)

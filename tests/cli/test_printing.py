@@ -347,7 +347,7 @@ def said(
     arguments = [*case.arguments, *more]
     if name == "source":
         serve = lambda usecase, *, on_ready, **options: on_ready(document.url)  # noqa: E731
-        monkeypatch.setattr("goldlake.simulators.server.serve", serve)
+        monkeypatch.setattr("goldlake_simulators.server.serve", serve)
         monkeypatch.setattr("goldlake_core.contracts.registry.load_usecase", str)
     else:
         monkeypatch.setattr(f"goldlake.workflows.{case.function}", lambda *a, **k: answer)

@@ -34,7 +34,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         warn("3 rows have no [b]id[/b] \x07")
         on_ready(URL)
 
-    monkeypatch.setattr("goldlake.simulators.server.serve", serve)
+    monkeypatch.setattr("goldlake_simulators.server.serve", serve)
     return seen
 
 
@@ -84,7 +84,7 @@ def test_a_wrong_option_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     def serve(usecase: Any, **options: Any) -> None:
         raise UsageError("--faults 'x' is not a fault", valid="429:0.1")
 
-    monkeypatch.setattr("goldlake.simulators.server.serve", serve)
+    monkeypatch.setattr("goldlake_simulators.server.serve", serve)
     result = source("--faults", "x")
     assert result.output == "error: --faults 'x' is not a fault. Valid: 429:0.1.\n"
     assert result.exit_code == 2

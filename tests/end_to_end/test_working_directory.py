@@ -16,6 +16,7 @@ MODULES = ("gzip", "json", "numpy", "pandas", "yaml")
 PACKAGES = (
     "goldlake",
     "goldlake_core",
+    "goldlake_simulators",
     "lakehouse",
     "metadata",
     "pyspark",

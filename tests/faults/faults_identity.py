@@ -11,12 +11,12 @@ from pathlib import Path
 import orjson
 import pytest
 
-from goldlake.simulators.base import SimulatorOptions
-from goldlake.simulators.server import running
-from goldlake.simulators.socrata import simulator
 from goldlake_core.contracts.errors import ContractError, GateRefused, StoreError
 from goldlake_core.contracts.registry import load_usecase
 from goldlake_core.documents.lakehouse import Landed
+from goldlake_simulators.base import SimulatorOptions
+from goldlake_simulators.server import running
+from goldlake_simulators.socrata import simulator
 from lakehouse.sources.testing import Rows
 from tests.faults.catalog import fault
 from tests.faults.lab import TOY, Lab, refused, row

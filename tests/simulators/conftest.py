@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from goldlake.simulators.base import SimulatorOptions
-from goldlake.simulators.server import running
 from goldlake_core.contracts.registry import load_usecase
 from goldlake_core.contracts.sections import UseCase
+from goldlake_simulators.base import SimulatorOptions
+from goldlake_simulators.server import running
 
 TOY = Path(__file__).parents[1] / "usecases" / "toy_harbour"
 

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 import requests
 
-from goldlake.simulators.base import SimulatorOptions
-from goldlake.simulators.server import running
-from goldlake.simulators.socrata.portal import Clock, Portal
-from goldlake.simulators.socrata.simulator import portal
 from goldlake_core.contracts.errors import UsageError
 from goldlake_core.contracts.sections import UseCase
+from goldlake_simulators.base import SimulatorOptions
+from goldlake_simulators.server import running
+from goldlake_simulators.socrata.portal import Clock, Portal
+from goldlake_simulators.socrata.simulator import portal
 from tests.simulators.conftest import Serve, with_source
 
 PATH = "/resource/harb-cal1.json"

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from goldlake.simulators.socrata.dataset import Dataset, Record
-from goldlake.simulators.socrata.faults import Faults
-from goldlake.simulators.socrata.portal import Clock, Portal, Reply
+from goldlake_simulators.socrata.dataset import Dataset, Record
+from goldlake_simulators.socrata.faults import Faults
+from goldlake_simulators.socrata.portal import Clock, Portal, Reply
 
 TYPES = {"name": "text", "size": "number", "open": "checkbox", "day": "floating_timestamp"}
 ROWS: list[dict[str, Any]] = [

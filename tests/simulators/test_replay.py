@@ -11,14 +11,14 @@ from typing import Any
 import orjson
 import pytest
 
-from goldlake.simulators.base import SimulatorOptions
-from goldlake.simulators.socrata.dataset import Dataset
-from goldlake.simulators.socrata.query import answer
-from goldlake.simulators.socrata.records import LocalTimes, Shape, api_field
-from goldlake.simulators.socrata.simulator import portal
 from goldlake_core.contracts.errors import UsageError
 from goldlake_core.contracts.registry import load_usecase
 from goldlake_core.contracts.sections import UseCase
+from goldlake_simulators.base import SimulatorOptions
+from goldlake_simulators.socrata.dataset import Dataset
+from goldlake_simulators.socrata.query import answer
+from goldlake_simulators.socrata.records import LocalTimes, Shape, api_field
+from goldlake_simulators.socrata.simulator import portal
 
 HEADER = "ID,Case Number,Date,Primary Type,Arrest,Beat,Year,Updated On,Latitude,Location"
 ROW = (

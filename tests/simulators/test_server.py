@@ -11,17 +11,17 @@ from pathlib import Path
 import pytest
 import requests
 
-from goldlake.simulators import server as simulator
-from goldlake.simulators.base import SimulatorOptions
 from goldlake_core.contracts.errors import UsageError
 from goldlake_core.contracts.sections import UseCase
+from goldlake_simulators import server as simulator
+from goldlake_simulators.base import SimulatorOptions
 from tests.simulators.conftest import TOY, with_source
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = """
 import sys
 from goldlake_core.contracts.registry import load_usecase
-from goldlake.simulators.server import serve
+from goldlake_simulators.server import serve
 try:
     serve(load_usecase(sys.argv[1]), rows=100, seed=1, on_ready=lambda url: print(url, flush=True))
 except KeyboardInterrupt:

@@ -25,7 +25,7 @@ def trap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder.mkdir()
     for module in ("gzip", "runpy", "json", "yaml", "uvicorn"):
         (folder / f"{module}.py").write_text(f"raise SystemExit('{module} of the trap')\n")
-    for package in ("goldlake", "goldlake_core", "lakehouse", "serving", "tfx_pipeline"):
+    for package in ("goldlake", "goldlake_core", "goldlake_simulators", "lakehouse", "serving"):
         (folder / package).mkdir()
         (folder / package / "__init__.py").write_text(f"raise SystemExit('{package} trap')\n")
     monkeypatch.chdir(folder)
@@ -33,13 +33,13 @@ def trap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_the_trap_catches_what_python_m_would_do(trap: Path) -> None:
-    command = [sys.executable, "-m", "goldlake.simulators", "--help"]
+    command = [sys.executable, "-m", "goldlake_simulators", "--help"]
     result = subprocess.run(command, capture_output=True, text=True)
     assert result.returncode == 1
     assert "of the trap" in result.stderr or "goldlake trap" in result.stderr
 
 
-@pytest.mark.parametrize("module", ["goldlake.simulators", "serving"])
+@pytest.mark.parametrize("module", ["goldlake_simulators", "serving"])
 def test_modules_start_in_such_a_directory(module: str, trap: Path) -> None:
     command = module_command(module, "--help")
     result = subprocess.run(command, capture_output=True, text=True)
@@ -79,7 +79,7 @@ def test_a_source_that_cannot_start_says_why_in_its_log(tmp_path: Path) -> None:
     with pytest.raises(ServerDied) as caught, embedded_source(str(TOY), 0, 1, log):
         pass
     assert caught.value.message == (
-        f"goldlake.simulators {TOY} ended with exit status 2 before it was ready. Next: read {log}"
+        f"goldlake_simulators {TOY} ended with exit status 2 before it was ready. Next: read {log}"
     )
     assert log.read_text() == "error: --rows is 0. Valid: a number above 0.\n"
 

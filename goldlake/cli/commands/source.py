@@ -36,9 +36,9 @@ from goldlake.cli.common import json_option, report_errors
 @report_errors
 def source(usecase: str, data: tuple[Path, ...], as_json: bool, **options: Any) -> None:
     """Serve the use case's API on loopback, from real exports or generated rows."""
-    from goldlake.simulators import server as simulator
     from goldlake_core.contracts.registry import load_usecase
     from goldlake_core.documents.reports import SourceAddress
+    from goldlake_simulators import server as simulator
 
     def ready(url: str) -> None:
         if as_json:

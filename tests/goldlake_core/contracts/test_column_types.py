@@ -7,7 +7,6 @@ from typing import get_args
 
 import pytest
 
-from goldlake.simulators.socrata import records
 from goldlake.workflows.pages.json_schema import contract_schema
 from goldlake_core.contracts import column_types
 from goldlake_core.contracts.column_types import COLUMN_TYPES, SERVED, ColumnType, Names
@@ -16,6 +15,7 @@ from goldlake_core.contracts.loader import load_contract
 from goldlake_core.contracts.sections import FEATURES, Column
 from goldlake_core.contracts.wire import DTYPES, PLACEHOLDERS
 from goldlake_core.storage import deltalog
+from goldlake_simulators.socrata import records
 from lakehouse import rows, specs
 from tests.goldlake_core.contracts.conftest import TOY
 

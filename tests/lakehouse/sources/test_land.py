@@ -12,8 +12,6 @@ import orjson
 import pytest
 import requests
 
-from goldlake.simulators import server as simulator
-from goldlake.simulators.base import SimulatorOptions
 from goldlake_core.contracts.errors import (
     LockedError,
     PermanentError,
@@ -27,6 +25,8 @@ from goldlake_core.documents.lakehouse import CursorState, Landed
 from goldlake_core.storage.home import Home
 from goldlake_core.storage.landing import LandingZone, content_of
 from goldlake_core.storage.locks import StoreLock
+from goldlake_simulators import server as simulator
+from goldlake_simulators.base import SimulatorOptions
 from lakehouse.sources.land import land
 from lakehouse.sources.socrata import SocrataConnector
 from tests.simulators.conftest import Serve, with_source

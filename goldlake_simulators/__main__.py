@@ -1,4 +1,4 @@
-"""``python -m goldlake.simulators``: a simulated source as a process that other programs start.
+"""``python -m goldlake_simulators``: a simulated source as a process that other programs start.
 
 Once it answers it prints one line of JSON to standard output, ``{"url": …}``, and nothing else;
 warnings go to standard error. SIGINT and SIGTERM end it.
@@ -10,14 +10,14 @@ import argparse
 import json
 import sys
 
-from goldlake.simulators.server import serve
 from goldlake_core.contracts.errors import GoldlakeError
 from goldlake_core.contracts.registry import load_usecase
+from goldlake_simulators.server import serve
 
 
 def main(argv: list[str] | None = None) -> int:
     """Serves generated rows of a use case on loopback; returns the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m goldlake.simulators", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m goldlake_simulators", description=__doc__)
     parser.add_argument("usecase", help="name or path of the use case")
     parser.add_argument("--rows", type=int, default=20_000, help="rows to generate")
     parser.add_argument("--seed", type=int, default=7, help="seed of the generated rows")

@@ -8,9 +8,9 @@ from typing import Any
 
 import orjson
 
-from goldlake.simulators.socrata.dataset import ID, PAGING_ORDER, UPDATED_AT, Dataset
-from goldlake.simulators.socrata.soql import Expression, OrderBy, Parser, Selected, literal
-from goldlake.simulators.socrata.values import SYSTEM_TYPES, SoqlError, mismatch
+from goldlake_simulators.socrata.dataset import ID, PAGING_ORDER, UPDATED_AT, Dataset
+from goldlake_simulators.socrata.soql import Expression, OrderBy, Parser, Selected, literal
+from goldlake_simulators.socrata.values import SYSTEM_TYPES, SoqlError, mismatch
 from lakehouse.sources.socrata import MAX_LIMIT
 
 DEFAULT_LIMIT = 1_000

@@ -18,7 +18,7 @@ from goldlake_core.contracts.sections import UseCase
 
 GROUP = "goldlake.simulators"
 
-_OURS = {"socrata": "goldlake.simulators.socrata.simulator:portal"}
+_OURS = {"socrata": "goldlake_simulators.socrata.simulator:portal"}
 
 
 @dataclass(frozen=True)

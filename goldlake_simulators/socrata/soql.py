@@ -25,8 +25,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from goldlake.simulators.socrata.dataset import Dataset
-from goldlake.simulators.socrata.values import SoqlError, constant, mismatch
+from goldlake_simulators.socrata.dataset import Dataset
+from goldlake_simulators.socrata.values import SoqlError, constant, mismatch
 
 MAX_DEPTH = 100
 

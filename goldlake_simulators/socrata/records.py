@@ -15,11 +15,11 @@ from datetime import datetime, timezone
 from typing import Any, TypeAlias
 from zoneinfo import ZoneInfo
 
-from goldlake.simulators.socrata.dataset import Dataset, Record
-from goldlake.simulators.socrata.values import SYSTEM_TYPES, time_text
 from goldlake_core.contracts.column_types import COLUMN_TYPES, TIMES, Family
 from goldlake_core.contracts.errors import UsageError
 from goldlake_core.contracts.sections import UseCase
+from goldlake_simulators.socrata.dataset import Dataset, Record
+from goldlake_simulators.socrata.values import SYSTEM_TYPES, time_text
 from lakehouse.sources.base import json_line
 
 EPOCH = "1970-01-01T00:00:00.000Z"

@@ -20,15 +20,15 @@ from urllib.parse import parse_qsl
 import msgspec
 import orjson
 
-from goldlake.simulators.socrata.dataset import Dataset
-from goldlake.simulators.socrata.faults import SLOW_S, Faults
-from goldlake.simulators.socrata.query import answer
-from goldlake.simulators.socrata.records import EPOCH
-from goldlake.simulators.socrata.values import SoqlError
 from goldlake_core.asgi import Receive, Scope, Send
 from goldlake_core.documents import codec
 from goldlake_core.documents.lakehouse import Identity
 from goldlake_core.instants import of_text
+from goldlake_simulators.socrata.dataset import Dataset
+from goldlake_simulators.socrata.faults import SLOW_S, Faults
+from goldlake_simulators.socrata.query import answer
+from goldlake_simulators.socrata.records import EPOCH
+from goldlake_simulators.socrata.values import SoqlError
 from lakehouse.sources.socrata import IDENTITY_HEADER, Told
 
 _FAULT_ANSWERS = {

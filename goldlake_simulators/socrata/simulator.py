@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from goldlake.simulators.base import SimulatorOptions
-from goldlake.simulators.socrata.faults import Faults
-from goldlake.simulators.socrata.portal import Clock, Portal
-from goldlake.simulators.socrata.records import EPOCH, Row, Shape, published
-from goldlake.simulators.socrata.replay import export_rows, file_hash
-from goldlake.simulators.socrata.values import time_text
 from goldlake_core.contracts.errors import UsageError
 from goldlake_core.contracts.hashing import module_hash
 from goldlake_core.contracts.registry import resolve
 from goldlake_core.contracts.sections import UseCase
+from goldlake_simulators.base import SimulatorOptions
+from goldlake_simulators.socrata.faults import Faults
+from goldlake_simulators.socrata.portal import Clock, Portal
+from goldlake_simulators.socrata.records import EPOCH, Row, Shape, published
+from goldlake_simulators.socrata.replay import export_rows, file_hash
+from goldlake_simulators.socrata.values import time_text
 from lakehouse.sources.socrata import Told
 
 

@@ -16,10 +16,10 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from goldlake.simulators.base import SimulatorOptions, simulator
 from goldlake_core.asgi import Application
 from goldlake_core.contracts.errors import GoldlakeError, UsageError
 from goldlake_core.contracts.sections import UseCase
+from goldlake_simulators.base import SimulatorOptions, simulator
 
 if TYPE_CHECKING:
     import uvicorn

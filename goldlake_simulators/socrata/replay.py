@@ -17,8 +17,8 @@ from pathlib import Path
 
 import orjson
 
-from goldlake.simulators.socrata.records import Row, Shape, api_field, api_rows, text_converter
 from goldlake_core.contracts.errors import UsageError
+from goldlake_simulators.socrata.records import Row, Shape, api_field, api_rows, text_converter
 
 SUFFIXES = (".csv", ".csv.gz", ".json", ".json.gz", ".jsonl", ".jsonl.gz")
 

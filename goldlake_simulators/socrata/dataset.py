@@ -14,7 +14,7 @@ from typing import Any
 
 import orjson
 
-from goldlake.simulators.socrata.values import SYSTEM_TYPES, SoqlError, stored
+from goldlake_simulators.socrata.values import SYSTEM_TYPES, SoqlError, stored
 
 ID, UPDATED_AT = "row_id", "updated_at"
 PAGING_ORDER = f"{UPDATED_AT}, {ID}"
