@@ -8,6 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
+
+# A time limit would fail on a busy machine.
+settings.register_profile("goldlake", deadline=None)
+settings.load_profile("goldlake")
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -134,3 +135,21 @@ def test_serve_refuses_what_cannot_be_served(tmp_path: Path) -> None:
 def test_the_document_is_in_the_book() -> None:
     schema = Path(__file__).parents[2] / "docs" / "reference" / "json" / "conformance.json"
     assert json.loads(schema.read_text())["$defs"].keys() == {"Conformance", "Difference"}
+
+
+def test_models_that_could_not_be_written_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a process that can write them; the real one is in ``tests/serving``."""
+    broken = [sys.executable, "-c", "raise SystemExit('no such signature')"]
+    monkeypatch.setattr("goldlake.workflows.conformance.module_command", lambda *_: broken)
+    result = ran("conformance", "--write-models", str(tmp_path / "models"))
+    assert "The models were not written: exit status 1, no such signature" in result.output
+    assert result.exit_code == 1
+
+
+def test_one_model_and_a_file_of_models_exclude_each_other(tmp_path: Path) -> None:
+    options = ("--model-config-file", str(tmp_path / "f"), "--model-base-path", str(tmp_path))
+    result = ran("serve", *options, "--home", str(tmp_path))
+    assert "There are both a file of models and the folder of one model" in result.output
+    assert result.exit_code == 2

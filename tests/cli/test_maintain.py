@@ -73,7 +73,7 @@ def test_a_restore_says_what_counts(monkeypatch: pytest.MonkeyPatch) -> None:
         lines[-1] == "The next goldlake ingest chicago_crime asks the source for what came after."
     )
     report = restore_report(leaving_pages=0, coming_pages=0, refine=None)
-    assert say(*command) == "chicago_crime stands there already: 4,000 records count\n"
+    assert say(*command) == "chicago_crime is there already, with 4,000 records\n"
 
 
 @pytest.mark.parametrize(
@@ -165,4 +165,4 @@ def test_another_process_keeps_maintenance_out(place: str) -> None:
 def test_an_instant_with_a_zone_is_an_instant(place: str) -> None:
     later = (datetime.now(timezone.utc) + timedelta(hours=1)).isoformat()
     text = say("restore", str(TOY), "--to", later, "--dry-run", "--home", place)
-    assert "stands there already: 55 records count" in text
+    assert "is there already, with 55 records" in text

@@ -12,7 +12,7 @@ from goldlake_core.contracts.errors import StoreError
 from goldlake_core.documents.lakehouse import Identity
 from goldlake_core.storage.files import NewerFormat, read_json, write_atomic, write_json
 from goldlake_core.storage.home import Home
-from goldlake_core.storage.landing import FORMAT, Cursor, LandingZone, content_of
+from goldlake_core.storage.landing import ERASED_FORMAT, Cursor, LandingZone, content_of
 
 PLACE = Cursor("2018-02-10T21:50:01.000Z", "row-1c18.c1bc~8bbf")
 LINES = [b'{"a":"1"}', b'{"a":"\xc3\xa6","b":""}']
@@ -122,7 +122,7 @@ def test_pages_of_before_are_numbered_first_by_their_time(home: Home) -> None:
 @pytest.mark.parametrize(
     ("change", "kind", "message"),
     [
-        ({"format": FORMAT + 1, "colour": "red"}, NewerFormat, "made by a newer goldlake"),
+        ({"format": ERASED_FORMAT + 1, "colour": "red"}, NewerFormat, "made by a newer goldlake"),
         ({"colour": "red"}, StoreError, "is damaged: Object contains unknown field `colour`"),
         ({"rows": "two"}, StoreError, "is damaged: Expected `int`, got `str`"),
     ],
