@@ -110,6 +110,16 @@ def refine(
     return changed
 
 
+def reflects(spec: specs.TableSpec, silver: Snapshot) -> bool:
+    """Whether a gold table holds what its build makes of silver, as far as the logs say."""
+    last = _last_commit(spec, silver)
+    return (
+        last is not None
+        and basis_of(last).silver_version == silver.version
+        and not _is_foreign(spec, last)
+    )
+
+
 def require_rebuilt(
     spark: SparkSession, usecase: UseCase, home: Home, epoch: int, table: GoldTable
 ) -> None:

@@ -301,7 +301,7 @@ class _Step:
         is_foreign = done.versions not in ("", versions_uuid) or done.through > wanted.through
         if is_foreign:
             done = SilverCommit(restarts=done.restarts + 1)
-        elif done.through >= wanted.through or not _has_changes(done.totals, wanted.totals):
+        elif done.through >= wanted.through or not has_changes(done.totals, wanted.totals):
             return
         versions = delta.read(self.spark, self.versions.uri)
         changes = versions.where(F.col(SEQUENCE).between(done.through + 1, wanted.through))
@@ -487,7 +487,7 @@ class _Step:
         )
 
 
-def _has_changes(before: Fates, after: Fates) -> bool:
+def has_changes(before: Fates, after: Fates) -> bool:
     """Whether records came that may change silver."""
     names = (*fates.WINNERS, "quarantined")
     return any(getattr(before, name) != getattr(after, name) for name in names)

@@ -45,6 +45,7 @@ from lakehouse import (
     session,
     silver,
     specs,
+    standing,
 )
 from lakehouse.commits import VersionsCommit
 from lakehouse.translate import told, translated
@@ -77,9 +78,12 @@ def refine_stage(request: RefineRequest, emit: Emit) -> Refined:
     require_same_contract(request, usecase, "source", "silver", "gold.")
     with StoreLock(home, usecase.name, "refine"):
         erasures.require_done(home, usecase.name)
+        started = time.monotonic()
+        done = None if request.rebuild else _unchanged(usecase, home, request.run_id, emit)
+        if done is not None:
+            return done
         landed = sum(entry.rows for entry in specs.landing(usecase, home).manifest())
         emit("progress", "starting Spark")
-        started = time.monotonic()
         spark = session.spark_session(rows=landed)
         result = refine(
             spark,
@@ -92,6 +96,19 @@ def refine_stage(request: RefineRequest, emit: Emit) -> Refined:
         )
     session_s = round(time.monotonic() - started - sum(result.seconds.values()), 3)
     return msgspec.structs.replace(result, seconds={**result.seconds, "session": session_s})
+
+
+def _unchanged(usecase: UseCase, home: Home, run_id: str, emit: Emit) -> Refined | None:
+    """The result of a refinement that has nothing to do, or None; without a JVM."""
+    seconds: dict[str, float] = {}
+    with _timed(seconds, "logs"):
+        plan = _plan(usecase, home, is_rebuild=False)
+        totals = standing.unchanged(usecase, home, plan)
+    if totals is None:
+        return None
+    epochs.keep_gold(usecase, home)
+    emit("info", _nothing_new(usecase, totals))
+    return _result(run_id, [], totals, _tables(usecase, home, plan.epoch), seconds)
 
 
 def export_stage(request: ExportRequest, emit: Emit) -> Exported:
@@ -244,7 +261,9 @@ def refine(
         StoreError: A record is lost, doubled or changed.
     """
     seconds: dict[str, float] = {}
-    plan = _planned(usecase, home, emit, is_rebuild)
+    plan = _plan(usecase, home, is_rebuild=is_rebuild)
+    if plan.why:
+        emit("info", f"{usecase.name}: {plan.told}")
     if not specs.landing(usecase, home).manifest() and plan.is_new and plan.is_current:
         emit("info", f"{usecase.name}: nothing has been landed yet")
         none = Totals(**msgspec.structs.asdict(commits.NO_RECORDS), silver=0)
@@ -274,17 +293,18 @@ def refine(
         changed = gold.refine(spark, usecase, home, plan.epoch, run_id, emit)
     epochs.keep_gold(usecase, home)
     if not made and not any(changed.values()):
-        emit("info", f"{usecase.name}: nothing new; {totals.silver:,} rows in silver")
+        emit("info", _nothing_new(usecase, totals))
     return _result(run_id, made, totals, _tables(usecase, home, plan.epoch), seconds)
 
 
-def _planned(usecase: UseCase, home: Home, emit: Emit, is_rebuild: bool) -> epochs.Plan:
+def _plan(usecase: UseCase, home: Home, *, is_rebuild: bool) -> epochs.Plan:
     first = specs.silver(usecase, home, epochs.FIRST)
     has_before = DeltaLog(first.uri).exists()
-    plan = epochs.plan(usecase, home, has_tables_of_before=has_before, rebuild=is_rebuild)
-    if plan.why:
-        emit("info", f"{usecase.name}: {plan.told}")
-    return plan
+    return epochs.plan(usecase, home, has_tables_of_before=has_before, rebuild=is_rebuild)
+
+
+def _nothing_new(usecase: UseCase, totals: Totals) -> str:
+    return f"{usecase.name}: nothing new; {totals.silver:,} rows in silver"
 
 
 def _result(

@@ -14,7 +14,7 @@ from tests.lakehouse.records import silent
 
 def _export(store: Store, out: str | None = None) -> Exported:
     model = store.usecase.models["done"]
-    return export.export(store.spark, store.usecase, model, store.home, silent, out=out)
+    return export.export(lambda: store.spark, store.usecase, model, store.home, silent, out=out)
 
 
 def _parts(uri: str) -> dict[str, bytes]:

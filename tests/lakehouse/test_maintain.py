@@ -93,7 +93,7 @@ def test_maintenance_changes_no_row_and_everything_goes_on(
     late = [crime(1, arrest=True, updated_on="2016-03-22T00:00:00.000"), b"junk"]
     land(home, contract, "late", [*late, *days(72, 8)])
     stages.refine(spark, contract, home, "r2", silent)
-    first = export.export(spark, contract, model, home, silent)
+    first = export.export(lambda: spark, contract, model, home, silent)
     manifest = (Path(first.uri) / "manifest.json").read_bytes()
     about = PushedVersion(
         usecase=contract.name,
@@ -144,10 +144,10 @@ def test_maintenance_changes_no_row_and_everything_goes_on(
     versions = [DeltaLog(spec.uri).latest() for spec in tables]
     assert stages.refine(spark, contract, home, "quiet", silent).new_records == 0
     assert [DeltaLog(spec.uri).latest() for spec in tables] == versions
-    again = export.export(spark, contract, model, home, silent)
+    again = export.export(lambda: spark, contract, model, home, silent)
     assert (again.export_id, again.reused) == (first.export_id, True)
     shutil.rmtree(first.uri)
-    rewritten = export.export(spark, contract, model, home, silent)
+    rewritten = export.export(lambda: spark, contract, model, home, silent)
     assert (rewritten.reused, rewritten.version) == (False, first.version)
     assert (Path(first.uri) / "manifest.json").read_bytes() == manifest
 
