@@ -15,7 +15,7 @@ from lakehouse import account, commits, delta, fates, gold, specs
 from lakehouse.account import NAMED, Lines
 from lakehouse.commits import BronzeCommit, VersionsCommit
 from lakehouse.parsing import content_hash
-from lakehouse.specs import CONTENT_HASH, FATE, FATES, FILE, KIND, LINE, RECORD_HASH
+from lakehouse.specs import CONTENT_HASH, FATE, FATES, FILE, LINE, RECORD_HASH
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame, SparkSession
@@ -203,10 +203,11 @@ def _compare_versions(usecase: UseCase, versions: DataFrame, totals: Fates) -> N
     """Every version has the values that its hash was made of, and the fates are those stored."""
     from pyspark.sql import functions as F
 
-    # A deletion has the version of what it deleted, which its hash was made without.
-    is_other = (F.col(KIND) != "deleted") & (
-        F.col(CONTENT_HASH) != content_hash(usecase.silver.names)
-    )
+    names = usecase.silver.names
+    # A tombstone got the version of what it deleted, which its hash was made without.
+    without = tuple(name for name in names if name != usecase.silver.version)
+    hashes = [content_hash(each) for each in (names, without)]
+    is_other = ~F.col(CONTENT_HASH).isin(*hashes)
     wrong = versions.where(is_other).select(FILE, LINE).orderBy(FILE, LINE).limit(NAMED).collect()
     if wrong:
         names = ", ".join(f"{row[FILE]}:{row[LINE]}" for row in wrong)

@@ -117,7 +117,15 @@ class Store:
                 self.said.append(message)
 
         where = home or self.home
-        return stages.refine(self.spark, self.usecase, where, "run", emit, is_rebuild=is_rebuild)
+        return stages.refine(
+            self.spark,
+            self.usecase,
+            where,
+            "run",
+            emit,
+            is_rebuild=is_rebuild,
+            accept_rejected=True,  # the pages are full of what is rejected
+        )
 
     def change(self, edit: Callable[[Any], None]) -> None:
         """Edits the document in ``contract.yaml``, as a person would, and reads it again."""
