@@ -203,10 +203,10 @@ def _compare_versions(usecase: UseCase, versions: DataFrame, totals: Fates) -> N
     """Every version has the values that its hash was made of, and the fates are those stored."""
     from pyspark.sql import functions as F
 
-    names = usecase.silver.names
+    columns = usecase.silver.names
     # A tombstone got the version of what it deleted, which its hash was made without.
-    without = tuple(name for name in names if name != usecase.silver.version)
-    hashes = [content_hash(each) for each in (names, without)]
+    without = tuple(name for name in columns if name != usecase.silver.version)
+    hashes = [content_hash(each) for each in (columns, without)]
     is_other = ~F.col(CONTENT_HASH).isin(*hashes)
     wrong = versions.where(is_other).select(FILE, LINE).orderBy(FILE, LINE).limit(NAMED).collect()
     if wrong:
