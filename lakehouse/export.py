@@ -123,6 +123,8 @@ def _export(
         emit("info", f"export: {name}: {damage}; it is written again")
     if not is_reused:
         _write(session(), source, home, target, emit)
+    if out:
+        _copy(target, out)
     data = read_bytes(home.fs, posixpath.join(target, MANIFEST))
     if data is None:
         raise StoreError(f"The export {target} lost its manifest while it was read")

@@ -181,7 +181,7 @@ FUNCTIONS = [
     (
         HOUR,
         '"hour": F.lit(None)',
-        "A row breaks the rule hour is not null of chicago_crime.gold.arrest_features",
+        "A row breaks the rule hour_missing of chicago_crime.gold.arrest_features",
     ),
 ]
 
