@@ -183,7 +183,6 @@ def two_of_an_id(store: Store) -> None:
     "C19",
     "nullable becomes true, then a record comes without the value; the edit is taken back",
     "the row enters silver; afterwards it is quarantined, and rows after it come in",
-    short=True,
 )
 def no_longer_required(store: Store) -> None:
     store.edit_column("size", nullable=True)
@@ -198,9 +197,7 @@ def no_longer_required(store: Store) -> None:
     store.derives()
 
 
-@table_fault(
-    "C21", "a comment is edited", "followed in the same epoch; no row is written", short=True
-)
+@table_fault("C21", "a comment is edited", "followed in the same epoch; no row is written")
 def commented(store: Store) -> None:
     store.edit_column("note", comment="Edited.")
     store.refine()

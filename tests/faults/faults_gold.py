@@ -18,7 +18,7 @@ from tests.faults.store import LATER, Store, call, refused_or_derived
 _HOUR = 'F.hour(local).cast("bigint").alias("hour")'
 
 
-@table_fault("C23", "a build function is edited", "built again", short=True)
+@table_fault("C23", "a build function is edited", "built again")
 def code(store: Store) -> None:
     store.edit_code("tables.py", _HOUR, '(F.hour(local) + 1).cast("bigint").alias("hour")')
     store.refine()

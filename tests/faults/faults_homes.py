@@ -53,9 +53,7 @@ def linked(store: Store) -> None:
     _goes_on(store)
 
 
-@table_fault(
-    "H9", "the home lies under blanks, braces, brackets, %41, # and é", "goes on", short=True
-)
+@table_fault("H9", "the home lies under blanks, braces, brackets, %41, # and é", "goes on")
 def odd_path(store: Store) -> None:
     there = store.folder / ODD_NAME
     os.rename(store.home.root, there)
@@ -205,7 +203,7 @@ def gone(page: Path) -> None:
     page.unlink()
 
 
-@_damaged("L22b", "a landed page is replaced by another valid one", short=True)
+@_damaged("L22b", "a landed page is replaced by another valid one")
 def replaced(page: Path) -> None:
     page.write_bytes(gzip.compress(gzip.decompress(page.read_bytes()).replace(b"note", b"mote")))
 

@@ -134,6 +134,7 @@ def test_the_groups_of_functions_are_those_of_the_installed_spark(spark: Any) ->
     assert groups["tables"] == spark_functions.GENERATORS
 
 
+@pytest.mark.long
 def test_the_counts_of_arguments_are_those_of_the_installed_spark(spark: Any) -> None:
     from py4j.protocol import Py4JJavaError
     from pyspark.errors import PySparkException

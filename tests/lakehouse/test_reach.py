@@ -181,6 +181,7 @@ def test_an_increment_rebuilds_what_the_changes_reach(spark: Any, usecase: UseCa
         assert basis.gold_contract == specs.gold_hash(ours, each)
 
 
+@pytest.mark.long
 def test_a_row_of_gold_that_another_writer_touched_is_named(
     spark: Any, usecase: UseCase, home: Home
 ):

@@ -125,6 +125,7 @@ def test_what_the_source_deleted_is_deleted_and_comes_back(
     harbour.balances()
 
 
+@pytest.mark.long
 def test_a_broken_source_deletes_nothing(harbour: Harbour, monkeypatch: pytest.MonkeyPatch) -> None:
     place = harbour.place
     place.serve(60)
@@ -183,6 +184,7 @@ def _file(place: Lab, name: str, numbers: list[int]) -> None:
     place.file(name, b"\n".join(row(number) for number in numbers) + b"\n")
 
 
+@pytest.mark.long
 def test_the_rows_of_a_file_that_is_issued_again(harbour: Harbour) -> None:
     place = harbour.place
     _file(place, "a.jsonl", [1, 2, 3])
