@@ -125,8 +125,12 @@ class RunDir:
         """Writes a stage's result, whole or not at all."""
         _write(self.result_file(stage), codec.encode(result))
 
-    def result(self, stage: Stage) -> Any:
+    def result(self, stage: Stage, *, is_strict: bool = True) -> Any:
         """The result of a stage, of the type that `DOCUMENTS` names, or `Failed`.
+
+        Args:
+            stage: A stage that has ended.
+            is_strict: Whether fields are refused that only an earlier version of goldlake wrote.
 
         Raises:
             PermanentError: The stage wrote none.
@@ -134,7 +138,8 @@ class RunDir:
         """
         file = self.result_file(stage)
         kind: Any = DOCUMENTS[stage][1] | Failed
-        return codec.decode(_read(file, f"result of stage {stage!r}"), kind, str(file))
+        data = _read(file, f"result of stage {stage!r}")
+        return codec.decode(data, kind, str(file), is_strict=is_strict)
 
     def emit(
         self,

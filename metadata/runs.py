@@ -182,7 +182,7 @@ def _of_before(folder: Path) -> RunRow | None:
         if not run.result_file(stage).exists():
             # What follows a stage that failed has no result. Without a failure, it may go on.
             return None if status == "ok" else _row_of_before(run, stages, status, code, error)
-        result = run.result(stage)
+        result = run.result(stage, is_strict=False)
         if isinstance(result, Failed):
             code, error = result.error.exit_code, f"{stage}: {result.error.message}"
             status = "refused" if code == GATE_EXIT_CODE else "failed"
@@ -277,7 +277,7 @@ def _killed(folder: Path, began: RunBegan) -> RunRow:
 def _result(folder: Path, stage: Stage, kind: type[R]) -> R | None:
     """The result document of a stage that ended well, or None."""
     try:
-        found = RunDir(folder).result(stage)
+        found = RunDir(folder).result(stage, is_strict=False)
     except GoldlakeError:
         return None
     return found if isinstance(found, kind) else None
