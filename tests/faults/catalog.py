@@ -58,11 +58,13 @@ class Fault:
 FAULTS: list[Fault] = []
 
 
-def fault(id: str, made: str, holds: str, *, missing: str = "") -> Callable[[Run], Run]:
+def fault(
+    id: str, made: str, holds: str, *, short: bool = True, missing: str = ""
+) -> Callable[[Run], Run]:
     """Declares the decorated function as the run of a fault of landing."""
 
     def declare(run: Run) -> Run:
-        FAULTS.append(Fault(id, made, holds, landing=run, missing=missing))
+        FAULTS.append(Fault(id, made, holds, landing=run, is_short=short, missing=missing))
         return run
 
     return declare
