@@ -16,7 +16,7 @@ import pytest
 from goldlake_core.contracts.errors import LockedError, StoreError
 from goldlake_core.storage import files
 from goldlake_core.storage.home import Home
-from goldlake_core.storage.landing import PageEntry
+from goldlake_core.storage.landing import ERASED_FORMAT, PageEntry
 from goldlake_core.storage.locks import StoreLock
 from lakehouse.sources.testing import Rows
 from tests.faults.catalog import fault
@@ -173,7 +173,9 @@ def no_line(lab: Lab) -> None:
 def newer_line(lab: Lab) -> None:
     lab.land()
     line = _line(lab, 2)
-    line.write_text(json.dumps({**json.loads(line.read_bytes()), "format": 3, "colour": "red"}))
+    line.write_text(
+        json.dumps({**json.loads(line.read_bytes()), "format": ERASED_FORMAT + 1, "colour": "red"})
+    )
     before = lab.files()
     refused(lab.land, StoreError, line.name, "made by a newer goldlake")
     assert {k: v for k, v in lab.files().items() if not k.endswith("lock")} == {

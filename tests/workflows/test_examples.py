@@ -151,6 +151,7 @@ def test_values_are_written_as_a_file_would_have_them() -> None:
 
 
 @pytest.mark.spark
+@pytest.mark.long
 def test_examples_run_through_real_tables(folder: Path) -> None:
     wrong = GOOD.replace("crew: null", "crew: 3").replace("record: 4", "record: 1")
     other_key = 'C00001, arrived: "2024-01-01T07'
