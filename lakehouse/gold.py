@@ -267,6 +267,8 @@ class _Step:
             keys = rows.select(*self._key).limit(SAMPLED_ROWS).collect()
             if keys:
                 one, other = (each.where(self._box(keys)) for each in (again, rows))
+                # In one plan, Spark computes what looks alike once: nothing would differ.
+                one = self.spark.createDataFrame(one.collect(), one.schema)
                 self._require_same(one, other, rebuilt.NEARER)
         self._require_unique(rows)
         delta.overwrite(rows, self.spec, asdict(self.basis))
