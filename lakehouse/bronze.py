@@ -50,8 +50,7 @@ def ingest(spark: SparkSession, usecase: UseCase, home: Home, run_id: str, emit:
             zone.unpack(page.name)
         through, rows = group[-1].sequence, done.rows + sum(page.rows for page in group)
         done = BronzeCommit(through=through, rows=rows, run_id=run_id, restore=restore)
-        table = DeltaLog(spec.uri).snapshot().uuid
-        txn = delta.Txn(commits.application(table, "bronze", restore), through)
+        txn = delta.Txn(commits.application(DeltaLog(spec.uri).snapshot(), "bronze"), through)
         records = _records(spark, zone, group).select(*spec.names)
         delta.append(records, spec.uri, txn=txn, metadata=commits.metadata(done))
         emit("progress", f"bronze: {rows:,} records", done=through, total=last)

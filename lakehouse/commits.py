@@ -12,7 +12,7 @@ import msgspec
 
 from goldlake_core.contracts.errors import StoreError
 from goldlake_core.documents.lakehouse import Fates
-from goldlake_core.storage.deltalog import DeltaLog
+from goldlake_core.storage.deltalog import DeltaLog, Snapshot
 from lakehouse.specs import FATES
 
 THROUGH = "through"
@@ -103,15 +103,13 @@ def metadata(commit: Commit) -> dict[str, object]:
     return plain
 
 
-def application(table: str, layer: str, *begun: str) -> str:
-    """Id under which Delta keeps the numbers of a table's writes.
+def application(table: Snapshot, layer: str) -> str:
+    """Id under which Delta keeps the number of a write, which it does not do twice.
 
-    Args:
-        table: Delta's id of the table.
-        layer: What is written.
-        begun: What begins the numbers anew, such as the run of a restore; "" for nothing.
+    Two writers that see the same version write once. A table that went back, as after a restore,
+    has another version, so that the pages that come again are written again.
     """
-    return ":".join(filter(None, (table, layer, *begun)))
+    return f"{table.uuid}:{layer}:{table.version}"
 
 
 def added(one: Fates, other: Fates) -> Fates:

@@ -238,8 +238,7 @@ class _Step:
                 batch=counted.fates,
                 reasons=account.reasons(batch) if counted.fates.quarantined else {},
             )
-            table = DeltaLog(self.versions.uri).snapshot().uuid
-            app = commits.application(table, "versions", self.restore)
+            app = commits.application(DeltaLog(self.versions.uri).snapshot(), "versions")
             txn = delta.Txn(app, made.through)
             rows = batch.select(*self.versions.names)
             delta.append(rows, self.versions.uri, txn=txn, metadata=commits.metadata(made))
@@ -318,9 +317,7 @@ class _Step:
                 totals=wanted.totals,
                 restarts=done.restarts,
             )
-            # After a restart the same pages are written again, which Delta would skip.
-            table, again = DeltaLog(self.silver.uri).snapshot().uuid, made.restarts
-            app = commits.application(table, "silver", self.restore, str(again) if again else "")
+            app = commits.application(DeltaLog(self.silver.uri).snapshot(), "silver")
             txn = delta.Txn(app, made.through)
             metadata = commits.metadata(made)
             if is_foreign:

@@ -119,7 +119,7 @@ def _steps(store: Store, seed: int, number: int) -> None:
 @pytest.mark.spark
 @pytest.mark.parametrize("seed", [1])
 def test_a_few_steps(ready: Ready, tmp_path: Path, seed: int) -> None:
-    _steps(ready.empty(tmp_path), seed, 2)
+    _steps(ready.empty(tmp_path), seed, 1)
 
 
 @pytest.mark.long
