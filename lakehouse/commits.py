@@ -65,12 +65,10 @@ class SilverCommit(Commit, frozen=True, kw_only=True):
     Attributes:
         versions: Delta's id of the table of versions that it derives from.
         totals: Records of the epoch by fate, as that table had them.
-        restarts: How often silver was made again because that table was lost or restored.
     """
 
     versions: str = ""
     totals: Fates = NO_RECORDS
-    restarts: int = 0
 
 
 C = TypeVar("C", bound=Commit)

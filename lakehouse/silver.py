@@ -299,7 +299,7 @@ class _Step:
         versions_uuid = DeltaLog(self.versions.uri).snapshot().uuid
         is_foreign = done.versions not in ("", versions_uuid) or done.through > wanted.through
         if is_foreign:
-            done = SilverCommit(restarts=done.restarts + 1)
+            done = SilverCommit()
         elif done.through >= wanted.through or not has_changes(done.totals, wanted.totals):
             return
         versions = delta.read(self.spark, self.versions.uri)
@@ -315,7 +315,6 @@ class _Step:
                 restore=self.restore,
                 versions=versions_uuid,
                 totals=wanted.totals,
-                restarts=done.restarts,
             )
             app = commits.application(DeltaLog(self.silver.uri).snapshot(), "silver")
             txn = delta.Txn(app, made.through)
@@ -395,7 +394,6 @@ class _Step:
                 restore=self.restore,
                 versions=DeltaLog(self.versions.uri).snapshot().uuid,
                 totals=self._fates(through),
-                restarts=commits.newest(self.silver.uri, SilverCommit).restarts,
             )
         )
         try:

@@ -8,12 +8,9 @@ does the same, weighs 30 MB, and does not know the file systems of fsspec, in wh
 
 from __future__ import annotations
 
-import contextlib
 import io
 import json
-import os
 import posixpath
-import tempfile
 import time
 import uuid
 from collections.abc import Mapping, Sequence
@@ -23,11 +20,10 @@ from urllib.parse import quote
 
 from goldlake_core.contracts.errors import StoreError
 from goldlake_core.storage.deltalog import DataFile, DeltaLog, Field, Snapshot
-from goldlake_core.storage.files import is_local, write_atomic, writing
+from goldlake_core.storage.files import write_atomic, write_new
 
 if TYPE_CHECKING:
     import pyarrow
-    from fsspec import AbstractFileSystem
 
 ATTEMPTS = 50
 MOST_FILES = 100
@@ -79,7 +75,7 @@ def append(uri: str, schema: Schema, rows: Sequence[Mapping[str, object]]) -> in
         actions = _shape(schema, columns, held) + [_remove(file) for file in small]
         actions += _added(name, len(data), len(before) + len(rows))
         text = "".join(json.dumps(action, ensure_ascii=False) + "\n" for action in actions)
-        if _put_if_absent(log.fs, _commit_file(uri, version), text.encode()):
+        if write_new(log.fs, _commit_file(uri, version), text.encode()):
             return version
     raise StoreError(
         f"The table at {uri} is written by others all the time: {ATTEMPTS} attempts failed",
@@ -185,36 +181,6 @@ def _remove(file: DataFile) -> dict[str, object]:
 
 def _commit_file(uri: str, version: int) -> str:
     return posixpath.join(uri, "_delta_log", f"{version:020d}.json")
-
-
-def _put_if_absent(fs: AbstractFileSystem, path: str, data: bytes) -> bool:
-    """Writes a file whole unless there is one; whether it was written."""
-    if not is_local(fs):
-        # Stores that know no exclusive write may overwrite: two machines with one remote home are
-        # not kept apart by locks either.
-        if fs.exists(path):
-            return False
-        fs.pipe_file(path, data)
-        return True
-    target = fs._strip_protocol(path)
-    folder, name = os.path.split(target)
-    with writing(path):
-        os.makedirs(folder, exist_ok=True)
-        handle, unfinished = tempfile.mkstemp(dir=folder, prefix=f".{name}.")
-        try:
-            with os.fdopen(handle, "wb") as out:
-                out.write(data)
-                out.flush()
-                os.fsync(out.fileno())
-            os.chmod(unfinished, 0o644)
-            # A link fails where the name is taken; a rename would replace the other's commit.
-            os.link(unfinished, target)
-        except FileExistsError:
-            return False
-        finally:
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(unfinished)
-    return True
 
 
 def _now_ms() -> int:

@@ -13,7 +13,7 @@ import json
 import os
 import posixpath
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
@@ -170,7 +170,30 @@ def list_names(fs: AbstractFileSystem, folder: str, suffix: str = "") -> list[st
     return sorted(n for n in names if n.endswith(suffix) and not n.startswith("."))
 
 
-def _write_local(path: str, data: bytes) -> None:
+def write_new(fs: AbstractFileSystem, path: str, data: bytes) -> bool:
+    """Writes a file whole unless there is one; whether it was written.
+
+    Stores without an exclusive write may overwrite: two machines with one remote home are not
+    kept apart by locks either.
+
+    Raises:
+        StoreError: The file cannot be written, as on a read-only or a full disk.
+    """
+    if not is_local(fs):
+        if fs.exists(path):
+            return False
+        fs.pipe_file(path, data)
+        return True
+    with writing(path):
+        try:
+            # A link fails where the name is taken; a rename would replace the other's file.
+            _write_local(fs._strip_protocol(path), data, os.link)
+        except FileExistsError:
+            return False
+    return True
+
+
+def _write_local(path: str, data: bytes, place: Callable[[str, str], None] | None = None) -> None:
     folder, name = os.path.split(path)
     os.makedirs(folder, exist_ok=True)
     handle, unfinished = tempfile.mkstemp(dir=folder, prefix=f".{name}.")
@@ -180,12 +203,11 @@ def _write_local(path: str, data: bytes) -> None:
             out.flush()
             os.fsync(out.fileno())
         os.chmod(unfinished, 0o644)
-        os.replace(unfinished, path)
-    except BaseException:
-        # After the rename the file has another name: Ctrl-C there is no missing file.
+        (place or os.replace)(unfinished, path)
+    finally:
+        # After a rename the file has another name; that nothing is left is right then.
         with contextlib.suppress(FileNotFoundError):
             os.unlink(unfinished)
-        raise
     # The rename itself is a change of the folder: without this a power cut could undo it.
     parent = os.open(folder, os.O_RDONLY)
     try:

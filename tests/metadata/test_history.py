@@ -99,7 +99,7 @@ def test_many_small_files_become_one_and_no_row_is_lost(tmp_path: Path, monkeypa
 
 
 def test_a_version_that_others_always_take_is_an_error(tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr(deltatable, "_put_if_absent", lambda *arguments: False)
+    monkeypatch.setattr(deltatable, "write_new", lambda *arguments: False)
     with pytest.raises(StoreError, match="written by others all the time: 50 attempts failed"):
         history.append(Home(str(tmp_path)), "toy", [row("a")])
 
