@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime, time, timedelta, timezone, tzinfo
 from functools import reduce
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -285,7 +286,7 @@ class _Step:
             rows = rows.persist()
             try:
                 self._require_unique(rows)
-                self._require_as_rebuilt(feed, rows, is_judged=bool(basis_of(last).gold_contract))
+                self._require_as_rebuilt(feed, rows, basis_of(last))
                 if rows.isEmpty():
                     # Delta makes no commit of an empty MERGE, and the basis has moved on.
                     rows = rows.drop(delta.DELETED)
@@ -423,20 +424,21 @@ class _Step:
                 hint=f"correct {self.table.build} or gold.{self.table.name}.key in the contract",
             )
 
-    def _require_as_rebuilt(self, feed: DataFrame, rows: DataFrame, *, is_judged: bool) -> None:
+    def _require_as_rebuilt(self, feed: DataFrame, rows: DataFrame, last: Basis) -> None:
         """Compares what the increment would leave with a rebuild, for a sample of keys.
 
         Args:
             feed: The changes of silver.
             rows: The rows that the increment writes.
-            is_judged: Whether the plan of the build was judged when the table was built.
+            last: What the table reflects so far. Where it names no contract of gold, the plan of
+                the build has not been judged yet.
 
         Raises:
             PermanentError: They differ; nothing was written.
         """
-        if not is_judged:
+        if not last.gold_contract:
             self._require_lawful(self.whole())
-        with self._sampled(feed) as sampled:
+        with self._sampled(feed, last.silver_version) as sampled:
             keys = self._asked(rows, sampled)
             if not keys:
                 return
@@ -448,7 +450,7 @@ class _Step:
             self._require_same(wanted.where(inside), kept.unionByName(made))
 
     @contextmanager
-    def _sampled(self, feed: DataFrame) -> Iterator[DataFrame | None]:
+    def _sampled(self, feed: DataFrame, since: int) -> Iterator[DataFrame | None]:
         """Silver rows of which a build makes the same gold rows as of all of silver.
 
         A build that keeps to its reach does, so that the sample does not grow with silver: it has
@@ -462,7 +464,8 @@ class _Step:
             return
         key = list(self.usecase.silver.key)
         is_reaching = specs.is_reaching(self.table)
-        others = rebuilt.sampled(self.spark, self.silver, key, SAMPLED_ROWS)
+        new = self._files_since(since)
+        others = rebuilt.sampled(self.spark, self.silver, key, SAMPLED_ROWS, new)
         others = others.select(*self._columns, F.lit(not is_reaching).alias(_IS_ASKED))
         # Persisted, because a limit may pick other rows each time.
         near = self._near(feed).limit(SAMPLED_UNITS).persist()
@@ -482,6 +485,13 @@ class _Step:
         finally:
             sampled.unpersist()
             near.unpersist()
+
+    def _files_since(self, version: int) -> frozenset[str]:
+        """Data files that silver's versions after one added."""
+        log = DeltaLog(self.silver.uri)
+        numbers = range(version + 1, self.silver.version + 1)
+        actions = [action for number in numbers for action in log.actions(number)]
+        return frozenset(unquote(action.add.path) for action in actions if action.add)
 
     def _asked(self, rows: DataFrame, sampled: DataFrame | None) -> list[Row]:
         """The keys that are compared."""

@@ -61,15 +61,35 @@ def differences(
     return [_told(row, spec, key, tolerance) for row in wrong.collect()]
 
 
-def sampled(spark: SparkSession, snapshot: Snapshot, key: Sequence[str], rows: int) -> DataFrame:
-    """Up to a number of rows of one of a table's files: the same ones for the same version."""
+def sampled(
+    spark: SparkSession,
+    snapshot: Snapshot,
+    key: Sequence[str],
+    rows: int,
+    new: frozenset[str] = frozenset(),
+) -> DataFrame:
+    """Up to a number of rows of one of a table's files: the same ones for the same version.
+
+    Args:
+        spark: The session.
+        snapshot: The version of the table.
+        key: Columns that identify a row.
+        rows: The most rows to take.
+        new: Files that a batch added. Another one is taken where there is one; else the largest,
+            because a file that was written again has rows of before.
+
+    Returns:
+        The rows, with the table's columns.
+    """
     from pyspark.sql import functions as F
 
     whole = delta.read(spark, snapshot.uri, snapshot.version)
     if not snapshot.files:
         return whole.limit(0)
-    files = sorted(file.path for file in snapshot.files)
-    chosen = files[zlib.crc32(f"{snapshot.uuid}:{snapshot.version}".encode()) % len(files)]
+    old = sorted(file.path for file in snapshot.files if file.path not in new)
+    number = zlib.crc32(f"{snapshot.uuid}:{snapshot.version}".encode())
+    largest = max(snapshot.files, key=lambda file: (file.rows, file.path)).path
+    chosen = old[number % len(old)] if old else largest
     reader = spark.read.format("parquet").schema(whole.schema).option("__globPaths__", "false")
     some = reader.load([posixpath.join(snapshot.uri, chosen)])
     return some.orderBy(F.xxhash64(*map(quoted, key), F.lit(snapshot.version))).limit(rows)
