@@ -6,6 +6,7 @@ Of a batch it is taken before the batch is written, and of the whole tables by t
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -49,10 +50,13 @@ class Counted:
     Attributes:
         pages: Its records by page.
         fates: Its records by fate.
+        reasons: Its quarantined records by reason code, most frequent first; a record can have
+            several.
     """
 
     pages: Mapping[str, Lines]
     fates: Fates
+    reasons: Mapping[str, int]
 
 
 def summed(column: Column) -> Column:
@@ -74,7 +78,7 @@ def of_batch(batch: DataFrame) -> Counted:
     from pyspark.sql import functions as F
 
     groups = (
-        batch.groupBy(FILE, FATE)
+        batch.groupBy(FILE, FATE, REASONS)
         .agg(
             F.count("*").alias("rows"),
             summed(F.col(RECORD_HASH)).alias("records"),
@@ -83,12 +87,16 @@ def of_batch(batch: DataFrame) -> Counted:
     )
     pages: dict[str, Lines] = {}
     counts = dict.fromkeys(FATES, 0)
+    codes: Counter[str] = Counter()
     for group in groups:
         page = pages.get(group[FILE], Lines(0, 0))
         total = (page.content + int(group["records"])) % 2**64
         pages[group[FILE]] = Lines(page.rows + group["rows"], total)
         counts[group[FATE]] += group["rows"]
-    return Counted(pages, Fates(landed=sum(counts.values()), **counts))
+        if group[FATE] == "quarantined":
+            codes.update(dict.fromkeys(group[REASONS], group["rows"]))
+    reasons = dict(sorted(codes.items(), key=lambda code: (-code[1], code[0])))
+    return Counted(pages, Fates(landed=sum(counts.values()), **counts), reasons)
 
 
 def reasons(batch: DataFrame) -> dict[str, int]:

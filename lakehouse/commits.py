@@ -12,10 +12,11 @@ import msgspec
 
 from goldlake_core.contracts.errors import StoreError
 from goldlake_core.documents.lakehouse import Fates
+from goldlake_core.storage import deltalog
 from goldlake_core.storage.deltalog import DeltaLog, Snapshot
 from lakehouse.specs import FATES
 
-THROUGH = "through"
+THROUGH, AFTER = "through", "after"
 NO_RECORDS = Fates(landed=0, **dict.fromkeys(FATES, 0))
 
 
@@ -65,10 +66,13 @@ class SilverCommit(Commit, frozen=True, kw_only=True):
     Attributes:
         versions: Delta's id of the table of versions that it derives from.
         totals: Records of the epoch by fate, as that table had them.
+        after: Sequence of the last page that silver held before; None where the commit did
+            something else than to take in the pages after it.
     """
 
     versions: str = ""
     totals: Fates = NO_RECORDS
+    after: int | None = None
 
 
 C = TypeVar("C", bound=Commit)
@@ -90,8 +94,11 @@ def newest(uri: str, kind: type[C]) -> C:
             "more which pages the table holds",
             hint="restore its folder _delta_log from a copy of the home",
         )
-    if commit is None:
-        return kind()
+    return kind() if commit is None else decoded(commit, kind)
+
+
+def decoded(commit: deltalog.Commit, kind: type[C]) -> C:
+    """What was stored with a commit of ours."""
     return msgspec.convert(commit.metadata, kind)
 
 

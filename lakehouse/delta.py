@@ -3,34 +3,26 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+import posixpath
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from functools import reduce
 from typing import TYPE_CHECKING
 
 from goldlake_core.contracts.errors import StoreError
 from goldlake_core.contracts.sql_rules import literal, quoted
-from goldlake_core.storage.deltalog import CommitMetadata, DeltaLog, Field
+from goldlake_core.storage.deltalog import CommitMetadata, DataFile, DeltaLog, Field, Snapshot
+from lakehouse import files, transaction
 from lakehouse.specs import TableSpec
+from lakehouse.transaction import Txn
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql import Column, DataFrame, SparkSession
 
 DELETED = "_deleted"
-_METADATA = "spark.databricks.delta.commitInfo.userMetadata"
-
-
-@dataclass(frozen=True)
-class Txn:
-    """Makes a write idempotent: Delta skips a write whose number an application has reached.
-
-    Attributes:
-        app: Application id; here one per stream and table.
-        version: Number of the write, growing.
-    """
-
-    app: str
-    version: int
+ROWS_PER_FILE = 200_000
+# So many small files of a table are written into one, where others are written again anyway.
+SMALL_FILES, SMALL_FILE_ROWS = 8, 10_000
 
 
 def create(spark: SparkSession, spec: TableSpec) -> bool:
@@ -58,25 +50,30 @@ def create(spark: SparkSession, spec: TableSpec) -> bool:
     return True
 
 
-def read(spark: SparkSession, uri: str, version: int | None = None) -> DataFrame:
-    """The rows of a table at a version; default the newest, fixed when this is called."""
-    pinned = DeltaLog(uri).latest() if version is None else version
-    return spark.read.format("delta").option("versionAsOf", str(pinned)).load(uri)
+def read(
+    spark: SparkSession,
+    uri: str,
+    version: int | None = None,
+    *,
+    within: tuple[str, int, int] | None = None,
+) -> DataFrame:
+    """The rows of a table at a version; default the newest, fixed when this is called.
 
-
-def changes(spark: SparkSession, uri: str, first: int, last: int) -> DataFrame:
-    """The change data feed of versions ``first`` to ``last``, both included.
-
-    Columns: the table's, ``_change_type`` (insert, update_preimage, update_postimage, delete),
-    ``_commit_version`` and ``_commit_timestamp``.
+    Args:
+        spark: The Spark session.
+        uri: Location of the table.
+        version: Number of the version.
+        within: An integer column, and the least and greatest of its values to read; or None.
+            Files without any of them are not read.
     """
-    return (
-        spark.read.format("delta")
-        .option("readChangeFeed", "true")
-        .option("startingVersion", str(first))
-        .option("endingVersion", str(last))
-        .load(uri)
-    )
+    from pyspark.sql import functions as F
+
+    snapshot = DeltaLog(uri).snapshot(version)
+    if within is None:
+        return files.rows_of(spark, snapshot)
+    column, low, high = within
+    chosen = [file for file in snapshot.files if file.may_hold(column, low, high)]
+    return files.rows_of(spark, snapshot, chosen).where(F.col(quoted(column)).between(low, high))
 
 
 def append(
@@ -86,59 +83,64 @@ def append(
     txn: Txn | None = None,
     metadata: CommitMetadata | None = None,
 ) -> None:
-    """Appends rows; with a ``txn`` at most once."""
-    writer = rows.write.format("delta").mode("append")
-    if txn:
-        writer = writer.option("txnAppId", txn.app).option("txnVersion", str(txn.version))
-    if metadata:
-        writer = writer.option("userMetadata", json.dumps(metadata))
-    with _about(uri):
-        writer.save(uri)
+    """Appends rows, in one commit."""
+    transaction.write(rows, DeltaLog(uri).snapshot(), txn=txn, metadata=metadata)
 
 
 def merge(
     rows: DataFrame,
     uri: str,
-    key: tuple[str, ...],
+    key: Sequence[str],
     *,
     txn: Txn | None = None,
     metadata: CommitMetadata | None = None,
 ) -> None:
-    """Upserts rows by key; with a ``txn`` at most once.
+    """Upserts rows by key, in one commit: files that hold one of the keys are written again.
 
     Args:
         rows: At most one row per key, with the table's columns. A boolean column ``_deleted``
-            may be there: rows where it is true are removed from the table.
+            may be there: rows where it is true are removed from the table. They are computed
+            more than once, so that they should be persisted.
         uri: Location of the table.
         key: Columns that identify a row.
-        txn: Makes the write idempotent.
+        txn: Makes the write happen once.
         metadata: JSON object stored with the commit.
     """
-    from delta.tables import DeltaTable
+    from pyspark.sql import functions as F
 
-    spark = rows.sparkSession
-    table = DeltaTable.forPath(spark, uri)
-    nullable = {f.name: f.nullable for f in DeltaLog(uri).snapshot().schema}
-    on = " and ".join(f"t.{quoted(k)} {'<=>' if nullable[k] else '='} s.{quoted(k)}" for k in key)
-    columns = [name for name in rows.columns if name != DELETED]
-    values = {quoted(name): f"s.{quoted(name)}" for name in columns}
-    merging = table.alias("t").merge(rows.alias("s"), on)
-    if DELETED in rows.columns:
-        merging = (
-            merging.whenMatchedDelete(f"s.{DELETED}")
-            .whenMatchedUpdate(set=values)
-            .whenNotMatchedInsert(f"not s.{DELETED}", values)
-        )
-    else:
-        merging = merging.whenMatchedUpdate(set=values).whenNotMatchedInsert(values=values)
-    confs = {}
-    if txn:
-        confs["spark.databricks.delta.write.txnAppId"] = txn.app
-        confs["spark.databricks.delta.write.txnVersion"] = str(txn.version)
-    if metadata:
-        confs[_METADATA] = json.dumps(metadata)
-    with session_confs(spark, confs), _about(uri):
-        merging.execute()
+    spark, snapshot = rows.sparkSession, DeltaLog(uri).snapshot()
+    keys = rows.select(*(F.col(quoted(name)).alias(f"_key_{name}") for name in key))
+    is_same = reduce(
+        lambda one, other: one & other,
+        (F.col(quoted(name)).eqNullSafe(F.col(quoted(f"_key_{name}"))) for name in key),
+    )
+    replaced = _holding(files.rows_of(spark, snapshot), snapshot, keys, is_same)
+    kept = files.rows_of(spark, snapshot, replaced).join(keys, is_same, "left_anti")
+    new = rows.where(f"not {DELETED}").drop(DELETED) if DELETED in rows.columns else rows
+    written = kept.unionByName(new) if replaced else new
+    if replaced:
+        held = sum(file.rows for file in replaced)
+        written = written.coalesce(max(1, round(held / ROWS_PER_FILE)))
+    transaction.write(written, snapshot, replaced=replaced, txn=txn, metadata=metadata)
+
+
+def _holding(
+    table: DataFrame, snapshot: Snapshot, keys: DataFrame, is_same: Column
+) -> list[DataFile]:
+    """The files of a version that have to be written again: those that hold one of some keys.
+
+    Where many small ones were appended, they go with them.
+    """
+    from pyspark.sql import functions as F
+
+    if not snapshot.files:
+        return []
+    names = {posixpath.basename(file.path): file for file in snapshot.files}
+    placed = table.withColumn("_held_in", F.col("_metadata.file_name"))
+    found = placed.join(keys, is_same, "left_semi").select("_held_in").distinct().collect()
+    holding = [names[row["_held_in"]] for row in found]
+    small = [f for f in snapshot.files if f.rows < SMALL_FILE_ROWS and f not in holding]
+    return holding + (small if len(small) >= SMALL_FILES else [])
 
 
 def delete(spark: SparkSession, uri: str, condition: str, metadata: CommitMetadata) -> None:
@@ -151,7 +153,7 @@ def delete(spark: SparkSession, uri: str, condition: str, metadata: CommitMetada
 
 def with_metadata(spark: SparkSession, metadata: CommitMetadata) -> AbstractContextManager[None]:
     """A block whose commits store a JSON object."""
-    return session_confs(spark, {_METADATA: json.dumps(metadata)})
+    return transaction.session_confs(spark, {transaction.METADATA: json.dumps(metadata)})
 
 
 def overwrite(rows: DataFrame, spec: TableSpec, metadata: CommitMetadata) -> None:
@@ -176,7 +178,7 @@ def overwrite(rows: DataFrame, spec: TableSpec, metadata: CommitMetadata) -> Non
     _require_rules(rows, spec, changed["add"])
     for name in changed["drop"]:
         spark.sql(f"ALTER TABLE {_sql(spec.uri)} DROP CONSTRAINT {quoted(name)}")
-    with _about(spec.uri):
+    with transaction.about(spec.uri):
         writer.save(spec.uri)
     add_constraints(spark, spec, changed["add"])
     set_comments(spark, spec)
@@ -241,32 +243,6 @@ def set_properties(spark: SparkSession, spec: TableSpec) -> None:
     if differing:
         pairs = ", ".join(f"{literal(k)} = {literal(v)}" for k, v in differing.items())
         spark.sql(f"ALTER TABLE {_sql(spec.uri)} SET TBLPROPERTIES ({pairs})")
-
-
-@contextmanager
-def _about(uri: str) -> Iterator[None]:
-    """Notes on what Spark raises which table was written: its messages often do not say."""
-    try:
-        yield
-    except Exception as error:
-        error.about = uri  # type: ignore[attr-defined]
-        raise
-
-
-@contextmanager
-def session_confs(spark: SparkSession, confs: Mapping[str, str]) -> Iterator[None]:
-    """Sets session settings and unsets them afterwards, or the next write would be skipped."""
-    before = {name: spark.conf.get(name, None) for name in confs}
-    for name, value in confs.items():
-        spark.conf.set(name, value)
-    try:
-        yield
-    finally:
-        for name, earlier in before.items():
-            if earlier is None:
-                spark.conf.unset(name)
-            else:
-                spark.conf.set(name, earlier)
 
 
 def _sql(uri: str) -> str:

@@ -74,14 +74,15 @@ _STEP = f"""
 
 
 def decided(
-    parsed: DataFrame, silver_rows: DataFrame, deletions: DataFrame, silver: Silver
+    parsed: DataFrame, silver_rows: DataFrame, deletions: DataFrame | None, silver: Silver
 ) -> DataFrame:
     """One fate per record.
 
     Args:
         parsed: Rows of `lakehouse.parsing.parsed` with `SEQUENCE` and `LINE`.
         silver_rows: The silver table before them.
-        deletions: Rows of the table of versions whose fate is ``deleted``, before them.
+        deletions: Rows of the table of versions whose fate is ``deleted``, before them; None where
+            there are none.
         silver: The contract of the silver table.
 
     Returns:
@@ -107,7 +108,13 @@ def decided(
     )
     of_key = records.groupBy(*key).agg(F.sort_array(F.collect_list("_record")).alias("_records"))
     start = _start(COLUMN_TYPES[silver.column(silver.version).type].spark)
-    folded = of_key.join(_known(silver_rows, deletions, silver), list(silver.key), "left").select(
+    # Of all that is known, only what meets a record of the batch is looked at further.
+    keys = records.select(*key)
+    rows = silver_rows.join(keys, list(silver.key), "left_semi")
+    gone = None
+    if deletions is not None:
+        gone = deletions.join(keys, list(silver.key), "left_semi")
+    folded = of_key.join(_known(rows, gone, silver), list(silver.key), "left").select(
         "_records", F.expr(f"aggregate(_records, {start}, {_STEP}, s -> s.fates)").alias("_out")
     )
     each = folded.select(F.explode(F.arrays_zip("_records", "_out")).alias("_one"))
@@ -146,7 +153,7 @@ def current(versions: DataFrame, silver: Silver) -> DataFrame:
     )
 
 
-def _known(silver_rows: DataFrame, deletions: DataFrame, silver: Silver) -> DataFrame:
+def _known(silver_rows: DataFrame, deletions: DataFrame | None, silver: Silver) -> DataFrame:
     """Per key what is current before the batch: a row of silver, or else its last deletion."""
     from pyspark.sql import functions as F
 
@@ -161,6 +168,8 @@ def _known(silver_rows: DataFrame, deletions: DataFrame, silver: Silver) -> Data
             F.col(CONTENT_HASH).alias("content"),
         ).alias("_row"),
     )
+    if deletions is None:
+        return rows.withColumnRenamed("_row", "_known")
     gone = F.struct(
         F.lit(_DELETED).alias("state"),
         version.alias("version"),

@@ -1,4 +1,4 @@
-"""Silver's change data feed to gold tables; each commit stores the silver version it reflects."""
+"""What changed in silver to gold tables; each commit stores the silver version it reflects."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ from goldlake_core.instants import utc_text
 from goldlake_core.stages import Emit
 from goldlake_core.storage.deltalog import Commit, DeltaLog, Snapshot
 from goldlake_core.storage.home import Home
-from lakehouse import commits, delta, reach, rebuilt, specs
+from lakehouse import changefeed, commits, delta, fates, reach, rebuilt, specs
+from lakehouse.changefeed import CHANGE
 from lakehouse.commits import SilverCommit
 
 if TYPE_CHECKING:
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
 SILVER_VERSION = "silver_version"
 # In a commit that changed no row: the version that the rows have had since.
 ROWS_OF = "rows_of"
-CHANGE = "_change_type"
 _IS_ASKED = "_is_asked"
 # Rows of the batch, and rows that it does not touch, of which the sampled rebuild is made.
 SAMPLED_ROWS, SAMPLED_CELLS, SAMPLED_UNITS = 100, 10, 5
@@ -85,6 +85,7 @@ def refine(
         StoreError: Another writer changed a gold table; its wrong rows are named.
     """
     silver = DeltaLog(specs.silver(usecase, home, epoch).uri).snapshot()
+    versions = specs.versions(usecase, home, epoch)
     basis: Basis | None = None
     changed = {}
     for table in usecase.gold.values():
@@ -103,12 +104,18 @@ def refine(
             changed[table.name] = False
             continue
         own = replace(reflected, gold_contract=spec.properties[specs.CONTRACT_PROPERTY])
-        step = _Step(spark, usecase, table, spec, silver, own)
+        step = _Step(spark, usecase, table, spec, silver, versions, own)
         changed[table.name] = step.increment(last) if last else step.rebuild()
         delta.set_comments(spark, spec)
         rows = DeltaLog(spec.uri).snapshot().rows
         emit("progress", f"gold: {spec.id}: {rows:,} rows")
     return changed
+
+
+def follows(usecase: UseCase, home: Home, table: GoldTable, silver: Snapshot) -> bool:
+    """Whether a gold table can be brought up to silver by the changes since its newest commit."""
+    spec = specs.gold(usecase, home, table)
+    return DeltaLog(spec.uri).exists() and _last_commit(spec, silver) is not None
 
 
 def reflects(spec: specs.TableSpec, silver: Snapshot) -> bool:
@@ -145,7 +152,8 @@ def require_rebuilt(
         )
     basis = basis_of(last)
     made_from = DeltaLog(silver.uri).snapshot(basis.silver_version)
-    step = _Step(spark, usecase, table, spec, made_from, basis)
+    versions = specs.versions(usecase, home, epoch)
+    step = _Step(spark, usecase, table, spec, made_from, versions, basis)
     wrong = rebuilt.differences(step.whole(), delta.read(spark, spec.uri), spec, table.key)
     if wrong:
         more = ", and perhaps more" if len(wrong) == rebuilt.NAMED else ""
@@ -183,8 +191,8 @@ def _last_commit(spec: specs.TableSpec, silver: Snapshot) -> Commit | None:
     # A silver table that was restored from a copy may stand at an earlier version than gold knows.
     if basis.silver_uuid != silver.uuid or basis.silver_version > silver.version:
         return None
-    needed = set(range(basis.silver_version + 1, silver.version + 1))
-    return commit if needed <= set(DeltaLog(silver.uri).versions()) else None
+    can_follow = changefeed.can_follow(silver.uri, basis.silver_version + 1, silver.version)
+    return commit if can_follow else None
 
 
 def _basis(
@@ -251,6 +259,7 @@ class _Step:
     table: GoldTable
     spec: specs.TableSpec
     silver: Snapshot
+    versions: specs.TableSpec
     basis: Basis
 
     def whole(self) -> DataFrame:
@@ -277,33 +286,47 @@ class _Step:
 
     def increment(self, last: Commit) -> bool:
         first = basis_of(last).silver_version + 1
-        feed = delta.changes(self.spark, self.silver.uri, first, self.silver.version)
-        feed = feed.persist()
+        if not changefeed.differs(self.silver.uri, first, self.silver.version):
+            return False
+        feed = self._feed(basis_of(last)).persist()
         try:
-            if feed.isEmpty():  # silver's new versions changed no rows
-                return False
             rows = self._changed_rows(feed) if self.table.mode == "rows" else self._cells(feed)
             rows = rows.persist()
             try:
-                self._require_unique(rows)
+                number = self._require_unique(rows)
                 self._require_as_rebuilt(feed, rows, basis_of(last))
-                if rows.isEmpty():
-                    # Delta makes no commit of an empty MERGE, and the basis has moved on.
-                    rows = rows.drop(delta.DELETED)
-                    delta.append(rows, self.spec.uri, metadata=asdict(self.basis))
-                else:
-                    delta.merge(rows, self.spec.uri, self.table.key, metadata=asdict(self.basis))
+                metadata = asdict(self.basis)
+                if number:
+                    delta.merge(rows, self.spec.uri, self.table.key, metadata=metadata)
+                else:  # the basis has moved on
+                    delta.append(rows.drop(delta.DELETED), self.spec.uri, metadata=metadata)
             finally:
                 rows.unpersist()
         finally:
             feed.unpersist()
         return True
 
+    def _feed(self, last: Basis) -> DataFrame:
+        """What changed in silver since the version that the table reflects."""
+        from pyspark.sql import functions as F
+
+        first, key = last.silver_version + 1, self.usecase.silver.key
+        touched = None
+        if changefeed.is_chain(self.silver.uri, first, self.silver.version, last.through):
+            place = (specs.SEQUENCE, last.through + 1, self.basis.through)
+            versions = delta.read(self.spark, self.versions.uri, within=place)
+            touched = versions.where(F.col(specs.FATE).isin(*fates.WINNERS))
+            touched = touched.select(*map(quoted, key)).distinct()
+        columns = self.usecase.silver.names
+        return changefeed.between(
+            self.spark, self.silver.uri, first, self.silver.version, key, columns, touched
+        )
+
     def _changed_rows(self, feed: DataFrame) -> DataFrame:
         """Mode ``rows``: what the changes reach, built; what is not built any more is deleted."""
         from pyspark.sql import functions as F
 
-        last = last_changes(feed, self.usecase.silver.key)
+        last = last_changes(feed)
         if specs.is_reaching(self.table):
             near = self._near(feed)
             reached = self._reached(near, is_wide=False).select(*self._key)
@@ -376,7 +399,7 @@ class _Step:
         """The rows that gold does not hold as they are; every batch would rewrite the others."""
         # Null-safe, because null = null is null: by plain equality a cell with a null in it
         # (a rate of no rows) would never count as held. A row to delete is never held: it passes,
-        # and the MERGE removes it.
+        # and the write removes it.
         gold = delta.read(self.spark, self.spec.uri)
         same = [rows[quoted(n)].eqNullSafe(gold[quoted(n)]) for n in self.spec.names]
         is_held = reduce(lambda one, other: one & other, same)
@@ -411,18 +434,22 @@ class _Step:
             )
         return calls
 
-    def _require_unique(self, rows: DataFrame) -> None:
+    def _require_unique(self, rows: DataFrame) -> int:
+        """Checks that each key is there once; returns the number of rows."""
         from pyspark.sql import functions as F
 
-        doubled = rows.groupBy(*self._key).count().where(F.col("count") > 1).limit(1).collect()
-        if doubled:
-            name = ", ".join(f"{each}={doubled[0][each]}" for each in self.table.key)
+        keys = rows.groupBy(*self._key).count()
+        number, most = keys.agg(F.sum("count"), F.max("count")).collect()[0]
+        if most is not None and most > 1:
+            doubled = keys.where(F.col("count") > 1).limit(1).collect()[0]
+            name = ", ".join(f"{each}={doubled[each]}" for each in self.table.key)
             raise PermanentError(
-                f"{self.table.build} of {self.spec.id} returns {doubled[0]['count']} rows with the "
+                f"{self.table.build} of {self.spec.id} returns {doubled['count']} rows with the "
                 f"key {name}",
                 valid="one row per key",
                 hint=f"correct {self.table.build} or gold.{self.table.name}.key in the contract",
             )
+        return number or 0
 
     def _require_as_rebuilt(self, feed: DataFrame, rows: DataFrame, last: Basis) -> None:
         """Compares what the increment would leave with a rebuild, for a sample of keys.
@@ -476,7 +503,7 @@ class _Step:
             own = own.select(*self._columns, F.coalesce(_IS_ASKED, F.lit(False)).alias(_IS_ASKED))
             taken = own
         else:
-            taken = last_changes(feed, self.usecase.silver.key)
+            taken = last_changes(feed)
             own = self._present(taken).limit(SAMPLED_ROWS).withColumn(_IS_ASKED, F.lit(True))
         others = others.join(taken.select(*self._key), key, "left_anti")
         sampled = own.unionByName(others).persist()
@@ -584,17 +611,8 @@ def _micros_of(duration: str) -> int:
     return int(seconds_of(duration) * 1_000_000)
 
 
-def last_changes(feed: DataFrame, key: tuple[str, ...]) -> DataFrame:
-    """The newest change of each key: a delete, or the row as it is after the feed."""
-    from pyspark.sql import Window
+def last_changes(feed: DataFrame) -> DataFrame:
+    """The change of each key: a delete, or the row as it is after the feed."""
     from pyspark.sql import functions as F
 
-    newest = Window.partitionBy(*(quoted(k) for k in key)).orderBy(
-        F.col("_commit_version").desc(), F.when(F.col(CHANGE) == "delete", 1).otherwise(0)
-    )
-    return (
-        feed.where(F.col(CHANGE) != "update_preimage")
-        .withColumn("_newest", F.row_number().over(newest))
-        .where("_newest = 1")
-        .drop("_newest")
-    )
+    return feed.where(F.col(CHANGE) != changefeed.BEFORE)

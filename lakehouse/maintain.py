@@ -19,7 +19,7 @@ from goldlake_core.stages import Emit
 from goldlake_core.storage.deltalog import Commit, CommitMetadata, DeltaLog, Snapshot
 from goldlake_core.storage.home import Home
 from goldlake_core.storage.locks import StoreLock
-from lakehouse import commits, delta, epochs, session, specs
+from lakehouse import commits, delta, epochs, session, specs, transaction
 from lakehouse.gold import ROWS_OF, SILVER_VERSION
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ SMALL_BYTES = 64 << 20
 TARGET_BYTES = 2 * SMALL_BYTES
 """Any two small files fit into one, so that at most one is left."""
 
-_OF_A_BATCH = ("batch", "reasons")
+_OF_A_BATCH = ("batch", "reasons", commits.AFTER)
 
 
 def maintain_stage(request: MaintainRequest, emit: Emit) -> Maintained:
@@ -138,7 +138,7 @@ def _compact(spark: SparkSession, usecase: UseCase, home: Home, spec: specs.Tabl
     sizes = {"minFileSize": SMALL_BYTES, "maxFileSize": TARGET_BYTES}
     confs = {f"spark.databricks.delta.optimize.{k}": str(v) for k, v in sizes.items()}
     with contextlib.ExitStack() as stack:
-        stack.enter_context(delta.session_confs(spark, confs))
+        stack.enter_context(transaction.session_confs(spark, confs))
         if ours(usecase, spec) is not None:
             stack.enter_context(delta.with_metadata(spark, _carried(usecase, home, spec)))
         DeltaTable.forPath(spark, spec.uri).optimize().executeCompaction()
@@ -154,7 +154,7 @@ def _vacuum(spark: SparkSession, uri: str, keep_hours: float) -> None:
         "spark.databricks.delta.retentionDurationCheck.enabled": "false",
         "spark.databricks.delta.vacuum.logging.enabled": "false",
     }
-    with delta.session_confs(spark, confs):
+    with transaction.session_confs(spark, confs):
         DeltaTable.forPath(spark, uri).vacuum(keep_hours)
 
 

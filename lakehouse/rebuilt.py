@@ -71,7 +71,7 @@ def sampled(
     """Up to a number of rows of one of a table's files: the same ones for the same version.
 
     Args:
-        spark: The session.
+        spark: The Spark session.
         snapshot: The version of the table.
         key: Columns that identify a row.
         rows: The most rows to take.

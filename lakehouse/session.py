@@ -17,18 +17,22 @@ if TYPE_CHECKING:
 CORES = 2
 MEMORY = "3g"
 # The compiler's first tier alone starts faster and runs slower: it pays while a run is short.
-SMALL_RUN_ROWS = 60_000
+SHORT_RUN_ROWS = 400_000
+# One thread, one partition and plans as they are made: more costs more than it gains.
+SMALL_RUN_ROWS = 20_000
+# Narrow decisions of about a million records are sent to the tasks instead of sorting wide rows.
+BROADCAST_BYTES = 64 << 20
 
 
 def spark_session(
-    *, cores: int = CORES, shuffle_partitions: int | None = None, rows: int | None = None
+    *, cores: int | None = None, shuffle_partitions: int | None = None, rows: int | None = None
 ) -> SparkSession:
     """The process's Spark session with Delta, in UTC; started by the first call.
 
     Args:
-        cores: Threads of the local master.
-        shuffle_partitions: Tasks after a shuffle; default two per core.
-        rows: Records the run will touch, if known: a small run is compiled less.
+        cores: Threads of the local master; default two, and one for a small run.
+        shuffle_partitions: Tasks after a shuffle; default two per core, and one for a small run.
+        rows: Records that the run has to take in, if known: a short run is compiled less.
 
     Raises:
         GoldlakeError: The Delta JARs are missing and could not be fetched.
@@ -37,9 +41,12 @@ def spark_session(
     _set_environment()
     from pyspark.sql import SparkSession
 
+    is_small = rows is not None and rows <= SMALL_RUN_ROWS
+    cores = cores or (1 if is_small else CORES)
     builder = SparkSession.builder.appName("goldlake").master(f"local[{cores}]")
-    options = _options(shuffle_partitions or 2 * cores, rows)
-    options["spark.jars"] = ",".join(str(jar) for jar in jars)
+    options = _options(shuffle_partitions or (1 if is_small else 2 * cores), rows)
+    # On the class path: JARs that are added to a running JVM are copied and checked at each start.
+    options["spark.driver.extraClassPath"] = os.pathsep.join(str(jar) for jar in jars)
     options["spark.sql.warehouse.dir"] = _unused_warehouse()
     for name, value in options.items():
         builder = builder.config(name, value)
@@ -65,8 +72,10 @@ def _set_environment() -> None:
 
 
 def _options(shuffle_partitions: int, rows: int | None) -> dict[str, str]:
-    java = ["-XX:+UseParallelGC", "-Duser.timezone=UTC"]
-    if rows is not None and rows <= SMALL_RUN_ROWS:
+    is_small = rows is not None and rows <= SMALL_RUN_ROWS
+    collector = "Serial" if is_small else "Parallel"
+    java = [f"-XX:+Use{collector}GC", "-Duser.timezone=UTC"]
+    if rows is not None and rows <= SHORT_RUN_ROWS:
         # With that tier alone, Java keeps 48 MB for compiled code, which a session that lives on
         # fills and dies of (seen with Java 21). All tiers together would get this much.
         java += ["-XX:TieredStopAtLevel=1", "-XX:ReservedCodeCacheSize=240m"]
@@ -77,13 +86,20 @@ def _options(shuffle_partitions: int, rows: int | None) -> dict[str, str]:
         "spark.driver.extraJavaOptions": " ".join(java),
         "spark.sql.session.timeZone": "UTC",
         "spark.sql.shuffle.partitions": str(shuffle_partitions),
+        # It adapts to the size of shuffles, and runs each as another job to learn it.
+        "spark.sql.adaptive.enabled": str(not is_small).lower(),
+        "spark.sql.autoBroadcastJoinThreshold": str(BROADCAST_BYTES),
+        # Files are named one by one: up to so many, Spark starts no job to list them.
+        "spark.sql.sources.parallelPartitionDiscovery.threshold": "10000",
         # A division by zero in one dirty row is null, a reason to quarantine, never a dead batch.
         "spark.sql.ansi.enabled": "false",
         # HotSpot does not compile methods above 8,000 bytes: a wide row's rules, fused into one
         # such method, ran three times slower than in pieces.
         "spark.sql.codegen.hugeMethodLimit": "8000",
+        # The letters of field values need no language: to load the rules of all takes a second.
+        "spark.sql.icu.caseMappings.enabled": "false",
         "spark.sql.parquet.compression.codec": "zstd",
-        "spark.databricks.delta.snapshotPartitions": "2",
+        "spark.databricks.delta.snapshotPartitions": "1",
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
         "spark.sql.streaming.metricsEnabled": "false",

@@ -222,7 +222,9 @@ class _Step:
         """Decides the records of some pages and appends them to the table of versions."""
         from pyspark.sql import functions as F
 
-        batch = self._decided(pages).persist()
+        rows = self.parsed(pages).persist()
+        decision = self._decision(rows, has_deletions=before.totals.deleted > 0).persist()
+        batch = self._decided(rows, decision)
         try:
             counted = account.of_batch(batch)
             account.require_whole(self.usecase.name, pages, counted.pages)
@@ -236,23 +238,22 @@ class _Step:
                 bronze=DeltaLog(self.bronze.uri).snapshot().uuid,
                 totals=commits.added(before.totals, counted.fates),
                 batch=counted.fates,
-                reasons=account.reasons(batch) if counted.fates.quarantined else {},
+                reasons=dict(counted.reasons),
             )
             app = commits.application(DeltaLog(self.versions.uri).snapshot(), "versions")
             txn = delta.Txn(app, made.through)
-            rows = batch.select(*self.versions.names)
-            delta.append(rows, self.versions.uri, txn=txn, metadata=commits.metadata(made))
+            delta.append(batch, self.versions.uri, txn=txn, metadata=commits.metadata(made))
         finally:
-            batch.unpersist()
+            decision.unpersist()
+            rows.unpersist()
         return made
 
     def parsed(self, pages: list[PageEntry]) -> DataFrame:
         """The records of some pages, typed, with reasons and without fates."""
         from pyspark.sql import functions as F
 
-        bronze = delta.read(self.spark, self.bronze.uri).where(
-            F.col("sequence").between(pages[0].sequence, pages[-1].sequence)
-        )
+        place = ("sequence", pages[0].sequence, pages[-1].sequence)
+        bronze = delta.read(self.spark, self.bronze.uri, within=place)
         updated = source_kind(self.usecase.source.kind).updated_field
         return (
             parsed(bronze, self.contract, updated)
@@ -263,13 +264,20 @@ class _Step:
             .drop("value")
         )
 
-    def _decided(self, pages: list[PageEntry]) -> DataFrame:
+    def _decision(self, rows: DataFrame, *, has_deletions: bool) -> DataFrame:
+        """A fate per record; see `fates.decided`."""
         from pyspark.sql import functions as F
 
-        rows = self.parsed(pages)
-        deletions = delta.read(self.spark, self.versions.uri).where(F.col(KIND) == "deleted")
+        deletions = None
+        if has_deletions:
+            deletions = delta.read(self.spark, self.versions.uri).where(F.col(KIND) == "deleted")
         known = delta.read(self.spark, self.silver.uri)
-        decision = fates.decided(rows, known, deletions, self.contract)
+        return fates.decided(rows, known, deletions, self.contract)
+
+    def _decided(self, rows: DataFrame, decision: DataFrame) -> DataFrame:
+        """The records with their fates, as rows of the table of versions."""
+        from pyspark.sql import functions as F
+
         kind = F.when(F.col(FATE) == "quarantined", "quarantined").when(
             F.col(FATE) == "deleted", "deleted"
         )
@@ -303,31 +311,32 @@ class _Step:
         elif done.through >= wanted.through or not has_changes(done.totals, wanted.totals):
             return
         versions = delta.read(self.spark, self.versions.uri)
-        changes = versions.where(F.col(SEQUENCE).between(done.through + 1, wanted.through))
-        changes = changes.persist()
-        try:
-            rows, is_append = self._upserts(
-                changes, versions, done.totals, wanted.totals, is_whole=is_foreign
-            )
-            made = SilverCommit(
-                through=wanted.through,
-                run_id=self.run_id,
-                restore=self.restore,
-                versions=versions_uuid,
-                totals=wanted.totals,
-            )
-            app = commits.application(DeltaLog(self.silver.uri).snapshot(), "silver")
-            txn = delta.Txn(app, made.through)
-            metadata = commits.metadata(made)
-            if is_foreign:
-                kept = rows.where(~F.col(delta.DELETED)).drop(delta.DELETED)
-                delta.overwrite(kept, self.silver, metadata)
-            elif is_append:
-                delta.append(rows.drop(delta.DELETED), self.silver.uri, txn=txn, metadata=metadata)
-            else:
-                delta.merge(rows, self.silver.uri, self.contract.key, txn=txn, metadata=metadata)
-        finally:
-            changes.unpersist()
+        place = (SEQUENCE, done.through + 1, wanted.through)
+        changes = delta.read(self.spark, self.versions.uri, within=place)
+        rows, is_append = self._upserts(
+            changes, versions, done.totals, wanted.totals, is_whole=is_foreign
+        )
+        made = SilverCommit(
+            through=wanted.through,
+            run_id=self.run_id,
+            restore=self.restore,
+            versions=versions_uuid,
+            totals=wanted.totals,
+            after=None if is_foreign else done.through,
+        )
+        txn = delta.Txn(
+            commits.application(DeltaLog(self.silver.uri).snapshot(), "silver"), made.through
+        )
+        metadata = commits.metadata(made)
+        if is_foreign:
+            kept = rows.where(~F.col(delta.DELETED)).drop(delta.DELETED)
+            delta.overwrite(kept, self.silver, metadata)
+        elif is_append:
+            delta.append(rows.drop(delta.DELETED), self.silver.uri, txn=txn, metadata=metadata)
+        else:
+            rows = rows.persist()
+            delta.merge(rows, self.silver.uri, self.contract.key, txn=txn, metadata=metadata)
+            rows.unpersist()
         account.require_silver(self.silver, wanted.totals)
 
     def follow(self, restores: Restores) -> None:
@@ -397,10 +406,7 @@ class _Step:
             )
         )
         try:
-            if rows.isEmpty():  # Delta makes no commit of an empty MERGE
-                delta.append(rows.drop(delta.DELETED), self.silver.uri, metadata=metadata)
-            else:
-                delta.merge(rows, self.silver.uri, self.contract.key, metadata=metadata)
+            delta.merge(rows, self.silver.uri, self.contract.key, metadata=metadata)
         finally:
             rows.unpersist()
 
@@ -440,8 +446,6 @@ class _Step:
             .withColumn(delta.DELETED, F.lit(False))
         )
         newly = self._marked(others, rejected).where(IS_MARKED).select(*map(quoted, wanted))
-        if newly.isEmpty():
-            return rows, not _has_old_keys(before, after)
         return rows.unionByName(newly), False
 
     def _marked(self, rows: DataFrame, rejected: DataFrame) -> DataFrame:

@@ -140,7 +140,7 @@ def silver(usecase: UseCase, home: Home, epoch: int) -> TableSpec:
             Field(IS_MARKED, "boolean", "Whether a newer version is in quarantine.", False),
         ),
         sql_rules.constraints(contract.columns, contract.checks),
-        {"delta.enableChangeDataFeed": "true", **_KEPT_LOG},
+        _KEPT_LOG,
     )
 
 

@@ -82,9 +82,9 @@ def refine_stage(request: RefineRequest, emit: Emit) -> Refined:
         done = None if request.rebuild else _unchanged(usecase, home, request.run_id, emit)
         if done is not None:
             return done
-        landed = sum(entry.rows for entry in specs.landing(usecase, home).manifest())
+        pending = standing.pending_rows(usecase, home, is_rebuild=request.rebuild)
         emit("progress", "starting Spark")
-        spark = session.spark_session(rows=landed)
+        spark = session.spark_session(rows=pending)
         result = refine(
             spark,
             usecase,

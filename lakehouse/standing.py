@@ -35,6 +35,32 @@ def unchanged(usecase: UseCase, home: Home, plan: epochs.Plan) -> Totals | None:
         return None
 
 
+def pending_rows(usecase: UseCase, home: Home, *, is_rebuild: bool) -> int | None:
+    """Records that a refinement has to take in, of landed pages or of silver; None if unknown."""
+    try:
+        pages = specs.landing(usecase, home).manifest()
+        landed = sum(page.rows for page in pages)
+        epoch = epochs.current(home, usecase.name)
+        source = specs.silver(usecase, home, epoch)
+        if is_rebuild or not DeltaLog(source.uri).exists():
+            return landed
+        plan = epochs.plan(usecase, home, has_tables_of_before=True)
+        if plan.is_new or not plan.is_current:
+            return landed
+        silver_now = DeltaLog(source.uri).snapshot()
+        built = [gold.follows(usecase, home, each, silver_now) for each in usecase.gold.values()]
+        if not all(built):
+            return landed
+        done = (
+            commits.newest(specs.bronze(usecase, home).uri, BronzeCommit),
+            commits.newest(specs.versions(usecase, home, epoch).uri, VersionsCommit),
+        )
+        through = min(commit.through for commit in done)
+        return sum(page.rows for page in pages if page.sequence > through)
+    except StoreError:
+        return None
+
+
 def _is_refined(usecase: UseCase, home: Home, epoch: int) -> bool:
     """Whether bronze, versions and silver hold the landed pages, and nothing else."""
     zone = specs.landing(usecase, home)

@@ -23,11 +23,11 @@ from goldlake_core.storage.deltalog import DataFile, DeltaLog, Field, Snapshot
 from goldlake_core.storage.files import write_atomic, write_new
 
 if TYPE_CHECKING:
-    import pyarrow
+    import polars
 
 ATTEMPTS = 50
 MOST_FILES = 100
-_ARROW = {"string": "string", "long": "int64", "double": "float64"}
+_POLARS = {"string": "String", "long": "Int64", "double": "Float64"}
 
 
 @dataclass(frozen=True)
@@ -93,29 +93,28 @@ def _columns(schema: Schema, held: Snapshot | None) -> tuple[Field, ...]:
 
 def _is_in_pieces(held: Snapshot) -> bool:
     """Whether the commit should bring all rows into one file: reading many files is slow."""
-    known = {*_ARROW, "timestamp"}
+    known = {*_POLARS, "timestamp"}
     return len(held.files) >= MOST_FILES and all(c.type in known for c in held.schema)
 
 
 def _parquet(columns: Sequence[Field], rows: Sequence[Mapping[str, object]]) -> bytes:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
+    # pyarrow imports pandas for the first list that it takes: a second for a handful of rows.
+    import polars as pl
 
     names = {name for row in rows for name in row}
     # A column of a later version that these rows do not have need not be of a type known here.
-    fields = [(c.name, _arrow_type(c.type)) for c in columns if c.name in names]
-    table = pa.Table.from_pylist([dict(row) for row in rows], schema=pa.schema(fields))
+    types = {c.name: _polars_type(c.type) for c in columns if c.name in names}
     out = io.BytesIO()
-    pq.write_table(table, out, compression="zstd", coerce_timestamps="us")
+    pl.DataFrame([dict(row) for row in rows], schema=types).write_parquet(out, compression="zstd")
     return out.getvalue()
 
 
-def _arrow_type(delta_type: object) -> pyarrow.DataType:
-    import pyarrow as pa
+def _polars_type(delta_type: object) -> polars.DataType:
+    import polars as pl
 
     if delta_type == "timestamp":
-        return pa.timestamp("us", tz="UTC")
-    return getattr(pa, _ARROW[str(delta_type)])()
+        return pl.Datetime("us", "UTC")
+    return getattr(pl, _POLARS[str(delta_type)])()  # type: ignore[no-any-return]
 
 
 def _shape(

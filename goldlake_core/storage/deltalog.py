@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import posixpath
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
@@ -40,6 +40,7 @@ class ArrayType(msgspec.Struct, frozen=True, tag_field="type", tag="array", rena
     """Delta's type of a list."""
 
     element_type: FieldType
+    contains_null: bool = True
 
 
 FieldType: TypeAlias = str | ArrayType
@@ -86,6 +87,11 @@ class _Statistics(msgspec.Struct, frozen=True, rename="camel"):
     num_records: int
 
 
+class _Bounds(msgspec.Struct, frozen=True, rename="camel"):
+    min_values: dict[str, Any] = {}
+    max_values: dict[str, Any] = {}
+
+
 class _Add(msgspec.Struct, frozen=True, rename="camel"):
     path: str
     size: int
@@ -97,6 +103,7 @@ class _Add(msgspec.Struct, frozen=True, rename="camel"):
 class _Remove(msgspec.Struct, frozen=True, rename="camel"):
     path: str
     data_change: bool = True
+    partition_values: dict[str, str | None] | None = None
 
 
 class _CommitInfo(msgspec.Struct, frozen=True, rename="camel"):
@@ -123,6 +130,17 @@ class DataFile:
     size: int
     rows: int
     partition: tuple[tuple[str, str | None], ...] = ()
+    statistics: str = field(default="", repr=False, compare=False)
+
+    def may_hold(self, column: str, low: int, high: int) -> bool:
+        """Whether a value of an integer column may lie between two, by the file's statistics."""
+        if not self.statistics:
+            return True
+        bounds = _decoded(self.statistics, _Bounds)
+        least, greatest = bounds.min_values.get(column), bounds.max_values.get(column)
+        if least is None or greatest is None:
+            return True
+        return bool(least <= high and greatest >= low)
 
 
 @dataclass(frozen=True)
@@ -187,12 +205,15 @@ class _State:
         if action.protocol:
             self.reader_features = action.protocol.reader_features or ()
         if action.add:
-            add = action.add
-            rows = _decoded(add.stats, _Statistics).num_records if add.stats else 0
-            partition = tuple(add.partition_values.items())
-            self.files[add.path] = DataFile(unquote(add.path), add.size, rows, partition)
+            self.files[action.add.path] = _file(action.add)
         if action.remove:
             self.files.pop(action.remove.path, None)
+
+
+def _file(add: _Add) -> DataFile:
+    rows = _decoded(add.stats, _Statistics).num_records if add.stats else 0
+    partition = tuple(add.partition_values.items())
+    return DataFile(unquote(add.path), add.size, rows, partition, add.stats or "")
 
 
 class DeltaLog:
@@ -274,6 +295,15 @@ class DeltaLog:
         if not actions:
             raise self._damaged(path, "is empty")
         return actions
+
+    def changed_files(self, version: int) -> Iterator[tuple[DataFile, bool]]:
+        """The files of a commit, and whether it added or removed each; of removed ones no rows."""
+        for action in self.actions(version):
+            if action.add:
+                yield _file(action.add), True
+            elif action.remove:
+                partition = tuple((action.remove.partition_values or {}).items())
+                yield DataFile(unquote(action.remove.path), 0, 0, partition), False
 
     def _damaged(self, path: str, problem: str) -> StoreError:
         name = _TABLE.search(self.uri)

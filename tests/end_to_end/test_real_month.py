@@ -98,7 +98,7 @@ def test_gold_cells_equal_an_independent_computation(home: Path, expected: pl.Da
 
 
 def cells(rows: pl.DataFrame) -> pl.DataFrame:
-    """Counts per area, type and day in plain loops over a dense calendar."""
+    """Counts per area, type and day that has any, in plain loops over the calendar."""
     local = rows.with_columns(day=pl.col("date").dt.convert_time_zone(ZONE).dt.date())
     first, last = local["day"].min(), local["day"].max()
     calendar = pl.date_range(first, last, eager=True)
@@ -111,6 +111,8 @@ def cells(rows: pl.DataFrame) -> pl.DataFrame:
         for day in calendar:
             incidents = counts.get(day, 0)
             history.append(incidents)
+            if not incidents:
+                continue
             found.append(
                 {
                     "community_area": area,
@@ -118,9 +120,9 @@ def cells(rows: pl.DataFrame) -> pl.DataFrame:
                     "day": day,
                     "incidents": incidents,
                     "arrests": arrests.get(day, 0),
-                    "arrest_rate": arrests.get(day, 0) / incidents if incidents else None,
-                    "incidents_7d": sum(history[-7:]) / len(history[-7:]),
-                    "incidents_28d": sum(history[-28:]) / len(history[-28:]),
+                    "arrest_rate": arrests.get(day, 0) / incidents,
+                    "incidents_7d": sum(history[-7:]),
+                    "incidents_28d": sum(history[-28:]),
                 }
             )
     return pl.DataFrame(found, infer_schema_length=None)

@@ -223,7 +223,6 @@ def edited_again(store: Store) -> None:
     "R2",
     "the kind of source becomes another",
     "refused before anything is written, with the key",
-    missing="a change that is refused is not told before landing yet",
 )
 def another_source(store: Store) -> None:
     def edit(document: Any) -> None:

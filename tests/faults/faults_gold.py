@@ -39,7 +39,6 @@ def helper(store: Store) -> None:
     "R4",
     "a module beside the build function, which it imports, is edited",
     "built again",
-    missing="modules that a build function imports are not part of its hash yet",
 )
 def imported(store: Store) -> None:
     text = store.usecase.folder / "tables.py"
@@ -121,7 +120,6 @@ def fewer(store: Store) -> None:
     "G5",
     "a build in mode `rows` looks at other rows: the mean per kind",
     "refused, or equal to a rebuild",
-    missing="the reach of a build function is not known yet",
 )
 def window(store: Store) -> None:
     mean = "F.avg('n').over(Window.partitionBy('kind')).cast('bigint').alias('hour')"
@@ -137,7 +135,6 @@ def window(store: Store) -> None:
     "G6",
     "a build function uses `rand` or `current_timestamp`",
     "refused, with the function's name",
-    missing="functions that differ from call to call are not refused yet",
 )
 def differs(store: Store) -> None:
     for value in ("F.rand()", "F.unix_timestamp(F.current_timestamp())"):
@@ -160,7 +157,6 @@ def emptied(store: Store) -> None:
     "G8",
     "a gold table leaves the contract",
     "its rows are not told as if they were kept up",
-    missing="gold folders that the contract does not have are not named yet",
 )
 def orphan(store: Store) -> None:
     store.change(lambda document: document["gold"].pop("kinds"))
@@ -183,7 +179,6 @@ def killed(store: Store) -> None:
     "R5",
     "the log's old commits are cleaned, and gold was quiet",
     "gold is not built again, and an export finds its rows",
-    missing="a quiet table's newest commit of ours is not found after its log was cleaned",
 )
 def cleaned(store: Store) -> None:
     uri = store.gold("facts")

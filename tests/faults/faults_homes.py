@@ -266,7 +266,6 @@ def _log(store: Store, number: int = -1) -> Path:
     "L30",
     "the newest entry of silver's log is torn",
     "the file is named, by `tables` and by a refinement",
-    missing="a torn log entry is not named yet",
 )
 def torn_log(store: Store) -> None:
     log = _log(store)
@@ -279,7 +278,6 @@ def torn_log(store: Store) -> None:
     "L30b",
     "the newest entry of silver's log is empty",
     "found; the rows that it brought are not told as truth",
-    missing="an empty log entry is not told yet",
 )
 def empty_log(store: Store) -> None:
     log = _log(store)
@@ -298,7 +296,6 @@ def no_newest_log(store: Store) -> None:
     "L32",
     "the first entry of silver's log is gone",
     "the table is named, and what makes it again",
-    missing="a log without its beginning is not told in such words yet",
 )
 def no_first_log(store: Store) -> None:
     _log(store, 0).unlink()
@@ -316,7 +313,6 @@ def empty_checkpoint(store: Store) -> None:
     "L38",
     "a data file of silver is gone",
     "found by the deep account, named by table",
-    missing="Spark's own error of a missing data file is not translated yet",
 )
 def no_data_file(store: Store) -> None:
     next(Path(store.silver).glob("*.parquet")).unlink()

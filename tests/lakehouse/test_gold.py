@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 from datetime import date, datetime, timedelta, timezone
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -17,7 +18,7 @@ from goldlake_core.contracts.registry import resolve
 from goldlake_core.contracts.sections import UseCase
 from goldlake_core.storage.deltalog import DeltaLog
 from goldlake_core.storage.home import Home
-from lakehouse import delta, gold, specs, stages
+from lakehouse import changefeed, delta, gold, specs, stages
 from tests.lakehouse.records import crime, land, silent
 
 pytestmark = pytest.mark.spark
@@ -29,27 +30,28 @@ VALUES = ["incidents", "arrests", "arrest_rate", "incidents_7d", "incidents_28d"
 CHICAGO = ZoneInfo("America/Chicago")
 
 
-def counted(incidents: list[Incident]) -> dict[Cell, tuple[Any, ...]]:
-    """area_day in plain Python, straight from its description."""
-    local = [(i, i[1].astimezone(CHICAGO).date()) for i in incidents]
-    if not local:
-        return {}
-    first, last = min(day for _, day in local), max(day for _, day in local)
+def counted(incidents: list[Incident], *, is_dense: bool = False) -> dict[Cell, tuple[Any, ...]]:
+    """area_day in plain Python, straight from its description; dense: as `calendar` gives it."""
     number, arrests = Counter[Cell](), Counter[Cell]()
-    for (_, _, area, kind, arrest), day in local:
+    for _, time, area, kind, arrest in incidents:
         if area is not None:
+            day = time.astimezone(CHICAGO).date()
             number[area, kind, day] += 1
             arrests[area, kind, day] += arrest
+    if not number:
+        return {}
+    first, last = min(day for *_, day in number), max(day for *_, day in number)
     cells = {}
     for area, kind in {(a, k) for a, k, _ in number}:
         for day in (first + timedelta(n) for n in range((last - first).days + 1)):
-            here = number[area, kind, day]
-            means = []
-            for width in (7, 28):
-                days = [day - timedelta(n) for n in range(width) if day - timedelta(n) >= first]
-                means.append(sum(number[area, kind, d] for d in days) / len(days))
-            of_them = arrests[area, kind, day]
-            cells[area, kind, day] = (here, of_them, of_them / here if here else None, *means)
+            here, of_them = number[area, kind, day], arrests[area, kind, day]
+            sums = (
+                sum(number[area, kind, day - timedelta(n)] for n in range(width))
+                for width in (7, 28)
+            )
+            if here or is_dense:
+                rate = of_them / here if here else None
+                cells[area, kind, day] = (here, of_them, rate, *sums)
     return cells
 
 
@@ -91,14 +93,17 @@ def test_area_day_maintained_is_area_day_rebuilt(spark: Any, usecase: UseCase, s
         gold_rows = spark.createDataFrame(
             [(*cell, *values) for cell, values in held.items()],
             "community_area bigint, primary_type string, day date, incidents bigint, "
-            "arrests bigint, arrest_rate double, incidents_7d double, incidents_28d double",
+            "arrests bigint, arrest_rate double, incidents_7d bigint, incidents_28d bigint",
         )
         built = area_day(silver, changes, gold_rows).collect()
         gone = set(_as_cells([r for r in built if r["_deleted"]]))
         held = {cell: v for cell, v in held.items() if cell not in gone}
         held |= _as_cells([r for r in built if not r["_deleted"]])
         assert held == counted(list(table.values()))
-    assert _as_cells(area_day(silver, None, None).collect()) == held
+    whole = area_day(silver, None, None)
+    assert _as_cells(whole.collect()) == held
+    filled = resolve(usecase, "tables.calendar", "gold.area_day.build")(whole)
+    assert _as_cells(filled.collect()) == counted(list(table.values()), is_dense=True)
 
 
 def test_local_clock_of_the_features(spark: Any, usecase: UseCase):
@@ -163,7 +168,7 @@ def test_gold_follows_amendments_and_stores_what_it_stands_for(
     build = resolve(usecase, "tables.area_day", "gold.area_day.build")
     silver = delta.read(spark, specs.silver(usecase, home, 1).uri)
     assert _as_cells(cells.collect()) == _as_cells(build(silver, None, None).collect())
-    assert cells.count() == 14  # 1 to 7 January for two series
+    assert cells.count() == 3  # of four incidents, one has no area
 
 
 def _failing(write: Any, layer: str) -> Any:
@@ -204,22 +209,45 @@ def test_a_changed_table_is_rebuilt_and_a_comment_does_not_count(
         gold.refine(spark, usecase, home, 1, "run", silent)
 
 
-def test_the_last_change_of_a_key_counts(spark: Any):
-    feed = spark.createDataFrame(
-        [
-            (1, "a", "insert", 1),
-            (1, "a", "update_preimage", 2),
-            (1, "b", "update_postimage", 2),
-            (2, "c", "insert", 1),
-            (2, "c", "delete", 3),
-            (3, "d", "delete", 2),
-            (3, "e", "insert", 4),
-        ],
-        "id int, v string, _change_type string, _commit_version int",
+def test_the_feed_has_the_net_changes_of_the_files_that_differ(spark: Any, tmp_path: Path):
+    uri = str(tmp_path / "table")
+    spec = specs.TableSpec(
+        "t",
+        uri,
+        "A table.",
+        (specs.Field("id", "bigint", "Key.", False), specs.Field("v", "string", "V.")),
     )
-    found = gold.last_changes(feed, ("id",)).orderBy("id").collect()
-    assert [(r["id"], r["v"], r["_change_type"]) for r in found] == [
-        (1, "b", "update_postimage"),
-        (2, "c", "delete"),
-        (3, "e", "insert"),
+    delta.create(spark, spec)
+
+    def rows(*pairs: tuple[int, str | None, bool]) -> Any:
+        return spark.createDataFrame(list(pairs), f"id bigint, v string, {delta.DELETED} boolean")
+
+    delta.append(rows((1, "a", False), (2, "b", False), (3, None, False)).drop(delta.DELETED), uri)
+    delta.append(rows((4, "d", False)).drop(delta.DELETED), uri)
+    delta.merge(rows((1, "x", False), (2, "b", True), (5, "e", False)), uri, ["id"])
+    delta.merge(rows((1, "y", False), (3, None, False), (5, "e", True)), uri, ["id"])
+
+    def feed(first: int, last: int, touched: Any = None) -> list[tuple[Any, ...]]:
+        found = changefeed.between(spark, uri, first, last, ["id"], ["id", "v"], touched)
+        return sorted((r["id"], r["v"], r["_change_type"]) for r in found.collect())
+
+    assert feed(3, 4) == [
+        (1, "a", "update_preimage"),
+        (1, "y", "update_postimage"),
+        (2, "b", "delete"),
     ]
+    assert feed(4, 4) == [
+        (1, "x", "update_preimage"),
+        (1, "y", "update_postimage"),
+        (5, "e", "delete"),
+    ]
+    assert feed(1, 1) == [(1, "a", "insert"), (2, "b", "insert"), (3, None, "insert")]
+    only = spark.createDataFrame([(2,)], "id bigint")
+    assert feed(3, 4, only) == [(2, "b", "delete")]
+    assert changefeed.can_follow(uri, 3, 4)
+    untouched = {file.path for file in DeltaLog(uri).snapshot(2).files}
+    before, after = (DeltaLog(uri).snapshot(version).files for version in (2, 4))
+    assert len([file for file in after if file.path in untouched]) == 1, "only what holds a key"
+    gone = next(file for file in before if file.path not in {f.path for f in after})
+    (Path(uri) / gone.path).unlink()
+    assert not changefeed.can_follow(uri, 3, 4)

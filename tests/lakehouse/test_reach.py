@@ -176,7 +176,7 @@ def test_an_increment_rebuilds_what_the_changes_reach(spark: Any, usecase: UseCa
         commit = DeltaLog(specs.gold(ours, home, each).uri).last_commit_with(gold.SILVER_VERSION)
         assert commit is not None
         basis = gold.basis_of(commit)
-        assert (commit.operation, basis.run_id) == ("MERGE", "second")
+        assert (commit.operation, basis.run_id) == ("WRITE", "second")
         assert (basis.epoch, basis.through) == (1, 2)
         assert basis.gold_contract == specs.gold_hash(ours, each)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -35,12 +34,10 @@ def arrest_features(silver: DataFrame) -> DataFrame:
 
 
 def area_day(silver: DataFrame, changes: DataFrame | None, gold: DataFrame | None) -> DataFrame:
-    """Incidents per community area, type and day, days without any included.
+    """Incidents per community area, type and day that has any.
 
-    The calendar runs from the first to the last local day of silver. Every pair of area and type
-    that silver holds has a row for each of its days. Rolling means divide by those days of the
-    window that lie in the calendar. Incidents without a community area are left out: they belong
-    to no cell, and a cell "unknown" would not be a place.
+    Incidents without a community area are left out: they belong to no cell, and a cell "unknown"
+    would not be a place. A day without incidents has no row; `calendar` adds them.
 
     Args:
         silver: All rows of ``chicago_crime.silver.crimes``.
@@ -48,118 +45,87 @@ def area_day(silver: DataFrame, changes: DataFrame | None, gold: DataFrame | Non
         gold: This table as it is; None for all.
 
     Returns:
-        community_area, primary_type, day, incidents, arrests, arrest_rate (null on a day without
-        incidents), incidents_7d, incidents_28d: the rows that may differ from gold; and
-        ``_deleted`` (boolean) where gold is given: rows that no longer belong to it.
+        community_area, primary_type, day, incidents, arrests, arrest_rate, incidents_7d,
+        incidents_28d: the rows that may differ from gold; and ``_deleted`` (boolean) where gold is
+        given: days that have no incident any more.
     """
     from pyspark.sql import functions as F
 
-    daily = _daily(silver)
-    first, last = _calendar(silver.select(_local_day().alias("day")))
     if changes is None or gold is None:
-        return _cells(daily, _all_spans(daily, first, last), first)
-    held_first, held_last = _calendar(gold)
-    if first is None or first != held_first:
-        # Another first day changes the divisor of every window near it.
-        spans = _all_spans(daily, first, last)
-    else:
-        spans = _changed_spans(daily, changes, gold, first, last, held_last)
-    cells = _cells(daily, spans, first).withColumn("_deleted", F.lit(False))
-    return cells.unionByName(_outside(gold, daily, first, last), allowMissingColumns=True)
+        return _windows(_daily(silver))
+    changed = _placed(changes).select(*SERIES, "day").distinct()
+    # A day's incidents are in the windows of that day and the next 27.
+    later = F.explode(F.sequence("day", F.date_add("day", LONG_DAYS - 1)))
+    touched = changed.select(*SERIES, later.alias("day")).distinct()
+    spans = changed.groupBy(*SERIES).agg(
+        F.date_sub(F.min("day"), LONG_DAYS - 1).alias("_low"),
+        F.date_add(F.max("day"), LONG_DAYS - 1).alias("_high"),
+    )
+    near = _placed(silver).join(F.broadcast(spans), SERIES).where("day between _low and _high")
+    daily = _counted(near)
+    cells = _windows(daily).join(touched, [*SERIES, "day"], "left_semi")
+    gone = changed.join(daily, [*SERIES, "day"], "left_anti")
+    return cells.withColumn("_deleted", F.lit(False)).unionByName(
+        gone.withColumn("_deleted", F.lit(True)), allowMissingColumns=True
+    )
 
 
-def _local_day() -> Column:
+def calendar(cells: DataFrame) -> DataFrame:
+    """The rows of area_day, and one more for each day of a series without incidents.
+
+    The calendar runs from the first to the last day of all rows. A series is an area and a type
+    that have a row.
+
+    Args:
+        cells: Rows of ``chicago_crime.gold.area_day``.
+
+    Returns:
+        The same columns; arrest_rate is null on a day without incidents.
+    """
     from pyspark.sql import functions as F
 
-    return F.to_date(F.from_utc_timestamp("date", ZONE))
+    bounds = cells.agg(F.min("day").alias("first"), F.max("day").alias("last"))
+    days = bounds.select(F.explode(F.sequence("first", "last")).alias("day"))
+    grid = cells.select(*SERIES).distinct().crossJoin(days)
+    counts = cells.select(*SERIES, "day", "incidents", "arrests")
+    filled = grid.join(counts, [*SERIES, "day"], "left").fillna(0, ["incidents", "arrests"])
+    return _windows(filled)
 
 
-def _calendar(days: DataFrame) -> tuple[date | None, date | None]:
+def _placed(silver: DataFrame) -> DataFrame:
+    """Incidents that have an area, with their day on Chicago's clock."""
     from pyspark.sql import functions as F
 
-    first, last = days.agg(F.min("day"), F.max("day")).collect()[0]
-    return first, last
+    day = F.to_date(F.from_utc_timestamp("date", ZONE)).alias("day")
+    return silver.where(F.col("community_area").isNotNull()).select(*SERIES, day, "arrest")
 
 
 def _daily(silver: DataFrame) -> DataFrame:
-    """Incidents and arrests per area, type and day that has any."""
+    return _counted(_placed(silver))
+
+
+def _counted(placed: DataFrame) -> DataFrame:
     from pyspark.sql import functions as F
 
-    placed = silver.where(F.col("community_area").isNotNull())
-    return placed.groupBy(*SERIES, _local_day().alias("day")).agg(
+    return placed.groupBy(*SERIES, "day").agg(
         F.count("*").alias("incidents"), F.sum(F.col("arrest").cast("long")).alias("arrests")
     )
 
 
-def _all_spans(daily: DataFrame, first: date | None, last: date | None) -> DataFrame:
-    """Every series from the first to the last day; columns SERIES, lo, hi (date)."""
-    from pyspark.sql import functions as F
-
-    bounds = [F.lit(day).cast("date").alias(name) for name, day in (("lo", first), ("hi", last))]
-    return daily.select(*SERIES).distinct().select(*SERIES, *bounds)
-
-
-def _changed_spans(
-    daily: DataFrame,
-    changes: DataFrame,
-    gold: DataFrame,
-    first: date | None,
-    last: date | None,
-    held_last: date | None,
-) -> DataFrame:
-    """Per series the days whose cells may have changed; columns SERIES, lo, hi (date)."""
-    from pyspark.sql import functions as F
-
-    end = F.lit(last).cast("date")
-    touched = (
-        changes.where(F.col("community_area").isNotNull())
-        .groupBy(*SERIES)
-        .agg(F.min(_local_day()).alias("lo"), F.max(_local_day()).alias("hi"))
-        # A day's incidents are in the windows of that day and the next 27.
-        .withColumn("hi", F.least(F.date_add("hi", LONG_DAYS - 1), end))
-    )
-    known = gold.select(*SERIES).distinct()
-    new = _all_spans(daily.join(known, SERIES, "left_anti"), first, last)
-    spans = touched.unionByName(new)
-    if last is not None and held_last is not None and last > held_last:
-        spans = spans.unionByName(_all_spans(daily, held_last + timedelta(days=1), last))
-    merged = spans.groupBy(*SERIES).agg(F.min("lo").alias("lo"), F.max("hi").alias("hi"))
-    held = daily.select(*SERIES).distinct()
-    return merged.where("lo <= hi").join(held, SERIES, "left_semi")
-
-
-def _cells(daily: DataFrame, spans: DataFrame, first: date | None) -> DataFrame:
-    """The cells of the spans, each window counted from 27 days before."""
+def _windows(daily: DataFrame) -> DataFrame:
+    """Rate and rolling sums of days, each with those before it as far as a window reaches."""
     from pyspark.sql import Window
     from pyspark.sql import functions as F
 
-    start = F.lit(first).cast("date")
-    warm_up = F.greatest(F.date_sub("lo", LONG_DAYS - 1), start)
-    grid = spans.select(*SERIES, "lo", F.explode(F.sequence(warm_up, "hi")).alias("day"))
-    counted = grid.join(daily, [*SERIES, "day"], "left").fillna(0, ["incidents", "arrests"])
-    by_day = Window.partitionBy(*SERIES).orderBy("day")
+    by_day = Window.partitionBy(*SERIES).orderBy(F.unix_date("day"))
 
-    def rolling_mean(days: int) -> Column:
-        in_calendar = F.least(F.lit(days), F.date_diff("day", start) + 1)
-        return F.sum("incidents").over(by_day.rowsBetween(1 - days, 0)) / in_calendar
+    def rolling(days: int) -> Column:
+        return F.sum("incidents").over(by_day.rangeBetween(1 - days, 0))
 
-    means = counted.withColumns(
+    return daily.withColumns(
         {
             "arrest_rate": F.when(F.col("incidents") > 0, F.col("arrests") / F.col("incidents")),
-            "incidents_7d": rolling_mean(SHORT_DAYS),
-            "incidents_28d": rolling_mean(LONG_DAYS),
+            "incidents_7d": rolling(SHORT_DAYS),
+            "incidents_28d": rolling(LONG_DAYS),
         }
     )
-    return means.where(F.col("day") >= F.col("lo")).drop("lo")
-
-
-def _outside(gold: DataFrame, daily: DataFrame, first: date | None, last: date | None) -> DataFrame:
-    """Keys of gold that belong to no series or day any more."""
-    from pyspark.sql import functions as F
-
-    keys = gold.select(*SERIES, "day")
-    day = F.col("day")
-    is_inside = day.between(F.lit(first).cast("date"), F.lit(last).cast("date"))
-    other_days = keys.where(~F.coalesce(is_inside, F.lit(False)))
-    other_series = keys.join(daily.select(*SERIES).distinct(), SERIES, "left_anti")
-    return other_days.unionByName(other_series).distinct().withColumn("_deleted", F.lit(True))

@@ -1,0 +1,227 @@
+"""What an ingestion costs: nothing new, an increment and the first load, in CPU seconds and jobs.
+
+usage: python -m benchmarks.ingest [--years N] [--home DIR] [--json FILE]
+
+Needs GOLDLAKE_TEST_DATA. Replays the portal's export of 2016 with `goldlake source` (with
+``--years``, that many times, years and ids shifted), ingests it into a new home, then plays time
+forward to 3,068 amended, 600 new and 20 invalid rows, and then asks once more, with nothing new.
+CPU seconds are those of the command and of every process that it started; the jobs of Spark are
+counted in Spark's event log. With ``--home``, the first load is made in that folder once, and
+copied from there in later calls.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import ctypes
+import gzip
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+USECASE = "chicago_crime"
+AMENDED, NEW, INVALID = 3_068, 600, 20
+BEFORE, AFTER = "2026-05-01T00:00:00Z", "2026-07-01T00:00:00Z"
+UPDATED_ON, DATE, ID, CASE_NUMBER, ARREST = "Updated On", "Date", "ID", "Case Number", "Arrest"
+_BECOME_SUBREAPER = 36
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a command cost.
+
+    Attributes:
+        seconds: Time by the clock.
+        cpu_seconds: User and system time of the command and of all that it started.
+        peak_mb: The largest resident set of one of these processes.
+        jobs: Jobs of Spark, or 0 where no JVM was started.
+        printed: What it printed.
+    """
+
+    seconds: float
+    cpu_seconds: float
+    peak_mb: float
+    jobs: int
+    printed: str
+
+
+def measured(command: Sequence[str], log: Path) -> Cost:
+    """Runs a command to its end; what it leaves running is waited for, too."""
+    ctypes.CDLL(None).prctl(_BECOME_SUBREAPER, 1, 0, 0, 0)
+    events = Path(tempfile.mkdtemp(prefix="goldlake-events-"))
+    settings = {
+        "enabled": "true",
+        "dir": events.as_uri(),
+        "compress": "false",
+        "rolling.enabled": "false",
+    }
+    given = " ".join(f"--conf spark.eventLog.{name}={value}" for name, value in settings.items())
+    more = {"PYSPARK_SUBMIT_ARGS": f"{given} pyspark-shell"}
+    started = time.monotonic()
+    cpu, peak = 0.0, 0
+    with log.open("a") as errors:
+        process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=errors, text=True, env={**os.environ, **more}
+        )
+        assert process.stdout is not None
+        printed = process.stdout.read()
+        while True:
+            try:
+                pid, status, usage = os.wait3(0)
+            except ChildProcessError:
+                break
+            cpu += usage.ru_utime + usage.ru_stime
+            peak = max(peak, usage.ru_maxrss)
+            if pid == process.pid:
+                seconds = time.monotonic() - started
+                if status:
+                    raise RuntimeError(f"{' '.join(command)} failed; see {log}")
+                process.returncode = 0
+    jobs = sum(
+        b'"SparkListenerJobStart"' in line
+        for file in events.rglob("*")
+        if file.is_file()
+        for line in file.open("rb")
+    )
+    shutil.rmtree(events)
+    return Cost(round(seconds, 2), round(cpu, 2), round(peak / 1024, 1), jobs, printed)
+
+
+@contextmanager
+def replayed(export: Path, now: str) -> Iterator[str]:
+    """The address of the use case's API as it is at an instant; its own cost is not counted."""
+    # Started by a shell that ends at once, it is a child of nobody who waits for children here.
+    command = [sys.executable, "-m", "goldlake.cli.main", "source", USECASE]
+    command += ["--data", str(export), "--port", "0", "--json"]
+    command += ["--start", now, "--speed", "0.000001"]
+    ctypes.CDLL(None).prctl(_BECOME_SUBREAPER, 0, 0, 0, 0)
+    reader, writer = os.pipe()
+    number = os.fork()
+    if not number:
+        os.close(reader)
+        server = subprocess.Popen(command, stdout=writer, start_new_session=True)
+        os.write(writer, f"{server.pid}\n".encode())
+        os._exit(0)
+    os.close(writer)
+    os.waitpid(number, 0)
+    with os.fdopen(reader) as lines:
+        server_pid = int(lines.readline())
+        try:
+            yield json.loads(lines.readline())["url"]
+        finally:
+            os.kill(server_pid, signal.SIGTERM)
+
+
+def years(export: Path, number: int) -> list[dict[str, str]]:
+    """The rows of an export that many times, each with another year and other ids."""
+    with gzip.open(export, "rt", encoding="utf-8-sig", newline="") as file:
+        rows = list(csv.DictReader(file))
+    more = []
+    for past in range(1, number):
+        for row in rows:
+            shifted = dict(row)
+            shifted[ID] = str(int(row[ID]) + past * 100_000_000)
+            shifted[CASE_NUMBER] = f"{row[CASE_NUMBER]}-{past}"
+            # Leap days and their weekdays stay what they are: the years are 28 apart.
+            for name in (DATE, UPDATED_ON):
+                day, month_year = row[name][:6], row[name][6:10]
+                shifted[name] = f"{day}{int(month_year) - 28 * past:04d}{row[name][10:]}"
+            more.append(shifted)
+    return more + rows
+
+
+def with_changes(rows: Sequence[dict[str, str]]) -> list[dict[str, str]]:
+    """The rows, and those that the portal publishes later; they amend rows all over the year."""
+    newest = rows[-268_813:]
+    step = len(newest) // (AMENDED + 1)
+    changed = {index * step for index in range(AMENDED)}
+    later = []
+    for index in sorted(changed):
+        row = dict(newest[index], **{UPDATED_ON: "06/01/2026 03:50:01 PM"})
+        row[ARREST] = "false" if row[ARREST] == "true" else "true"
+        later.append(row)
+    for number in range(NEW + INVALID):
+        row = dict(newest[number * 401])
+        row[ID], row[CASE_NUMBER] = str(90_000_000 + number), f"JZ{number:06d}"
+        row[UPDATED_ON] = "06/02/2026 03:50:01 PM"
+        if number >= NEW:
+            row["Latitude"] = "4171.5"
+        later.append(row)
+    return [*rows, *later]
+
+
+def written(rows: Sequence[dict[str, str]], file: Path) -> Path:
+    """Writes rows as the portal exports them."""
+    with gzip.open(file, "wt", compresslevel=1, encoding="utf-8", newline="") as out:
+        writer = csv.DictWriter(out, fieldnames=list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    return file
+
+
+def ingest(url: str, home: Path, log: Path) -> Cost:
+    """The cost of `goldlake ingest`."""
+    command = [sys.executable, "-m", "goldlake.cli.main", "ingest", USECASE, "--source", url]
+    return measured([*command, "--home", str(home), "--json"], log)
+
+
+def measure(number: int, folder: Path) -> dict[str, Cost]:
+    """Runs everything once.
+
+    Args:
+        number: How many years there are.
+        folder: Where the homes and the exports are kept; what is there already is used again.
+
+    Returns:
+        The costs of ``first load`` (only where it was made), ``increment`` and ``nothing new``.
+    """
+    export = Path(os.environ["GOLDLAKE_TEST_DATA"]) / "chicago" / "crimes_2016.csv.gz"
+    played = folder / f"played-{number}.csv.gz"
+    costs = {}
+    if not played.exists():
+        written(with_changes(years(export, number)), played)
+    log, base = folder / "log", folder / f"home-{number}"
+    if not base.exists():
+        with replayed(played, BEFORE) as url:
+            costs["first load"] = ingest(url, base, log)
+    home = folder / "home"
+    shutil.rmtree(home, ignore_errors=True)
+    shutil.copytree(base, home)
+    with replayed(played, AFTER) as url:
+        costs["increment"] = ingest(url, home, log)
+        costs["nothing new"] = ingest(url, home, log)
+    return costs
+
+
+def main() -> None:
+    """Measures and prints."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--years", type=int, default=1)
+    parser.add_argument("--home", type=Path, help="a folder that keeps the homes and the exports")
+    parser.add_argument("--json", type=Path, help="write everything there as well")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = options.home or Path(temporary)
+        folder.mkdir(parents=True, exist_ok=True)
+        costs = measure(options.years, folder)
+    if options.json:
+        plain = {name: asdict(cost) for name, cost in costs.items()}
+        options.json.write_text(json.dumps(plain, indent=1), encoding="utf-8")
+    print(f"{'':12} {'CPU s':>8} {'seconds':>8} {'jobs':>5} {'peak MB':>8}")
+    for name, cost in costs.items():
+        told = f"{cost.cpu_seconds:8.1f} {cost.seconds:8.1f} {cost.jobs:5} {cost.peak_mb:8.0f}"
+        print(f"{name:12} {told}")
+
+
+if __name__ == "__main__":
+    main()
