@@ -26,7 +26,9 @@ def spec(spark: Any, tmp_path: Path) -> specs.TableSpec:
         specs.Field("n", "double", "A number."),
     )
     folder = tmp_path / "with space and %20 = é"
-    made = specs.TableSpec("a.silver.b", str(folder), "A table.", fields, {"small": "n is null or n < 100"})
+    made = specs.TableSpec(
+        "a.silver.b", str(folder), "A table.", fields, {"small": "n is null or n < 100"}
+    )
     delta.create(spark, made)
     return made
 
