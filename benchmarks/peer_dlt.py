@@ -2,7 +2,7 @@
 
 usage: PYTHON_WITH_DLT -m benchmarks.peer_dlt --store DIR PAGE...
 
-It runs in an environment of its own, made by ``pip install "dlt[deltalake,filesystem]"``. dlt
+It runs in another environment, made by ``pip install "dlt[deltalake,filesystem]"``. dlt
 neither checks the records nor keeps their fates, and makes no gold tables.
 """
 

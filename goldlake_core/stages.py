@@ -22,7 +22,7 @@ from goldlake_core.contracts.sections import UseCase
 from goldlake_core.documents import codec
 from goldlake_core.documents.examples import ExamplesRefined, ExamplesRequest
 from goldlake_core.documents.keeping import Erased
-from goldlake_core.documents.lakehouse import Audited, Exported, Landed, Refined
+from goldlake_core.documents.lakehouse import Audited, Exported, Followed, Landed, Refined
 from goldlake_core.documents.maintain import Maintained
 from goldlake_core.documents.stages import (
     AuditRequest,
@@ -30,6 +30,7 @@ from goldlake_core.documents.stages import (
     Event,
     ExportRequest,
     Failed,
+    FollowRequest,
     Kind,
     LandRequest,
     MaintainRequest,
@@ -45,12 +46,21 @@ from goldlake_core.instants import now_text
 from goldlake_core.storage.files import writing
 
 Result: TypeAlias = (
-    Landed | Refined | Audited | Maintained | Erased | ExamplesRefined | Exported | Trained
+    Landed
+    | Refined
+    | Followed
+    | Audited
+    | Maintained
+    | Erased
+    | ExamplesRefined
+    | Exported
+    | Trained
 )
 
 DOCUMENTS: dict[Stage, tuple[type[Request], type[Result]]] = {
     "land": (LandRequest, Landed),
     "refine": (RefineRequest, Refined),
+    "follow": (FollowRequest, Followed),
     "audit": (AuditRequest, Audited),
     "erase": (EraseRequest, Erased),
     "maintain": (MaintainRequest, Maintained),

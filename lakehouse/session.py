@@ -25,7 +25,11 @@ BROADCAST_BYTES = 64 << 20
 
 
 def spark_session(
-    *, cores: int | None = None, shuffle_partitions: int | None = None, rows: int | None = None
+    *,
+    cores: int | None = None,
+    shuffle_partitions: int | None = None,
+    rows: int | None = None,
+    is_lasting: bool = False,
 ) -> SparkSession:
     """The process's Spark session with Delta, in UTC; started by the first call.
 
@@ -33,6 +37,7 @@ def spark_session(
         cores: Threads of the local master; default two, and one for a small run.
         shuffle_partitions: Tasks after a shuffle; default two per core, and one for a small run.
         rows: Records that the run has to take in, if known: a short run is compiled less.
+        is_lasting: Whether it does many runs of so many records: then what they do is compiled.
 
     Raises:
         GoldlakeError: The Delta JARs are missing and could not be fetched.
@@ -43,8 +48,11 @@ def spark_session(
 
     is_small = rows is not None and rows <= SMALL_RUN_ROWS
     cores = cores or (1 if is_small else CORES)
+    active = SparkSession.getActiveSession()
+    if active is not None:
+        return active
     builder = SparkSession.builder.appName("goldlake").master(f"local[{cores}]")
-    options = _options(shuffle_partitions or (1 if is_small else 2 * cores), rows)
+    options = _options(shuffle_partitions or (1 if is_small else 2 * cores), rows, is_lasting)
     # On the class path: JARs that are added to a running JVM are copied and checked at each start.
     options["spark.driver.extraClassPath"] = os.pathsep.join(str(jar) for jar in jars)
     options["spark.sql.warehouse.dir"] = _unused_warehouse()
@@ -53,6 +61,15 @@ def spark_session(
     spark = builder.getOrCreate()
     spark.sparkContext.setLogLevel("WARN")
     return spark
+
+
+def is_running() -> bool:
+    """Whether this process has a Spark session; asking starts none."""
+    if "pyspark" not in sys.modules:
+        return False
+    from pyspark.sql import SparkSession
+
+    return SparkSession.getActiveSession() is not None
 
 
 def _unused_warehouse() -> str:
@@ -71,11 +88,11 @@ def _set_environment() -> None:
     os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable
 
 
-def _options(shuffle_partitions: int, rows: int | None) -> dict[str, str]:
+def _options(shuffle_partitions: int, rows: int | None, is_lasting: bool) -> dict[str, str]:
     is_small = rows is not None and rows <= SMALL_RUN_ROWS
     collector = "Serial" if is_small else "Parallel"
     java = [f"-XX:+Use{collector}GC", "-Duser.timezone=UTC"]
-    if rows is not None and rows <= SHORT_RUN_ROWS:
+    if rows is not None and rows <= SHORT_RUN_ROWS and not is_lasting:
         # With that tier alone, Java keeps 48 MB for compiled code, which a session that lives on
         # fills and dies of (seen with Java 21). All tiers together would get this much.
         java += ["-XX:TieredStopAtLevel=1", "-XX:ReservedCodeCacheSize=240m"]

@@ -16,11 +16,20 @@ from goldlake_core.contracts.registry import load_usecase
 from goldlake_core.contracts.sections import UseCase
 from goldlake_core.documents.examples import ExamplesRefined, ExamplesRequest
 from goldlake_core.documents.keeping import Erased
-from goldlake_core.documents.lakehouse import Audited, Exported, Landed, Refined, TableState, Totals
+from goldlake_core.documents.lakehouse import (
+    Audited,
+    Exported,
+    Followed,
+    Landed,
+    Refined,
+    TableState,
+    Totals,
+)
 from goldlake_core.documents.stages import (
     AuditRequest,
     EraseRequest,
     ExportRequest,
+    FollowRequest,
     LandRequest,
     RefineRequest,
     RestoreRequest,
@@ -38,6 +47,7 @@ from lakehouse import (
     epochs,
     erase,
     export,
+    follow,
     gold,
     maintain,
     mending,
@@ -96,6 +106,12 @@ def refine_stage(request: RefineRequest, emit: Emit) -> Refined:
         )
     session_s = round(time.monotonic() - started - sum(result.seconds.values()), 3)
     return msgspec.structs.replace(result, seconds={**result.seconds, "session": session_s})
+
+
+def follow_stage(request: FollowRequest, emit: Emit) -> Followed:
+    """Lands and refines again and again; see `lakehouse.follow.follow`."""
+    land, refine = translated(land_stage), translated(refine_stage)
+    return follow.follow(request, emit, land, refine, session.spark_session)
 
 
 def _unchanged(usecase: UseCase, home: Home, run_id: str, emit: Emit) -> Refined | None:
@@ -347,6 +363,7 @@ def _timed(seconds: dict[str, float], step: str) -> Iterator[None]:
 STAGES: dict[Stage, StageFunction] = {
     "land": translated(land_stage),
     "refine": translated(refine_stage),
+    "follow": translated(follow_stage),
     "audit": translated(audit_stage),
     "erase": translated(erase_stage),
     "maintain": translated(maintain.maintain_stage),

@@ -11,10 +11,10 @@ import functools
 import os
 import re
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import unquote
 
 from goldlake_core.contracts.errors import (
@@ -24,9 +24,13 @@ from goldlake_core.contracts.errors import (
     StoreError,
 )
 from goldlake_core.contracts.registry import find_usecase
-from goldlake_core.stages import Emit, StageFunction
+from goldlake_core.documents.stages import Request
+from goldlake_core.stages import Emit
 from goldlake_core.storage.home import Home
 from lakehouse.epochs import table_of
+
+Q = TypeVar("Q", bound=Request)
+A = TypeVar("A")
 
 _FULL = re.compile(r"No space left on device|Disk quota exceeded")
 _READ_ONLY = re.compile(
@@ -67,11 +71,11 @@ _AGAIN = "the same command again"
 _UNCHANGED = "what was there before is unchanged"
 
 
-def translated(stage: StageFunction) -> StageFunction:
+def translated(stage: Callable[[Q, Emit], A]) -> Callable[[Q, Emit], A]:
     """A stage whose every failure is an error of ours, as far as its cause is known."""
 
     @functools.wraps(stage)
-    def run(request: Any, emit: Emit) -> Any:
+    def run(request: Q, emit: Emit) -> A:
         try:
             return stage(request, emit)
         except GoldlakeError:

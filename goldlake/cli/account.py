@@ -14,7 +14,14 @@ from goldlake.cli.printing import Part, aligned, console, say, say_all, styled, 
 from goldlake.cli.progress import Summary
 from goldlake.cli.sections import MOST_LINES, Section, fitted, height
 from goldlake.workflows import homes
-from goldlake_core.documents.lakehouse import Exported, Landed, Refined, TableState, Totals
+from goldlake_core.documents.lakehouse import (
+    Exported,
+    Followed,
+    Landed,
+    Refined,
+    TableState,
+    Totals,
+)
 from goldlake_core.documents.maintain import Maintained
 from goldlake_core.documents.reports import (
     IngestReport,
@@ -48,6 +55,10 @@ def _land(result: Landed) -> str:
     if not result.rows:
         return "nothing new at the source"
     return f"{result.rows:,} records in {result.pages:,} pages"
+
+
+def _follow(result: Followed) -> str:
+    return f"{result.rows:,} records in {result.batches:,} batches of {result.polls:,} polls"
 
 
 def _refine(result: Refined) -> str:
@@ -92,6 +103,7 @@ SUMMARIES: dict[Stage, Summary] = {
     "source": lambda r: f"embedded: {r.rows:,} generated rows, seed {r.seed}",
     "land": _land,
     "refine": _refine,
+    "follow": _follow,
     "audit": lambda r: r.problem or "all contents agree",
     "erase": lambda r: f"{r.pages:,} pages, epoch {r.epoch}, {r.totals.silver:,} rows in silver",
     "maintain": _maintain,

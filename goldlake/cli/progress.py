@@ -13,6 +13,7 @@ from rich.text import Text
 
 from goldlake.cli.printing import console, printable
 from goldlake.workflows.processes import StageEnded
+from goldlake_core.documents import codec
 from goldlake_core.documents.stages import Event, Stage
 
 Summary = Callable[[Any], str]
@@ -29,10 +30,18 @@ class Progress:
     Args:
         summaries: Per stage, the text of its result.
         out: Where to print; None: standard error.
+        as_json_lines: Whether each event is printed as one line of JSON instead.
     """
 
-    def __init__(self, summaries: dict[Stage, Summary], out: Console | None = None) -> None:
+    def __init__(
+        self,
+        summaries: dict[Stage, Summary],
+        out: Console | None = None,
+        *,
+        as_json_lines: bool = False,
+    ) -> None:
         self._summaries = summaries
+        self._as_json_lines = as_json_lines
         self._console = out or console(is_error=True)
         self._bars: Bars | None = None
         self._task = TaskID(0)
@@ -42,7 +51,10 @@ class Progress:
 
     def __call__(self, event: Event | StageEnded) -> None:
         """Takes one event of `goldlake.workflows.processes`."""
-        if isinstance(event, StageEnded):
+        if self._as_json_lines:
+            if isinstance(event, Event):
+                self._console.out(codec.encode_line(event).decode(), end="", highlight=False)
+        elif isinstance(event, StageEnded):
             self._end(event.stage, event.result)
         elif event.kind == "begin":
             self._begin(event.stage)

@@ -134,7 +134,12 @@ class Run:
         )
 
     def stages(
-        self, package: str, requests: Sequence[Request], on_event: OnEvent
+        self,
+        package: str,
+        requests: Sequence[Request],
+        on_event: OnEvent,
+        *,
+        end_s: float | None = None,
     ) -> dict[Stage, Any]:
         """Runs the stages of one package in one process, in the order of ``requests``.
 
@@ -143,9 +148,12 @@ class Run:
             requests: One request per stage; its type says which.
             on_event: Called with every event line as it comes, and with two more: kind
                 ``begin`` when a stage starts, and `StageEnded` when it ended well.
+            end_s: How many seconds a stage that runs on has to end after SIGTERM or Ctrl-C. None:
+                a signal ends the processes.
 
         Returns:
-            Result per stage, of the type that `goldlake_core.stages.DOCUMENTS` names.
+            Result per stage, of the type that `goldlake_core.stages.DOCUMENTS` names; of one that
+            did not end in time, none.
 
         Raises:
             StageFailed: A stage ended with an error; later ones did not run.
@@ -156,9 +164,21 @@ class Run:
         log = self.logs / f"{'-'.join(stages)}.log"
         command = module_command(package, str(self.directory.path), *stages)
         with child(command, log, env={"GOLDLAKE_HOME": self.home.root}) as process:
-            results: dict[Stage, Any] = {
-                stage: self._follow(process, stage, log, on_event) for stage in stages
-            }
+            results: dict[Stage, Any] = {}
+            try:
+                for stage in stages:
+                    results[stage] = self._follow(process, stage, log, on_event)
+            except Exception:
+                raise
+            except BaseException:  # SIGTERM or Ctrl-C
+                if end_s is None:
+                    raise
+                process.terminate()
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(end_s)
+                if process.poll() is None:
+                    _signal_group(process, signal.SIGKILL)
+                return results
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(STOP_TIMEOUT_S)
             return results

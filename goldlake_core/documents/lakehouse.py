@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
 from goldlake_core.documents.codec import FORMAT
@@ -139,6 +141,52 @@ class Refined(msgspec.Struct, frozen=True, kw_only=True, tag_field="status", tag
     reasons: dict[str, int]
     tables: dict[str, TableState]
     seconds: dict[str, float]
+
+
+Activity = Literal["starting", "polling", "refining", "waiting", "failing", "stopped"]
+"""What a stage ``follow`` is doing."""
+
+
+class FollowedBatch(msgspec.Struct, frozen=True, kw_only=True):
+    """Records that a poll landed, and when gold had them.
+
+    Attributes:
+        rows: Number of records that were landed.
+        fates: What became of them.
+        landed_at: When the first of them was landed, ISO 8601 in UTC.
+        seconds: From then until the last gold table had them.
+    """
+
+    rows: int
+    fates: Fates
+    landed_at: str
+    seconds: float
+
+
+class Followed(msgspec.Struct, frozen=True, kw_only=True, tag_field="status", tag="ok"):
+    """How a stage ``follow`` stands; when it ended, its result.
+
+    Attributes:
+        format: Format version of the file.
+        polls: Number of polls that ended well.
+        batches: Number of polls that landed something.
+        rows: Number of records landed.
+        failures: Number of polls that failed.
+        activity: What it is doing.
+        problem: What the last poll failed with, or null where it did not.
+        polled_at: When the last poll ended well, ISO 8601 in UTC, or null.
+        batch: The last batch, or null.
+    """
+
+    format: int = FORMAT
+    polls: int = 0
+    batches: int = 0
+    rows: int = 0
+    failures: int = 0
+    activity: Activity = "starting"
+    problem: str | None = None
+    polled_at: str | None = None
+    batch: FollowedBatch | None = None
 
 
 class Exported(msgspec.Struct, frozen=True, kw_only=True, tag_field="status", tag="ok"):

@@ -6,7 +6,14 @@ from typing import Any, Literal, TypeAlias
 
 import msgspec
 
-from goldlake_core.documents.lakehouse import Exported, Landed, Refined, TableEntry, Totals
+from goldlake_core.documents.lakehouse import (
+    Exported,
+    Followed,
+    Landed,
+    Refined,
+    TableEntry,
+    Totals,
+)
 from goldlake_core.documents.stages import StageError
 from goldlake_core.documents.training import Metrics, Trained
 
@@ -146,6 +153,24 @@ class IngestReport(msgspec.Struct, frozen=True, kw_only=True, tag_field="status"
     usecase: str
     land: Landed
     refine: Refined
+
+
+class FollowReport(msgspec.Struct, frozen=True, kw_only=True, tag_field="status", tag="ok"):
+    """The report of `goldlake ingest --follow` when it ended.
+
+    Attributes:
+        run_id: Id of the run.
+        home: The home it worked on.
+        logs: Folder of its log files.
+        usecase: Name or path of the use case, as it was given.
+        follow: How it stood at the end.
+    """
+
+    run_id: str
+    home: str
+    logs: str
+    usecase: str
+    follow: Followed
 
 
 class RebuildReport(msgspec.Struct, frozen=True, kw_only=True):

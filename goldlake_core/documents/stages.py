@@ -13,6 +13,7 @@ Stage = Literal[
     "source",
     "land",
     "refine",
+    "follow",
     "audit",
     "maintain",
     "restore",
@@ -61,6 +62,22 @@ class LandRequest(Request, frozen=True, kw_only=True):
     source: str
     since: str | None = None
     until: str | None = None
+
+
+class FollowRequest(Request, frozen=True, kw_only=True):
+    """The request of the stage ``follow``.
+
+    Attributes:
+        source: URL of the API, or ``live`` for the contract's address.
+        every: Seconds from the begin of one poll to that of the next, where nothing takes longer.
+        state: File that says after each step how it stands, a `Followed`.
+        accept_rejected: Whether any share of rejected records is accepted.
+    """
+
+    source: str
+    every: float
+    state: str
+    accept_rejected: bool = False
 
 
 class RefineRequest(Request, frozen=True, kw_only=True):

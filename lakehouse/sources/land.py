@@ -233,9 +233,6 @@ class Landing:
         fetched, asked_again = 0, 0
         while True:
             page, keys = self._asker.page(cursor)
-            if not fetched and total is not None:
-                is_empty = not self._repair.entries
-                room.check(self.zone.home, total, page.rows, self.emit, is_empty=is_empty)
             rows, ends = page.rows, [key for key in keys if key is not None]
             if ends and not page.next_cursor:
                 # Records without a key that end the page come again: they follow its last key.
@@ -248,6 +245,9 @@ class Landing:
             fresh = self.withheld.left(unseen)
             cursor = page.next_cursor or (ends[-1] if ends else cursor)
             self._end = cursor if page.rows else self._end
+            if fresh and not self.pages and total is not None:
+                is_empty = not self._repair.entries
+                room.check(self.zone.home, total, page.rows, self.emit, is_empty=is_empty)
             if fresh:
                 self.write(page, fresh, landed_to, cursor, total)
                 landed_to = cursor

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import re
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -341,6 +342,8 @@ def renamed(plain: Any) -> Any:
 def said(
     name: str, monkeypatch: pytest.MonkeyPatch, *more: str, poison: bool = True, **env: str
 ) -> Result:
+    # Without the home that `make run` leaves in this folder.
+    monkeypatch.chdir(tempfile.gettempdir())
     case = CASES[name]
     document = poisoned(case.document, case.kind) if poison else case.document
     answer = case.unpacked(document) if case.unpacked else document

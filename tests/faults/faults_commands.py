@@ -111,7 +111,7 @@ def _has_option(id: str, command: str, option: str, missing: str = "") -> None:
 _has_option("O5", "maintain", "--dry-run")
 _has_option("O8", "quarantine list", "--reason")
 _has_option("O8b", "quarantine replay", "--dry-run")
-_has_option("O9", "ingest", "--follow", missing="following a source is not built yet")
+_has_option("O9", "ingest", "--follow")
 _has_option("O10", "doctor", "--deep")
 _has_option("O10b", "doctor", "--repair")
 _has_option("O12", "init", "--from", missing="`init` is not built yet")

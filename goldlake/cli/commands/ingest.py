@@ -9,14 +9,18 @@ import click
 from goldlake.cli import completion
 from goldlake.cli.common import accepts_rejected, report, reports, used_home
 from goldlake.cli.printing import Part, aligned, console, say, say_all, say_wrapped
+from goldlake_core.contracts.durations import seconds_of
+from goldlake_core.contracts.errors import UsageError
 
 if TYPE_CHECKING:
     from goldlake_core.documents.planning import IngestPlan, Reconciled
+    from goldlake_core.documents.reports import FollowReport
     from goldlake_core.storage.home import Home
 
 _PLAN = click.option(
     "--plan", "is_plan", is_flag=True, help="Only say what would happen; write nothing."
 )
+_EVERY_S, _LONGEST_S = 30.0, 86_400.0
 _SOURCE = "The API or the files to read; live: the contract's own address."
 
 
@@ -39,6 +43,24 @@ class _Share(click.ParamType):
         return share
 
 
+class _Seconds(click.ParamType):
+    """A time such as ``30s``, in seconds."""
+
+    name = "time"
+
+    def convert(
+        self, value: Any, parameter: click.Parameter | None, context: click.Context | None
+    ) -> float:
+        """The time as a number of seconds, more than 0."""
+        try:
+            seconds = seconds_of(str(value))
+        except (KeyError, ValueError, IndexError):
+            seconds = 0.0
+        if not 0 < seconds <= _LONGEST_S:
+            self.fail(f"{value!r} is not a time: 30s, 5m, 1h, at most 1d", parameter, context)
+        return seconds
+
+
 @click.command()
 @click.argument("usecase", shell_complete=completion.usecases)
 @click.option("--source", required=True, metavar="URL|PATH|live", help=_SOURCE)
@@ -46,10 +68,44 @@ class _Share(click.ParamType):
 @click.option("--until", metavar="DAY", help="First day no longer wanted, YYYY-MM-DD.")
 @_PLAN
 @accepts_rejected
+@click.option("--follow", is_flag=True, help="Go on until SIGTERM or Ctrl-C: poll, land, refine.")
+@click.option(
+    "--every",
+    type=_Seconds(),
+    metavar="TIME",
+    help="Time from one poll to the next, such as 30s (with --follow).  [default: 30s]",
+)
+@click.option(
+    "--health-port",
+    type=click.IntRange(1, 65535),
+    metavar="PORT",
+    help="Answer /healthz on this port of loopback (with --follow).",
+)
 @reports
-def ingest(usecase: str, home: str | None, as_json: bool, **options: Any) -> None:
+def ingest(
+    usecase: str,
+    home: str | None,
+    as_json: bool,
+    follow: bool,
+    every: float | None,
+    health_port: int | None,
+    **options: Any,
+) -> None:
     """Land what is new at the source and refine it: bronze, silver, gold."""
-    _ingest(usecase, home, as_json, **options)
+    if not follow:
+        for name, value in (("--every", every), ("--health-port", health_port)):
+            if value is not None:
+                raise UsageError(f"{name} goes with --follow", hint="add --follow")
+        _ingest(usecase, home, as_json, **options)
+        return
+    for name in ("since", "until", "is_plan"):
+        if options[name]:
+            option = "--plan" if name == "is_plan" else f"--{name}"
+            raise UsageError(
+                f"{option} does not go with --follow, which takes in whatever is new",
+                hint="leave one of them out; a range of days is goldlake backfill's",
+            )
+    _follow(usecase, home, as_json, options, every or _EVERY_S, health_port)
 
 
 @click.command()
@@ -128,6 +184,40 @@ def _ingest(
             usecase, place, source, since, until, progress, accept_rejected=accept_rejected
         )
     report(document, as_json, account.print_ingest)
+
+
+def _follow(
+    usecase: str,
+    home: str | None,
+    as_json: bool,
+    options: dict[str, Any],
+    every_s: float,
+    health_port: int | None,
+) -> None:
+    from goldlake.cli import account
+    from goldlake.cli.progress import Progress
+    from goldlake.workflows.follow import follow
+
+    place = _place(home, is_read_only=False)
+    with Progress(account.SUMMARIES, as_json_lines=as_json) as progress:
+        document = follow(
+            usecase,
+            place,
+            options["source"],
+            every_s,
+            progress,
+            accept_rejected=options["accept_rejected"],
+            health_port=health_port,
+        )
+    report(document, as_json, _print_followed)
+
+
+def _print_followed(report: FollowReport) -> None:
+    held = report.follow
+    polls = "poll" if held.polls == 1 else "polls"
+    say(f"stopped after {held.polls:,} {polls}: {held.rows:,} records in {held.batches:,} batches")
+    if held.problem:
+        say_wrapped(f"The last poll failed: {held.problem}")
 
 
 def _place(home: str | None, *, is_read_only: bool) -> Home:
