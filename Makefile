@@ -16,7 +16,7 @@ LONG_setup := -m long tests/setup --ignore=tests/setup/test_wheel.py
 LONG_readme := -m long $(README_TEST)
 LONG_wheel := -m long tests/setup/test_wheel.py
 export STACK PYTHON UPGRADE
-.PHONY: help setup run test test-long $(PARTS:%=long-%) test-current optional-kfp-env lint format lock docs kfp-env clean
+.PHONY: help setup run test bench-ingest test-long $(PARTS:%=long-%) test-current optional-kfp-env lint format lock docs kfp-env clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -75,9 +75,13 @@ docs: setup ## build the book into docs/_build/html
 	$(BIN)/python docs/generate.py
 	.venv-docs/bin/jupyter-book build -W docs
 
+bench-ingest: setup ## measure ingestion beside dlt on real data, and write the book's page (YEARS=10: ten years)
+	@bash requirements/setup.sh bench
+	$(BIN)/python -m benchmarks.ingest --peer .venv-bench/bin/python --years $(or $(YEARS),1) --page docs/benchmarks/ingest.md
+
 kfp-env: ## make .venv-kfp, where tests compile the pipeline for Kubeflow
 	@bash requirements/setup.sh kfp
 
 clean: ## remove the environments and what was built; what runs have stored (var/) stays
-	rm -rf .venv .venv-uv .venv-docs .venv-kfp build docs/_build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .venv-uv .venv-docs .venv-bench .venv-kfp build docs/_build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -not -path './var/*' -prune -exec rm -rf {} +

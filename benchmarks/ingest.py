@@ -1,13 +1,16 @@
 """What an ingestion costs: nothing new, an increment and the first load, in CPU seconds and jobs.
 
-usage: python -m benchmarks.ingest [--years N] [--home DIR] [--json FILE]
+usage: python -m benchmarks.ingest [--years N] [--repeat N] [--peer PYTHON] [--home DIR]
+                                   [--page FILE]
 
 Needs GOLDLAKE_TEST_DATA. Replays the portal's export of 2016 with `goldlake source` (with
 ``--years``, that many times, years and ids shifted), ingests it into a new home, then plays time
 forward to 3,068 amended, 600 new and 20 invalid rows, and then asks once more, with nothing new.
 CPU seconds are those of the command and of every process that it started; the jobs of Spark are
-counted in Spark's event log. With ``--home``, the first load is made in that folder once, and
-copied from there in later calls.
+counted in Spark's event log. With ``--peer``, dlt upserts the same landed pages, alternately with
+goldlake: see `benchmarks.peer_dlt`. With ``--home``, first loads are made in that folder once, and
+copied from there in later calls. ``--page`` writes a page of the book, and beside it the JSON
+document and the picture from which it is made.
 """
 
 from __future__ import annotations
@@ -20,14 +23,18 @@ import json
 import os
 import shutil
 import signal
+import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
+
+from benchmarks import ingest_page
+from benchmarks.ingest_page import FIRST, INCREMENT, NOTHING, OURS, PEER, Cost
 
 USECASE = "chicago_crime"
 AMENDED, NEW, INVALID = 3_068, 600, 20
@@ -37,22 +44,18 @@ _BECOME_SUBREAPER = 36
 
 
 @dataclass(frozen=True)
-class Cost:
-    """What a command cost.
+class Measured:
+    """One measurement.
 
     Attributes:
-        seconds: Time by the clock.
-        cpu_seconds: User and system time of the command and of all that it started.
-        peak_mb: The largest resident set of one of these processes.
-        jobs: Jobs of Spark, or 0 where no JVM was started.
-        printed: What it printed.
+        what: What was done.
+        who: Who did it.
+        cost: What it cost.
     """
 
-    seconds: float
-    cpu_seconds: float
-    peak_mb: float
-    jobs: int
-    printed: str
+    what: str
+    who: str
+    cost: Cost
 
 
 def measured(command: Sequence[str], log: Path) -> Cost:
@@ -175,52 +178,95 @@ def ingest(url: str, home: Path, log: Path) -> Cost:
     return measured([*command, "--home", str(home), "--json"], log)
 
 
-def measure(number: int, folder: Path) -> dict[str, Cost]:
-    """Runs everything once.
+def upsert(python: str, store: Path, pages: Sequence[Path], log: Path) -> Cost:
+    """The cost of the peer, which upserts landed pages into a table."""
+    command = [python, "-m", "benchmarks.peer_dlt", "--store", str(store), *map(str, pages)]
+    return measured(command, log)
+
+
+def landed(home: Path) -> list[Path]:
+    """The pages of a home, in the order of landing."""
+    return sorted(home.glob(f"landing/{USECASE}/*/pages/*.gz"))
+
+
+def fresh(base: Path, copy: Path) -> Path:
+    """A copy of a folder, in place of an earlier one."""
+    shutil.rmtree(copy, ignore_errors=True)
+    shutil.copytree(base, copy)
+    return copy
+
+
+def measure(number: int, repeat: int, python: str | None, folder: Path) -> list[Measured]:
+    """Runs everything: first loads once, the rest several times, alternately.
 
     Args:
         number: How many years there are.
+        repeat: How often increments are measured.
+        python: Interpreter of the environment that has dlt; None: without the peer.
         folder: Where the homes and the exports are kept; what is there already is used again.
 
     Returns:
-        The costs of ``first load`` (only where it was made), ``increment`` and ``nothing new``.
+        What was measured, in order. First loads are only there where they were made.
     """
     export = Path(os.environ["GOLDLAKE_TEST_DATA"]) / "chicago" / "crimes_2016.csv.gz"
     played = folder / f"played-{number}.csv.gz"
-    costs = {}
     if not played.exists():
         written(with_changes(years(export, number)), played)
-    log, base = folder / "log", folder / f"home-{number}"
+    log, base, peer = folder / "log", folder / f"home-{number}", folder / f"peer-{number}"
+    found = []
     if not base.exists():
         with replayed(played, BEFORE) as url:
-            costs["first load"] = ingest(url, base, log)
-    home = folder / "home"
-    shutil.rmtree(home, ignore_errors=True)
-    shutil.copytree(base, home)
-    with replayed(played, AFTER) as url:
-        costs["increment"] = ingest(url, home, log)
-        costs["nothing new"] = ingest(url, home, log)
-    return costs
+            found.append(Measured(FIRST, OURS, ingest(url, base, log)))
+    if python and not peer.exists():
+        found.append(Measured(FIRST, PEER, upsert(python, peer, landed(base), log)))
+    before = {page.name for page in landed(base)}
+    for _ in range(repeat):
+        home = fresh(base, folder / "home")
+        with replayed(played, AFTER) as url:
+            found.append(Measured(INCREMENT, OURS, ingest(url, home, log)))
+            found.append(Measured(NOTHING, OURS, ingest(url, home, log)))
+        if python:
+            new = [page for page in landed(home) if page.name not in before]
+            store = fresh(peer, folder / "peer")
+            found.append(Measured(INCREMENT, PEER, upsert(python, store, new, log)))
+            found.append(Measured(NOTHING, PEER, upsert(python, store, [], log)))
+    return found
+
+
+def medians(found: Sequence[Measured]) -> dict[str, dict[str, Cost]]:
+    """The median of each number, by what was done and by whom."""
+    result: dict[str, dict[str, Cost]] = {}
+    for what, who in dict.fromkeys((each.what, each.who) for each in found):
+        costs = [each.cost for each in found if (each.what, each.who) == (what, who)]
+        numbers = (
+            statistics.median(getattr(cost, name) for cost in costs)
+            for name in ("seconds", "cpu_seconds", "peak_mb", "jobs")
+        )
+        seconds, cpu_seconds, peak_mb, jobs = numbers
+        result.setdefault(what, {})[who] = Cost(seconds, cpu_seconds, peak_mb, int(jobs), "")
+    return result
 
 
 def main() -> None:
     """Measures and prints."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--years", type=int, default=1)
+    parser.add_argument("--repeat", type=int, default=3)
+    parser.add_argument("--peer", help="the Python of an environment with dlt")
     parser.add_argument("--home", type=Path, help="a folder that keeps the homes and the exports")
-    parser.add_argument("--json", type=Path, help="write everything there as well")
+    parser.add_argument("--page", type=Path, help="write this page of the book, too")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         folder = options.home or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
-        costs = measure(options.years, folder)
-    if options.json:
-        plain = {name: asdict(cost) for name, cost in costs.items()}
-        options.json.write_text(json.dumps(plain, indent=1), encoding="utf-8")
-    print(f"{'':12} {'CPU s':>8} {'seconds':>8} {'jobs':>5} {'peak MB':>8}")
-    for name, cost in costs.items():
-        told = f"{cost.cpu_seconds:8.1f} {cost.seconds:8.1f} {cost.jobs:5} {cost.peak_mb:8.0f}"
-        print(f"{name:12} {told}")
+        costs = medians(measure(options.years, options.repeat, options.peer, folder))
+    print(f"{'':18} {'CPU s':>8} {'seconds':>8} {'jobs':>5} {'peak MB':>8}")
+    for what, by_whom in costs.items():
+        for who, cost in by_whom.items():
+            told = f"{cost.cpu_seconds:8.1f} {cost.seconds:8.1f} {cost.jobs:5} {cost.peak_mb:8.0f}"
+            print(f"{what + ', ' + who:24} {told}")
+    if options.page:
+        ingest_page.write(options.page, options.years, options.repeat, costs, options.peer)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,171 @@
+"""The page of the book with the cost of ingestion: what was measured, as tables and a picture."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import subprocess
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import msgspec
+
+FIRST, INCREMENT, NOTHING = "first load", "increment", "nothing new"
+OURS, PEER = "goldlake", "dlt"
+INTRODUCTION = """# What ingestion costs
+
+Written by `make bench-ingest` (`YEARS=10` for ten years), which needs the real export of 2016. The
+first load brings every record from a replayed portal to gold. The increment is 3,068 amended, 600
+new and 20 invalid records that lie all over the newest year. The same command with nothing new
+comes last. goldlake lands, checks, keeps the fate of each record, and maintains two gold tables.
+dlt upserts the landed pages into one Delta table and does none of that. CPU seconds are those of
+all processes.
+"""
+HEAD = """| what | who | CPU seconds | by the clock | jobs of Spark | peak memory | CPU, times dlt |
+| --- | --- | --- | --- | --- | --- | --- |"""
+COLORS = {OURS: "#20639b", PEER: "#8a8f98"}
+_WIDTH, _BAR, _LEFT, _RIGHT = 720, 18, 190, 90
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a command cost.
+
+    Attributes:
+        seconds: Time by the clock.
+        cpu_seconds: User and system time of the command and of all that it started.
+        peak_mb: The largest resident set of one of these processes.
+        jobs: Jobs of Spark, or 0 where no JVM was started.
+        printed: What it printed.
+    """
+
+    seconds: float
+    cpu_seconds: float
+    peak_mb: float
+    jobs: int
+    printed: str
+
+
+class Result(msgspec.Struct, frozen=True):
+    """One call of the benchmark.
+
+    Attributes:
+        years: How many years of records there were.
+        repeat: How often increments were measured; the numbers are medians.
+        day: The day of the measurement, ISO 8601.
+        commit: The commit that was measured.
+        machine: What it ran on.
+        versions: Versions of the packages.
+        costs: By what was done and by whom.
+    """
+
+    years: int
+    repeat: int
+    day: str
+    commit: str
+    machine: str
+    versions: dict[str, str]
+    costs: dict[str, dict[str, Cost]]
+
+
+def write(
+    page: Path,
+    years: int,
+    repeat: int,
+    costs: Mapping[str, Mapping[str, Cost]],
+    peer: str | None,
+) -> None:
+    """Puts a result among those that are there, and writes the page and its picture."""
+    store = page.with_suffix(".json")
+    held: dict[str, Result] = {}
+    if store.exists():
+        held = msgspec.json.decode(store.read_bytes(), type=dict[str, Result])
+    plain = {what: dict(by_whom) for what, by_whom in costs.items()}
+    held[str(years)] = Result(
+        years, repeat, date.today().isoformat(), _commit(), _machine(), _versions(peer), plain
+    )
+    page.parent.mkdir(parents=True, exist_ok=True)
+    store.write_bytes(msgspec.json.format(msgspec.json.encode(held), indent=1) + b"\n")
+    results = [held[number] for number in sorted(held, key=int)]
+    page.with_suffix(".svg").write_text(picture(results), encoding="utf-8")
+    page.write_text(text(results, page.with_suffix(".svg").name), encoding="utf-8")
+
+
+def text(results: list[Result], picture_name: str) -> str:
+    """The page in Markdown."""
+    return "\n".join(_lines(results, picture_name)) + "\n"
+
+
+def _lines(results: list[Result], picture_name: str) -> Iterator[str]:
+    yield INTRODUCTION
+    yield f"![CPU seconds by what was done]({picture_name})"
+    for result in results:
+        years = "one year" if result.years == 1 else f"{result.years} years"
+        yield ""
+        yield f"## {years.capitalize()}"
+        yield ""
+        yield HEAD
+        for what, by_whom in result.costs.items():
+            for who, cost in by_whom.items():
+                peer = by_whom.get(PEER)
+                ratio = f"{cost.cpu_seconds / peer.cpu_seconds:.1f}" if peer else ""
+                jobs = str(cost.jobs) if who == OURS else ""
+                yield (
+                    f"| {what} | {who} | {cost.cpu_seconds:.1f} | {cost.seconds:.1f} s | {jobs} "
+                    f"| {cost.peak_mb:,.0f} MB | {ratio} |"
+                )
+        named = ", ".join(f"{name} {version}" for name, version in result.versions.items())
+        yield ""
+        times = f"Medians of {result.repeat} for increments, {result.day}, commit {result.commit}."
+        yield f"{times} {result.machine}."
+        yield f"Versions: {named}."
+
+
+def picture(results: list[Result]) -> str:
+    """Bars of CPU seconds, one group for each year count and each thing that was done."""
+    bars = [
+        (f"{result.years} × 2016, {what}", who, cost.cpu_seconds)
+        for result in results
+        for what, by_whom in result.costs.items()
+        for who, cost in by_whom.items()
+    ]
+    most = max((seconds for *_, seconds in bars), default=1.0)
+    height = (_BAR + 6) * len(bars) + 24
+    lines = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" '
+        'font-family="sans-serif" font-size="12" role="img" aria-label="CPU seconds">',
+        f'<rect width="{_WIDTH}" height="{height}" fill="#ffffff"/>',
+    ]
+    for index, (label, who, seconds) in enumerate(bars):
+        y = 12 + index * (_BAR + 6)
+        width = max(1.0, (_WIDTH - _LEFT - _RIGHT) * seconds / most)
+        lines += [
+            f'<text x="{_LEFT - 8}" y="{y + 13}" text-anchor="end" fill="#333333">{label}</text>',
+            f'<rect x="{_LEFT}" y="{y}" width="{width:.1f}" height="{_BAR}" fill="{COLORS[who]}"/>',
+            f'<text x="{_LEFT + width + 6:.1f}" y="{y + 13}" fill="#333333">'
+            f"{seconds:.1f} {who}</text>",
+        ]
+    return "\n".join([*lines, "</svg>"]) + "\n"
+
+
+def _commit() -> str:
+    command = ["git", "rev-parse", "--short", "HEAD"]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def _machine() -> str:
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    return f"{os.cpu_count()} cores of {platform.machine()}, {memory:.0f} GiB, {platform.system()}"
+
+
+def _versions(peer: str | None) -> dict[str, str]:
+    found = {"Python": platform.python_version()}
+    found |= {name: importlib.metadata.version(name) for name in ("pyspark", "delta-spark")}
+    if peer:
+        asked = "from importlib.metadata import version as v; print(v('dlt'), v('deltalake'))"
+        answer = subprocess.run([peer, "-c", asked], capture_output=True, text=True, check=True)
+        found |= dict(zip(("dlt", "deltalake"), answer.stdout.split(), strict=True))
+    return found
