@@ -240,6 +240,8 @@ class Landing:
             keys = keys[: len(rows)]
             self._learn(known, ends)
             unseen = known.unseen(rows, keys)
+            if not page.next_cursor:  # else the place is the source's own word for where it was
+                landed_to = known.led_to(rows, keys) or landed_to
             fetched += known.passed(rows, keys)
             self.repeated += len(rows) - len(unseen)
             fresh = self.withheld.left(unseen)

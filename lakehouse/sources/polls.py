@@ -137,6 +137,15 @@ class Known:
         """The records that are not landed byte for byte as the newest of their id."""
         return [row for row, key in zip(rows, keys, strict=True) if not self._has(row, key)]
 
+    def led_to(self, rows: Sequence[bytes], keys: Sequence[Cursor | None]) -> Cursor | None:
+        """The place of the last record before the first that is not landed, or None."""
+        place = None
+        for row, key in zip(rows, keys, strict=True):
+            if not self._has(row, key):
+                break
+            place = key or place
+        return place
+
     def passed(self, rows: Sequence[bytes], keys: Sequence[Cursor | None]) -> int:
         """Takes a page of this poll; returns how many of its records no recent page had."""
         page: dict[str, bytes] = {}
