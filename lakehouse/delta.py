@@ -72,7 +72,9 @@ def read(
     if within is None:
         return files.rows_of(spark, snapshot)
     column, low, high = within
-    chosen = [file for file in snapshot.files if file.may_hold(column, low, high)]
+    chosen = None
+    if files.is_plain(snapshot):
+        chosen = [file for file in snapshot.files if file.may_hold(column, low, high)]
     return files.rows_of(spark, snapshot, chosen).where(F.col(quoted(column)).between(low, high))
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from goldlake_core.contracts.errors import StoreError
 from goldlake_core.storage.deltalog import DataFile, Snapshot
 
 if TYPE_CHECKING:
@@ -25,22 +26,35 @@ def schema_of(snapshot: Snapshot) -> StructType:
     return StructType.fromJson({"type": "struct", "fields": fields})
 
 
+def is_plain(snapshot: Snapshot) -> bool:
+    """Whether the rows of a version are those of its files, column by column."""
+    return not snapshot.reader_features and snapshot.properties.get(_MAPPED, "none") == "none"
+
+
 def rows_of(
     spark: SparkSession, snapshot: Snapshot, chosen: Sequence[DataFile] | None = None
 ) -> DataFrame:
     """The rows of a version, or those of some files of it or of an earlier version.
 
-    A table that another program made with features of Delta that change how files are read
-    (deletion vectors, other names of columns) is read by Delta.
+    A table to which another program gave features of Delta that change how files are read (deletion
+    vectors, other names of columns) is read by Delta, and only whole.
 
     Returns:
         The table's columns in their order; where there are files, Spark's hidden column
         ``_metadata`` too.
+
+    Raises:
+        StoreError: Some files of such a table are asked for.
     """
     from pyspark.sql import functions as F
 
-    is_plain = not snapshot.reader_features and snapshot.properties.get(_MAPPED, "none") == "none"
-    if not is_plain and chosen is None:
+    if not is_plain(snapshot):
+        if chosen is not None:
+            raise StoreError(
+                f"The table at {snapshot.uri} got features of Delta that goldlake does not write "
+                f"({', '.join(snapshot.reader_features) or _MAPPED})",
+                hint="goldlake rebuild makes the tables again without them",
+            )
         reader = spark.read.format("delta").option("versionAsOf", str(snapshot.version))
         return reader.load(snapshot.uri)
     schema = schema_of(snapshot)

@@ -21,7 +21,7 @@ from goldlake_core.storage.deltalog import DeltaLog
 from tests.end_to_end.commands import goldlake_json, source
 
 # An hour passes in a second. Silver's columns that say with which record a row came differ: where
-# the source changed nothing but its own time, the stream has the first record and the batch the last.
+# the source changed only its own time, the stream has the first record and the batch the last.
 CLOCK = ("--speed", "3600", "--start", "2024-04-01T00:00:00Z")
 COMING = ("_known_from", "_file", "_line", "_sequence", "_source_updated")
 ENDS_WITHIN_S, WAIT_S = 15.0, 240.0

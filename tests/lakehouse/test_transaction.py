@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from goldlake_core.contracts.errors import RetryableError
+from goldlake_core.contracts.errors import RetryableError, StoreError
 from goldlake_core.storage.deltalog import DeltaLog
 from lakehouse import delta, files, specs, transaction
 from lakehouse.transaction import Txn
@@ -123,3 +123,20 @@ def test_many_small_files_go_with_those_that_are_written_again(spark: Any, spec:
     delta.merge(change, spec.uri, ["id"])
     snapshot = DeltaLog(spec.uri).snapshot()
     assert (len(snapshot.files), snapshot.rows) == (1, delta.SMALL_FILES + 1)
+
+
+def test_a_table_with_features_of_others_is_read_whole_and_not_written(
+    spark: Any, spec: specs.TableSpec
+):
+    rows = spark.createDataFrame([(key, "a", 1.0) for key in range(20)], SCHEMA)
+    delta.append(rows.coalesce(1), spec.uri)
+    table = f"delta.`{spec.uri}`"
+    spark.sql(f"ALTER TABLE {table} SET TBLPROPERTIES ('delta.enableDeletionVectors' = 'true')")
+    spark.sql(f"DELETE FROM {table} WHERE id = 7")
+    assert DeltaLog(spec.uri).snapshot().reader_features
+    assert delta.read(spark, spec.uri).count() == 19
+    assert delta.read(spark, spec.uri, within=("id", 5, 8)).count() == 3
+    change = spark.createDataFrame([(8, "b", 1.0)], SCHEMA).persist()
+    with pytest.raises(StoreError, match="features of Delta .*deletionVectors.*goldlake rebuild"):
+        delta.merge(change, spec.uri, ["id"])
+    assert delta.read(spark, spec.uri).count() == 19
