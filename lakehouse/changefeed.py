@@ -91,8 +91,8 @@ def between(
     return each.select("_one.row.*", F.col("_one.kind").alias(CHANGE))
 
 
-def is_chain(uri: str, first: int, last: int, after: int) -> bool:
-    """Whether each commit of silver took in the pages after those of the one before.
+def taken_in(uri: str, first: int, last: int, after: int) -> int | None:
+    """The last page that silver took in, if each commit took in the pages after those of the last.
 
     Then the changed keys are those of the versions of these pages.
 
@@ -101,6 +101,9 @@ def is_chain(uri: str, first: int, last: int, after: int) -> bool:
         first: The first version that counts.
         last: The last one.
         after: Sequence of the last page that the version before ``first`` holds.
+
+    Returns:
+        The sequence of the page, or None where a commit did something else.
     """
     log = DeltaLog(uri)
     for number in range(first, last + 1):
@@ -108,15 +111,15 @@ def is_chain(uri: str, first: int, last: int, after: int) -> bool:
         if commits.THROUGH in commit.metadata and commit.metadata.get(commits.AFTER) is not None:
             made = commits.decoded(commit, SilverCommit)
             if made.after != after:
-                return False
+                return None
             after = made.through
         elif any(
             change.data_change
             for action in log.actions(number)
             if (change := action.add or action.remove)
         ):
-            return False
-    return True
+            return None
+    return after
 
 
 def _differing(log: DeltaLog, first: int, last: int) -> tuple[list[DataFile], list[DataFile]]:

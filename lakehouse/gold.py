@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -99,7 +100,7 @@ def refine(
             changed[table.name] = False
             continue
         basis = basis or _basis(spark, usecase, silver, epoch, run_id)
-        reflected = basis or _basis_of_empty(spec, silver, run_id)
+        reflected = basis or _basis_of_empty(spec, usecase, silver, epoch, run_id)
         if reflected is None:  # nothing was ever in silver
             changed[table.name] = False
             continue
@@ -110,6 +111,18 @@ def refine(
         rows = DeltaLog(spec.uri).snapshot().rows
         emit("progress", f"gold: {spec.id}: {rows:,} rows")
     return changed
+
+
+def left_over(usecase: UseCase, home: Home) -> list[str]:
+    """Ids of gold tables that are there and that the contract does not have any more."""
+    folder = home.path("tables", usecase.name, "gold")
+    names = sorted(home.fs.ls(folder, detail=False)) if home.fs.isdir(folder) else []
+    found = (posixpath.basename(name.rstrip("/")) for name in names)
+    return [
+        f"{usecase.name}.gold.{name}"
+        for name in found
+        if name not in usecase.gold and not name.startswith("_")
+    ]
 
 
 def follows(usecase: UseCase, home: Home, table: GoldTable, silver: Snapshot) -> bool:
@@ -226,7 +239,9 @@ def _basis(
     )
 
 
-def _basis_of_empty(spec: specs.TableSpec, silver: Snapshot, run_id: str) -> Basis | None:
+def _basis_of_empty(
+    spec: specs.TableSpec, usecase: UseCase, silver: Snapshot, epoch: int, run_id: str
+) -> Basis | None:
     """The basis where silver lost its last row: the times are those of what gold holds.
 
     Returns:
@@ -236,7 +251,13 @@ def _basis_of_empty(spec: specs.TableSpec, silver: Snapshot, run_id: str) -> Bas
     if commit is None:
         return None
     return replace(
-        basis_of(commit), silver_version=silver.version, silver_uuid=silver.uuid, run_id=run_id
+        basis_of(commit),
+        silver_version=silver.version,
+        silver_uuid=silver.uuid,
+        run_id=run_id,
+        epoch=epoch,
+        through=commits.newest(silver.uri, SilverCommit).through,
+        silver_contract=section_hash(usecase.silver),
     )
 
 
@@ -312,8 +333,9 @@ class _Step:
 
         first, key = last.silver_version + 1, self.usecase.silver.key
         touched = None
-        if changefeed.is_chain(self.silver.uri, first, self.silver.version, last.through):
-            place = (specs.SEQUENCE, last.through + 1, self.basis.through)
+        through = changefeed.taken_in(self.silver.uri, first, self.silver.version, last.through)
+        if through is not None:
+            place = (specs.SEQUENCE, last.through + 1, through)
             versions = delta.read(self.spark, self.versions.uri, within=place)
             touched = versions.where(F.col(specs.FATE).isin(*fates.WINNERS))
             touched = touched.select(*map(quoted, key)).distinct()

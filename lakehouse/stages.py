@@ -124,6 +124,7 @@ def _unchanged(usecase: UseCase, home: Home, run_id: str, emit: Emit) -> Refined
         return None
     epochs.keep_gold(usecase, home)
     emit("info", _nothing_new(usecase, totals))
+    _tell_left_over(usecase, home, emit)
     return _result(run_id, [], totals, _tables(usecase, home, plan.epoch), seconds)
 
 
@@ -310,6 +311,7 @@ def refine(
     epochs.keep_gold(usecase, home)
     if not made and not any(changed.values()):
         emit("info", _nothing_new(usecase, totals))
+    _tell_left_over(usecase, home, emit)
     return _result(run_id, made, totals, _tables(usecase, home, plan.epoch), seconds)
 
 
@@ -317,6 +319,11 @@ def _plan(usecase: UseCase, home: Home, *, is_rebuild: bool) -> epochs.Plan:
     first = specs.silver(usecase, home, epochs.FIRST)
     has_before = DeltaLog(first.uri).exists()
     return epochs.plan(usecase, home, has_tables_of_before=has_before, rebuild=is_rebuild)
+
+
+def _tell_left_over(usecase: UseCase, home: Home, emit: Emit) -> None:
+    for table in gold.left_over(usecase, home):
+        emit("info", f"{table} is not in the contract any more; it stays as it is")
 
 
 def _nothing_new(usecase: UseCase, totals: Totals) -> str:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
 
+from goldlake.workflows import planning
 from goldlake_core.contracts.errors import GoldlakeError
+from goldlake_core.contracts.hashing import canonical
 from goldlake_core.storage.deltalog import DeltaLog
+from lakehouse import specs
 from tests.faults.catalog import table_fault
 from tests.faults.dying import Killed, dies
 from tests.faults.lab import refused
@@ -226,11 +230,15 @@ def edited_again(store: Store) -> None:
 )
 def another_source(store: Store) -> None:
     def edit(document: Any) -> None:
-        document["source"] = {"kind": "files"}
+        document["source"] = {"kind": "files", "dataset": document["source"]["dataset"]}
 
+    identity = {"kind": "socrata", "dataset": store.usecase.source.dataset}
+    specs.landing(store.usecase, store.home).claim(identity, canonical(store.usecase.source))
     before = store.contents()
     store.change(edit)
-    refused(store.refine, GoldlakeError, "source.kind")
+    told: list[object] = []
+    tell = partial(planning.tell, store.usecase, store.home, told.append, "land")
+    refused(tell, GoldlakeError, "source.kind")
     store.undo()
     assert store.contents() == before
 
