@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
 from types import FrameType
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -23,7 +24,13 @@ from goldlake_core.contracts.errors import GoldlakeError
 from goldlake_core.contracts.registry import load_usecase
 from goldlake_core.documents import codec
 from goldlake_core.documents.lakehouse import Activity, Followed, FollowedBatch, Landed, Refined
-from goldlake_core.documents.stages import FollowRequest, Kind, LandRequest, RefineRequest
+from goldlake_core.documents.stages import (
+    FollowRequest,
+    Kind,
+    LandRequest,
+    RefineRequest,
+    Request,
+)
 from goldlake_core.instants import now_text
 from goldlake_core.stages import Emit
 from goldlake_core.storage.files import write_atomic
@@ -31,6 +38,8 @@ from goldlake_core.storage.home import Home
 from lakehouse import session, standing
 
 LONGEST_WAIT_S = 300.0
+R = TypeVar("R", bound=Request)
+
 # A batch of a stream is small, whatever was landed before it came.
 ROWS_OF_A_BATCH = 10_000
 
@@ -104,32 +113,29 @@ class _Follower:
         self._say("waiting", polls=polls, problem=None, polled_at=now_text())
 
     def _land(self) -> Landed:
-        asked = self._request
-        request = LandRequest(
-            usecase=asked.usecase,
-            home=asked.home,
-            run_id=asked.run_id,
-            contract=asked.contract,
-            source=asked.source,
-        )
+        request = self._request_of(LandRequest, source=self._request.source)
         return self._land_stage(request, self._quiet)
 
     def _refine(self) -> Refined:
         asked = self._request
-        usecase, home = load_usecase(asked.usecase), Home.at(asked.home)
-        pending = standing.pending_rows(usecase, home, is_rebuild=False)
         if not session.is_running():
             # All batches use the first session of the process; it is there when the first comes.
-            rows = max(pending or 0, ROWS_OF_A_BATCH)
-            self._start_session(rows=rows, is_lasting=True)
-        request = RefineRequest(
+            usecase, home = load_usecase(asked.usecase), Home.at(asked.home)
+            pending = standing.pending_rows(usecase, home, is_rebuild=False)
+            self._start_session(rows=max(pending or 0, ROWS_OF_A_BATCH), is_lasting=True)
+        request = self._request_of(RefineRequest, accept_rejected=asked.accept_rejected)
+        return self._refine_stage(request, self._quiet)
+
+    def _request_of(self, kind: type[R], **more: Any) -> R:
+        """A request of another stage, of the same run."""
+        asked = self._request
+        return kind(
             usecase=asked.usecase,
             home=asked.home,
             run_id=asked.run_id,
             contract=asked.contract,
-            accept_rejected=asked.accept_rejected,
+            **more,
         )
-        return self._refine_stage(request, self._quiet)
 
     def _tell(self, landed: Landed, refined: Refined, began_at: datetime) -> None:
         seconds = (datetime.now(timezone.utc) - began_at).total_seconds()
