@@ -11,6 +11,7 @@ whose contract comes back is continued where it ended, so that an edit can alway
 
 from __future__ import annotations
 
+import posixpath
 from dataclasses import dataclass
 
 import msgspec
@@ -138,8 +139,12 @@ def plan(
     book = read(home, usecase.name)
     if book is None:
         if has_tables_of_before:
+            # Where the book was lost, there may be later epochs, made under an unknown contract.
+            newest = max((FIRST, *_folders(home, usecase.name)))
             why = "the tables were made by an earlier version of goldlake"
-            return Plan(FIRST + 1, is_new=True, is_current=False, why=why)
+            if newest > FIRST:
+                why = f"{_path(home, usecase.name)} is lost"
+            return Plan(newest + 1, is_new=True, is_current=False, why=why)
         return Plan(FIRST, is_new=True, is_current=True)
     answers = book.epoch(book.current)
     changes = tuple(changed_keys(answers.silver, usecase.silver)) if answers.silver else ()
@@ -218,6 +223,13 @@ def table_of(folder: str) -> tuple[str, int]:
     """Name and epoch of a table by its folder; the reverse of `table_folder`."""
     name, _, number = folder.partition("@")
     return name, int(number) if number.isdigit() else FIRST
+
+
+def _folders(home: Home, usecase: str) -> list[int]:
+    """Numbers of the epochs that have a folder."""
+    folder = home.path("tables", usecase, "silver")
+    names = home.fs.ls(folder, detail=False) if home.fs.isdir(folder) else []
+    return [table_of(posixpath.basename(name.rstrip("/")))[1] for name in names]
 
 
 def _can_follow(epoch: Epoch, usecase: UseCase) -> bool:

@@ -12,6 +12,7 @@ and ``commit``, ``Action.fromJson`` (the log's format, which the protocol fixes)
 from __future__ import annotations
 
 import json
+import posixpath
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -21,7 +22,7 @@ from urllib.parse import quote
 
 from goldlake_core.contracts.errors import RetryableError
 from goldlake_core.contracts.sql_rules import quoted
-from goldlake_core.storage.deltalog import CommitMetadata, DataFile, Snapshot
+from goldlake_core.storage.deltalog import CommitMetadata, DataFile, DeltaLog, Snapshot
 from lakehouse import files
 
 if TYPE_CHECKING:
@@ -79,6 +80,7 @@ def write(
                 "this commit was written",
                 hint="the same command again",
             )
+        _forget_checksum(snapshot)
         added = transaction.writeFiles(plain._jdf)
         actions = spark._jvm.java.util.ArrayList()
         for index in range(added.size()):
@@ -89,6 +91,15 @@ def write(
             # As if Delta had looked the number up: another writer's commit of it is a conflict.
             transaction.readTxn().addOne(txn.app)
         transaction.commit(_scala(spark, actions), _operation(spark))
+
+
+def _forget_checksum(snapshot: Snapshot) -> None:
+    """Removes Hadoop's checksum of a log entry that is lost: it would be that of the next one."""
+    log = DeltaLog(snapshot.uri)
+    name = f"{snapshot.version + 1:020d}.json"
+    stale = posixpath.join(log.root, "_delta_log", f".{name}.crc")
+    if log.fs.exists(stale) and not log.fs.exists(posixpath.join(log.root, "_delta_log", name)):
+        log.fs.rm_file(stale)
 
 
 def _actions(replaced: Sequence[DataFile], txn: Txn | None) -> Iterator[Mapping[str, object]]:

@@ -7,10 +7,13 @@ import os
 import shutil
 from pathlib import Path
 
+import pytest
+from pyspark.errors import AnalysisException
+
 from goldlake_core.contracts.errors import StoreError
 from goldlake_core.storage.deltalog import DeltaLog
 from goldlake_core.storage.home import Home
-from lakehouse import catalog
+from lakehouse import catalog, translate
 from tests.faults.catalog import table_fault
 from tests.faults.lab import refused
 from tests.faults.store import LATER, Store, call
@@ -315,5 +318,11 @@ def empty_checkpoint(store: Store) -> None:
     "found by the deep account, named by table",
 )
 def no_data_file(store: Store) -> None:
-    next(Path(store.silver).glob("*.parquet")).unlink()
-    refused(store.deep, StoreError, "silver")
+    Path(store.silver, DeltaLog(store.silver).snapshot().files[0].path).unlink()
+    with pytest.raises(AnalysisException) as raised:
+        store.deep()
+    # A stage says it in our words.
+    ours = translate.told(raised.value, store.home, None)
+    assert isinstance(ours, StoreError)
+    assert "pier.silver.calls: the file " in ours.message
+    assert "rebuild" in ours.message
