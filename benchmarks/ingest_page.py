@@ -39,14 +39,12 @@ class Cost:
         cpu_seconds: User and system time of the command and of all that it started.
         peak_mb: The largest resident set of one of these processes.
         jobs: Jobs of Spark, or 0 where no JVM was started.
-        printed: What it printed.
     """
 
     seconds: float
     cpu_seconds: float
     peak_mb: float
     jobs: int
-    printed: str
 
 
 class Result(msgspec.Struct, frozen=True):
@@ -57,7 +55,7 @@ class Result(msgspec.Struct, frozen=True):
         repeat: How often increments were measured; the numbers are medians.
         day: The day of the measurement, ISO 8601.
         commit: The commit that was measured.
-        machine: What it ran on.
+        machine: Cores, memory and system.
         versions: Versions of the packages.
         costs: By what was done and by whom.
     """

@@ -17,7 +17,7 @@ from lakehouse import commits, files
 from lakehouse.commits import SilverCommit
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql import Column, DataFrame, SparkSession
 
 CHANGE = "_change_type"
 INSERT, DELETE, BEFORE, AFTER = "insert", "delete", "update_preimage", "update_postimage"
@@ -34,8 +34,12 @@ def can_follow(uri: str, first: int, last: int) -> bool:
 
 def differs(uri: str, first: int, last: int) -> bool:
     """Whether versions ``first`` to ``last`` left other files than there were."""
-    removed, added = _differing(DeltaLog(uri), first, last)
-    return bool(removed or added)
+    return any(_differing(DeltaLog(uri), first, last))
+
+
+def added(uri: str, first: int, last: int) -> frozenset[str]:
+    """The files that versions ``first`` to ``last`` added and left there."""
+    return frozenset(file.path for file in _differing(DeltaLog(uri), first, last)[1])
 
 
 def between(
@@ -65,7 +69,7 @@ def between(
     from pyspark.sql import functions as F
 
     log = DeltaLog(uri)
-    removed, added = _differing(log, first, last)
+    was_files, now_files = _differing(log, first, last)
     snapshot = log.snapshot(last)
 
     def side(chosen: Sequence[DataFile], name: str) -> DataFrame:
@@ -75,16 +79,16 @@ def between(
         row = F.struct(*map(quoted, columns)).alias(name)
         return rows.select(*(F.col(quoted(k)).alias(f"{name}{k}") for k in key), row)
 
-    was, now = side(removed, "_was"), side(added, "_now")
+    was, now = side(was_files, "_was"), side(now_files, "_now")
     is_same_key = reduce(
         lambda one, other: one & other,
         (F.col(quoted(f"_was{k}")) == F.col(quoted(f"_now{k}")) for k in key),
     )
     both = was.join(now, is_same_key, "full_outer").where(~F.col("_was").eqNullSafe(F.col("_now")))
 
-    def image(name: str, other: str, alone: str, paired: str) -> DataFrame:
+    def image(name: str, other: str, alone: str, paired: str) -> Column:
         kind = F.when(F.col(other).isNull(), alone).otherwise(paired)
-        return F.struct(F.col(name).alias("row"), kind.alias("kind"))  # type: ignore[return-value]
+        return F.struct(F.col(name).alias("row"), kind.alias("kind"))
 
     images = F.array(image("_was", "_now", DELETE, BEFORE), image("_now", "_was", INSERT, AFTER))
     each = both.select(F.explode(images).alias("_one")).where("_one.row is not null")
@@ -113,11 +117,7 @@ def taken_in(uri: str, first: int, last: int, after: int) -> int | None:
             if made.after != after:
                 return None
             after = made.through
-        elif any(
-            change.data_change
-            for action in log.actions(number)
-            if (change := action.add or action.remove)
-        ):
+        elif log.changes_rows(number):
             return None
     return after
 

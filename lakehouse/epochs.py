@@ -11,7 +11,6 @@ whose contract comes back is continued where it ended, so that an edit can alway
 
 from __future__ import annotations
 
-import posixpath
 from dataclasses import dataclass
 
 import msgspec
@@ -21,7 +20,7 @@ from goldlake_core.contracts.sections import UseCase
 from goldlake_core.documents import codec
 from goldlake_core.documents.planning import ChangedKey
 from goldlake_core.instants import now_text
-from goldlake_core.storage.files import document, read_bytes, write_atomic
+from goldlake_core.storage.files import document, list_names, read_bytes, write_atomic
 from goldlake_core.storage.home import Home
 from lakehouse.changes import changed_keys, consequence, stored
 
@@ -227,9 +226,8 @@ def table_of(folder: str) -> tuple[str, int]:
 
 def _folders(home: Home, usecase: str) -> list[int]:
     """Numbers of the epochs that have a folder."""
-    folder = home.path("tables", usecase, "silver")
-    names = home.fs.ls(folder, detail=False) if home.fs.isdir(folder) else []
-    return [table_of(posixpath.basename(name.rstrip("/")))[1] for name in names]
+    names = list_names(home.fs, home.path("tables", usecase, "silver"))
+    return [table_of(name)[1] for name in names]
 
 
 def _can_follow(epoch: Epoch, usecase: UseCase) -> bool:

@@ -31,7 +31,7 @@ from goldlake_core.documents.stages import (
     RefineRequest,
     Request,
 )
-from goldlake_core.instants import now_text
+from goldlake_core.instants import now_text, utc_text
 from goldlake_core.stages import Emit
 from goldlake_core.storage.files import write_atomic
 from goldlake_core.storage.home import Home
@@ -142,7 +142,7 @@ class _Follower:
         batch = FollowedBatch(
             rows=landed.rows,
             fates=refined.fates,
-            landed_at=began_at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            landed_at=utc_text(began_at, "milliseconds"),
             seconds=round(seconds, 3),
         )
         rows = self._state.rows + landed.rows

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import posixpath
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, time, timedelta, timezone, tzinfo
 from functools import reduce
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -24,6 +22,7 @@ from goldlake_core.contracts.sql_rules import quoted
 from goldlake_core.instants import utc_text
 from goldlake_core.stages import Emit
 from goldlake_core.storage.deltalog import Commit, DeltaLog, Snapshot
+from goldlake_core.storage.files import list_names
 from goldlake_core.storage.home import Home
 from lakehouse import changefeed, commits, delta, fates, reach, rebuilt, specs
 from lakehouse.changefeed import CHANGE
@@ -115,12 +114,9 @@ def refine(
 
 def left_over(usecase: UseCase, home: Home) -> list[str]:
     """Ids of gold tables that are there and that the contract does not have any more."""
-    folder = home.path("tables", usecase.name, "gold")
-    names = sorted(home.fs.ls(folder, detail=False)) if home.fs.isdir(folder) else []
-    found = (posixpath.basename(name.rstrip("/")) for name in names)
     return [
         f"{usecase.name}.gold.{name}"
-        for name in found
+        for name in list_names(home.fs, home.path("tables", usecase.name, "gold"))
         if name not in usecase.gold and not name.startswith("_")
     ]
 
@@ -180,13 +176,8 @@ def require_rebuilt(
 def _is_foreign(spec: specs.TableSpec, last: Commit) -> bool:
     """Whether rows were changed after the newest commit of ours."""
     log = DeltaLog(spec.uri)
-    return any(
-        change.data_change
-        for version in log.versions()
-        if version > last.version
-        for action in log.actions(version)
-        if (change := action.add or action.remove)
-    )
+    later = (version for version in log.versions() if version > last.version)
+    return any(log.changes_rows(version) for version in later)
 
 
 def _last_commit(spec: specs.TableSpec, silver: Snapshot) -> Commit | None:
@@ -513,7 +504,7 @@ class _Step:
             return
         key = list(self.usecase.silver.key)
         is_reaching = specs.is_reaching(self.table)
-        new = self._files_since(since)
+        new = changefeed.added(self.silver.uri, since + 1, self.silver.version)
         others = rebuilt.sampled(self.spark, self.silver, key, SAMPLED_ROWS, new)
         others = others.select(*self._columns, F.lit(not is_reaching).alias(_IS_ASKED))
         # Persisted, because a limit may pick other rows each time.
@@ -534,13 +525,6 @@ class _Step:
         finally:
             sampled.unpersist()
             near.unpersist()
-
-    def _files_since(self, version: int) -> frozenset[str]:
-        """Data files that silver's versions after one added."""
-        log = DeltaLog(self.silver.uri)
-        numbers = range(version + 1, self.silver.version + 1)
-        actions = [action for number in numbers for action in log.actions(number)]
-        return frozenset(unquote(action.add.path) for action in actions if action.add)
 
     def _asked(self, rows: DataFrame, sampled: DataFrame | None) -> list[Row]:
         """The keys that are compared."""

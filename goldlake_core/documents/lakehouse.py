@@ -152,7 +152,7 @@ class FollowedBatch(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         rows: Number of records that were landed.
-        fates: What became of them.
+        fates: Number of them by fate.
         landed_at: When the first of them was landed, ISO 8601 in UTC.
         seconds: From then until the last gold table had them.
     """
@@ -172,8 +172,8 @@ class Followed(msgspec.Struct, frozen=True, kw_only=True, tag_field="status", ta
         batches: Number of polls that landed something.
         rows: Number of records landed.
         failures: Number of polls that failed.
-        activity: What it is doing.
-        problem: What the last poll failed with, or null where it did not.
+        activity: The step that it is in.
+        problem: Error of the last poll, or null where it ended well.
         polled_at: When the last poll ended well, ISO 8601 in UTC, or null.
         batch: The last batch, or null.
     """

@@ -305,6 +305,11 @@ class DeltaLog:
                 partition = tuple((action.remove.partition_values or {}).items())
                 yield DataFile(unquote(action.remove.path), 0, 0, partition), False
 
+    def changes_rows(self, version: int) -> bool:
+        """Whether a commit changed rows, and did not only write files again or set properties."""
+        changes = (action.add or action.remove for action in self.actions(version))
+        return any(change.data_change for change in changes if change)
+
     def _damaged(self, path: str, problem: str) -> StoreError:
         name = _TABLE.search(self.uri)
         again = f", or make the table again: goldlake rebuild {name['usecase']}" if name else ""

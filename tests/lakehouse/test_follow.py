@@ -62,7 +62,6 @@ def followed(
     steps: list[Step],
     tmp_path: Path,
     told: list[str],
-    waits: list[float] | None = None,
 ) -> tuple[Followed, list[int]]:
     """Follows a source whose polls go as the steps say; SIGTERM comes with the last one."""
     left: Iterator[Step] = iter(steps)
