@@ -174,7 +174,7 @@ def page() -> str:
         "Each line is a command that was killed (SIGKILL, with all of its processes) at the moment",
         "when something appeared in the home, and was then given once more. It ended well each",
         "time, and every table held the rows of a home in which nothing was killed.",
-        "`make test-long PART=faults` kills all of them again. The home held nothing, or an",
+        "`make test-long PART=kills` kills all of them again. The home held nothing, or an",
         "earlier state of the source.",
         "",
         "| command | home | killed when | once more |",
