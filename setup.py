@@ -53,6 +53,7 @@ REQUIREMENTS = [
 ]
 
 EXTRAS = {
+    "kafka": ["confluent-kafka>=2.6,<3"],
     "kfp": ["tfx[kfp]>=1.16,<2"],
     "test": [
         "hypothesis",

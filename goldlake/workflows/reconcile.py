@@ -157,6 +157,7 @@ class _Comparison:
         import polars as pl
 
         key = list(self._silver.key)
+        self._refuse_logs()
         self._origin = self._reader.origin()
         self._zone.require_owner(self._origin.identity)
         mine = self._frame("silver", self._silver.table).select(*key, *_PLACE).collect()
@@ -185,6 +186,17 @@ class _Comparison:
                 f"among them. That is more than {most_deleted:.1%}: nothing was deleted",
                 valid=f"--most-deleted {-(-share * 100 // 1):.0f}% or all, if the source is right",
                 hint=f"goldlake reconcile {self._usecase.name} --dry-run --most-deleted all",
+            )
+
+    def _refuse_logs(self) -> None:
+        """A part that grows forgets what is old; that it holds a key no more says nothing."""
+        reader = self._reader
+        if isinstance(reader, Partitioned) and any(p.end is not None for p in reader.partitions()):
+            raise UsageError(
+                f"A source of kind {self._usecase.source.kind!r} forgets old records: a key that "
+                "is gone was not deleted",
+                valid="a source that holds all its records",
+                hint="goldlake ingest, which lands the deletions that the source tells of",
             )
 
     def land(self, run_id: str) -> Landed:

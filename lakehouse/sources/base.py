@@ -49,6 +49,7 @@ class Page:
             next page follows the last record's key, and the end is an empty page.
         fields: Names of all fields of the source's records, where the answer tells them.
         notes: What a person should know about the page, one line each.
+        places: Of a page of a partition, the place of each record, where places have gaps.
     """
 
     rows: list[bytes]
@@ -56,19 +57,22 @@ class Page:
     next_cursor: Cursor | None = None
     fields: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    places: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
 class Partition:
-    """A part of a source that does not change without getting another digest.
+    """A part of a source that does not change without getting another digest, unless it grows.
 
     Attributes:
         name: What people call it, such as a file's name.
-        digest: Digest of its content.
+        digest: Digest of its content; of a part that grows, what tells it from every other.
+        end: Place after its last record now, of a part that grows; None for one that does not.
     """
 
     name: str
     digest: str
+    end: int | None = None
 
 
 @dataclass
@@ -137,7 +141,8 @@ class Connector(Protocol):
 class Partitioned(Protocol):
     """What a connector of paging ``partitions`` has besides.
 
-    Its cursors are ``Cursor(NAME, OFFSET:DIGEST)``: how many records of a partition are landed.
+    Its cursors are ``Cursor(NAME, PLACE:DIGEST)``: how many records of a partition are landed, or
+    where in a partition that grows the next one is looked for.
     """
 
     def partitions(self) -> list[Partition]:

@@ -1,7 +1,12 @@
-"""Lands a source that consists of parts, such as files: each content once, whatever its name."""
+"""Lands a source that consists of parts: each content once, whatever its name.
+
+A part is a file, say, which is landed to its end once, or a log that grows, of which what came
+since is landed each time.
+"""
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from typing import TYPE_CHECKING
 
 from goldlake_core.contracts.errors import UsageError
@@ -52,15 +57,15 @@ def unlanded(reader: Partitioned, pages: list[PageEntry]) -> list[Partition]:
     return [
         part
         for part in reader.partitions()
-        if not _is_whole(landed.get(part.digest, {}), before.get(part.digest, 0))
+        if not _is_whole(part, landed.get(part.digest, {}), before.get(part.digest, 0))
     ]
 
 
-def _is_whole(spans: dict[int, tuple[int, bool]], offset: int) -> bool:
-    is_end = offset < 0
-    while not is_end and offset in spans:
-        offset, is_end = spans[offset]
-    return is_end
+def _is_whole(part: Partition, spans: dict[int, tuple[int, bool]], place: int) -> bool:
+    is_end = place < 0
+    while not is_end and place in spans:
+        place, is_end = spans[place]
+    return is_end or (part.end is not None and place >= part.end)
 
 
 def _kept(pages: list[PageEntry]) -> list[PageEntry]:
@@ -78,30 +83,39 @@ def _kept(pages: list[PageEntry]) -> list[PageEntry]:
 
 
 def _land_part(
-    landing: Landing, asker: Asker, part: Partition, spans: dict[int, tuple[int, bool]], offset: int
+    landing: Landing, asker: Asker, part: Partition, spans: dict[int, tuple[int, bool]], place: int
 ) -> None:
-    is_end = offset < 0
-    while not is_end:
-        if offset in spans:
-            offset, is_end = spans[offset]
+    is_end = place < 0
+    while not is_end and (part.end is None or place < part.end):
+        if place in spans:
+            place, is_end = spans[place]
             continue
-        page, _ = asker.page(Cursor(part.name, f"{offset}:{part.digest}"))
-        room = min((n for n in spans if n > offset), default=offset + len(page.rows)) - offset
-        rows = page.rows[:room]
-        if not rows:
+        page, _ = asker.page(Cursor(part.name, f"{place}:{part.digest}"))
+        places = page.places or range(place, place + len(page.rows))
+        landed_from = min((begin for begin in spans if begin > place), default=None)
+        size = len(places) if landed_from is None else bisect_left(places, landed_from)
+        if size < len(page.rows) and landed_from is not None:
+            last = landed_from
+        else:
+            last = _place(page.next_cursor) if page.next_cursor else place + size
+            is_end = page.next_cursor is None
+        if size:
+            landing.write(
+                page,
+                page.rows[:size],
+                Cursor(part.name, f"{place}:{part.digest}"),
+                Cursor(part.name, f"{last}:{part.digest}" + (f":{_END}" if is_end else "")),
+                file=part.name,
+                digest=part.digest,
+            )
+        elif part.end is None or last == place:
             return
-        last = offset + len(rows)
-        is_end = page.next_cursor is None and len(rows) == len(page.rows)
-        landing.write(
-            page,
-            rows,
-            Cursor(part.name, f"{offset}:{part.digest}"),
-            Cursor(part.name, f"{last}:{part.digest}" + (f":{_END}" if is_end else "")),
-            file=part.name,
-            digest=part.digest,
-        )
-        spans[offset] = (last, is_end)
-        offset = last
+        spans[place] = (last, is_end)
+        place = last
+
+
+def _place(cursor: Cursor) -> int:
+    return int(cursor.tiebreak.partition(":")[0])
 
 
 def _spans(entries: list[PageEntry]) -> dict[str, dict[int, tuple[int, bool]]]:

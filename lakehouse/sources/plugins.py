@@ -15,7 +15,7 @@ from lakehouse.sources.base import Connector, SourceKind
 
 GROUP = "goldlake.sources"
 
-_OURS = {"files": "lakehouse.sources.files", "socrata": "lakehouse.sources.socrata"}
+_OURS = {kind: f"lakehouse.sources.{kind}" for kind in ("files", "kafka", "socrata")}
 
 
 def kinds() -> list[str]:

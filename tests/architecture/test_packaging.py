@@ -72,7 +72,7 @@ def imported(folders: list[str]) -> set[str]:
 
 
 def test_what_is_imported_is_asked_for() -> None:
-    """By name, or by TFX and TFDV, whose own libraries come in the one version that fits."""
+    """By name, by an extra, or by TFX and TFDV, whose libraries come in the version that fits."""
     other_names = {
         "delta": "delta-spark",
         "google.protobuf": "protobuf",
@@ -83,7 +83,8 @@ def test_what_is_imported_is_asked_for() -> None:
     # tomllib came with Python 3.11.
     modules = imported(TOP_LEVEL) - {*TOP_LEVEL, *sys.stdlib_module_names, "tomllib"}
     wanted = {other_names.get(name, name.replace("_", "-")) for name in modules}
-    asked = {Requirement(text).name.lower() for text in SETUP["REQUIREMENTS"]}
+    extras = [text for name, texts in SETUP["EXTRAS"].items() if name != "test" for text in texts]
+    asked = {Requirement(text).name.lower() for text in [*SETUP["REQUIREMENTS"], *extras]}
     parts = [*(requires("tfx") or ()), *(requires("tensorflow-data-validation") or ())]
     by_tfx = {Requirement(text).name.lower() for text in parts}
     by_tfx = {name for name in by_tfx if name.startswith(("tensorflow", "tfx"))}
