@@ -9,6 +9,7 @@ here imports a use case; its functions are loaded by file when somebody asks for
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib.metadata
 import importlib.util
 import os
@@ -221,10 +222,16 @@ def _in_folder(above: Path) -> Iterator[tuple[str, Path]]:
 
 
 def _in_entry_points() -> Iterator[tuple[str, Path]]:
-    for point in importlib.metadata.entry_points(group=ENTRY_POINTS):
+    for point in _entry_points(tuple(sys.path)):
         for place in _package_folders(point.module):
             if (place / CONTRACT).is_file():
                 yield point.name, place
+
+
+@functools.lru_cache(maxsize=1)
+def _entry_points(path: tuple[str, ...]) -> tuple[importlib.metadata.EntryPoint, ...]:
+    """Those of use cases; finding them reads a file of each package that is installed."""
+    return tuple(importlib.metadata.entry_points(group=ENTRY_POINTS))
 
 
 def _package_folders(dotted: str) -> list[Path]:

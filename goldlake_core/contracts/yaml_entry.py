@@ -68,7 +68,7 @@ class Entry:
         node = self.node
         if not isinstance(node, yaml.ScalarNode) or node.tag != _STR:
             return False
-        return node.style is not None or not _NUMBER_SOMEWHERE.fullmatch(node.value)
+        return bool(node.style) or not _NUMBER_SOMEWHERE.fullmatch(node.value)
 
     @property
     def is_mapping(self) -> bool:
@@ -209,7 +209,7 @@ class Entry:
 
     @property
     def _is_plain(self) -> bool:
-        return isinstance(self.node, yaml.ScalarNode) and self.node.style is None
+        return isinstance(self.node, yaml.ScalarNode) and not self.node.style
 
 
 def read(path: Path, file: str) -> Entry:
@@ -249,8 +249,7 @@ def read(path: Path, file: str) -> Entry:
 def parse(text: str, file: str) -> Entry:
     """The document in a YAML text; see `read`."""
     try:
-        _check_tokens(text, file)
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        node = _composed(text, file)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         raise ContractError(
@@ -265,6 +264,17 @@ def parse(text: str, file: str) -> Entry:
     return Entry(node, file, node.start_mark.line + 1, "")
 
 
+def _composed(text: str, file: str) -> yaml.Node | None:
+    """The root node: by libyaml, where it reads the text, else by the loader that says why not."""
+    fast = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    try:
+        _check_tokens(text, file, fast)
+        return yaml.compose(text, Loader=fast)
+    except yaml.YAMLError:
+        _check_tokens(text, file, yaml.SafeLoader)
+        return yaml.compose(text, Loader=yaml.SafeLoader)
+
+
 _OPENING = (
     yaml.FlowSequenceStartToken,
     yaml.FlowMappingStartToken,
@@ -274,9 +284,9 @@ _OPENING = (
 _CLOSING = (yaml.FlowSequenceEndToken, yaml.FlowMappingEndToken, yaml.BlockEndToken)
 
 
-def _check_tokens(text: str, file: str) -> None:
+def _check_tokens(text: str, file: str, loader: Any) -> None:
     depth = 0
-    for token in yaml.scan(text, Loader=yaml.SafeLoader):
+    for token in yaml.scan(text, Loader=loader):
         depth += isinstance(token, _OPENING) - isinstance(token, _CLOSING)
         if depth > MAX_DEPTH:
             raise ContractError(
