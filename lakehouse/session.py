@@ -7,8 +7,10 @@ import os
 import shutil
 import sys
 import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lakehouse import classes
 from lakehouse.jars import ensure_jars
 
 if TYPE_CHECKING:
@@ -30,6 +32,7 @@ def spark_session(
     shuffle_partitions: int | None = None,
     rows: int | None = None,
     is_lasting: bool = False,
+    recorded: Path | None = None,
 ) -> SparkSession:
     """The process's Spark session with Delta, in UTC; started by the first call.
 
@@ -38,6 +41,7 @@ def spark_session(
         shuffle_partitions: Tasks after a shuffle; default two per core, and one for a small run.
         rows: Records that the run has to take in, if known: a short run is compiled less.
         is_lasting: Whether it does many runs of so many records: then what they do is compiled.
+        recorded: File into which Java is to write the classes that it loaded; `lakehouse.classes`.
 
     Raises:
         GoldlakeError: The Delta JARs are missing and could not be fetched.
@@ -52,7 +56,9 @@ def spark_session(
     if active is not None:
         return active
     builder = SparkSession.builder.appName("goldlake").master(f"local[{cores}]")
-    options = _options(shuffle_partitions or (1 if is_small else 2 * cores), rows, is_lasting)
+    options = _options(shuffle_partitions or (1 if is_small else 2 * cores), rows)
+    java = [*_java_options(rows, is_lasting), *classes.java_options(recorded)]
+    options["spark.driver.extraJavaOptions"] = " ".join(java)
     # On the class path: JARs that are added to a running JVM are copied and checked at each start.
     options["spark.driver.extraClassPath"] = os.pathsep.join(str(jar) for jar in jars)
     options["spark.sql.warehouse.dir"] = _unused_warehouse()
@@ -88,19 +94,25 @@ def _set_environment() -> None:
     os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable
 
 
-def _options(shuffle_partitions: int, rows: int | None, is_lasting: bool) -> dict[str, str]:
+def _java_options(rows: int | None, is_lasting: bool) -> list[str]:
     is_small = rows is not None and rows <= SMALL_RUN_ROWS
     collector = "Serial" if is_small else "Parallel"
     java = [f"-XX:+Use{collector}GC", "-Duser.timezone=UTC"]
+    # What Java itself has to say goes to the log: its standard output may be a document's.
+    java += ["-Xlog:disable", "-Xlog:all=warning:stderr"]
     if rows is not None and rows <= SHORT_RUN_ROWS and not is_lasting:
         # With that tier alone, Java keeps 48 MB for compiled code, which a session that lives on
         # fills and dies of (seen with Java 21). All tiers together would get this much.
         java += ["-XX:TieredStopAtLevel=1", "-XX:ReservedCodeCacheSize=240m"]
+    return java
+
+
+def _options(shuffle_partitions: int, rows: int | None) -> dict[str, str]:
+    is_small = rows is not None and rows <= SMALL_RUN_ROWS
     return {
         "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
         "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
         "spark.driver.memory": os.environ.get("GOLDLAKE_SPARK_MEMORY", MEMORY),
-        "spark.driver.extraJavaOptions": " ".join(java),
         "spark.sql.session.timeZone": "UTC",
         "spark.sql.shuffle.partitions": str(shuffle_partitions),
         # It adapts to the size of shuffles, and runs each as another job to learn it.

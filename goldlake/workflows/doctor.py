@@ -16,7 +16,7 @@ from packaging.specifiers import SpecifierSet
 
 from goldlake_core.documents.reports import Finding
 from goldlake_core.storage.home import Home
-from lakehouse import jars
+from lakehouse import classes, jars
 
 JAVA_MAJOR = 17
 FREE_GIB = 3.0
@@ -120,6 +120,11 @@ def _jars(home: Home) -> Iterator[Finding]:
     found = f"checksum differs: {', '.join(damaged)}" if damaged else ", ".join(names) or "none"
     wanted = f"delta-spark and delta-storage in {folder}, as locked"
     yield Finding("Delta JARs", not wrong, found, wanted, jars.fetch_command() if wrong else "")
+    archive = classes.archive()
+    size = (
+        f"{archive.stat().st_size >> 20} MiB" if archive.is_file() else "none: Spark starts slower"
+    )
+    yield Finding("Class archive", True, size, f"{archive}, optional")
 
 
 def _disk(home: Home) -> Iterator[Finding]:
