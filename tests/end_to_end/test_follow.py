@@ -29,10 +29,12 @@ ENDS_WITHIN_S, WAIT_S = 15.0, 240.0
 pytestmark = [pytest.mark.long, pytest.mark.spark, pytest.mark.timeout(1500)]
 
 
-def follow(url: str, folder: Path, *more: str) -> subprocess.Popen[str]:
-    command = [str(Path(sys.prefix, "bin", "goldlake")), "ingest", "chicago_crime", "--follow"]
-    command += ["--source", url, "--home", "home", "--every", "2s", "--json", *more]
-    return subprocess.Popen(
+def follow(url: str, folder: Path, usecase: str = "chicago_crime") -> subprocess.Popen[str]:
+    """A command that follows a source; its state is there."""
+    known = len(_states(folder))
+    command = [str(Path(sys.prefix, "bin", "goldlake")), "ingest", usecase, "--follow"]
+    command += ["--source", url, "--home", "home", "--every", "2s", "--json"]
+    process = subprocess.Popen(
         command,
         cwd=folder,
         stdout=subprocess.PIPE,
@@ -40,14 +42,18 @@ def follow(url: str, folder: Path, *more: str) -> subprocess.Popen[str]:
         text=True,
         start_new_session=True,
     )
+    wait_for(lambda: len(_states(folder)) > known)
+    return process
 
 
 def state(folder: Path) -> Followed:
     """How the newest run stands."""
-    files = sorted(folder.glob("home/runs/*/follow.state.json"), key=os.path.getmtime)
-    if not files:
-        return Followed()
-    return codec.decode(files[-1].read_bytes(), Followed, str(files[-1]))
+    file = _states(folder)[-1]
+    return codec.decode(file.read_bytes(), Followed, str(file))
+
+
+def _states(folder: Path) -> list[Path]:
+    return sorted(folder.glob("home/runs/*/follow.state.json"))
 
 
 def wait_for(what: Callable[[], bool]) -> None:
@@ -69,6 +75,15 @@ def stages_of(process: subprocess.Popen[str]) -> list[int]:
     return found
 
 
+def kill(process: subprocess.Popen[str], folder: Path) -> None:
+    """Kills it and its processes while they refine the second batch, or a later one."""
+    wait_for(lambda: state(folder).batches >= 1)
+    wait_for(lambda: state(folder).activity == "refining")
+    for pid in stages_of(process):
+        os.kill(pid, signal.SIGKILL)
+    process.wait()
+
+
 def rows(home: Path, layer: str, table: str, key: list[str]) -> pl.DataFrame:
     frame: Any = pl.from_arrow(DeltaLog(str(home / f"tables/chicago_crime/{layer}/{table}")).read())
     return frame.drop(COMING, strict=False).sort(key)
@@ -76,14 +91,10 @@ def rows(home: Path, layer: str, table: str, key: list[str]) -> pl.DataFrame:
 
 def test_a_followed_stream_is_the_batch(tmp_path: Path) -> None:
     with source("chicago_crime", "--rows", "3000", *CLOCK, folder=tmp_path) as url:
-        killed = follow(url, tmp_path)
-        wait_for(lambda: state(tmp_path).batches >= 1)
-        wait_for(lambda: state(tmp_path).activity == "refining")
-        for pid in stages_of(killed):
-            os.kill(pid, signal.SIGKILL)
-        killed.wait()
+        kill(follow(url, tmp_path), tmp_path)
         # A batch by hand in between takes up what was landed.
         goldlake_json("ingest", "chicago_crime", "--source", url, "--home", "home", folder=tmp_path)
+        kill(follow(url, tmp_path), tmp_path)
         ended = follow(url, tmp_path)
         wait_for(lambda: state(tmp_path).batches >= 2)
         began = time.monotonic()
@@ -108,5 +119,6 @@ def test_a_followed_stream_is_the_batch(tmp_path: Path) -> None:
     history = goldlake_json("history", "chicago_crime", "--home", "home", folder=tmp_path)
     assert [run["status"] for run in history["runs"] if run["command"] == "follow"] == [
         "ok",
+        "killed",
         "killed",
     ]

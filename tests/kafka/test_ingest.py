@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +15,7 @@ from confluent_kafka import KafkaException
 
 from goldlake_core.storage.deltalog import DeltaLog
 from tests.end_to_end.commands import goldlake, goldlake_json
-from tests.end_to_end.test_follow import COMING, stages_of, state, wait_for
+from tests.end_to_end.test_follow import COMING, follow, kill, state, wait_for
 from tests.faults.lab import TOY, row
 from tests.kafka.broker import Broker
 
@@ -63,14 +60,6 @@ def delete(broker: Broker, number: int) -> None:
     assert producer.flush(30) == 0
 
 
-def follow(usecase: str, folder: Path) -> subprocess.Popen[str]:
-    command = [str(Path(sys.prefix, "bin", "goldlake")), "ingest", usecase, "--follow"]
-    command += ["--source", "live", "--home", "home", "--every", "1s", "--json"]
-    return subprocess.Popen(
-        command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    )
-
-
 def silver(home: Path) -> pl.DataFrame:
     frame: Any = pl.from_arrow(DeltaLog(str(home / "tables/toy_harbour/silver/calls")).read())
     return frame.drop(COMING, strict=False).sort("call_id")
@@ -80,17 +69,14 @@ def test_a_topic_that_is_followed_is_the_batch(
     broker: Broker, usecase: str, tmp_path: Path
 ) -> None:
     send(broker, range(120))
-    killed = follow(usecase, tmp_path)
+    killed = follow("live", tmp_path, usecase)
     wait_for(lambda: state(tmp_path).batches >= 1)
     send(broker, range(10, 40), minute=5_000, cargo="COAL")
-    wait_for(lambda: state(tmp_path).activity == "refining")
-    for pid in stages_of(killed):
-        os.kill(pid, signal.SIGKILL)
-    killed.wait()
+    kill(killed, tmp_path)
     delete(broker, 3)
     batch = goldlake_json("ingest", usecase, "--source", "live", "--home", "home", folder=tmp_path)
     assert batch["refine"]["fates"]["deleted"] == 1
-    ended = follow(usecase, tmp_path)
+    ended = follow("live", tmp_path, usecase)
     wait_for(lambda: state(tmp_path).polls >= 1)
     send(broker, range(120, 150))
     wait_for(lambda: state(tmp_path).batches >= 1)
