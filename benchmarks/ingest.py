@@ -99,12 +99,18 @@ def measured(command: Sequence[str], log: Path) -> Cost:
 
 
 @contextmanager
-def replayed(export: Path, now: str) -> Iterator[str]:
-    """The address of the use case's API as it is at an instant; its own cost is not counted."""
+def replayed(export: Path, now: str, speed: float = 0.000001) -> Iterator[str]:
+    """The address of the use case's API from an instant on; its own cost is not counted.
+
+    Args:
+        export: What the API publishes.
+        now: The instant.
+        speed: Seconds that pass there in a second here.
+    """
     # Started by a shell that ends at once, it is a child of nobody who waits for children here.
     command = [sys.executable, "-m", "goldlake.cli.main", "source", USECASE]
     command += ["--data", str(export), "--port", "0", "--json"]
-    command += ["--start", now, "--speed", "0.000001"]
+    command += ["--start", now, "--speed", f"{speed:f}"]
     ctypes.CDLL(None).prctl(_BECOME_SUBREAPER, 0, 0, 0, 0)
     reader, writer = os.pipe()
     number = os.fork()
