@@ -102,7 +102,9 @@ def stream(home: Path, url: str, batches: int) -> None:
     command = [sys.executable, "-m", "goldlake.cli.main", "ingest", USECASE, "--follow"]
     command += ["--source", url, "--home", str(home), "--every", f"{EVERY_S}s", "--json"]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    before, seconds, costs = 0.0, [], []
+    before = 0.0
+    seconds: list[float] = []
+    costs: list[float] = []
     now = Followed()
     while now.rows < batches * CHANGED:
         time.sleep(0.1)
