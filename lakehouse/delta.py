@@ -31,8 +31,10 @@ def create(spark: SparkSession, spec: TableSpec) -> bool:
     Returns:
         Whether it was created.
     """
-    if DeltaLog(spec.uri).exists():
+    log = DeltaLog(spec.uri)
+    if log.exists():
         return False
+    log.clear_unborn()
     from delta.tables import DeltaTable
 
     builder = DeltaTable.createIfNotExists(spark).location(spec.uri).comment(spec.comment)

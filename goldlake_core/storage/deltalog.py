@@ -238,6 +238,17 @@ class DeltaLog:
         versions = self.versions()
         return versions[-1] if versions else None
 
+    def clear_unborn(self) -> None:
+        """Removes a log without any commit or checkpoint.
+
+        A process that died, or had no room, while it made the table leaves one, and Delta would
+        take it for a table that is lost.
+        """
+        names = self._names()
+        is_unborn = not any(_COMMIT.match(n) or n.endswith(".parquet") for n in names)
+        if is_unborn and self.fs.exists(self._log):
+            self.fs.rm(self._log, recursive=True)
+
     def versions(self) -> list[int]:
         """Versions whose commit is still in the log, oldest first."""
         return sorted(int(m[1]) for m in map(_COMMIT.match, self._names()) if m)
