@@ -38,6 +38,8 @@ from goldlake_core.storage.home import Home
 from lakehouse import session, standing
 
 LONGEST_WAIT_S = 300.0
+LOOK_BACK_S = 300.0
+"""How often ``source.overlap`` is read again; other polls begin at the newest record."""
 R = TypeVar("R", bound=Request)
 
 # A batch of a stream is small, whatever was landed before it came.
@@ -84,6 +86,7 @@ class _Follower:
     _stop: threading.Event
     _state: Followed = field(default_factory=Followed)
     _failed: int = 0
+    _looked_back_at: float = -math.inf
 
     def run(self) -> Followed:
         """Polls until it is stopped."""
@@ -113,8 +116,13 @@ class _Follower:
         self._say("waiting", polls=polls, problem=None, polled_at=now_text())
 
     def _land(self) -> Landed:
-        request = self._request_of(LandRequest, source=self._request.source)
-        return self._land_stage(request, self._quiet)
+        now = time.monotonic()
+        looks_back = now - self._looked_back_at >= LOOK_BACK_S
+        request = self._request_of(LandRequest, source=self._request.source, looks_back=looks_back)
+        landed = self._land_stage(request, self._quiet)
+        if looks_back:
+            self._looked_back_at = now
+        return landed
 
     def _refine(self) -> Refined:
         asked = self._request

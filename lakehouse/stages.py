@@ -75,7 +75,16 @@ def land_stage(request: LandRequest, emit: Emit) -> Landed:
     usecase = load_usecase(request.usecase)
     require_same_contract(request, usecase, "source")
     home = Home.at(request.home)
-    return land(usecase, home, request.source, request.since, request.until, request.run_id, emit)
+    return land(
+        usecase,
+        home,
+        request.source,
+        request.since,
+        request.until,
+        request.run_id,
+        emit,
+        looks_back=request.looks_back,
+    )
 
 
 def refine_stage(request: RefineRequest, emit: Emit) -> Refined:

@@ -57,11 +57,14 @@ class LandRequest(Request, frozen=True, kw_only=True):
         source: URL of the API, or ``live`` for the contract's address.
         since: First day wanted, or null.
         until: First day no longer wanted, or null.
+        looks_back: Whether records are looked for that the source committed late, in the contract's
+            ``source.overlap`` before the newest landed one.
     """
 
     source: str
     since: str | None = None
     until: str | None = None
+    looks_back: bool = True
 
 
 class FollowRequest(Request, frozen=True, kw_only=True):

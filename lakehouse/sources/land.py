@@ -34,6 +34,8 @@ def land(
     until: str | None,
     run_id: str,
     emit: Emit,
+    *,
+    looks_back: bool = True,
 ) -> Landed:
     """Lands what the source has and the store does not; starts no JVM.
 
@@ -51,6 +53,7 @@ def land(
         run_id: Written into the manifest.
         emit: Called with progress: ``emit("progress", text, done=rows, total=rows or None)``, and
             with ``emit("info", text)`` for what a person should know.
+        looks_back: Whether a poll begins that far before the newest record, or at it.
 
     Returns:
         What was landed, up to which cursor, what the source did not send, and the traffic.
@@ -71,7 +74,10 @@ def land(
         with StoreLock(home, usecase.name, "land"):
             origin = reader.origin()
             zone.claim(origin.identity, canonical(usecase.source))
-            return Landing(usecase, zone, reader, origin, since, until, run_id, emit).run()
+            landing = Landing(
+                usecase, zone, reader, origin, since, until, run_id, emit, looks_back=looks_back
+            )
+            return landing.run()
     finally:
         reader.close()
 
@@ -109,6 +115,7 @@ class Landing:
         until: First day after the range, or None.
         run_id: Written into the manifest.
         emit: Called with progress and with what a person should know.
+        looks_back: Whether a poll begins before the newest record that was landed, or at it.
         sequence: Greatest sequence that was given.
         pages: Number of pages landed.
         rows: Number of records landed.
@@ -125,6 +132,7 @@ class Landing:
     until: str | None
     run_id: str
     emit: Emit
+    looks_back: bool = True
     sequence: int = 0
     pages: int = 0
     rows: int = 0
@@ -315,7 +323,8 @@ class Landing:
     def _start(self, last: polls.Poll | None) -> Cursor | None:
         if self.since or self.until or self.reader.paging != "keyset":
             return None
-        start, told = polls.beginning(self.entries, last, self.origin.inputs, self._overlap_s)
+        overlap_s = self._overlap_s if self.looks_back else 0.0
+        start, told = polls.beginning(self.entries, last, self.origin.inputs, overlap_s)
         if told:
             self.emit("info", told)
         return start

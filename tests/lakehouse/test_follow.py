@@ -56,6 +56,9 @@ def refined(run_id: str) -> Refined:
     )
 
 
+looked_back: list[bool] = []
+
+
 def followed(
     usecase: UseCase,
     home: Home,
@@ -70,6 +73,7 @@ def followed(
 
     def land(request: Any, emit: Callable[..., None]) -> Landed:
         nonlocal polls
+        looked_back.append(request.looks_back)
         polls += 1
         if polls == len(steps):
             os.kill(os.getpid(), signal.SIGTERM)
@@ -113,6 +117,21 @@ def test_what_came_is_refined_and_sigterm_ends_it(usecase: UseCase, home: Home, 
     state = codec.decode((tmp_path / "state.json").read_bytes(), Followed, "state")
     assert state == document
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_the_overlap_is_read_now_and_then(
+    usecase: UseCase, home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked_back.clear()
+    followed(usecase, home, [0, 0, 0], tmp_path, [])
+    assert looked_back == [True, False, False]
+    looked_back.clear()
+    followed(usecase, home, [RetryableError("the source is away"), 0, 0], tmp_path, [])
+    assert looked_back == [True, True, False]
+    looked_back.clear()
+    monkeypatch.setattr(follow, "LOOK_BACK_S", 0.0)
+    followed(usecase, home, [0, 0, 0], tmp_path, [])
+    assert looked_back == [True, True, True]
 
 
 def test_what_passes_is_told_and_asked_again_later(usecase: UseCase, home: Home, tmp_path: Path):

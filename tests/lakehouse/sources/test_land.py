@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import orjson
 import pytest
@@ -29,6 +30,8 @@ from goldlake_simulators import server as simulator
 from goldlake_simulators.base import SimulatorOptions
 from lakehouse.sources.land import land
 from lakehouse.sources.socrata import SocrataConnector
+from lakehouse.sources.testing import Rows, Server
+from tests.faults.lab import row, soda
 from tests.simulators.conftest import Serve, with_source
 
 
@@ -336,7 +339,29 @@ def test_a_token_goes_over_https_only(toy: UseCase, monkeypatch: pytest.MonkeyPa
     assert "X-App-Token" not in plain._http._session.headers
 
 
-def test_time_played_forward_makes_a_stream(toy: UseCase, serve: Serve, tmp_path: Path) -> None:
+def test_what_was_committed_late_is_found_by_looking_back(toy: UseCase, tmp_path: Path) -> None:
+    home, rows = Home.at(tmp_path), Rows([row(number) for number in (1, 2, 5)])
+
+    def ingest(*, looks_back: bool) -> Landed:
+        return land(toy, home, server.url, None, None, "run", quiet, looks_back=looks_back)
+
+    with Server(soda, rows).running() as server:
+        assert ingest(looks_back=False).rows == 3
+        rows.all += [row(3), row(6)]
+        server.asked.clear()
+        assert ingest(looks_back=False).rows == 1
+        assert not any(":updated_at >=" in unquote(target) for target in server.asked)
+        assert ingest(looks_back=False).rows == 0
+        assert ingest(looks_back=True).rows == 1
+        assert ingest(looks_back=True).rows == 0
+    landed = [json.loads(line)[":id"] for line in landed_lines(home, toy)]
+    assert landed == [f"row-{number:06}" for number in (1, 2, 5, 6, 3)]
+
+
+@pytest.mark.parametrize("looks_back", [True, False])
+def test_time_played_forward_makes_a_stream(
+    toy: UseCase, serve: Serve, tmp_path: Path, looks_back: bool
+) -> None:
     """Polling a portal whose time passes lands rows bit by bit, amended ones once more."""
     chicago = with_source(load_usecase("chicago_crime"), options={"backoff_s": 0.001})
     url = serve(chicago, rows=1_000, seed=3, speed=40_000_000.0)  # the two years in 1.7 seconds
@@ -345,7 +370,7 @@ def test_time_played_forward_makes_a_stream(toy: UseCase, serve: Serve, tmp_path
     while not is_over:
         about = requests.get(url).json()
         is_over = about["at"] > about["until"]  # what is landed from here on is all there is
-        ingest(chicago, home, url)
+        land(chicago, home, url, None, None, "run", quiet, looks_back=looks_back)
     assert len(zone_of(home, chicago).manifest()) > 3
     rows = [json.loads(line) for line in landed_lines(home, chicago)]
     newest = {row[":id"]: row for row in rows}
