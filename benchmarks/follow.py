@@ -3,10 +3,10 @@
 usage: python -m benchmarks.follow [--batches N] [--gap S] [--home DIR] [--polls N]
 
 Needs GOLDLAKE_TEST_DATA. A home with the real year 2016 follows a portal that publishes 3,600
-amended records every ``--gap`` seconds, all over the year. Told are the seconds from the begin of
-the poll that lands a batch to its last commit in gold, and the CPU seconds of all processes per
-batch and per idle poll. The first batch, for which Spark warms up, is told apart. With ``--polls``,
-so many idle polls follow each other without a pause, and the memory of the process is told.
+amended records every ``--gap`` seconds, all over the year. Prints the seconds from the begin of the
+poll that lands a batch to its last commit in gold, and the CPU seconds of all processes per batch
+and per idle poll. The first batch, for which Spark warms up, does not count. With ``--polls``, so
+many idle polls follow each other without a pause, and the memory of the process is printed.
 
 A batch that takes longer than ``--gap`` makes the next one larger.
 """

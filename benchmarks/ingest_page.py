@@ -37,7 +37,7 @@ class Cost:
     Attributes:
         seconds: Time by the clock.
         cpu_seconds: User and system time of the command and of all that it started.
-        peak_mb: The largest resident set of one of these processes.
+        peak_mb: The largest resident set of one of these processes; 0 where it is not known.
         jobs: Jobs of Spark, or 0 where no JVM was started.
     """
 
@@ -111,15 +111,48 @@ def _lines(results: list[Result], picture_name: str) -> Iterator[str]:
                 peer = by_whom.get(PEER)
                 ratio = f"{cost.cpu_seconds / peer.cpu_seconds:.1f}" if peer else ""
                 jobs = str(cost.jobs) if who == OURS else ""
+                peak = f"{cost.peak_mb:,.0f} MB" if cost.peak_mb else ""
                 yield (
                     f"| {what} | {who} | {cost.cpu_seconds:.1f} | {cost.seconds:.1f} s | {jobs} "
-                    f"| {cost.peak_mb:,.0f} MB | {ratio} |"
+                    f"| {peak} | {ratio} |"
                 )
         named = ", ".join(f"{name} {version}" for name, version in result.versions.items())
         yield ""
         times = f"Medians of {result.repeat} for increments, {result.day}, commit {result.commit}."
         yield f"{times} {result.machine}."
         yield f"Versions: {named}."
+    if results and INCREMENT in results[0].costs and NOTHING in results[0].costs:
+        yield from _targets(results)
+
+
+def _targets(results: list[Result]) -> Iterator[str]:
+    """The goals of the design, each beside what was measured."""
+    one, more = results[0], results[-1]
+    yield ""
+    yield "## Targets"
+    yield ""
+    yield "| what | target | measured |"
+    yield "| --- | --- | --- |"
+    ours, peer = one.costs[INCREMENT][OURS], one.costs[INCREMENT].get(PEER)
+    if peer:
+        yield f"| increment, CPU, times dlt | 12 | {ours.cpu_seconds / peer.cpu_seconds:.1f} |"
+    yield f"| increment, jobs of Spark | 25 | {ours.jobs} |"
+    nothing = one.costs[NOTHING][OURS]
+    yield f"| nothing new, CPU seconds | 1.5 | {nothing.cpu_seconds:.1f} |"
+    yield f"| nothing new, seconds | 2.0 | {nothing.seconds:.1f} |"
+    if more is one or not all(FIRST in result.costs for result in (one, more)):
+        return
+    first, before = more.costs[FIRST][OURS], one.costs[FIRST][OURS]
+    peer = more.costs[FIRST].get(PEER)
+    years = f"{more.years} years"
+    if peer:
+        cpu, seconds = first.cpu_seconds / peer.cpu_seconds, first.seconds / peer.seconds
+        yield f"| first load of {years}, CPU, times dlt | 0.8 | {cpu:.1f} |"
+        yield f"| first load of {years}, by the clock, times dlt | 0.5 | {seconds:.1f} |"
+    grown = more.costs[INCREMENT][OURS].cpu_seconds / ours.cpu_seconds
+    yield f"| increment at {years}, CPU, times that at one year | 1.3 | {grown:.1f} |"
+    peak = first.peak_mb / before.peak_mb
+    yield f"| first load, peak at {years}, times one year | 1.3 | {peak:.1f} |"
 
 
 def picture(results: list[Result]) -> str:
