@@ -18,6 +18,11 @@ RULES = ("domain", "range", "pattern")
 """Rules of single columns that become CHECK constraints, called ``COLUMN_RULE``."""
 
 _QUOTED = re.compile(r"'[^']*'")
+FILES = "files"
+WITHOUT_DATASET = (FILES,)
+"""Kinds of source whose data set needs no identifier: the use case's name tells it."""
+ISO = "iso"
+NAMED_FORMATS = (ISO, "epoch_s", "epoch_ms")
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _WIRE_NULL = 'nan, {text: "…"} or {flag: has_x}, which is true when the value is present'
 
@@ -72,20 +77,82 @@ def format_errors(found: Found, kind: str, entry: Entry) -> Iterator[ContractErr
     """A time of the source needs its format, and a timestamp needs to know the source's clock."""
     if kind not in TIMES or {"format", "time_zone"} & found.broken:
         return
-    pattern = found.values["format"]
-    if pattern is None:
+    written = found.values["format"]
+    if written is None:
         yield entry.error(
             f"a {kind} of the source needs its format",
-            valid="a Spark datetime pattern, such as yyyy-MM-dd'T'HH:mm:ss.SSS",
+            valid="a Spark datetime pattern, such as yyyy-MM-dd'T'HH:mm:ss.SSS, iso or epoch_s",
             hint="write format: …",
         )
         return
-    has_offset = any(letter in _QUOTED.sub("", pattern) for letter in "XxZOVz")
+    formats = (written,) if isinstance(written, str) else written
+    has_offset = all(tells_instant(each) for each in formats)
     if kind == "timestamp" and found.values["time_zone"] is None and not has_offset:
         yield entry.error(
             "the format has no offset, so the clock of the source is unknown",
             valid="time_zone: an IANA zone, such as UTC or Europe/London",
             hint="write time_zone: …",
+        )
+
+
+def tells_instant(format: str) -> bool:
+    """Whether a time in this format is an instant by itself: it has an offset or counts from 1970.
+
+    ISO 8601 does not always have an offset.
+    """
+    if format in NAMED_FORMATS:
+        return format != ISO
+    return any(letter in _QUOTED.sub("", format) for letter in "XxZOVz")
+
+
+def file_errors(found: Found) -> Iterator[ContractError]:
+    """A value out of a file's name is what the first group of its pattern matches."""
+    if not found.has("file"):
+        return
+    pattern = compiled(found.values["file"])
+    if pattern is None or pattern.groups < 1:
+        yield found.entries["file"].error(
+            f"{found.values['file']!r} has no group that could be the value",
+            valid='a regular expression with a group, such as "sales_([0-9]{4})"',
+        )
+    if "field" in found.entries:
+        yield found.entries["field"].error(
+            "the value comes from the file's name, so no field is read", valid="file or field"
+        )
+
+
+def mark_errors(found: Found) -> Iterator[ContractError]:
+    """Marks of numbers differ, and there is a decimal mark."""
+    decimal, thousands = found.values.get("decimal"), found.values.get("thousands")
+    if decimal == "":
+        yield found.at("decimal").error("numbers have a decimal mark", valid='"." or ","')
+    elif decimal == thousands:
+        yield found.at("thousands").error(
+            f"{decimal!r} is the decimal mark too", valid="two different marks"
+        )
+
+
+def source_errors(found: Found) -> Iterator[ContractError]:
+    """What goes with files goes with files only, and an API has a data set."""
+    kind = found.values.get("kind")
+    if kind is None:
+        return
+    if kind in WITHOUT_DATASET:
+        old = [name for name in ("encoding", "delimiter", "skip") if name in found.options]
+        if found.has("format") and old:
+            yield found.entries["format"].error(
+                f"the same is said by options ({', '.join(old)})", valid="one of the two"
+            )
+    elif not found.has("dataset") and "dataset" not in found.broken:
+        yield found.entry.error("the key 'dataset' is missing", valid="required here: dataset")
+    for key in ("path", "format"):
+        if found.has(key) and kind != FILES:
+            yield found.entries[key].error(
+                f"{key} does not go with a source of kind {kind}", valid=f"{key} with kind files"
+            )
+    if found.has("path", "address") and found.values["address"]:
+        yield found.entries["address"].error(
+            "files have a path and no address", valid="one of the two"
         )
 
 
@@ -203,9 +270,16 @@ def flag_errors(columns: Sequence[Column], entries: Mapping[str, Entry]) -> Iter
 def nested_field_errors(
     columns: Sequence[Column], entries: Mapping[str, Entry]
 ) -> Iterator[ContractError]:
-    """A field is read as a value or as an object, not as both."""
+    """A field of JSON is a path, and is read as a value or as an object, not as both."""
     fields = {c.field: c.name for c in columns}
     for column in columns:
+        if not all(part.strip() == part and part for part in column.field.split(".")):
+            where = entries[column.name]
+            where = where.members().get("field", where) if where.is_mapping else where
+            yield where.error(
+                f"{column.field!r} is not a field name",
+                valid="names with dots between them, such as place.city",
+            )
         parts = column.field.split(".")
         for parent in (".".join(parts[:count]) for count in range(1, len(parts))):
             if parent in fields:

@@ -13,6 +13,7 @@ from goldlake_core.contracts.sections import (
     Check,
     Column,
     DriftLimit,
+    Format,
     GoldTable,
     Model,
     Notify,
@@ -37,12 +38,14 @@ class Place:
         below: The mappings under its keys, by key.
         repeated: How several of them follow each other; "" for a single mapping.
         kinds: The keys that it may have, by the value of its ``kind``.
+        short: The key whose value may be written in place of the whole mapping; "" for none.
     """
 
     keys: tuple[Declared, ...] = ()
     below: Mapping[str, Place] = field(default_factory=dict)
     repeated: Repeated = ""
     kinds: Mapping[str, tuple[Declared, ...]] = field(default_factory=dict)
+    short: str = ""
 
     def walk(self, path: str = "") -> Iterator[tuple[str, tuple[Declared, ...]]]:
         """The path and the keys of this mapping and of all below it, in the order of the file."""
@@ -58,19 +61,19 @@ class Place:
 _SILVER = Place(
     keys_of(Silver),
     {
-        "columns": Place(keys_of(Column), repeated=".NAME"),
+        "columns": Place(keys_of(Column), repeated=".NAME", short="type"),
         "checks": Place(keys_of(Check), repeated="[]"),
     },
 )
 _GOLD = Place(
     keys_of(GoldTable),
-    {"columns": Place(declared(Column, lambda key: key.in_gold), repeated=".NAME")},
+    {"columns": Place(declared(Column, lambda key: key.in_gold), repeated=".NAME", short="type")},
     repeated=".NAME",
 )
 CONTRACT = Place(
     keys_of(UseCase),
     {
-        "source": Place(keys_of(Source)),
+        "source": Place(keys_of(Source), {"format": Place(keys_of(Format))}),
         "silver": _SILVER,
         "gold": _GOLD,
         "notify": Place(keys_of(Notify)),

@@ -16,7 +16,7 @@ CASES = {
         "  page_row: 200",
         "page_row: 200",
         "source.page_row: unknown key 'page_row'. Valid: page_rows (nearest); all: "
-        "kind, address, dataset, page_rows, time_field, generator, overlap, drift, most_deleted, "
+        "kind, address, path, format, dataset, page_rows, time_field, generator, overlap, drift, most_deleted, "
         "options.",
     ),
     "unknown_top_key": (
@@ -30,7 +30,7 @@ CASES = {
         "  kind: socrata\n",
         "",
         "source:",
-        "source: the key 'kind' is missing. Valid: required here: kind, dataset.",
+        "source: the key 'kind' is missing. Valid: required here: kind.",
     ),
     "no_value": (
         "  kind: socrata",
