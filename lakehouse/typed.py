@@ -1,4 +1,4 @@
-"""Texts of the source with silver's types, without a JVM: the rules of `lakehouse.parsing`, in Polars."""
+"""Texts of the source with silver's types, without a JVM: `lakehouse.parsing` in Polars."""
 
 from __future__ import annotations
 
@@ -170,9 +170,9 @@ def _local(format: str, column: Column, text: pl.Expr) -> tuple[pl.Expr, pl.Expr
             "minute": text.str.extract(r"^.{10}[T ][0-9]{2}:([0-9]{2})"),
             "second": text.str.extract(r"^.{10}[T ][0-9]{2}:[0-9]{2}:([0-9]{2})"),
             "fraction": text.str.extract(r"\.([0-9]{1,6})"),
-            "offset": text.str.extract(rf"[0-9]({_OFFSET})$").fill_null("Z"),
+            # A day without a clock ends like an offset: 2016-01-31.
+            "offset": text.str.extract(rf"^.{{11,}}[0-9]({_OFFSET})$").fill_null("Z"),
         }
-        parts["offset"] = pl.when(text.str.len_chars() > 10).then(parts["offset"]).otherwise(pl.lit("Z"))
         is_shaped = text.str.contains(texts.ISO)
     else:
         names, shape = _pattern(format, column)

@@ -197,7 +197,7 @@ def _typed(column: Column) -> dict[str, object]:
 
 
 def _without_later(value: Any) -> Any:
-    """A value whose sections lack what earlier versions of goldlake did not know, at its default."""
+    """A value whose sections lack the later keys of goldlake where these have their default."""
     if isinstance(value, Mapping):
         return {key: _without_later(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):

@@ -1,64 +1,122 @@
-"""Reads CSV text and tells ``""`` from nothing, which Python's own reader does before 3.12 not."""
+"""Reads CSV line by line and tells ``""`` from nothing, which Python's own reader cannot."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterable, Iterator
+from functools import cached_property
 
-_BREAK = re.compile(r"\r\n|\n|\r")
-_QUOTED = re.compile(r'"([^"]*(?:""[^"]*)*)"')
+from goldlake_core.contracts.sections import Format
+
+MAX_ROW_CHARS = 16 * 2**20
+"""Most characters of a row: a quote that is not closed within them does not begin a field."""
+_ENDS = "\r\n"
 
 
-def rows(text: str, delimiter: str = ",") -> Iterator[tuple[str, list[str | None]]]:
+class Dialect:
+    """How the rows of a CSV text are written.
+
+    Args:
+        written: The format that the contract declares.
+    """
+
+    def __init__(self, written: Format) -> None:
+        names = {"tab": "\t", "blanks": " "}
+        self.is_blanks = written.delimiter == "blanks"
+        self.delimiter = names.get(written.delimiter, written.delimiter)
+        self.quote = written.quote
+
+    @cached_property
+    def plain(self) -> re.Pattern[str]:
+        """What a field without quotes matches."""
+        return re.compile(f"[^{re.escape(self.delimiter)}\r\n]*")
+
+    @cached_property
+    def quoted(self) -> re.Pattern[str]:
+        """What a field in quotes matches."""
+        mark = re.escape(self.quote)
+        return re.compile(f"{mark}([^{mark}]*(?:{mark}{mark}[^{mark}]*)*){mark}")
+
+
+COMMAS = Dialect(Format())
+
+
+def rows(lines: Iterable[str], dialect: Dialect = COMMAS) -> Iterator[tuple[str, list[str | None]]]:
     """The rows of a CSV text; empty lines are left out.
 
     A quote that no other one closes does not swallow the rest of the text: its line is one row
     with one field.
 
     Args:
-        text: The whole text. Lines end with CR LF, LF or CR.
-        delimiter: The character between two fields.
+        lines: The lines with their ends: CR LF, LF or CR.
+        dialect: How the rows are written.
 
     Yields:
         The row as it is written, and its fields: None for nothing at all, "" for ``""``.
     """
-    plain = re.compile(f"[^{re.escape(delimiter)}\r\n]*")
-    at = 0
-    while at < len(text):
-        found = _BREAK.search(text, at)
-        stop, after = found.span() if found else (len(text), len(text))
-        line = text[at:stop]
-        if '"' in line:
-            fields, stop = _fields(text, at, stop, delimiter, plain)
-            line = text[at:stop]
-            found = _BREAK.match(text, stop)
-            after = found.end() if found else stop
+    source, waiting = iter(lines), deque[str]()
+    while True:
+        line = waiting.popleft() if waiting else next(source, None)
+        if line is None:
+            return
+        text = line.rstrip(_ENDS)
+        if dialect.is_blanks:
+            fields: list[str | None] = list(text.split())
+            if fields:
+                yield text, fields
+        elif not dialect.quote or dialect.quote not in text:
+            if text:
+                yield text, [field or None for field in text.split(dialect.delimiter)]
         else:
-            fields = [field or None for field in line.split(delimiter)]
-        if line:
-            yield line, fields
-        at = after
+            yield _quoted_row(line, waiting, source, dialect)
 
 
-def _fields(
-    text: str, at: int, line_end: int, delimiter: str, plain: re.Pattern[str]
-) -> tuple[list[str | None], int]:
-    """The fields of a row that holds a quote, and where the row ends."""
+def _quoted_row(
+    line: str, waiting: deque[str], source: Iterator[str], dialect: Dialect
+) -> tuple[str, list[str | None]]:
+    """A row that holds a quote, with as many further lines as its quotes need.
+
+    Lines that were read and are not part of it go back to those that wait.
+    """
+    taken, wanted, size = [line], 1, len(line)
+    while True:
+        text = "".join(taken)
+        row = _fields(text, dialect)
+        if row is not None:
+            fields, end = row
+            rest = text[end:]
+            if rest.lstrip(_ENDS):
+                waiting.extendleft(reversed(re.findall(r"[^\r\n]*(?:\r\n|\n|\r|\Z)", rest)[:-1]))
+            return text[:end], fields
+        # Twice as many lines each time: a long field is not looked at once per line.
+        for _ in range(wanted):
+            more = waiting.popleft() if waiting else next(source, None)
+            if more is None or size > MAX_ROW_CHARS:
+                waiting.extendleft(reversed(taken[1:] + ([more] if more else [])))
+                text = line.rstrip(_ENDS)
+                return text, [text]
+            taken.append(more)
+            size += len(more)
+        wanted = len(taken)
+
+
+def _fields(text: str, dialect: Dialect) -> tuple[list[str | None], int] | None:
+    """The fields of the first row of a text, and where it ends; None if a quote is not closed."""
     fields: list[str | None] = []
-    begin = at
+    at = 0
     while True:
         value = ""
-        is_quoted = text.startswith('"', at)
+        is_quoted = text.startswith(dialect.quote, at)
         if is_quoted:
-            match = _QUOTED.match(text, at)
+            match = dialect.quoted.match(text, at)
             if match is None:
-                stop = max(line_end, at)
-                return [text[begin:stop]], stop
-            value, at = match[1].replace('""', '"'), match.end()
-        rest = plain.match(text, at)
+                return None
+            value, at = match[1].replace(dialect.quote * 2, dialect.quote), match.end()
+        rest = dialect.plain.match(text, at)
         assert rest is not None  # it matches nothing, too
         value, at = value + rest[0], rest.end()
         fields.append(value if value or is_quoted else None)
-        if not text.startswith(delimiter, at):
+        if not text.startswith(dialect.delimiter, at):
             return fields, at
-        at += len(delimiter)
+        at += len(dialect.delimiter)

@@ -8,7 +8,6 @@ from datetime import date
 import pytest
 from msgspec.structs import replace
 
-from goldlake_core.contracts.errors import ContractErrors
 from goldlake_core.contracts.loader import load_contract
 from goldlake_core.contracts.registry import load_usecase
 from goldlake_core.contracts.sections import (
