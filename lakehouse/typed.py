@@ -246,6 +246,15 @@ def _since_1970(format: str, text: pl.Expr) -> pl.Expr:
     return pl.when(is_shaped & is_inside).then(micros).cast(pl.Datetime("us"))
 
 
+def shape_of(format: str) -> str:
+    """The shape of texts that have a Spark datetime pattern, as a regular expression.
+
+    Raises:
+        UsageError: Only Spark reads the pattern.
+    """
+    return _pattern(format, Column(name="c", type="timestamp", format=format))[1]
+
+
 def _pattern(format: str, column: Column) -> tuple[list[str], str]:
     """The parts of a Spark datetime pattern, and the shape that its texts have, a group each."""
     names: list[str] = []

@@ -41,6 +41,7 @@ MAX_JSON_BYTES = 1024 * 2**20
 PARQUET_ROWS = 10_000
 _LINES = (".jsonl", ".ndjson")
 _JSON = (".json", ".geojson")
+_PARQUET = ".parquet"
 
 
 @dataclass(frozen=True)
@@ -118,7 +119,7 @@ def _opened(file: SourceFile, wanted: Wanted) -> Iterator[Records]:
             yield Records(_json_lines(stream, file, wanted))
         elif bare.endswith(_JSON):
             yield Records(iter(_json_elements(stream, file, wanted)))
-        elif bare.endswith(".parquet"):
+        elif bare.endswith(_PARQUET):
             yield _parquet_rows(stream, file)
         else:
             yield _csv_rows(stream, file, _of_name(wanted, bare))
@@ -130,6 +131,12 @@ def _of_name(wanted: Wanted, name: str) -> Wanted:
         return wanted
     written = msgspec.structs.replace(wanted.format, delimiter="tab")
     return Wanted(**{**vars(wanted), "format": written})
+
+
+def is_text_file(file: SourceFile) -> bool:
+    """Whether a file is CSV by its name, or by that of the file in a zip."""
+    with opened.unpacked(file) as (_, name):
+        return not opened.bare_name(name).endswith((*_LINES, *_JSON, _PARQUET))
 
 
 def with_field(record: bytes, name: str, value: bytes) -> bytes:
@@ -146,7 +153,7 @@ def _survey(file: SourceFile, wanted: Wanted) -> None:
     """Raises PermanentError where no record of the file could be landed rightly."""
     with opened.unpacked(file) as (stream, name):
         bare = opened.bare_name(name)
-        is_text = not bare.endswith((*_LINES, *_JSON, ".parquet"))
+        is_text = not bare.endswith((*_LINES, *_JSON, _PARQUET))
         decoder = codecs.getincrementaldecoder(wanted.format.encoding)() if is_text else None
         while part := stream.read(opened.PART):
             if decoder is not None:

@@ -66,7 +66,7 @@ class FilesConnector:
         self._usecase = usecase
         self._wanted = wanted_of(usecase)
         self._where = address or _of_contract(usecase)
-        files = opened.found(self._where, KINDS, OTHERS)
+        files = files_of(usecase, address)
         self._parts = {file: self._digest(file) for file in files}
         self._open = ExitStack()
         self._place: tuple[str, int] = ("", 0)
@@ -155,6 +155,15 @@ class FilesConnector:
                 digest.update(part)
                 self.traffic.bytes += len(part)
         return digest.hexdigest()
+
+
+def files_of(usecase: UseCase, address: str = "") -> list[SourceFile]:
+    """The files of a use case, or at another place, by name.
+
+    Raises:
+        UsageError: There are none, or two have one name.
+    """
+    return opened.found(address or _of_contract(usecase), KINDS, OTHERS)
 
 
 def wanted_of(usecase: UseCase) -> Wanted:

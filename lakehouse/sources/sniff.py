@@ -29,7 +29,7 @@ _BOMS = {
     codecs.BOM_UTF16_BE: "utf-16",
 }
 _VALUE = re.compile(r"[-+]?[0-9.,:/ %$€£-]*[0-9][-0-9.,:/ %$€£TZeE+]*")
-_MISSING = ("", "na", "n/a", "nan", "null", "none", "-", "?", "true", "false")
+_TRUTHS = ("true", "false")
 
 
 @dataclass(frozen=True)
@@ -155,9 +155,9 @@ def _is_header(fields: Sequence[str | None], rows: Sequence[Sequence[str | None]
 
 
 def is_value(text: str) -> bool:
-    """Whether a text is a number, a time, a truth or a missing value rather than a name."""
+    """Whether a text is a number, a time or a truth rather than a name."""
     text = text.strip()
-    return text.lower() in _MISSING or _VALUE.fullmatch(text) is not None
+    return text.lower() in _TRUTHS or _VALUE.fullmatch(text) is not None
 
 
 def _is_of_values(lines: Sequence[str], layout: Layout) -> bool:
@@ -167,4 +167,6 @@ def _is_of_values(lines: Sequence[str], layout: Layout) -> bool:
     fields = [field for row in rows[layout.header :] for field in row if field]
     if not fields:
         return False
-    return sum(is_value(f.strip("'\"")) for f in fields) >= ALIKE * len(fields)
+    missing = ("na", "n/a", "nan", "null", "none", "-", "?")
+    are_values = (is_value(f) or f.strip("'\"").lower() in missing for f in fields)
+    return sum(are_values) >= ALIKE * len(fields)
