@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
@@ -23,11 +23,16 @@ from goldlake_core.contracts.read import (
     read_section,
 )
 from goldlake_core.contracts.sections import (
+    Auth,
     Check,
     Column,
     Format,
     GoldTable,
+    Incremental,
     Notify,
+    PagesOf,
+    Rest,
+    Section,
     Silver,
     Source,
     UseCase,
@@ -44,6 +49,11 @@ CONTENT_COLUMN = Column(
     nullable=False,
 )
 _UNMARKED = Format()
+_OF_REST: Mapping[str, tuple[type[Section], Callable[[Found], Iterator[ContractError]]]] = {
+    "paging": (PagesOf, rules.paging_errors),
+    "incremental": (Incremental, lambda found: iter(())),
+    "auth": (Auth, rules.auth_errors),
+}
 _GOLD_VALUES = ("comment", "mode", "build", "reach_before", "reach_after")
 
 
@@ -212,7 +222,21 @@ def _read_source(entry: Entry, errors: Errors) -> Found:
         errors.add(rules.mark_errors(inner))
         if not inner.broken:
             found.values["format"] = Format(**inner.values)
+    if found.has("rest"):
+        found.values["rest"] = _read_rest(found.entries["rest"], errors)
     return found
+
+
+def _read_rest(entry: Entry, errors: Errors) -> Rest | None:
+    found = read_section(entry, keys_of(Rest), errors)
+    errors.add(rules.rest_errors(found))
+    for name, (section, law) in _OF_REST.items():
+        if found.has(name):
+            inner = read_section(found.entries[name], keys_of(section), errors)
+            if not inner.broken and errors.add(law(inner)):
+                found.values[name] = section(**inner.values)
+    is_whole = all(name in found.values for name in _OF_REST)
+    return Rest(**found.values) if is_whole and not found.broken else None
 
 
 def _read_silver(entry: Entry, source: Found | None, errors: Errors) -> SilverDraft:

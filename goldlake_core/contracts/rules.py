@@ -18,8 +18,8 @@ RULES = ("domain", "range", "pattern")
 """Rules of single columns that become CHECK constraints, called ``COLUMN_RULE``."""
 
 _QUOTED = re.compile(r"'[^']*'")
-FILES = "files"
-WITHOUT_DATASET = (FILES,)
+FILES, REST = "files", "rest"
+WITHOUT_DATASET = (FILES, REST)
 """Kinds of source whose data set needs no identifier: the use case's name tells it."""
 ISO = "iso"
 NAMED_FORMATS = (ISO, "epoch_s", "epoch_ms")
@@ -150,10 +150,48 @@ def source_errors(found: Found) -> Iterator[ContractError]:
             yield found.entries[key].error(
                 f"{key} does not go with a source of kind {kind}", valid=f"{key} with kind files"
             )
+    if found.has("rest") and kind != REST:
+        yield found.entries["rest"].error(
+            f"rest does not go with a source of kind {kind}", valid="rest with kind rest"
+        )
+    if kind == REST and not found.values.get("address") and "address" not in found.broken:
+        yield found.entry.error("a rest source has no address", valid="address: https://…")
     if found.has("path", "address") and found.values["address"]:
         yield found.entries["address"].error(
             "files have a path and no address", valid="one of the two"
         )
+
+
+def rest_errors(found: Found) -> Iterator[ContractError]:
+    """Pages are numbered or follow a record, and a cursor is somewhere."""
+    if found.has("paging", "incremental"):
+        yield found.entries["paging"].error(
+            "incremental pages follow the last record", valid="paging or incremental"
+        )
+
+
+def paging_errors(found: Found) -> Iterator[ContractError]:
+    """Only a cursor is in the answer, at one place."""
+    places = [key for key in ("path", "header") if found.has(key)]
+    if found.values.get("kind") == "cursor" and len(places) != 1:
+        yield found.entry.error(
+            "the next cursor has no place" if not places else "the next cursor has two places",
+            valid="path or header",
+        )
+    if found.values.get("kind") not in ("cursor", None) and places:
+        kind = found.values["kind"]
+        yield found.entries[places[0]].error(
+            f"{places[0]} does not go with paging of kind {kind}", valid="kind: cursor"
+        )
+
+
+def auth_errors(found: Found) -> Iterator[ContractError]:
+    """A key has the name of its header, and only a key."""
+    is_header = found.values.get("kind") == "header"
+    if is_header and not found.has("header"):
+        yield found.entry.error("the key 'header' is missing", valid="such as header: X-Api-Key")
+    if found.has("header") and not is_header:
+        yield found.entries["header"].error("the header has a fixed name", valid="kind: header")
 
 
 def range_value(entry: Entry, kind: str) -> tuple[float | None, float | None]:

@@ -94,6 +94,51 @@ class Format(Section, frozen=True):
     quote: Annotated[str, Key('Character around a field that holds a delimiter or a line break. "" is none.', "follow", form=Form.MARK)] = '"'
 
 
+class PagesOf(Section, frozen=True):
+    """How an API divides its records into pages."""
+
+    kind: Annotated[Literal["offset", "page", "cursor", "link"], Key("What leads to the next page: the number of records before it, its number, a value of the answer, or the header `Link` with `rel=next`. An empty page is the end of the first two.", "follow")]
+    parameter: Annotated[str, Key("Query parameter that has the offset, the number or the cursor. A link needs none.", "follow", form=Form.TEXT, default="the kind")] = ""
+    size_parameter: Annotated[str, Key("Query parameter that has the number of records wanted, `source.page_rows`.", "follow", form=Form.TEXT, default="none")] = ""
+    first: Annotated[int, Key("Number of the first page, or the offset of the first record.", "follow", 0, 1)] = 0
+    path: Annotated[str, Key("Place of the next cursor in the answer, with dots between names. The last page has none, or an empty one.", "follow", form=Form.TEXT, default="none")] = ""
+    header: Annotated[str, Key("Header of the answer that holds the next cursor.", "follow", form=Form.TEXT, default="none")] = ""
+
+
+class Incremental(Section, frozen=True):
+    """What a later poll asks for: the records that follow the newest landed one.
+
+    The API must answer with ascending values of the field.
+    """
+
+    field: Annotated[str, Key("Field of a record that ascends, such as a time of update, as text that sorts by it.", "follow", form=Form.TEXT)]
+    parameter: Annotated[str, Key("Query parameter that has the value from which records are wanted.", "follow", form=Form.TEXT)]
+    id: Annotated[str, Key("Field that tells records of one value apart.", "follow", form=Form.TEXT, default="the whole record")] = ""
+
+
+class Auth(Section, frozen=True):
+    """How requests say who asks. The secret is in the environment, and is sent over https only."""
+
+    kind: Annotated[Literal["bearer", "basic", "header"], Key("`bearer` token, `basic` with USER:PASSWORD, or a `header` with a key.", "follow")]
+    env: Annotated[str, Key("Environment variable that holds the secret.", "follow", form=Form.TEXT)]
+    header: Annotated[str, Key("Name of the header, for kind `header`.", "follow", form=Form.TEXT, default="none")] = ""
+
+
+class Rest(Section, frozen=True):
+    """How an API that answers with JSON is asked."""
+
+    parameters: Annotated[Mapping[str, str], Key("Query parameters of each request. Secrets do not belong here.", "follow", form=Form.FREE, of="text to text", default="none")] = {}
+    records: Annotated[str, Key("Place of the list of records in the answer, with dots between names.", "follow", form=Form.TEXT, default="the answer itself")] = ""
+    paging: Annotated[PagesOf | None, Key("How the records are divided into pages.", "follow", form=Form.SECTION, default="one answer holds all")] = None
+    incremental: Annotated[Incremental | None, Key("What a later poll asks for. It does not go with `paging`: a page follows the last record of the page before it.", "follow", form=Form.SECTION, default="all records")] = None
+    auth: Annotated[Auth | None, Key("How requests say who asks.", "follow", form=Form.SECTION, default="not at all")] = None
+    proxy: Annotated[Hidden | None, Key("Proxy of all requests, or the environment variable that holds its address.", "follow", form=Form.WEBHOOK, default="the environment's HTTPS_PROXY")] = None
+    ca_file: Annotated[str, Key("PEM file of the authorities that vouch for the server, relative to the folder of the use case.", "follow", form=Form.PATH, default="the system's")] = ""
+    requests_per_s: Annotated[float, Key("Most requests per second.", "follow", high=1000, above=0)] = 10.0
+    attempts: Annotated[int, Key("Tries of one request before it fails.", "follow", 1, 20)] = 8
+    timeout_s: Annotated[int, Key("Seconds that one try may wait for the answer.", "follow", 1, 600)] = 120
+
+
 class Source(Section, frozen=True):
     """Where records come from."""
 
@@ -101,7 +146,8 @@ class Source(Section, frozen=True):
     address: Annotated[str, Key("Base URL of the live API. Sources that are files have none.", "follow", form=Form.ADDRESS, default="none")] = ""
     path: Annotated[str, Key("Files of a `files` source: a file, a folder, a pattern such as `data/*.csv.gz`, or a URL of such. A path counts from the folder of the use case.", "follow", form=Form.PATH, default="the folder of the use case", later=True)] = ""
     format: Annotated[Format | None, Key("How the files of a `files` source are written.", "follow", form=Form.SECTION, default="every default", later=True)] = None
-    dataset: Annotated[str, Key("Identifier of the data set at that address. A `files` source may leave it out.", "refuse", form=Form.DATASET, default="the use case's name")] = ""
+    rest: Annotated[Rest | None, Key("How the API of a `rest` source is asked. Its `address` is the whole URL without the query.", "follow", form=Form.SECTION, default="every default", later=True)] = None
+    dataset: Annotated[str, Key("Identifier of the data set at that address. Sources of kind `files` and `rest` may leave it out.", "refuse", form=Form.DATASET, default="the use case's name")] = ""
     page_rows: Annotated[int, Key("Number of rows that one request asks for.", "follow", 1, 1_000_000)] = 10_000
     time_field: Annotated[str, Key("Field of the record that `--since` and `--until` limit.", "follow", form=Form.TEXT, default="none")] = ""
     generator: Annotated[str | None, Key("Function of the use case's folder that yields rows for the simulator.", "refuse", form=Form.FUNCTION)] = None

@@ -15,7 +15,7 @@ from lakehouse.sources.base import Connector, SourceKind
 
 GROUP = "goldlake.sources"
 
-_OURS = {"files": "lakehouse.sources.files", "socrata": "lakehouse.sources.socrata"}
+_OURS = {name: f"lakehouse.sources.{name}" for name in ("files", "rest", "socrata")}
 
 
 def kinds() -> list[str]:

@@ -49,7 +49,11 @@ def write(ledger: Path, columns: str, source: str = 'format: {delimiter: ";"}') 
         ("paid: boolean", "paid.unparsable", "replace: {Nein: …, Ja: …}, to true or false?"),
         ("kind: {type: string, domain: [A, B]}", "kind.domain", "X in the domain too?"),
         ("betrag: {type: long, field: Betrag}", "betrag.unparsable", "type: double?"),
-        ("total: {type: double, field: betrag, nullable: false}", "total.missing", "field: Betrag?"),
+        (
+            "total: {type: double, field: betrag, nullable: false}",
+            "total.missing",
+            "field: Betrag?",
+        ),
         ("id: {type: long, range: [2, 39]}", "id.range", None),
         ('kind: {type: string, pattern: "[AB]"}', "kind.pattern", None),
     ],

@@ -10,13 +10,17 @@ from goldlake_core.contracts.keys import Declared, declared, keys_of
 from goldlake_core.contracts.model_file import feature_keys
 from goldlake_core.contracts.sections import (
     FEATURES,
+    Auth,
     Check,
     Column,
     DriftLimit,
     Format,
     GoldTable,
+    Incremental,
     Model,
     Notify,
+    PagesOf,
+    Rest,
     Silver,
     Source,
     Split,
@@ -70,10 +74,18 @@ _GOLD = Place(
     {"columns": Place(declared(Column, lambda key: key.in_gold), repeated=".NAME", short="type")},
     repeated=".NAME",
 )
+_REST = Place(
+    keys_of(Rest),
+    {
+        "paging": Place(keys_of(PagesOf)),
+        "incremental": Place(keys_of(Incremental)),
+        "auth": Place(keys_of(Auth)),
+    },
+)
 CONTRACT = Place(
     keys_of(UseCase),
     {
-        "source": Place(keys_of(Source), {"format": Place(keys_of(Format))}),
+        "source": Place(keys_of(Source), {"format": Place(keys_of(Format)), "rest": _REST}),
         "silver": _SILVER,
         "gold": _GOLD,
         "notify": Place(keys_of(Notify)),
