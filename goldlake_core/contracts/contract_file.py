@@ -304,7 +304,7 @@ def _silver_key(
 
 
 def _content_key(found: Found, columns: Columns, errors: Errors) -> tuple[str, ...] | None:
-    """The key of records that are told apart by what they say, and its column."""
+    """The key that a record's content makes, and its column."""
     entry = found.at("key")
     if found.has("key") and entry.exact_text() != "content":
         problem = entry.error(f"unknown value {entry.exact_text()!r}", valid=Form.KEY.value)

@@ -112,7 +112,7 @@ class Incremental(Section, frozen=True):
     """
 
     field: Annotated[str, Key("Field of a record that ascends, such as a time of update, as text that sorts by it.", "follow", form=Form.TEXT)]
-    parameter: Annotated[str, Key("Query parameter that has the value from which records are wanted.", "follow", form=Form.TEXT)]
+    parameter: Annotated[str, Key("Query parameter that has the value of the first record to answer with.", "follow", form=Form.TEXT)]
     id: Annotated[str, Key("Field that tells records of one value apart.", "follow", form=Form.TEXT, default="the whole record")] = ""
 
 

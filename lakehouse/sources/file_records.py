@@ -27,9 +27,10 @@ import xxhash
 from goldlake_core.contracts.errors import PermanentError
 from goldlake_core.contracts.fields import COPY_FIELD, FILE_FIELD, placed
 from goldlake_core.contracts.sections import Format
-from lakehouse.sources import csvs, opened, sniff, split
+from goldlake_core.datafiles import csvs, opened, sniff
+from goldlake_core.datafiles.opened import SourceFile
+from lakehouse.sources import split
 from lakehouse.sources.base import json_line
-from lakehouse.sources.opened import SourceFile
 
 SAMPLE_ROWS = 10_000
 """Rows at the beginning of a file that are looked at before any is landed."""
@@ -87,7 +88,7 @@ def reading(file: SourceFile, wanted: Wanted, *, is_surveyed: bool = True) -> It
     """The records of a file, from its first.
 
     Args:
-        file: The file.
+        file: The file that is read.
         wanted: What the contract says.
         is_surveyed: Whether the file is looked at as a whole first: that it can be unpacked and
             decoded to its end, and that its rows are records.

@@ -7,7 +7,7 @@ file that was moved or archived away changes nothing. New files are landed in th
 names.
 
 `lakehouse.sources.file_records` says what a record of each kind of file is, and
-`lakehouse.sources.opened` what may be packed how.
+`goldlake_core.datafiles.opened` what may be packed how.
 
 Contracts of earlier versions have ``source.address`` for the path, and ``source.options`` with
 ``encoding``, ``delimiter`` and ``skip``.
@@ -25,8 +25,9 @@ from goldlake_core.contracts.errors import PermanentError, UsageError
 from goldlake_core.contracts.fields import CONTENT_FIELD
 from goldlake_core.contracts.read import is_text_encoding
 from goldlake_core.contracts.sections import Format, Source, UseCase
+from goldlake_core.datafiles import opened
+from goldlake_core.datafiles.opened import SourceFile
 from goldlake_core.storage.landing import Cursor, PageEntry
-from lakehouse.sources import opened
 from lakehouse.sources.base import (
     Origin,
     Page,
@@ -38,7 +39,6 @@ from lakehouse.sources.base import (
     options_of,
 )
 from lakehouse.sources.file_records import Records, Wanted, reading
-from lakehouse.sources.opened import SourceFile
 
 KINDS = (".csv", ".tsv", ".json", ".geojson", ".jsonl", ".ndjson", ".parquet")
 OTHERS = (".txt", ".dat", ".data", ".tab")

@@ -49,7 +49,7 @@ class Profile:
         rows: Number of records.
         missing: Records without a value, those with a text of `nulls` included.
         distinct: Number of different values.
-        type: Its type.
+        type: Type of the column in the table.
         times: Formats of times, or None.
         nulls: Texts that mean that the value is missing.
         odd: Texts that are not of the type and not read as missing, the commonest first.
@@ -169,15 +169,16 @@ def _number(
     if values.str.len_chars().max() > 3 * _MOST_DIGITS:  # type: ignore[operator]
         return None
     there = "".join(values.str.replace_all("[0-9A-Za-z]", "").unique())
-    read: dict[tuple[bool, bool, bool], tuple[str, ...]] = {}
+    read: dict[Marks, tuple[str, ...]] = {}
     odd: dict[Marks, tuple[str, ...]] = {}
     for decimal, thousands in MARKS if is_text else MARKS[:1]:
-        # Marks of which none is there read alike; only one of these pairs has to be tried.
-        has = decimal in there, thousands != "" and thousands in there, "." in there
-        if not any(has[:2]) or has not in read:
+        # Marks that are not there read alike; only one of these pairs has to be tried.
+        has_decimal = decimal in there or "." in there
+        alike = decimal if has_decimal else "", thousands if thousands in there else ""
+        if alike not in read:
             column = Column(name="c", type="double", decimal=decimal, thousands=thousands)
-            read[has] = _unread(column, values)
-        odd[decimal, thousands] = read[has]
+            read[alike] = _unread(column, values)
+        odd[decimal, thousands] = read[alike]
     fewest = min(map(len, odd.values()))
     if fewest > most_odd:
         return None
@@ -210,7 +211,7 @@ def _unread(column: Column, values: pl.Series) -> tuple[str, ...]:
 
 
 def _string(found: Profile, counts: pl.DataFrame) -> Profile:
-    """A text; spellings that look like a missing value are told where a text can have them."""
+    """A text, which may have some of the spellings of a missing value as its values."""
     texts = counts["text"]
     lower = texts.str.strip_chars().str.to_lowercase()
     nulls = tuple(texts.filter(lower.is_in(list(_TEXT_NULLS))))

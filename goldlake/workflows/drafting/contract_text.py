@@ -8,9 +8,9 @@ import msgspec
 
 from goldlake.workflows.drafting.columns import Profile
 from goldlake.workflows.drafting.table import Table
-from goldlake.workflows.drafting.yaml_text import Value, comment, commented, written
 from goldlake_core.contracts.fields import placed
 from goldlake_core.contracts.sections import Format
+from goldlake_core.contracts.yaml_text import Value, comment, commented, written
 
 _FEW = 4
 

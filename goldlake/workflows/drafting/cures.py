@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from goldlake.workflows.drafting.columns import NULLS, profile
-from goldlake.workflows.drafting.names import name_of
-from goldlake.workflows.drafting.yaml_text import Value, written
+from goldlake_core.contracts.field_names import name_of
 from goldlake_core.contracts.names import nearest
 from goldlake_core.contracts.sections import Column
+from goldlake_core.contracts.yaml_text import Value, written
 
 MOST_LISTED = 6
 

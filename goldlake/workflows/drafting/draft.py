@@ -19,7 +19,7 @@ from goldlake_core.contracts.names import MAX_NAME, is_name, nearest
 from goldlake_core.storage.files import writing
 
 MOST_TOLD = 4
-"""Guesses that are told one by one; the others are counted."""
+"""Guesses that have a line each; the others are counted."""
 
 
 class Told(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,7 +89,7 @@ def draft(target: str, where: str, label: str | None = None, rows: int = ROWS) -
     files = {CONTRACT: contract_text(name, path, table, column)}
     if column and not reasons:
         files = {f"{MODELS}/{column}.yaml": model_text(table, column, name), **files}
-    # The contract is the last: a folder without one is no use case, and can be drafted again.
+    # The contract is the last: a folder without one can be drafted again.
     for file, text in files.items():
         _write(folder / file, text)
     shown = target if os.sep in target else f".{os.sep}{target}"
@@ -216,4 +216,5 @@ def _layout(table: Table) -> str:
     keys = {"encoding": sample.format.encoding, "delimiter": sample.format.delimiter}
     keys |= {name: str(value) for name, value in format_of(table).items() if name != "header"}
     header = "" if sample.format.header else ", no header"
-    return "CSV" + "".join(f", {name} {value}" for name, value in keys.items()) + header
+    shown = {name: f'"{value}"' if len(value) == 1 else value for name, value in keys.items()}
+    return "CSV" + "".join(f", {name} {value}" for name, value in shown.items()) + header

@@ -9,9 +9,9 @@ from datetime import date, datetime
 
 from goldlake.workflows.drafting.columns import Profile
 from goldlake.workflows.drafting.table import Table
-from goldlake.workflows.drafting.yaml_text import Value, commented, written
 from goldlake_core.contracts.contract_file import ROWS
 from goldlake_core.contracts.sections import Column
+from goldlake_core.contracts.yaml_text import Value, commented, written
 from lakehouse.typed import source_text, value
 
 FEWEST_DAYS = 3
@@ -34,7 +34,7 @@ class Feature:
 
     Attributes:
         name: Name of the feature.
-        declared: Its keys.
+        declared: Keys that declare the feature.
         comment: What a person should look at, or "".
     """
 

@@ -11,10 +11,10 @@ import msgspec
 
 from goldlake_core.contracts.errors import PermanentError, UsageError
 from goldlake_core.contracts.sections import Format
-from lakehouse.sources import opened, sniff
+from goldlake_core.datafiles import opened, sniff
+from goldlake_core.datafiles.opened import SourceFile
 from lakehouse.sources.file_records import Wanted, is_text_file, reading
 from lakehouse.sources.files import KINDS, OTHERS
-from lakehouse.sources.opened import SourceFile
 
 ROWS = 20_000
 MOST_FILES = 20

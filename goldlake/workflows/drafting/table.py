@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from itertools import combinations
 
 from goldlake.workflows.drafting.columns import MARKS, Marks, Profile, kind_of_number, profile
-from goldlake.workflows.drafting.names import column_names
 from goldlake.workflows.drafting.sample import Sample
+from goldlake_core.contracts.field_names import column_names
 
 _ID = re.compile(r"(^|_)(id|key|code|nr|no|number|nummer|uuid|guid|ref|unit|schluessel)(_|$)")
 _VERSION = re.compile(r"(^|_)(updated|modified|changed|amended|last_update|last_change)(_|$)")

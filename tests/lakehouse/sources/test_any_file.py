@@ -16,9 +16,9 @@ from msgspec.structs import replace
 from goldlake_core.contracts.errors import PermanentError, UsageError
 from goldlake_core.contracts.loader import load_contract
 from goldlake_core.contracts.sections import UseCase
+from goldlake_core.datafiles import opened
 from goldlake_core.storage.home import Home
 from goldlake_core.storage.landing import Cursor, LandingZone
-from lakehouse.sources import opened
 from lakehouse.sources.files import FilesConnector
 from lakehouse.sources.land import land
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from goldlake_core.contracts.sections import Format
-from lakehouse.sources import csvs
+from goldlake_core.datafiles import csvs
 from lakehouse.sources.split import Unreadable, as_utf8, envelope, one_line, records, texts_of
 
 VALUES = st.recursive(

@@ -120,6 +120,13 @@ ODD_FILES = [
         {"delimiter": ";", "thousands": "'"},
     ),
     Odd(
+        "german_numbers.csv",
+        rows("id;n;x", "{n};{n},50;1.{d:03},{m:02}").encode(),
+        {"n": DOUBLE, "x": DOUBLE},
+        ["id"],
+        {"delimiter": ";", "decimal": ",", "thousands": "."},
+    ),
+    Odd(
         "mixed_marks.csv",
         rows("id;n;x;y", "{n};1,{d:03},{m:03};1.{d:03}.{m:03};{n}.5").encode(),
         {"n": {"type": "long"}, "x": {"type": "long", "decimal": ",", "thousands": "."}},

@@ -16,8 +16,8 @@ from goldlake.cli.main import main
 from goldlake.workflows.check import check_usecase
 from goldlake.workflows.drafting import draft as drafting
 from goldlake.workflows.drafting.draft import Drafted, draft
-from goldlake.workflows.drafting.names import column_names
 from goldlake_core.contracts.errors import GoldlakeError, UsageError
+from goldlake_core.contracts.field_names import column_names
 from goldlake_core.contracts.loader import load_contract
 from tests.workflows.drafting.odd_files import NOT_TABLES, ODD_FILES, Odd
 
@@ -125,7 +125,7 @@ def test_the_new_users_hour_begins_without_an_edit(
     result = CliRunner().invoke(main, ["init", "churn", "--from", "churn.csv", "--label", "Churn"])
     assert result.output == (
         "churn: 400 records of churn.csv\n"
-        "  ✓ layout    CSV, encoding utf-8, delimiter ,\n"
+        '  ✓ layout    CSV, encoding utf-8, delimiter ","\n'
         "  ✓ key       customer_id\n"
         "  ? time      joined is when it happened\n"
         "  ✓ columns   6: 2 string, 1 date, 1 long, 1 double, 1 boolean\n"

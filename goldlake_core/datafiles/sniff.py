@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from goldlake_core.contracts.sections import Format
-from lakehouse.sources import csvs
-from lakehouse.sources.csvs import Dialect
+from goldlake_core.datafiles import csvs
+from goldlake_core.datafiles.csvs import Dialect
 
 DELIMITERS = (",", ";", "tab", "|", "blanks")
 SAMPLE_LINES = 300

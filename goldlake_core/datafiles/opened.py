@@ -17,7 +17,9 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, BinaryIO, cast
+from urllib.parse import urlsplit
 
+from goldlake_core.contracts.addresses import LOOPBACK
 from goldlake_core.contracts.errors import PermanentError, RetryableError, UsageError
 
 MAX_FETCHED_BYTES = 64 * 2**30
@@ -160,10 +162,9 @@ def _fetched(url: str) -> Iterator[bytes]:
 def _downloaded(url: str) -> Iterator[bytes]:
     import requests
 
-    from lakehouse.sources.http import is_loopback
-
     with requests.Session() as session:
-        session.trust_env = not is_loopback(url)
+        # A proxy of the environment must not stand between us and this machine.
+        session.trust_env = LOOPBACK.fullmatch(urlsplit(url).hostname or "") is None
         session.headers["User-Agent"] = "goldlake"
         session.max_redirects = 5
         try:
