@@ -104,11 +104,11 @@ def reading(file: SourceFile, wanted: Wanted, *, is_surveyed: bool = True) -> It
         with _opened(file, wanted) as records:
             repeated = _repeated(records.lines)
     with _opened(file, wanted) as records:
+        if repeated:
+            records.lines = _numbered(records.lines, repeated)
         if wanted.has_file:
             name = json_line(file.name)
             records.lines = (with_field(line, FILE_FIELD, name) for line in records.lines)
-        if repeated:
-            records.lines = _numbered(records.lines, repeated)
         yield records
 
 

@@ -222,11 +222,12 @@ def test_copies_are_counted_across_pages_and_deaths(
 
 
 def test_a_value_of_the_file_s_name_travels_with_each_record(ledger: Ledger) -> None:
-    ledger.write("pks_2020.csv", "n\n1\n")
+    ledger.write("pks_2020.csv", "n\n1\n1\n")
     ledger.write("pks_2021.jsonl", '{"n": 1}\n')
     usecase = ledger.contract('year: {type: long, file: "pks_([0-9]{4})"}\nn: long')
     assert ledger.land(usecase) == [
         '{"$file":"pks_2020.csv","n":"1"}',
+        '{"$file":"pks_2020.csv","$copy":"2","n":"1"}',
         '{"$file":"pks_2021.jsonl","n": 1}',
     ]
 
