@@ -179,7 +179,7 @@ class Silver(Section, frozen=True, kw_only=True):
         return tuple(c.name for c in self.columns)
 
 
-class GoldTable(Section, frozen=True, kw_only=True):
+class GoldTable(Section, frozen=True):
     """A table that is maintained from silver's change data feed.
 
     In mode ``rows``, ``build(silver)`` returns the rows, or without a build the kept columns are the

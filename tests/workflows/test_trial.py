@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 from goldlake.cli.main import main
 from goldlake.workflows.check import check_usecase
-from goldlake_core.contracts.errors import PermanentError
+from goldlake_core.contracts.errors import PermanentError, UsageError
 
 ROWS = 40
 HEADER = "id;Anzahl;day;at;paid;kind;rate;Betrag"
@@ -98,6 +98,13 @@ def test_a_column_that_is_never_there_is_told(ledger: Path) -> None:
 def test_what_could_not_be_landed_is_refused_with_its_cure(ledger: Path) -> None:
     write(ledger, "id: long", "format: {delimiter: ','}")
     with pytest.raises(PermanentError, match="set source.format.delimiter to ';'"):
+        check_usecase("ledger", has_data=True)
+
+
+def test_a_source_without_records_is_named(ledger: Path) -> None:
+    write(ledger, "id: long")
+    (ledger / "a.csv").write_text(HEADER + "\n", encoding="utf-8")
+    with pytest.raises(UsageError, match="The source of ledger has no records yet"):
         check_usecase("ledger", has_data=True)
 
 
