@@ -54,7 +54,7 @@ CASES = {
         "  kind: socrata",
         "  kind: socrat",
         "kind: socrat",
-        "source.kind: there is no kind of source 'socrat'. Valid: socrata (nearest); all: files, "
+        "source.kind: there is no kind of source 'socrat'. Valid: socrata (nearest); all: files, rest, "
         "socrata.",
     ),
     "unknown option": (
