@@ -22,7 +22,7 @@ def written(value: Value) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if value is None or isinstance(value, (int, float)):
-        return "null" if value is None else str(value)
+        return "null" if value is None else repr(value)
     if isinstance(value, Mapping):
         return "{" + ", ".join(f"{written(k)}: {written(v)}" for k, v in value.items()) + "}"
     return "[" + ", ".join(map(written, value)) + "]"

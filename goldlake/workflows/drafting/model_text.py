@@ -22,6 +22,8 @@ FEW_VALUES = 20
 """Different whole numbers up to which they are categories."""
 WORDS = 4
 """Mean number of words from which a column is a text."""
+EXAMPLES = 2
+"""Rows that a served model is asked for after a run."""
 _TEST_SHARE, _EVAL_SHARE = 0.2, 0.1
 _ROWS_PER_STEP, _FEWEST, _MOST = 50, 16, 1024
 _LATITUDE = re.compile(r"(^|_)(lat|latitude)(_|$)")
@@ -41,6 +43,12 @@ class Feature:
     name: str
     declared: dict[str, Value]
     comment: str = ""
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that it reads."""
+        named = self.declared.get("columns")
+        return tuple(map(str, named)) if isinstance(named, list) else (self.name,)
 
 
 def obstacles(table: Table, label: str) -> list[str]:
@@ -88,8 +96,36 @@ def model_text(table: Table, label: str, usecase: str) -> str:
         f"training: {written({'batch_rows': batch})}",
         "thresholds:",
         commented("  auc: {min: 0.6}", "? a model that guesses has 0.5"),
+        "examples:",
+        *(f"  - {written(row)}" for row in _examples(table, label)),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _examples(table: Table, label: str) -> list[dict[str, Value]]:
+    """The first records of the sample as a client would send them; missing values are left out."""
+    import polars as pl
+
+    names = {n for each in features_of(table, label) for n in each.columns}
+    columns = [
+        Column(
+            name=each.name,
+            type=each.type,
+            null_values=each.nulls,
+            decimal=each.marks[0][0] if each.marks else ".",
+            thousands=each.marks[0][1] if each.marks else "",
+        )
+        for each in table.columns
+        if each.name in names
+    ]
+    fields = {each.name: each.field for each in table.columns}
+    texts = {c.name: table.sample.texts[fields[c.name]][:EXAMPLES] for c in columns}
+    frame = pl.DataFrame(texts, schema=dict.fromkeys(texts, pl.String))
+    typed = frame.select(value(c, source_text(c, pl.col(c.name))).alias(c.name) for c in columns)
+    return [
+        {name: found for name, found in row.items() if found is not None}
+        for row in typed.iter_rows(named=True)
+    ]
 
 
 def _span(table: Table, days: int) -> str:

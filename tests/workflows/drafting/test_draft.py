@@ -16,6 +16,7 @@ from goldlake.cli.main import main
 from goldlake.workflows.check import check_usecase
 from goldlake.workflows.drafting import draft as drafting
 from goldlake.workflows.drafting.draft import Drafted, draft
+from goldlake.workflows.run import default_source
 from goldlake_core.contracts.errors import GoldlakeError, UsageError
 from goldlake_core.contracts.field_names import column_names
 from goldlake_core.contracts.loader import load_contract
@@ -145,6 +146,11 @@ def test_the_new_users_hour_begins_without_an_edit(
     assert usecase.source.path == "../churn.csv"
     assert usecase.models["churn"].feature_columns == ("contract", "tenure", "monthly_charges")
     assert usecase.models["churn"].training.batch_rows == 16
+    assert usecase.models["churn"].examples == (
+        {"contract": "A", "tenure": 0, "monthly_charges": 0.5},
+        {"contract": "B", "tenure": 1, "monthly_charges": 1.5},
+    )
+    assert default_source("churn") == "live"
     again = CliRunner().invoke(main, ["init", "churn", "--from", "churn.csv", "--json"])
     assert again.exit_code == 2
     assert "already, and a draft is never written over a file" in again.output
