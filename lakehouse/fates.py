@@ -16,7 +16,7 @@ then:
     any       with reasons                              quarantined  no
 
 Older is what has a smaller version by the contract or, with equal versions, an earlier update time
-of the source.
+of the source. Without a version in the contract all versions are equal.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from lakehouse.specs import (
 )
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
+    from pyspark.sql import Column, DataFrame
 
 DECIDED_VERSION, DECIDED_UPDATED = "_decided_version", "_decided_updated"
 WINNERS = ("inserted", "amended", "deleted")
@@ -100,14 +100,14 @@ def decided(
         F.struct(
             SEQUENCE,
             LINE,
-            F.col(quoted(silver.version)).alias("version"),
+            _version(silver).alias("version"),
             F.col(SOURCE_UPDATED).alias("updated"),
             F.col(CONTENT_HASH).alias("content"),
             F.col(IS_DELETION).alias("is_deletion"),
         ).alias("_record"),
     )
     of_key = records.groupBy(*key).agg(F.sort_array(F.collect_list("_record")).alias("_records"))
-    start = _start(COLUMN_TYPES[silver.column(silver.version).type].spark)
+    start = _start(_version_type(silver))
     # Of all that is known, only what meets a record of the batch is looked at further.
     keys = records.select(*key)
     rows = silver_rows.join(keys, list(silver.key), "left_semi")
@@ -131,7 +131,7 @@ def decided(
         LINE,
         F.lit("quarantined").alias(FATE),
         F.lit(None).cast("bigint").alias(REPLACED_HASH),
-        F.col(quoted(silver.version)).alias(DECIDED_VERSION),
+        _version(silver).alias(DECIDED_VERSION),
         F.col(SOURCE_UPDATED).alias(DECIDED_UPDATED),
     )
     return valid.unionByName(rejected)
@@ -158,7 +158,7 @@ def _known(silver_rows: DataFrame, deletions: DataFrame | None, silver: Silver) 
     from pyspark.sql import functions as F
 
     key = [F.col(quoted(name)) for name in silver.key]
-    version, updated = F.col(quoted(silver.version)), F.col(SOURCE_UPDATED)
+    version, updated = _version(silver), F.col(SOURCE_UPDATED)
     rows = silver_rows.select(
         *key,
         F.struct(
@@ -179,6 +179,19 @@ def _known(silver_rows: DataFrame, deletions: DataFrame | None, silver: Silver) 
     last = deletions.groupBy(*key).agg(F.max_by(gone, F.struct(SEQUENCE, LINE)).alias("_gone"))
     both = rows.join(last, list(silver.key), "full_outer")
     return both.select(*key, F.coalesce("_row", "_gone").alias("_known"))
+
+
+def _version_type(silver: Silver) -> str:
+    return COLUMN_TYPES[silver.column(silver.version).type].spark if silver.version else "bigint"
+
+
+def _version(silver: Silver) -> Column:
+    """A record's version; null for all records where the contract names none."""
+    from pyspark.sql import functions as F
+
+    if not silver.version:
+        return F.lit(None).cast(_version_type(silver))
+    return F.col(quoted(silver.version))
 
 
 def _start(version_type: str) -> str:

@@ -208,9 +208,10 @@ def _basis(
     known = F.max(specs.KNOWN_FROM)
     # A version that lies ahead of the clock says nothing about the state of knowledge. If the
     # version column is a counter, use the time at which the version became known.
-    is_time = contract.column(contract.version).type in TIMES
+    is_time = bool(contract.version) and contract.column(contract.version).type in TIMES
     newest = F.max(F.col(quoted(contract.version)).cast("timestamp")) if is_time else known
-    event = F.max(F.col(quoted(contract.event_time)).cast("timestamp"))
+    # What has no event time is as old as its landing.
+    event = F.max(F.col(quoted(contract.event_time or specs.KNOWN_FROM)).cast("timestamp"))
     micros = (F.unix_micros(F.least(newest, known)), F.unix_micros(event))
     as_of, event = delta.read(spark, silver.uri, silver.version).agg(*micros).collect()[0]
     if event is None:
@@ -254,7 +255,8 @@ def _basis_of_empty(
 
 def event_zone(usecase: UseCase) -> tzinfo:
     """Time zone that event times are published in; UTC if the contract does not name one."""
-    return ZoneInfo(usecase.silver.column(usecase.silver.event_time).time_zone or "UTC")
+    event_time = usecase.silver.event_time
+    return ZoneInfo(usecase.silver.column(event_time).time_zone or "UTC" if event_time else "UTC")
 
 
 def instant(micros: int) -> datetime:
@@ -581,6 +583,8 @@ class _Step:
     def _build(
         self, silver: DataFrame, changes: DataFrame | None = None, gold: DataFrame | None = None
     ) -> DataFrame:
+        if not self.table.build:
+            return silver
         function: Callable[..., Any] = resolve(
             self.usecase, self.table.build, f"gold.{self.table.name}.build"
         )

@@ -124,7 +124,12 @@ def _event_time(usecase: str, home: Home) -> str:
     stored = book.epoch(book.current).silver if book else ""
     if not stored:
         raise _of_before(usecase)
-    return str(json.loads(stored)["event_time"])
+    event_time = str(json.loads(stored)["event_time"])
+    if not event_time:
+        raise UsageError(
+            f"{usecase} has no time of events", valid="silver.event_time in its contract.yaml"
+        )
+    return event_time
 
 
 def _of_before(usecase: str) -> UsageError:

@@ -1,15 +1,23 @@
-"""From a record's text to typed columns and reason codes, by the contract. Pure."""
+"""From a record's text to typed columns and reason codes, by the contract. Pure.
+
+`lakehouse.texts` says what the texts mean that this module and its twin without a JVM,
+`lakehouse.typed`, both read.
+"""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from functools import reduce
 from typing import TYPE_CHECKING, Any
 
 from goldlake_core.contracts import sql_rules
 from goldlake_core.contracts.column_types import NUMBERS
+from goldlake_core.contracts.fields import CONTENT_DIGITS, CONTENT_FIELD, is_path
+from goldlake_core.contracts.rules import tells_instant
 from goldlake_core.contracts.sections import Column, Silver
 from goldlake_core.storage.erasures import ERASED_FIELD
+from lakehouse import texts
 from lakehouse.specs import CONTENT_HASH, KEY, REASONS, SOURCE_UPDATED
 
 if TYPE_CHECKING:
@@ -21,9 +29,6 @@ IS_DELETION = "_is_deletion"
 DELETED_FIELD = "$deleted"
 """Field that is true in a record which says that the source holds its key no more."""
 _RECORD, _TEXT, _RAW = "_record", "_text_", "_raw_"
-_INTEGER = r"^\s*[+-]?[0-9]+(\.0*)?\s*$"
-_NUMBER = r"^\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\s*$"
-_ZONE_LETTERS = set("XxZzVO")
 _Tree = dict[str, "_Tree"]
 """Fields of a JSON object by name; a field that holds no other fields is a text."""
 
@@ -63,8 +68,8 @@ def parsed(records: DataFrame, silver: Silver, updated_field: str | None = None)
         (_field(updated_field) if updated_field else F.lit(None).cast("string")).alias(
             SOURCE_UPDATED
         ),
-        *(_text(column).alias(_TEXT + column.name) for column in silver.columns),
-        *(_is_nested(column).alias(_RAW + column.name) for column in _texts(silver)),
+        *(_text(column, silver).alias(_TEXT + column.name) for column in silver.columns),
+        *(_is_nested(column, silver).alias(_RAW + column.name) for column in _texts(silver)),
     )
     rows = rows.select("*", *(_typed(column).alias(column.name) for column in silver.columns))
     reasons = F.array_compact(F.array(*_reasons(silver), *_future(silver, records)))
@@ -108,9 +113,10 @@ def _json_schema(silver: Silver, updated_field: str | None) -> Any:
     if updated_field:
         tree[updated_field] = {}
     for column in silver.columns:
-        *parents, leaf = column.field.split(".")
-        place = reduce(lambda level, part: level.setdefault(part, {}), parents, tree)
-        place.setdefault(leaf, {})
+        for path in _paths(column, silver):
+            *parents, leaf = path
+            place = reduce(lambda level, part: level.setdefault(part, {}), parents, tree)
+            place.setdefault(leaf, {})
     return ArrayType(_struct(tree))
 
 
@@ -133,29 +139,53 @@ def _texts(silver: Silver) -> list[Column]:
     return [column for column in silver.columns if column.type == "string"]
 
 
-def _is_nested(column: Column) -> SparkColumn:
+def _paths(column: Column, silver: Silver) -> list[tuple[str, ...]]:
+    """Where a column's text may lie in a record: under its field's name, or along its path."""
+    paths: list[tuple[str, ...]] = [(column.field,)]
+    if is_path(column.field, (each.field for each in silver.columns)):
+        paths.append(tuple(column.field.split(".")))
+    return paths
+
+
+def _source_text(column: Column, silver: Silver) -> SparkColumn:
+    """The source's text of a column as it came."""
+    from pyspark.sql import functions as F
+
+    text = F.coalesce(*(_field(*path) for path in _paths(column, silver)))
+    if column.field == CONTENT_FIELD:
+        # A tombstone holds the hash of the record that is gone.
+        return F.coalesce(text, F.substring(F.sha2("value", 256), 1, CONTENT_DIGITS))
+    if column.file is not None:
+        found = F.regexp_extract(text, column.file, 1)
+        return F.when(found != "", found)
+    return text
+
+
+def _is_nested(column: Column, silver: Silver) -> SparkColumn:
     """Whether a text is the JSON of an object or an array, and not a text that looks like one."""
     from pyspark.sql import functions as F
 
-    text = _field(*column.field.split("."))
-    names = (part.replace("\\", "\\\\").replace("'", "\\'") for part in column.field.split("."))
-    path = "$" + "".join(f"['{name}']" for name in names)
-    value = F.try_variant_get(F.try_parse_json("value"), path, "variant")
-    kind = F.schema_of_variant(value)
-    is_other = kind.startswith("OBJECT") | kind.startswith("ARRAY")
+    is_other = F.lit(False)
+    for parts in _paths(column, silver):
+        names = (part.replace("\\", "\\\\").replace("'", "\\'") for part in parts)
+        path = "$" + "".join(f"['{name}']" for name in names)
+        value = F.try_variant_get(F.try_parse_json("value"), path, "variant")
+        kind = F.coalesce(F.schema_of_variant(value), F.lit(""))
+        is_other = is_other | kind.startswith("OBJECT") | kind.startswith("ARRAY")
+    text = _source_text(column, silver)
     # Looked at only where the first character leaves it open: parsing a record twice is dear.
     return F.when(text.rlike(r"\A\s*[\[{]"), is_other).otherwise(F.lit(False))
 
 
-def _text(column: Column) -> SparkColumn:
+def _text(column: Column, silver: Silver) -> SparkColumn:
     """The source's text of a column: missing spellings are null, replaced and padded."""
     from pyspark.sql import functions as F
 
-    text = _field(*column.field.split("."))
+    text = _source_text(column, silver)
     if column.null_values:
         is_missing = text.isin(*column.null_values)
         if column.type in NUMBERS:
-            numbers = [float(v) for v in column.null_values if _is_number(v)]
+            numbers = [float(v) for v in column.null_values if texts.is_number(v)]
             if numbers:
                 is_equal = text.try_cast("double").isin(*numbers)  # "0", "0.0" and 0 are one
                 is_missing = is_missing | F.coalesce(is_equal, F.lit(False))
@@ -178,50 +208,96 @@ def _typed(column: Column) -> SparkColumn:
         case "string":
             return text
         case "long":
-            digits = F.regexp_replace(text, r"\.0*\s*$", "")
-            return F.when(text.rlike(_INTEGER), digits.try_cast("bigint"))
+            plain = _plain_number(column, text)
+            digits = F.regexp_replace(plain, r"\.0*\s*$", "")
+            return F.when(plain.rlike(texts.INTEGER), digits.try_cast("bigint"))
         case "double":
-            number = F.when(text.rlike(_NUMBER), text.try_cast("double"))
+            plain = _plain_number(column, text)
+            number = F.when(plain.rlike(texts.NUMBER), plain.try_cast("double"))
             return F.when(F.abs(number) < F.lit(float("inf")), number)
         case "boolean":
             lower = F.lower(text)
-            return F.when(lower == "true", F.lit(True)).when(lower == "false", F.lit(False))
+            is_true, is_false = lower.isin(*texts.TRUE), lower.isin(*texts.FALSE)
+            return F.when(is_true, F.lit(True)).when(is_false, F.lit(False))
         case "date":
-            if column.format:
-                return _clock_time(column, text).cast("date")
-            return text.try_cast("date")
+            return _first(column, text, lambda each: _day(each, text), text.try_cast("date"))
         case "timestamp":
-            return _timestamp(column, text)
+            at_once = text.try_cast("timestamp")
+            return _first(column, text, lambda each: _instant(each, column, text), at_once)
 
 
-def _clock_time(column: Column, text: SparkColumn) -> SparkColumn:
-    """The timestamp in a text, read as UTC; null if it does not have the column's format."""
+def _first(
+    column: Column,
+    text: SparkColumn,
+    read: Callable[[str], SparkColumn],
+    otherwise: SparkColumn,
+) -> SparkColumn:
+    """What the first of the column's formats that fits reads; without a format, something else."""
     from pyspark.sql import functions as F
 
-    if not column.format:
-        return text.try_cast("timestamp")
-    if re.fullmatch(r"yyyy-MM-dd('T'| )HH:mm:ss(\.S{1,6})?", column.format):
-        # Spark's cast reads ISO 8601 several times faster than a pattern does, but takes other
-        # spellings too: the shape is checked first.
-        shape = re.sub("[yMdHmsS]", "[0-9]", column.format.replace("'T'", "T").replace(".", r"\."))
-        is_shaped = text.rlike(rf"\A{shape}\z")
-        return F.when(is_shaped, text.try_cast("timestamp"))
-    return F.try_to_timestamp(text, F.lit(column.format))
+    found = [read(each) for each in column.formats]
+    return F.coalesce(*found) if found else otherwise
 
 
-def _timestamp(column: Column, text: SparkColumn) -> SparkColumn:
-    """Converts a local time of the source to an instant.
+def _plain_number(column: Column, text: SparkColumn) -> SparkColumn:
+    """A text of a number with Python's marks; null where its marks are not the column's."""
+    from pyspark.sql import functions as F
+
+    decimal, thousands = column.decimal, column.thousands
+    if thousands:
+        is_grouped = text.rlike(texts.grouped(decimal, thousands))
+        text = F.when(is_grouped, F.replace(text, F.lit(thousands), F.lit(""))).otherwise(text)
+    if decimal != ".":
+        has_point = text.contains(".")
+        text = F.when(~has_point, F.replace(text, F.lit(decimal), F.lit(".")))
+    return text
+
+
+def _day(format: str, text: SparkColumn) -> SparkColumn:
+    """The day in a text as it is written there; null if it does not have the format."""
+    from pyspark.sql import functions as F
+
+    if format == "iso":
+        is_shaped = text.rlike(texts.ISO)
+        return F.when(is_shaped, F.substring(text, 1, 10).try_cast("date"))
+    return _read_by(format, text).cast("date")
+
+
+def _instant(format: str, column: Column, text: SparkColumn) -> SparkColumn:
+    """The instant of a time of the source.
 
     A local time that does not exist (clocks going forward) moves on by the hour that is missing;
     one that happens twice is its first occurrence: java.time's rule.
     """
     from pyspark.sql import functions as F
 
-    instant = _clock_time(column, text)
-    has_zone = bool(_ZONE_LETTERS & set(_unquoted(column.format or "")))
-    if column.time_zone and not has_zone:
-        return F.to_utc_timestamp(instant, column.time_zone)
-    return instant
+    instant = _read_by(format, text)
+    if not column.time_zone or (format != "iso" and tells_instant(format)):
+        return instant
+    local = F.to_utc_timestamp(instant, column.time_zone)
+    if format == "iso":
+        return F.when(text.rlike(texts.HAS_OFFSET), instant).otherwise(local)
+    return local
+
+
+def _read_by(format: str, text: SparkColumn) -> SparkColumn:
+    """The timestamp in a text, read as UTC; null if it does not have the format."""
+    from pyspark.sql import functions as F
+
+    if format == "iso":
+        return F.when(text.rlike(texts.ISO), text.try_cast("timestamp"))
+    if format in texts.EPOCHS:
+        micros = (F.trim(text).try_cast("decimal(24, 6)") * texts.EPOCHS[format]).cast("bigint")
+        is_shaped = text.rlike(texts.EPOCH_SHAPES[format])
+        is_inside = micros.between(*texts.MICROS)
+        return F.when(is_shaped & is_inside, F.timestamp_micros(micros))
+    if re.fullmatch(r"yyyy-MM-dd('T'| )HH:mm:ss(\.S{1,6})?", format):
+        # Spark's cast reads ISO 8601 several times faster than a pattern does, but takes other
+        # spellings too: the shape is checked first.
+        shape = re.sub("[yMdHmsS]", "[0-9]", format.replace("'T'", "T").replace(".", r"\."))
+        is_shaped = text.rlike(rf"\A{shape}\z")
+        return F.when(is_shaped, text.try_cast("timestamp"))
+    return F.try_to_timestamp(text, F.lit(format))
 
 
 def _reasons(silver: Silver, *, only_key: bool = False) -> list[SparkColumn]:
@@ -271,16 +347,3 @@ def _key(silver: Silver) -> SparkColumn:
         return columns[0].cast("string")
     is_whole = reduce(lambda a, b: a & b, (column.isNotNull() for column in columns))
     return F.when(is_whole, F.to_json(F.struct(*columns)))
-
-
-def _unquoted(pattern: str) -> str:
-    """A datetime pattern without its quoted literals."""
-    return "".join(pattern.split("'")[::2])
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True

@@ -282,12 +282,15 @@ class _Step:
             F.col(FATE) == "deleted", "deleted"
         )
         version = self.contract.version
+        names = {fates.DECIDED_UPDATED: SOURCE_UPDATED}
+        if version:
+            names[fates.DECIDED_VERSION] = version
+        else:
+            decision = decision.drop(fates.DECIDED_VERSION)
         return (
-            rows.drop(version, SOURCE_UPDATED)
+            rows.drop(*names.values())
             .join(decision, [SEQUENCE, LINE])
-            .withColumnsRenamed(
-                {fates.DECIDED_VERSION: version, fates.DECIDED_UPDATED: SOURCE_UPDATED}
-            )
+            .withColumnsRenamed(names)
             .withColumn(KIND, F.coalesce(kind, F.lit("valid")))
         )
 
@@ -455,20 +458,23 @@ class _Step:
         """
         from pyspark.sql import functions as F
 
-        key, version = list(self.contract.key), quoted(self.contract.version)
+        key, version = list(self.contract.key), self.contract.version
 
         def place(name: str) -> Column:
             return F.struct(f"{name}.{SEQUENCE}", f"{name}.{LINE}")
 
+        def version_of(name: str) -> Column:
+            return F.col(f"{name}.{quoted(version)}") if version else F.lit(None)
+
         def order(name: str) -> Column:
-            return F.struct(f"{name}.{version}", f"{name}.{SOURCE_UPDATED}", place(name))
+            return F.struct(version_of(name), f"{name}.{SOURCE_UPDATED}", place(name))
 
         columns = [*map(quoted, key), SEQUENCE, LINE, SOURCE_UPDATED]
-        if self.contract.version not in key:
-            columns.append(version)
+        if version and version not in key:
+            columns.append(quoted(version))
         mine, theirs = rows.select(*columns).alias("m"), rejected.select(*columns).alias("q")
         same = [F.col(f"m.{quoted(name)}") == F.col(f"q.{quoted(name)}") for name in key]
-        is_newer = F.when(F.col(f"q.{version}").isNull(), place("q") > place("m")).otherwise(
+        is_newer = F.when(version_of("q").isNull(), place("q") > place("m")).otherwise(
             order("q") > order("m")
         )
         marked = (

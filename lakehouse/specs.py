@@ -173,7 +173,8 @@ def gold_hash(usecase: UseCase, table: GoldTable) -> str:
     """
     columns = [(c.name, c.type, c.nullable, c.domain, c.range, c.pattern) for c in table.columns]
     made_of: list[object] = [table.mode, table.build, table.key, columns]
-    made_of.append(functions_hash(usecase, table.build))
+    if table.build:
+        made_of.append(functions_hash(usecase, table.build))
     if is_reaching(table):
         made_of.append([table.reach, table.reach_order, table.reach_before, table.reach_after])
     return section_hash(made_of)

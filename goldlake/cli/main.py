@@ -10,6 +10,7 @@ from goldlake import __version__
 
 # Command -> module of goldlake.cli.commands that defines it as a function of the same name.
 COMMANDS = {
+    "init": "init",
     "check": "check",
     "run": "run",
     "source": "source",

@@ -9,6 +9,7 @@ import msgspec
 
 from goldlake.workflows.example_files import read_examples
 from goldlake.workflows.planning import outlook
+from goldlake.workflows.trial import Trial, try_records
 from goldlake_core.contracts import findings
 from goldlake_core.contracts.contract_file import GoldDraft, SilverDraft
 from goldlake_core.contracts.findings import Finding, loading_finding
@@ -40,6 +41,7 @@ class CheckReport(msgspec.Struct, frozen=True):
         models: Models; 0 where it does not load.
         findings: By file and line.
         outlook: What the contract means for the home that was named, or null.
+        trial: What would become of the source's first records, where that was asked for, or null.
     """
 
     usecase: str
@@ -51,17 +53,23 @@ class CheckReport(msgspec.Struct, frozen=True):
     models: int
     findings: tuple[Finding, ...]
     outlook: Outlook | None = None
+    trial: Trial | None = None
 
 
-def check_usecase(name_or_path: str, home: Home | None = None) -> CheckReport:
+def check_usecase(
+    name_or_path: str, home: Home | None = None, *, has_data: bool = False
+) -> CheckReport:
     """Checks a use case. Read-only; runs none of its functions.
 
     Args:
         name_or_path: Name or path of the use case.
         home: Home for which to say what its contract means there, or None.
+        has_data: Whether the source's first records are typed as well.
 
     Raises:
         UsageError: There is none, or several folders have the name.
+        PermanentError: The data are asked for, and the source refuses or cannot be landed.
+        RetryableError: The data are asked for, and the source did not answer.
     """
     folder = find_usecase(name_or_path)
     reading = read_folder(folder)
@@ -70,7 +78,15 @@ def check_usecase(name_or_path: str, home: Home | None = None) -> CheckReport:
     usecase = None if reading.errors else reading.usecase()
     if usecase is not None:
         found += [loading_finding(error) for error in read_examples(usecase)[1]]
-    report = _report(folder, usecase, found)
+    trial = None
+    if usecase is not None and has_data:
+        trial, problems = try_records(usecase)
+        assert reading.contract.document is not None
+        contract = Places(reading.contract.document)
+        for each in problems:
+            steps = ("silver", "columns", each.column) if each.column else ("source",)
+            found.append(contract.finding(each.remark, *steps))
+    report = msgspec.structs.replace(_report(folder, usecase, found), trial=trial)
     if usecase is None or home is None:
         return report
     return msgspec.structs.replace(report, outlook=outlook(usecase, home))

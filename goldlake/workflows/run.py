@@ -56,6 +56,15 @@ class RunRequest:
     accept_rejected: bool = False
 
 
+def default_source(usecase: str) -> str:
+    """Where a run takes its data from unless it says it: a generator's rows, or the live source.
+
+    Args:
+        usecase: Name or path of the use case.
+    """
+    return EMBEDDED if load_usecase(usecase).source.generator else "live"
+
+
 @recorded("run")
 def run_whole(request: RunRequest, home: Home, on_event: OnEvent) -> RunReport:
     """Runs everything once and returns the report of it.

@@ -11,6 +11,8 @@ import msgspec
 from goldlake_core.contracts.yaml_entry import Entry
 
 LOOPBACK = re.compile(r"localhost|127(\.\d+){3}|::1")
+PATHS = "a path such as data/*.csv, or a URL of s3, gs, abfs, hdfs, https or http"
+_PROTOCOLS = ("s3", "gs", "gcs", "abfs", "abfss", "az", "hdfs", "https", "http", "memory")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _WAYS = "a text, or {env: NAME} for the value of an environment variable"
@@ -44,6 +46,20 @@ def address(entry: Entry) -> str:
             valid="an address without them; secrets belong into the environment",
         )
     return text
+
+
+def path_problem(text: str) -> str:
+    """Why a path or URL of files cannot be one that a use case names; "" where it can."""
+    if not text:
+        return "is empty"
+    protocol, is_url, rest = text.partition("://")
+    if not is_url:
+        return "holds a line break" if "\n" in text else ""
+    if protocol not in _PROTOCOLS or "::" in rest:
+        return "is not a URL that a use case may name"
+    if "@" in rest.partition("/")[0]:
+        return "carries a user name or password; secrets belong into the environment"
+    return ""
 
 
 def split(text: str) -> SplitResult | None:

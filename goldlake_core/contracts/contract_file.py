@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
@@ -12,7 +12,8 @@ import msgspec
 from goldlake_core.contracts import rules
 from goldlake_core.contracts.column_types import NUMBERS, TIMES
 from goldlake_core.contracts.errors import ContractError
-from goldlake_core.contracts.keys import Declared, declared, keys_of
+from goldlake_core.contracts.fields import CONTENT_FIELD, FILE_FIELD
+from goldlake_core.contracts.keys import Declared, Form, declared, keys_of
 from goldlake_core.contracts.read import (
     Errors,
     Found,
@@ -22,16 +23,37 @@ from goldlake_core.contracts.read import (
     read_section,
 )
 from goldlake_core.contracts.sections import (
+    Auth,
     Check,
     Column,
+    Format,
     GoldTable,
+    Incremental,
     Notify,
+    PagesOf,
+    Rest,
+    Section,
     Silver,
     Source,
     UseCase,
 )
 from goldlake_core.contracts.yaml_entry import Entry
 
+ROWS = "rows"
+"""Name of the gold table of a contract that declares none."""
+CONTENT_COLUMN = Column(
+    name="content_id",
+    type="string",
+    comment="Hash of the record as it was landed, which identifies it.",
+    field=CONTENT_FIELD,
+    nullable=False,
+)
+_UNMARKED = Format()
+_OF_REST: Mapping[str, tuple[type[Section], Callable[[Found], Iterator[ContractError]]]] = {
+    "paging": (PagesOf, rules.paging_errors),
+    "incremental": (Incremental, lambda found: iter(())),
+    "auth": (Auth, rules.auth_errors),
+}
 _GOLD_VALUES = ("comment", "mode", "build", "reach_before", "reach_after")
 
 
@@ -158,17 +180,22 @@ def read_contract(document: Entry, folder: Path, errors: Errors) -> Draft:
         errors.add(rules.same_name_errors("use case", "folder", *names, found.entries["name"]))
     draft = Draft(document)
     if found.has("source"):
-        draft.source = read_section(found.entries["source"], keys_of(Source), errors)
+        draft.source = _read_source(found.entries["source"], errors)
     if found.has("silver"):
-        draft.silver = _read_silver(found.entries["silver"], errors)
+        draft.silver = _read_silver(found.entries["silver"], draft.source, errors)
     if found.has("gold"):
         draft.gold = _read_gold(found.entries["gold"], draft.silver, errors)
+    elif "gold" not in found.broken:
+        draft.gold = {ROWS: _rows_of(draft.silver)}
     notify = _read_notify(found.entries["notify"], errors) if found.has("notify") else None
     silver = draft.silver.silver
     if len(errors.found) > before or draft.source is None or silver is None or draft.gold is None:
         return draft
     draft.usecase = UseCase(
-        **{name: found.values[name] for name in ("name", "title", "description", "licence")},
+        name=found.values["name"],
+        title=found.values["title"] or found.values["name"],
+        description=found.values["description"],
+        licence=found.values["licence"],
         folder=folder,
         source=Source(**draft.source.values),
         silver=silver,
@@ -187,20 +214,48 @@ def _read_notify(entry: Entry, errors: Errors) -> Notify | None:
     return Notify(**found.values)
 
 
-def _read_silver(entry: Entry, errors: Errors) -> SilverDraft:
+def _read_source(entry: Entry, errors: Errors) -> Found:
+    found = read_section(entry, keys_of(Source), errors)
+    errors.add(rules.source_errors(found))
+    if found.has("format"):
+        inner = read_section(found.entries["format"], keys_of(Format), errors)
+        errors.add(rules.mark_errors(inner))
+        if not inner.broken:
+            found.values["format"] = Format(**inner.values)
+    if found.has("rest"):
+        found.values["rest"] = _read_rest(found.entries["rest"], errors)
+    return found
+
+
+def _read_rest(entry: Entry, errors: Errors) -> Rest | None:
+    found = read_section(entry, keys_of(Rest), errors)
+    errors.add(rules.rest_errors(found))
+    for name, (section, law) in _OF_REST.items():
+        if found.has(name):
+            inner = read_section(found.entries[name], keys_of(section), errors)
+            if not inner.broken and errors.add(law(inner)):
+                found.values[name] = section(**inner.values)
+    is_whole = all(name in found.values for name in _OF_REST)
+    return Rest(**found.values) if is_whole and not found.broken else None
+
+
+def _read_silver(entry: Entry, source: Found | None, errors: Errors) -> SilverDraft:
     before = len(errors.found)
     found = read_section(entry, keys_of(Silver), errors)
+    kind = source.values.get("kind") if source is not None else None
     columns = Columns(are_known=False)
     if found.has("columns"):
-        columns = read_columns(found.entries["columns"], keys_of(Column), errors)
+        written = (source.values.get("format") if source is not None else None) or Format()
+        columns = read_columns(found.entries["columns"], keys_of(Column), errors, written)
         if not columns.by_name and columns.are_known:
             problem = found.entries["columns"].error("there is no column", valid="at least one")
             errors.found.append(problem)
             columns.are_known = False
         if not errors.add(rules.flag_errors(columns.sound, columns.entries)):
             columns.drop_flags()
-        errors.add(rules.nested_field_errors(columns.sound, columns.entries))
-    key = _silver_key(found, columns, errors)
+        if kind not in (rules.FILES, None):
+            errors.add(rules.nested_field_errors(columns.sound, columns.entries))
+    key = _silver_key(found, columns, kind, errors)
     version = _silver_column("version", found, columns, errors)
     event_time = _silver_column("event_time", found, columns, errors)
     if event_time is not None:
@@ -213,14 +268,14 @@ def _read_silver(entry: Entry, errors: Errors) -> SilverDraft:
     checks: tuple[Check, ...] = ()
     if found.has("checks"):
         checks, draft.expects = _read_checks(found.entries["checks"], columns, errors)
-    if len(errors.found) > before or key is None or version is None or event_time is None:
+    if len(errors.found) > before or key is None or not columns.are_sound:
         return draft
     draft.silver = Silver(
         table=found.values["table"],
         comment=found.values["comment"],
         key=key,
-        version=version.name,
-        event_time=event_time.name,
+        version=version.name if version else "",
+        event_time=event_time.name if event_time else "",
         columns=columns.sound,
         checks=checks,
         most_rejected=found.values["most_rejected"],
@@ -228,14 +283,43 @@ def _read_silver(entry: Entry, errors: Errors) -> SilverDraft:
     return draft
 
 
-def _silver_key(found: Found, columns: Columns, errors: Errors) -> tuple[str, ...] | None:
-    key = columns.find_all(found.entries["key"], errors) if found.has("key") else None
+def _silver_key(
+    found: Found, columns: Columns, kind: str | None, errors: Errors
+) -> tuple[str, ...] | None:
+    if kind is None and not found.has("key"):
+        return None
+    if not found.has("key") and kind not in rules.WITHOUT_DATASET:
+        problem = found.entry.error("the key 'key' is missing", valid="required here: key, columns")
+        errors.found.append(problem)
+        return None
+    if not found.has("key") or found.entries["key"].is_text:
+        return _content_key(found, columns, errors)
+    key = columns.find_all(found.entries["key"], errors)
     is_sound = True
     for name in key or ():
         column = columns.by_name[name]
         if column is not None:
             is_sound &= errors.add(rules.nullable_errors(found.entries["key"], column))
     return key if is_sound else None
+
+
+def _content_key(found: Found, columns: Columns, errors: Errors) -> tuple[str, ...] | None:
+    """The key that a record's content makes, and its column."""
+    entry = found.at("key")
+    if found.has("key") and entry.exact_text() != "content":
+        problem = entry.error(f"unknown value {entry.exact_text()!r}", valid=Form.KEY.value)
+        errors.found.append(problem)
+        return None
+    if CONTENT_COLUMN.name in columns.by_name:
+        problem = columns.entries[CONTENT_COLUMN.name].error(
+            f"the column {CONTENT_COLUMN.name!r} is the key, which a hash of the record makes",
+            valid="another name, or a key of columns",
+        )
+        errors.found.append(problem)
+        return None
+    columns.by_name = {CONTENT_COLUMN.name: CONTENT_COLUMN, **columns.by_name}
+    columns.entries[CONTENT_COLUMN.name] = entry
+    return (CONTENT_COLUMN.name,)
 
 
 def _silver_column(key: str, found: Found, columns: Columns, errors: Errors) -> Column | None:
@@ -245,13 +329,16 @@ def _silver_column(key: str, found: Found, columns: Columns, errors: Errors) -> 
     return column
 
 
-def read_columns(entry: Entry, keys: tuple[Declared, ...], errors: Errors) -> Columns:
+def read_columns(
+    entry: Entry, keys: tuple[Declared, ...], errors: Errors, written: Format = _UNMARKED
+) -> Columns:
     """The columns that a table declares.
 
     Args:
         entry: Mapping of column name to mapping.
         keys: The keys that a column may have there.
         errors: Where errors are kept.
+        written: How the source writes numbers, where a column does not say it.
     """
     columns = Columns()
     members = errors.catch(entry.members)
@@ -262,15 +349,15 @@ def read_columns(entry: Entry, keys: tuple[Declared, ...], errors: Errors) -> Co
         if not errors.add(name_errors(name, item)):
             columns.are_known = False
             continue
-        columns.by_name[name] = _read_column(name, item, keys, errors)
+        columns.by_name[name] = _read_column(name, item, keys, errors, written)
     return columns
 
 
 def _read_column(
-    name: str, entry: Entry, keys: tuple[Declared, ...], errors: Errors
+    name: str, entry: Entry, keys: tuple[Declared, ...], errors: Errors, written: Format
 ) -> Column | None:
     before = len(errors.found)
-    found = read_section(entry, keys, errors)
+    found = read_section(entry.short_for("type"), keys, errors)
     if "type" in found.broken:
         return None
     kind = found.values["type"]
@@ -283,8 +370,14 @@ def _read_column(
         where = found.entries["range"]
         found.values["range"] = errors.catch(lambda: rules.range_value(where, kind))
     if "field" in found.values:
-        found.values["field"] = found.values["field"] or name
+        is_of_file = found.has("file")
+        found.values["field"] = FILE_FIELD if is_of_file else found.values["field"] or name
         errors.add(rules.format_errors(found, kind, entry))
+        errors.add(rules.file_errors(found))
+        for mark in ("decimal", "thousands"):
+            if kind in NUMBERS and mark not in found.entries:
+                found.values[mark] = getattr(written, mark)
+        errors.add(rules.mark_errors(found))
     if found.has("replace") and "domain" not in found.broken:
         replaced = found.values["replace"], found.values["domain"], found.entries["replace"]
         errors.add(rules.replacement_errors(*replaced))
@@ -315,6 +408,22 @@ def _read_checks(
         if not found.broken:
             checks.append(Check(**found.values))
     return tuple(checks), expects
+
+
+def _rows_of(silver: SilverDraft) -> GoldDraft:
+    """The gold table of a contract that declares none: silver's columns."""
+    draft = GoldDraft(ROWS, "rows", silver.columns, key=silver.key)
+    if silver.silver is not None:
+        draft.table = GoldTable(
+            name=ROWS,
+            comment="Silver's columns.",
+            mode="rows",
+            build="",
+            key=silver.silver.key,
+            columns=silver.silver.columns,
+            keep=silver.silver.names,
+        )
+    return draft
 
 
 def _read_gold(entry: Entry, silver: SilverDraft, errors: Errors) -> dict[str, GoldDraft] | None:

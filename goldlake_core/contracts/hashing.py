@@ -7,10 +7,12 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from goldlake_core.contracts.errors import UsageError
+from goldlake_core.contracts.keys import keys_of
 from goldlake_core.contracts.sections import Column, GoldTable, Model, UseCase
 
 MODEL_SECTIONS = ("export", "features", "training", "evaluation", "validation", "handoff")
@@ -22,7 +24,7 @@ def canonical(value: object) -> str:
     Raises:
         TypeError: The value holds something that is not JSON, a Struct, a dataclass or a date.
     """
-    plain = _plain(msgspec.to_builtins(value))
+    plain = _plain(msgspec.to_builtins(_without_later(value)))
     return json.dumps(
         plain, sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False
     )
@@ -192,6 +194,22 @@ def _imported(tree: ast.AST) -> Iterator[str]:
 
 def _typed(column: Column) -> dict[str, object]:
     return {"name": column.name, "type": column.type, "nullable": column.nullable}
+
+
+def _without_later(value: Any) -> Any:
+    """A value whose sections lack the later keys of goldlake where these have their default."""
+    if isinstance(value, Mapping):
+        return {key: _without_later(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_without_later(item) for item in value]
+    if not isinstance(value, msgspec.Struct):
+        return value
+    later = {key.attribute: key.default for key in keys_of(type(value)) if key.key.later}
+    return {
+        name: _without_later(getattr(value, name))
+        for name in value.__struct_fields__
+        if name not in later or later[name] != getattr(value, name)
+    }
 
 
 def _plain(value: object) -> object:

@@ -36,7 +36,13 @@ class Form(enum.Enum):
     DATASET = "letters, digits, . _ -"
     DURATION = "0, or a number with s, m, h, d or w, such as 12h"
     FUNCTION = "module.function"
-    FIELD = "field name, with dots for nested fields"
+    FIELD = "field name, with dots for nested fields of JSON, or a place"
+    FORMATS = "Spark datetime pattern, iso, epoch_s or epoch_ms, or a list of these"
+    PATH = "path, pattern or fsspec URL"
+    DELIMITER = "one character, tab or blanks"
+    ENCODING = "name of an encoding, such as utf-8 or cp1252"
+    MARK = "one character, or an empty text for none"
+    KEY = "list of columns, or content"
     ZONE = "IANA time zone"
     PATTERN = "Java regular expression"
     COLUMN = "column"
@@ -74,6 +80,8 @@ class Key:
         variant: Variant of the section that has the key (``kind: relative``); "" for every one.
         in_gold: Whether a gold column may have it too.
         least: Least number of items of a list.
+        later: Whether contracts of an earlier version lacked the key. At its default it does not
+            enter hashes, which stay as they were.
     """
 
     about: str
@@ -90,6 +98,7 @@ class Key:
     variant: str = ""
     in_gold: bool = True
     least: int = 0
+    later: bool = False
 
     @property
     def bounds(self) -> str:
@@ -203,7 +212,8 @@ def _key(hint: Any) -> Key | None:
 
 def _without_none(kind: Any) -> Any:
     if get_origin(kind) in (types.UnionType, typing.Union):
-        (kind,) = (each for each in get_args(kind) if each is not type(None))
+        # Of several, such as a text or a list of texts, the form of the key knows the others.
+        return next(each for each in get_args(kind) if each is not type(None))
     return kind
 
 

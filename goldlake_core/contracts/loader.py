@@ -15,6 +15,7 @@ from goldlake_core.contracts.hashing import section_hashes
 from goldlake_core.contracts.model_file import ModelDraft
 from goldlake_core.contracts.read import Errors
 from goldlake_core.contracts.sections import UseCase
+from goldlake_core.contracts.wire import with_travelling
 
 CONTRACT = "contract.yaml"
 MODELS = "models"
@@ -49,6 +50,11 @@ class Reading:
         assert self.contract.usecase is not None
         models = {each.model.name: each.model for each in self.models if each.model is not None}
         usecase = msgspec.structs.replace(self.contract.usecase, models=models)
+        read: dict[str, set[str]] = {name: set() for name in usecase.gold}
+        for model in models.values():
+            read[model.table].update(model.feature_columns)
+        gold = {n: with_travelling(table, read[n]) for n, table in usecase.gold.items()}
+        usecase = msgspec.structs.replace(usecase, gold=gold)
         return msgspec.structs.replace(usecase, hashes=section_hashes(usecase))
 
 

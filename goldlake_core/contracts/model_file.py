@@ -13,7 +13,7 @@ from goldlake_core.contracts.contract_file import Columns, GoldDraft
 from goldlake_core.contracts.keys import Declared, keys_of
 from goldlake_core.contracts.names import nearest
 from goldlake_core.contracts.read import Errors, Found, column_name, name_errors, read_section
-from goldlake_core.contracts.rules import same_name_errors, type_errors
+from goldlake_core.contracts.rules import flag_errors, same_name_errors, type_errors
 from goldlake_core.contracts.sections import (
     FEATURES,
     METRICS,
@@ -26,6 +26,7 @@ from goldlake_core.contracts.sections import (
     Threshold,
     Training,
 )
+from goldlake_core.contracts.wire import travelling
 from goldlake_core.contracts.yaml_entry import Entry
 
 # The other keys of a model are read further, against the gold table or by their own keys.
@@ -174,7 +175,16 @@ def _features(
     if is_known and len(errors.found) == before:
         errors.add(rules.crossed_errors(features, entries))
     if table is not None:
-        errors.add(rules.flag_name_errors(features, table.columns.sound, entries))
+        by_column = {name: feature.name for feature in features for name in feature.columns}
+        served = [travelling(c) if c.name in by_column else c for c in table.columns.sound]
+        errors.add(rules.flag_name_errors(features, served, entries))
+        # The contract's own flags were looked at where they are written.
+        unsaid = {
+            c.name: entries[by_column[c.name]]
+            for c in table.columns.sound
+            if c.name in by_column and c.wire_null is None
+        }
+        errors.add(flag_errors(served, unsaid))
     by_name = table.columns.by_name if table is not None else {}
     names = dict.fromkeys(column for feature in features for column in feature.columns)
     is_known &= bool(features) and len(errors.found) == before
@@ -327,7 +337,7 @@ def _examples(
     items = errors.catch(entry.items) or ()
     rows = tuple(errors.catch(item.free) for item in items)
     if table is not None and table.table is not None and features.columns.are_known:
-        columns = [table.table.column(name) for name in features.columns.names]
+        columns = [travelling(table.table.column(name)) for name in features.columns.names]
         for item, row in zip(items, rows, strict=True):
             if row is not None:
                 errors.add(rules.example_errors(columns, item))

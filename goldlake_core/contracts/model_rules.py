@@ -43,7 +43,7 @@ def never_missing_errors(key: str, column: Column, entry: Entry) -> Iterator[Con
 def feature_column_errors(
     column: Column, kind: str, types: Sequence[str], label: str | None, entry: Entry
 ) -> Iterator[ContractError]:
-    """A feature reads a column of a fitting type, known before the outcome, null or not."""
+    """A feature reads a column of a fitting type, known before the outcome."""
     if column.name == label:
         yield entry.error(
             f"the feature reads the label {label!r}", valid="columns known before the outcome"
@@ -53,14 +53,6 @@ def feature_column_errors(
         yield entry.error(
             f"a {kind} feature cannot read the column {column.name!r} of type {column.type}",
             valid=f"a column of type {' or '.join(types)}",
-        )
-    if column.nullable and column.wire_null is None:
-        yield entry.error(
-            f"the column {column.name!r} is nullable and does not say how a null travels to the "
-            "served model",
-            valid='wire_null: nan (double), {text: "…"} (string) or {flag: has_x} (any '
-            "type; true when the value is present)",
-            hint=f"add wire_null to the column {column.name} in contract.yaml, or nullable: false",
         )
 
 

@@ -9,9 +9,12 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, TypeVar, get_args, get_origin
 
+import yaml
+
 from goldlake_core.contracts import addresses
 from goldlake_core.contracts.durations import is_duration
 from goldlake_core.contracts.errors import ContractError
+from goldlake_core.contracts.fields import placed
 from goldlake_core.contracts.keys import Declared, Form
 from goldlake_core.contracts.names import MAX_NAME, is_name, nearest
 from goldlake_core.contracts.yaml_entry import Entry
@@ -28,6 +31,7 @@ LATER = frozenset(
     {
         Form.COLUMN,
         Form.COLUMNS,
+        Form.KEY,
         Form.LIST,
         Form.RANGE,
         Form.SECTION,
@@ -78,6 +82,11 @@ class Found:
     def has(self, *keys: str) -> bool:
         """Whether each of these keys is written and holds."""
         return all(key in self.entries and key not in self.broken for key in keys)
+
+    @property
+    def options(self) -> Mapping[str, Any]:
+        """What the key ``options`` holds; {} where it is not written or does not hold."""
+        return self.values.get("options") or {}
 
     def at(self, key: str) -> Entry:
         """Where a key is written, or else the section."""
@@ -237,12 +246,66 @@ def _choices(entry: Entry, key: Declared) -> tuple[str, ...]:
 
 
 def _field(entry: Entry) -> str:
+    """A name as it is, or the place of a column without one."""
+    if not entry.is_text:
+        position = entry.integer()
+        if position < 1:
+            raise entry.error(f"{position} is not the place of a column", valid="1 or more")
+        return placed(position)
     text = entry.exact_text()
-    if not all(part.strip() == part and part for part in text.split(".")):
+    if not text or text.startswith("$"):
         raise entry.error(
-            f"{text!r} is not a field name",
-            valid="names with dots between them, such as place.city",
+            f"{text!r} is not a field name", valid="a name of the source, such as place.city"
         )
+    return text
+
+
+def _formats(entry: Entry) -> str | tuple[str, ...]:
+    if not isinstance(entry.node, yaml.SequenceNode):
+        return entry.text()
+    formats = tuple(item.text() for item in entry.items())
+    if not formats or len(set(formats)) < len(formats):
+        raise entry.error("the list is empty or has a format twice", valid="each format once")
+    return formats[0] if len(formats) == 1 else formats
+
+
+def _path(entry: Entry) -> str:
+    text = entry.exact_text()
+    problem = addresses.path_problem(text)
+    if problem:
+        raise entry.error(f"{text!r} {problem}", valid=addresses.PATHS)
+    return text
+
+
+def _delimiter(entry: Entry) -> str:
+    text = entry.exact_text()
+    if text not in ("tab", "blanks") and (len(text) != 1 or text in '"\r\n'):
+        raise entry.error(f"{text!r} does not separate fields", valid=Form.DELIMITER.value)
+    return text
+
+
+def _encoding(entry: Entry) -> str:
+    text = entry.exact_text()
+    if not is_text_encoding(text):
+        raise entry.error(
+            f"{text!r} is not a text encoding", valid="such as utf-8, cp1252, latin-1 or utf-16"
+        )
+    return text
+
+
+def is_text_encoding(name: str) -> bool:
+    """Whether Python knows an encoding of text by this name."""
+    try:
+        "".encode(name)
+    except (LookupError, TypeError, ValueError):
+        return False
+    return True
+
+
+def _mark(entry: Entry) -> str:
+    text = entry.exact_text()
+    if len(text) > 1 or text.isalnum() or text in ("+", "-", "\r", "\n"):
+        raise entry.error(f"{text!r} is not a mark", valid=Form.MARK.value)
     return text
 
 
@@ -294,6 +357,11 @@ _FORMS: Mapping[Form, Callable[[Entry, Declared], Any]] = {
     Form.DURATION: _plain(_duration),
     Form.FUNCTION: _plain(function),
     Form.FIELD: _plain(_field),
+    Form.FORMATS: _plain(_formats),
+    Form.PATH: _plain(_path),
+    Form.DELIMITER: _plain(_delimiter),
+    Form.ENCODING: _plain(_encoding),
+    Form.MARK: _plain(_mark),
     Form.ZONE: _plain(_zone),
     Form.PATTERN: _plain(_pattern),
     Form.TEXTS: _texts,

@@ -18,6 +18,11 @@ RULES = ("domain", "range", "pattern")
 """Rules of single columns that become CHECK constraints, called ``COLUMN_RULE``."""
 
 _QUOTED = re.compile(r"'[^']*'")
+FILES, REST = "files", "rest"
+WITHOUT_DATASET = (FILES, REST)
+"""Kinds of source whose data set needs no identifier: the use case's name tells it."""
+ISO = "iso"
+NAMED_FORMATS = (ISO, "epoch_s", "epoch_ms")
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _WIRE_NULL = 'nan, {text: "…"} or {flag: has_x}, which is true when the value is present'
 
@@ -72,21 +77,121 @@ def format_errors(found: Found, kind: str, entry: Entry) -> Iterator[ContractErr
     """A time of the source needs its format, and a timestamp needs to know the source's clock."""
     if kind not in TIMES or {"format", "time_zone"} & found.broken:
         return
-    pattern = found.values["format"]
-    if pattern is None:
+    written = found.values["format"]
+    if written is None:
         yield entry.error(
             f"a {kind} of the source needs its format",
-            valid="a Spark datetime pattern, such as yyyy-MM-dd'T'HH:mm:ss.SSS",
+            valid="a Spark datetime pattern, such as yyyy-MM-dd'T'HH:mm:ss.SSS, iso or epoch_s",
             hint="write format: …",
         )
         return
-    has_offset = any(letter in _QUOTED.sub("", pattern) for letter in "XxZOVz")
+    formats = (written,) if isinstance(written, str) else written
+    has_offset = all(tells_instant(each) for each in formats)
     if kind == "timestamp" and found.values["time_zone"] is None and not has_offset:
         yield entry.error(
             "the format has no offset, so the clock of the source is unknown",
             valid="time_zone: an IANA zone, such as UTC or Europe/London",
             hint="write time_zone: …",
         )
+
+
+def tells_instant(format: str) -> bool:
+    """Whether a time in this format is an instant by itself: it has an offset or counts from 1970.
+
+    ISO 8601 does not always have an offset.
+    """
+    if format in NAMED_FORMATS:
+        return format != ISO
+    return any(letter in _QUOTED.sub("", format) for letter in "XxZOVz")
+
+
+def file_errors(found: Found) -> Iterator[ContractError]:
+    """A value out of a file's name is what the first group of its pattern matches."""
+    if not found.has("file"):
+        return
+    pattern = compiled(found.values["file"])
+    if pattern is None or pattern.groups < 1:
+        yield found.entries["file"].error(
+            f"{found.values['file']!r} has no group that could be the value",
+            valid='a regular expression with a group, such as "sales_([0-9]{4})"',
+        )
+    if "field" in found.entries:
+        yield found.entries["field"].error(
+            "the value comes from the file's name, so no field is read", valid="file or field"
+        )
+
+
+def mark_errors(found: Found) -> Iterator[ContractError]:
+    """Marks of numbers differ, and there is a decimal mark."""
+    decimal, thousands = found.values.get("decimal"), found.values.get("thousands")
+    if decimal == "":
+        yield found.at("decimal").error("numbers have a decimal mark", valid='"." or ","')
+    elif decimal == thousands:
+        yield found.at("thousands").error(
+            f"{decimal!r} is the decimal mark too", valid="two different marks"
+        )
+
+
+def source_errors(found: Found) -> Iterator[ContractError]:
+    """What goes with files goes with files only, and an API has a data set."""
+    kind = found.values.get("kind")
+    if kind is None:
+        return
+    if kind in WITHOUT_DATASET:
+        old = [name for name in ("encoding", "delimiter", "skip") if name in found.options]
+        if found.has("format") and old:
+            yield found.entries["format"].error(
+                f"the same is said by options ({', '.join(old)})", valid="one of the two"
+            )
+    elif not found.has("dataset") and "dataset" not in found.broken:
+        yield found.entry.error("the key 'dataset' is missing", valid="required here: dataset")
+    for key in ("path", "format"):
+        if found.has(key) and kind != FILES:
+            yield found.entries[key].error(
+                f"{key} does not go with a source of kind {kind}", valid=f"{key} with kind files"
+            )
+    if found.has("rest") and kind != REST:
+        yield found.entries["rest"].error(
+            f"rest does not go with a source of kind {kind}", valid="rest with kind rest"
+        )
+    if kind == REST and not found.values.get("address") and "address" not in found.broken:
+        yield found.entry.error("a rest source has no address", valid="address: https://…")
+    if found.has("path", "address") and found.values["address"]:
+        yield found.entries["address"].error(
+            "files have a path and no address", valid="one of the two"
+        )
+
+
+def rest_errors(found: Found) -> Iterator[ContractError]:
+    """Pages are numbered or follow a record, and a cursor is somewhere."""
+    if found.has("paging", "incremental"):
+        yield found.entries["paging"].error(
+            "incremental pages follow the last record", valid="paging or incremental"
+        )
+
+
+def paging_errors(found: Found) -> Iterator[ContractError]:
+    """Only a cursor is in the answer, at one place."""
+    places = [key for key in ("path", "header") if found.has(key)]
+    if found.values.get("kind") == "cursor" and len(places) != 1:
+        yield found.entry.error(
+            "the next cursor has no place" if not places else "the next cursor has two places",
+            valid="path or header",
+        )
+    if found.values.get("kind") not in ("cursor", None) and places:
+        kind = found.values["kind"]
+        yield found.entries[places[0]].error(
+            f"{places[0]} does not go with paging of kind {kind}", valid="kind: cursor"
+        )
+
+
+def auth_errors(found: Found) -> Iterator[ContractError]:
+    """A key has the name of its header, and only a key."""
+    is_header = found.values.get("kind") == "header"
+    if is_header and not found.has("header"):
+        yield found.entry.error("the key 'header' is missing", valid="such as header: X-Api-Key")
+    if found.has("header") and not is_header:
+        yield found.entries["header"].error("the header has a fixed name", valid="kind: header")
 
 
 def range_value(entry: Entry, kind: str) -> tuple[float | None, float | None]:
@@ -203,9 +308,16 @@ def flag_errors(columns: Sequence[Column], entries: Mapping[str, Entry]) -> Iter
 def nested_field_errors(
     columns: Sequence[Column], entries: Mapping[str, Entry]
 ) -> Iterator[ContractError]:
-    """A field is read as a value or as an object, not as both."""
+    """A field of JSON is a path, and is read as a value or as an object, not as both."""
     fields = {c.field: c.name for c in columns}
     for column in columns:
+        if not all(part.strip() == part and part for part in column.field.split(".")):
+            where = entries[column.name]
+            where = where.members().get("field", where) if where.is_mapping else where
+            yield where.error(
+                f"{column.field!r} is not a field name",
+                valid="names with dots between them, such as place.city",
+            )
         parts = column.field.split(".")
         for parent in (".".join(parts[:count]) for count in range(1, len(parts))):
             if parent in fields:

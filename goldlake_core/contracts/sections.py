@@ -49,10 +49,10 @@ class Column(Section, frozen=True):
 
     name: str
     type: Annotated[ColumnType, Key("Type of the column in the table. Timestamps are stored in UTC.", "rebuild")]
-    comment: Annotated[str, Key("One sentence about the column. It becomes the Delta column comment and the catalogue's text.", "follow", form=Form.TEXT)]
-    field: Annotated[str, Key("Field of the source's record that holds the value.", "rebuild", form=Form.FIELD, default="the column's name", in_gold=False)] = ""
+    comment: Annotated[str, Key("One sentence about the column. It becomes the Delta column comment and the catalogue's text.", "follow", form=Form.TEXT, default="names the field")] = ""
+    field: Annotated[str, Key("Field of the source's record that holds the value. In files a name counts as it is written there, `NAME#2` is the second column of that name, and a number is the place of a column without a name, from 1.", "rebuild", form=Form.FIELD, default="the column's name", in_gold=False)] = ""
     nullable: Annotated[bool, Key("Whether a value may be missing. A missing value in another column is quarantined.", "rebuild")] = True
-    format: Annotated[str | None, Key("Spark datetime pattern of the source's text. A timestamp or date must have it.", "rebuild", form=Form.TEXT, only=TIMES, in_gold=False)] = None
+    format: Annotated[str | tuple[str, ...] | None, Key("How the source writes the time: a Spark datetime pattern, `iso` for ISO 8601, `epoch_s` or `epoch_ms` for seconds or milliseconds since 1970 UTC, or a list of these, of which the first that fits counts. A timestamp or date must have it.", "rebuild", form=Form.FORMATS, only=TIMES, in_gold=False)] = None
     time_zone: Annotated[str | None, Key("Zone of the source's clock. A timestamp whose format has no offset must have it.", "rebuild", form=Form.ZONE, only=("timestamp",), in_gold=False)] = None
     pad: Annotated[int | None, Key("Width to which a code is padded with zeros on the left, after zeros of the source are stripped.", "rebuild", 1, 64, only=("string",), in_gold=False)] = None
     replace: Annotated[Mapping[str, str], Key("Spellings of the source and what each becomes.", "rebuild", form=Form.FREE, of="text to text", default="none", in_gold=False)] = {}
@@ -62,6 +62,16 @@ class Column(Section, frozen=True):
     pattern: Annotated[str | None, Key("Regular expression that the whole text must match.", "rebuild", form=Form.PATTERN, only=("string",))] = None
     wire_null: Annotated[WireNull | None, Key("How a missing value travels to a served model: as NaN, as a reserved text, or beside a presence flag. A nullable column that a model reads must have it.", "follow", form=Form.WIRE_NULL)] = None
     unit: Annotated[str | None, Key("Unit of measurement, for people.", "follow", form=Form.TEXT)] = None
+    file: Annotated[str | None, Key("Regular expression over the name of the record's file. The text of its first group is the value, and `field` is not read. A record that was landed before the contract had the key has no value.", "rebuild", form=Form.PATTERN, in_gold=False, later=True)] = None
+    decimal: Annotated[str, Key("Decimal mark of the source's numbers.", "rebuild", form=Form.MARK, only=NUMBERS, in_gold=False, default="that of `source.format`", later=True)] = "."
+    thousands: Annotated[str, Key("Mark between groups of three digits in the source's numbers.", "rebuild", form=Form.MARK, only=NUMBERS, in_gold=False, default="that of `source.format`", later=True)] = ""
+
+    @property
+    def formats(self) -> tuple[str, ...]:
+        """How the source writes the time: the formats to try, in order."""
+        if self.format is None:
+            return ()
+        return (self.format,) if isinstance(self.format, str) else self.format
 
 
 class Check(Section, frozen=True):
@@ -72,12 +82,72 @@ class Check(Section, frozen=True):
     comment: Annotated[str, Key("One sentence that explains the rule to people.", "follow", form=Form.TEXT)]
 
 
+class Format(Section, frozen=True):
+    """How files of text are written. All but `encoding` and `skip_lines` are about CSV."""
+
+    delimiter: Annotated[str, Key("What separates two fields: one character, `tab`, or `blanks` for any number of blanks.", "follow", form=Form.DELIMITER)] = ","
+    encoding: Annotated[str, Key("Encoding of the text, as Python names it.", "follow", form=Form.ENCODING)] = "utf-8"
+    skip_lines: Annotated[int, Key("Number of lines before the header, or before the first record.", "follow", 0, 1000)] = 0
+    header: Annotated[bool, Key("Whether the first line names the columns. Without it they are called `column_1`, `column_2` and so on.", "follow")] = True
+    decimal: Annotated[str, Key("Decimal mark of numbers. A change of it changes every column of numbers, which is made again.", "follow", form=Form.MARK)] = "."
+    thousands: Annotated[str, Key("Mark between groups of three digits, as in 8,380. A change of it changes every column of numbers, which is made again.", "follow", form=Form.MARK, default="none")] = ""
+    quote: Annotated[str, Key('Character around a field that holds a delimiter or a line break. "" is none.', "follow", form=Form.MARK)] = '"'
+
+
+class PagesOf(Section, frozen=True):
+    """How an API divides its records into pages."""
+
+    kind: Annotated[Literal["offset", "page", "cursor", "link"], Key("What leads to the next page: the number of records before it, its number, a value of the answer, or the header `Link` with `rel=next`. An empty page is the end of the first two.", "follow")]
+    parameter: Annotated[str, Key("Query parameter that has the offset, the number or the cursor. A link needs none.", "follow", form=Form.TEXT, default="the kind")] = ""
+    size_parameter: Annotated[str, Key("Query parameter that has the number of records wanted, `source.page_rows`.", "follow", form=Form.TEXT, default="none")] = ""
+    first: Annotated[int, Key("Number of the first page, or the offset of the first record.", "follow", 0, 1)] = 0
+    path: Annotated[str, Key("Place of the next cursor in the answer, with dots between names. The last page has none, or an empty one.", "follow", form=Form.TEXT, default="none")] = ""
+    header: Annotated[str, Key("Header of the answer that holds the next cursor.", "follow", form=Form.TEXT, default="none")] = ""
+
+
+class Incremental(Section, frozen=True):
+    """What a later poll asks for: the records that follow the newest landed one.
+
+    The API must answer with ascending values of the field.
+    """
+
+    field: Annotated[str, Key("Field of a record that ascends, such as a time of update, as text that sorts by it.", "follow", form=Form.TEXT)]
+    parameter: Annotated[str, Key("Query parameter that has the value of the first record to answer with.", "follow", form=Form.TEXT)]
+    id: Annotated[str, Key("Field that tells records of one value apart.", "follow", form=Form.TEXT, default="the whole record")] = ""
+
+
+class Auth(Section, frozen=True):
+    """How requests say who asks. The secret is in the environment, and is sent over https only."""
+
+    kind: Annotated[Literal["bearer", "basic", "header"], Key("`bearer` token, `basic` with USER:PASSWORD, or a `header` with a key.", "follow")]
+    env: Annotated[str, Key("Environment variable that holds the secret.", "follow", form=Form.TEXT)]
+    header: Annotated[str, Key("Name of the header, for kind `header`.", "follow", form=Form.TEXT, default="none")] = ""
+
+
+class Rest(Section, frozen=True):
+    """How an API that answers with JSON is asked."""
+
+    parameters: Annotated[Mapping[str, str], Key("Query parameters of each request. Secrets do not belong here.", "follow", form=Form.FREE, of="text to text", default="none")] = {}
+    records: Annotated[str, Key("Place of the list of records in the answer, with dots between names.", "follow", form=Form.TEXT, default="the answer itself")] = ""
+    paging: Annotated[PagesOf | None, Key("How the records are divided into pages.", "follow", form=Form.SECTION, default="one answer holds all")] = None
+    incremental: Annotated[Incremental | None, Key("What a later poll asks for. It does not go with `paging`: a page follows the last record of the page before it.", "follow", form=Form.SECTION, default="all records")] = None
+    auth: Annotated[Auth | None, Key("How requests say who asks.", "follow", form=Form.SECTION, default="not at all")] = None
+    proxy: Annotated[Hidden | None, Key("Proxy of all requests, or the environment variable that holds its address.", "follow", form=Form.WEBHOOK, default="the environment's HTTPS_PROXY")] = None
+    ca_file: Annotated[str, Key("PEM file of the authorities that vouch for the server, relative to the folder of the use case.", "follow", form=Form.PATH, default="the system's")] = ""
+    requests_per_s: Annotated[float, Key("Most requests per second.", "follow", high=1000, above=0)] = 10.0
+    attempts: Annotated[int, Key("Tries of one request before it fails.", "follow", 1, 20)] = 8
+    timeout_s: Annotated[int, Key("Seconds that one try may wait for the answer.", "follow", 1, 600)] = 120
+
+
 class Source(Section, frozen=True):
     """Where records come from."""
 
     kind: Annotated[str, Key("Kind of source, which names its connector, such as `files`.", "refuse", form=Form.NAME)]
     address: Annotated[str, Key("Base URL of the live API. Sources that are files have none.", "follow", form=Form.ADDRESS, default="none")] = ""
-    dataset: Annotated[str, Key("Identifier of the data set at that address.", "refuse", form=Form.DATASET, required=True)] = ""
+    path: Annotated[str, Key("Files of a `files` source: a file, a folder, a pattern such as `data/*.csv.gz`, or a URL of such. A path counts from the folder of the use case.", "follow", form=Form.PATH, default="the folder of the use case", later=True)] = ""
+    format: Annotated[Format | None, Key("How the files of a `files` source are written.", "follow", form=Form.SECTION, default="every default", later=True)] = None
+    rest: Annotated[Rest | None, Key("How the API of a `rest` source is asked. Its `address` is the whole URL without the query.", "follow", form=Form.SECTION, default="every default", later=True)] = None
+    dataset: Annotated[str, Key("Identifier of the data set at that address. Sources of kind `files` and `rest` may leave it out.", "refuse", form=Form.DATASET, default="the use case's name")] = ""
     page_rows: Annotated[int, Key("Number of rows that one request asks for.", "follow", 1, 1_000_000)] = 10_000
     time_field: Annotated[str, Key("Field of the record that `--since` and `--until` limit.", "follow", form=Form.TEXT, default="none")] = ""
     generator: Annotated[str | None, Key("Function of the use case's folder that yields rows for the simulator.", "refuse", form=Form.FUNCTION)] = None
@@ -87,14 +157,14 @@ class Source(Section, frozen=True):
     options: Annotated[Mapping[str, Any], Key("Settings that only this kind of source understands. Its connector checks them.", "follow", form=Form.FREE, default="none")] = {}
 
 
-class Silver(Section, frozen=True):
+class Silver(Section, frozen=True, kw_only=True):
     """The typed, deduplicated table: one row per key, the newest version."""
 
-    table: Annotated[str, Key("Name of the table, the last part of `USECASE.silver.NAME`.", "rebuild", form=Form.NAME)]
-    comment: Annotated[str, Key("One sentence about the table, which becomes its Delta comment.", "follow", form=Form.TEXT)]
-    key: Annotated[tuple[str, ...], Key("Columns that together identify a row.", "rebuild", form=Form.COLUMNS, of="not nullable", least=1)]
-    version: Annotated[str, Key("Column whose larger value is the newer version of a row.", "rebuild", form=Form.COLUMN, of="not nullable")]
-    event_time: Annotated[str, Key("Timestamp or date column that says when the fact happened.", "rebuild", form=Form.COLUMN, of="not nullable")]
+    table: Annotated[str, Key("Name of the table, the last part of `USECASE.silver.NAME`.", "rebuild", form=Form.NAME)] = "rows"
+    comment: Annotated[str, Key("One sentence about the table, which becomes its Delta comment.", "follow", form=Form.TEXT)] = "One row per record of the source, the newest version known."
+    key: Annotated[tuple[str, ...], Key("Columns that together identify a row. `content` adds the column `content_id`, a hash of the record: each record of a file is a row, and a record that is landed again is the same row.", "rebuild", form=Form.KEY, of="not nullable", default="content for files, else required")] = ()
+    version: Annotated[str, Key("Column whose larger value is the newer version of a row. Without it, what was landed later is newer.", "rebuild", form=Form.COLUMN, of="not nullable", default="none")] = ""
+    event_time: Annotated[str, Key("Timestamp or date column that says when the fact happened. Static data have none.", "rebuild", form=Form.COLUMN, of="not nullable", default="none")] = ""
     columns: Annotated[tuple[Column, ...], Key("The columns in the order of the table.", "rebuild", form=Form.SECTIONS, least=1)]
     checks: Annotated[tuple[Check, ...], Key("Rules over several columns of a row.", "rebuild", form=Form.LIST, default="none")] = ()
     most_rejected: Annotated[float, Key("Largest share of rejected records among those that a run decides. Above it nothing is refined and the run ends with exit code 3. Up to 5 rejected records are always accepted.", "follow", 0, 1)] = 0.05
@@ -112,7 +182,8 @@ class Silver(Section, frozen=True):
 class GoldTable(Section, frozen=True):
     """A table that is maintained from silver's change data feed.
 
-    In mode ``rows``, ``build(silver)`` returns the rows; without ``reach`` each is made of the silver
+    In mode ``rows``, ``build(silver)`` returns the rows, or without a build the kept columns are the
+    row; without ``reach`` each is made of the silver
     row with its key alone. In mode ``aggregate``, ``build(silver, changes, gold)`` returns the rows to
     upsert, and those to remove with a true column ``_deleted``; changes and gold are None when all
     rows are to be made.
@@ -324,17 +395,17 @@ class Notify(Section, frozen=True):
     plain_http: Annotated[bool, Key("Whether an address without TLS may be one of another machine.", "follow")] = False
 
 
-class UseCase(Section, frozen=True):
+class UseCase(Section, frozen=True, kw_only=True):
     """A whole use case: its contract, its models and the folder that its functions live in."""
 
     name: Annotated[str, Key("Name of the use case, which is also the name of its folder.", "refuse", form=Form.NAME)]
-    title: Annotated[str, Key("Heading for people.", "follow", form=Form.TEXT)]
-    description: Annotated[str, Key("A paragraph about the data for the catalogue.", "follow", form=Form.TEXT)]
-    licence: Annotated[str, Key("Terms under which the data may be used.", "follow", form=Form.TEXT)]
+    title: Annotated[str, Key("Heading for people.", "follow", form=Form.TEXT, default="the name")] = ""
+    description: Annotated[str, Key("A paragraph about the data for the catalogue.", "follow", form=Form.TEXT, default="none")] = ""
+    licence: Annotated[str, Key("Terms under which the data may be used.", "follow", form=Form.TEXT, default="not stated")] = ""
     folder: Path
     source: Annotated[Source, Key("Where records come from.", "follow", form=Form.SECTION)]
     silver: Annotated[Silver, Key("The typed, deduplicated table.", "rebuild", form=Form.SECTION)]
-    gold: Annotated[Mapping[str, GoldTable], Key("Tables that are maintained from silver.", "rebuild", form=Form.SECTIONS, least=1)]
+    gold: Annotated[Mapping[str, GoldTable], Key("Tables that are maintained from silver.", "rebuild", form=Form.SECTIONS, default="the table `rows`, which holds all columns of silver")] = {}
     models: Mapping[str, Model]
     hashes: Mapping[str, str]
     notify: Annotated[Notify | None, Key("Who hears of a run that failed or that a gate refused.", "follow", form=Form.SECTION, default="nobody")] = None

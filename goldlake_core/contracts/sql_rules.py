@@ -63,7 +63,8 @@ def number(value: float, column: Column) -> str:
 
 def comment_text(column: Column) -> str:
     """The Delta column comment: the contract's sentence and, where there is one, the unit."""
-    return f"{column.comment} Unit: {column.unit}." if column.unit else column.comment
+    comment = column.comment or f"Field {column.field or column.name} of the source."
+    return f"{comment} Unit: {column.unit}." if column.unit else comment
 
 
 def column_rules(column: Column) -> tuple[Rule, ...]:
@@ -123,7 +124,7 @@ def reasons(silver: Silver) -> dict[str, str]:
 
 def times(silver: Silver) -> tuple[str, ...]:
     """The columns among version and event time that are times, each once."""
-    names = dict.fromkeys((silver.version, silver.event_time))
+    names = dict.fromkeys(name for name in (silver.version, silver.event_time) if name)
     return tuple(name for name in names if silver.column(name).type in TIMES)
 
 

@@ -8,14 +8,16 @@ placeholder. Zero, the empty text and "missing" stay three different things.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
+
+import msgspec
 
 from goldlake_core.contracts.column_types import COLUMN_TYPES, ColumnType, Dtype
 from goldlake_core.contracts.errors import InstanceError
 from goldlake_core.contracts.names import nearest
-from goldlake_core.contracts.sections import GoldTable, Model, WireNull
+from goldlake_core.contracts.sections import Column, GoldTable, Model, WireNull
 
 DTYPES = {name: names.dtype for name, names in COLUMN_TYPES.items() if names.dtype is not None}
 WireValue: TypeAlias = str | int | float | bool
@@ -66,6 +68,34 @@ class RawInput:
     wire_null: WireNull | None
     dtype: Dtype
     flag_of: str | None = None
+
+
+MISSING = "(missing)"
+"""The reserved text of a missing text, where the contract names no other."""
+
+
+def travelling(column: Column) -> Column:
+    """A column that a model reads, with how its missing values travel.
+
+    Where the contract does not say it: NaN for a double, the text ``(missing)`` for a text that
+    cannot be it, else the presence flag ``has_COLUMN``.
+    """
+    if not column.nullable or column.wire_null is not None:
+        return column
+    can_be_missing_text = column.domain is None and column.pattern is None
+    if column.type == "double":
+        way = WireNull("nan")
+    elif column.type == "string" and can_be_missing_text and MISSING not in column.replace.values():
+        way = WireNull("text", MISSING)
+    else:
+        way = WireNull("flag", f"has_{column.name}")
+    return msgspec.structs.replace(column, wire_null=way)
+
+
+def with_travelling(table: GoldTable, names: Collection[str]) -> GoldTable:
+    """A gold table whose columns say how missing values travel, where a model reads them."""
+    columns = tuple(travelling(c) if c.name in names else c for c in table.columns)
+    return msgspec.structs.replace(table, columns=columns)
 
 
 def raw_inputs(model: Model, table: GoldTable) -> tuple[RawInput, ...]:

@@ -24,6 +24,7 @@ from goldlake_core.contracts.names import MAX_NAME, is_name, nearest
 MAX_BYTES = 1024 * 1024
 MAX_DEPTH = 50
 _STR = "tag:yaml.org,2002:str"
+_MAP = "tag:yaml.org,2002:map"
 _NULL = "tag:yaml.org,2002:null"
 _BOOL = "tag:yaml.org,2002:bool"
 _INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]*)")
@@ -74,6 +75,15 @@ class Entry:
     def is_mapping(self) -> bool:
         """Whether the value is a mapping."""
         return isinstance(self.node, yaml.MappingNode)
+
+    def short_for(self, key: str) -> Entry:
+        """The mapping ``{KEY: VALUE}`` that a lone value is short for; any other value as it is."""
+        if not isinstance(self.node, yaml.ScalarNode) or self.is_null:
+            return self
+        name = yaml.ScalarNode(_STR, key, self.node.start_mark, self.node.end_mark)
+        pair = [(name, self.node)]
+        node = yaml.MappingNode(_MAP, pair, self.node.start_mark, self.node.end_mark)
+        return Entry(node, self.file, self.line, self.key)
 
     def text(self) -> str:
         """A text without leading and trailing blanks; line breaks become single blanks."""

@@ -19,6 +19,7 @@ from typing import Any
 import msgspec
 
 from goldlake_core.contracts.errors import StoreError
+from goldlake_core.contracts.fields import CONTENT_FIELD, content_id, value_at
 from goldlake_core.contracts.sections import Column, Silver, UseCase
 from goldlake_core.documents import codec
 from goldlake_core.documents.keeping import Erasure, Erasures
@@ -104,6 +105,8 @@ def parts_of(record: bytes, silver: Silver) -> tuple[str, ...] | None:
         value = msgspec.json.decode(record)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
+    if isinstance(value, dict):
+        value.setdefault(CONTENT_FIELD, content_id(record))
     texts = tuple(_text(value, silver.column(name)) for name in silver.key)
     known = tuple(text for text in texts if text is not None)
     return known if len(known) == len(texts) else None
@@ -156,9 +159,7 @@ class Withheld:
 
 def _text(record: Any, column: Column) -> str | None:
     """The text of a key column as silver reads it from a record, or None without one."""
-    value = record
-    for name in column.field.split("."):
-        value = value.get(name) if isinstance(value, dict) else None
+    value = value_at(record, column.field) if isinstance(record, dict) else None
     if value is None or isinstance(value, (dict, list)):
         return None
     text = _plain(value)

@@ -13,6 +13,7 @@ import re
 from dataclasses import dataclass
 
 from goldlake_core.contracts.findings import Remark, error, warning
+from goldlake_core.contracts.rules import NAMED_FORMATS
 from goldlake_core.contracts.sections import Column
 
 LETTERS: dict[str, tuple[int, ...]] = {
@@ -61,7 +62,7 @@ _REFUSED = {
     "B": ("the period of the day, which Spark refuses", "a for AM or PM"),
     "p": ("a padding, which Spark refuses", "the number of letters that the text has digits"),
 }
-_NO_PATTERN = ("epoch", "unix", "timestamp", "iso", "iso8601", "rfc3339")
+_NO_PATTERN = ("epoch", "unix", "timestamp", "iso8601", "rfc3339")
 _PARTS = re.compile(r"'(?:[^']|'')*'|([A-Za-z])\1*|.", re.DOTALL)
 _HOURS, _ZONES = frozenset("HkKh"), frozenset("VzOXxZ")
 _EXAMPLE = "a Spark datetime pattern, such as yyyy-MM-dd'T'HH:mm:ss.SSS"
@@ -90,19 +91,22 @@ def format_remarks(column: Column) -> tuple[Remark, ...]:
     Args:
         column: A silver column; one without a format has no remarks.
     """
-    if column.format is None:
+    return tuple(remark for each in column.formats for remark in _remarks(each, column))
+
+
+def _remarks(format: str, column: Column) -> tuple[Remark, ...]:
+    if format in NAMED_FORMATS:
         return ()
-    if column.format.lower() in _NO_PATTERN:
+    if format.lower() in (*_NO_PATTERN, *NAMED_FORMATS):
         return (
             error(
-                f"{column.format!r} is not a pattern, and Spark would read it letter by letter",
-                valid=_EXAMPLE,
-                hint="declare a number of seconds as type long, and make a time of it in gold",
+                f"{format!r} is not a pattern, and Spark would read it letter by letter",
+                valid=f"{_EXAMPLE}, or {', '.join(NAMED_FORMATS)}",
             ),
         )
-    if column.format.count("'") % 2:
+    if format.count("'") % 2:
         return (error("a quote is not closed", valid="'text', and '' for one quote"),)
-    pattern = _taken_apart(column.format)
+    pattern = _taken_apart(format)
     errors = (*_letter_errors(pattern), *_character_errors(pattern))
     return errors or (*_date_warnings(pattern, column), *_clock_warnings(pattern, column))
 
@@ -185,7 +189,7 @@ def _clock_warnings(pattern: _Pattern, column: Column) -> list[Remark]:
         run = next(run for run in pattern.runs if run[0] == "S")
         found.append(warning(f"{run} is the fraction of a second", "ss for the second"))
     zones = [run for run in pattern.runs if run[0] in _ZONES]
-    if zones and column.time_zone is not None:
+    if zones and column.time_zone is not None and len(column.formats) == 1:
         problem = f"the format reads an offset ({zones[0]}), so time_zone is not used"
         found.append(warning(problem, "one of the two"))
     if zones and column.type == "date":

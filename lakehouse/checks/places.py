@@ -22,6 +22,8 @@ class Places:
         """The value at a path of keys and list positions, or the last of its parents there is."""
         entry = self._root
         for step in steps:
+            if isinstance(step, str) and not entry.is_mapping:  # `X: long` is short for a mapping
+                return entry
             below = entry.members().get(step) if isinstance(step, str) else entry.items()[step]
             if below is None:
                 return entry

@@ -1,37 +1,33 @@
 """The plug-in ``files``: lands files, one record per line, each content once.
 
-``source.address`` is a file, a folder or a pattern such as ``data/*.csv.gz``, relative to the use
-case's folder. A file is known by the digest of its bytes: an unseen one is landed whatever its
-name, a known name with other bytes is a corrected issue and is landed, and a file that was moved or
-archived away changes nothing. New files are landed in the order of their names.
+``source.path`` is a file, a folder, a pattern such as ``data/*.csv.gz`` or a URL of such; a path
+counts from the use case's folder. A file is known by the digest of its bytes: an unseen one is
+landed whatever its name, a known name with other bytes is a corrected issue and is landed, and a
+file that was moved or archived away changes nothing. New files are landed in the order of their
+names.
 
-- ``.jsonl``: each line as it is, whether it is JSON or not; bronze finds out.
-- ``.json``: each element of the array, as its bytes.
-- ``.csv``: an object by the header's names, all values text. Nothing between the commas is a
-  missing key, and ``""`` is the empty text. A row of the wrong width is landed as the text it is.
+`lakehouse.sources.file_records` says what a record of each kind of file is, and
+`goldlake_core.datafiles.opened` what may be packed how.
 
-Each may be gzipped (``.gz``). `lakehouse.sources.split` says what becomes of lines that are not
-UTF-8.
-
-``source.options``: ``encoding`` of the text (UTF-8 by default, with or without a byte-order mark),
-``delimiter`` between the fields of a CSV file, and ``skip``, the number of lines before its header.
+Contracts of earlier versions have ``source.address`` for the path, and ``source.options`` with
+``encoding``, ``delimiter`` and ``skip``.
 """
 
 from __future__ import annotations
 
-import codecs
-import glob
-import gzip
 import hashlib
-import zlib
 from collections.abc import Mapping
-from pathlib import Path
+from contextlib import ExitStack
+from itertools import islice
 from typing import Any
 
 from goldlake_core.contracts.errors import PermanentError, UsageError
-from goldlake_core.contracts.sections import UseCase
+from goldlake_core.contracts.fields import CONTENT_FIELD
+from goldlake_core.contracts.read import is_text_encoding
+from goldlake_core.contracts.sections import Format, Source, UseCase
+from goldlake_core.datafiles import opened
+from goldlake_core.datafiles.opened import SourceFile
 from goldlake_core.storage.landing import Cursor, PageEntry
-from lakehouse.sources import csvs, split
 from lakehouse.sources.base import (
     Origin,
     Page,
@@ -40,13 +36,14 @@ from lakehouse.sources.base import (
     Patience,
     SourceKind,
     Traffic,
-    json_line,
     options_of,
 )
+from lakehouse.sources.file_records import Records, Wanted, reading
 
-SUFFIXES = (".csv", ".csv.gz", ".json", ".json.gz", ".jsonl", ".jsonl.gz")
+KINDS = (".csv", ".tsv", ".json", ".geojson", ".jsonl", ".ndjson", ".parquet")
+OTHERS = (".txt", ".dat", ".data", ".tab")
+"""Endings of files of CSV that a folder may hold and that only a pattern or a name takes."""
 OPTIONS: Mapping[str, Any] = {"encoding": "utf-8", "delimiter": ",", "skip": 0}
-_OTHER_DELIMITERS = (";", "\t", "|", ",")
 
 
 class FilesConnector:
@@ -58,6 +55,7 @@ class FilesConnector:
 
     Raises:
         UsageError: There are no such files, two have one name, or an option does not hold.
+        RetryableError: Another machine did not answer.
     """
 
     paging: Paging = "partitions"
@@ -66,16 +64,19 @@ class FilesConnector:
         self.traffic = Traffic()
         self.patience = Patience(attempts=1)
         self._usecase = usecase
-        self._format = _CsvFormat(options_of(usecase.source, OPTIONS))
-        self._where = Path(address) if address else usecase.folder / usecase.source.address
-        self._files = _found(self._where)
-        self._parts = {file: _digest(file) for file in self._files}
-        self._open: tuple[Path, list[bytes], tuple[str, ...]] = (Path(), [], ())
+        self._wanted = wanted_of(usecase)
+        self._where = address or _of_contract(usecase)
+        files = files_of(usecase, address)
+        self._parts = {file: self._digest(file) for file in files}
+        self._open = ExitStack()
+        self._place: tuple[str, int] = ("", 0)
+        self._records = Records(iter(()))
+        self._next: list[bytes] = []
 
     def origin(self) -> Origin:
         """Which data set the files hold. The identity does not say where they lie."""
         dataset = self._usecase.source.dataset or self._usecase.name
-        return Origin({"kind": "files", "dataset": dataset}, str(self._where.resolve()))
+        return Origin({"kind": "files", "dataset": dataset}, _whole(self._where))
 
     def partitions(self) -> list[Partition]:
         """The files in the order of their names."""
@@ -112,11 +113,14 @@ class FilesConnector:
         file = next((f for f, known in self._parts.items() if known == digest), None)
         if file is None:
             raise PermanentError(f"There is no file with the digest {digest} at {self._where}")
-        lines, notes = self._lines(file)
-        start, end = int(offset), int(offset) + self._usecase.source.page_rows
-        more = Cursor(file.name, f"{end}:{digest}") if end < len(lines) else None
-        url = f"{file.resolve().as_uri()}#{start + 1}"
-        return Page(lines[start:end], url, more, notes=notes)
+        start, size = int(offset), self._usecase.source.page_rows
+        self._go_to(file, digest, start)
+        rows = [*self._next, *islice(self._records.lines, size + 1 - len(self._next))]
+        rows, self._next = rows[:size], rows[size:]
+        end = start + len(rows)
+        self._place = (digest, end)
+        more = Cursor(file.name, f"{end}:{digest}") if self._next else None
+        return Page(rows, f"{file.uri}#{start + 1}", more, notes=self._records.notes)
 
     def key(self, record: bytes) -> Cursor | None:
         """None: files have an order of lines, not of keys."""
@@ -127,129 +131,85 @@ class FilesConnector:
         return None
 
     def close(self) -> None:
-        """Nothing to let go of."""
+        """Closes the file that is open."""
+        self._open.close()
 
-    def _lines(self, file: Path) -> tuple[list[bytes], tuple[str, ...]]:
-        if self._open[0] != file:
-            raw = file.read_bytes()
+    def _go_to(self, file: SourceFile, digest: str, start: int) -> None:
+        """Opens a file and passes over the records before a place, where it is not there yet."""
+        if self._place == (digest, start):
+            return
+        self._open.close()
+        self._place = ("", 0)
+        self._records = self._open.enter_context(
+            reading(file, self._wanted, is_surveyed=start == 0)
+        )
+        self._next = []
+        for _ in islice(self._records.lines, start):
+            pass
+
+    def _digest(self, file: SourceFile) -> str:
+        digest = hashlib.sha256()
+        with opened.raw(file) as content:
             self.traffic.requests += 1
-            self.traffic.bytes += len(raw)
-            self._open = (file, *_records(file, raw, self._format))
-        return self._open[1:]
+            while part := content.read(opened.PART):
+                digest.update(part)
+                self.traffic.bytes += len(part)
+        return digest.hexdigest()
 
 
-class _CsvFormat:
-    def __init__(self, options: Mapping[str, Any]) -> None:
-        self.encoding, self.delimiter, self.skip = (options[name] for name in OPTIONS)
-        try:
-            codecs.lookup(self.encoding)
-        except (LookupError, TypeError) as error:
-            raise UsageError(
-                f"source.options.encoding is {self.encoding!r}", valid="utf-8, latin-1, cp1252, …"
-            ) from error
-        if not isinstance(self.delimiter, str) or len(self.delimiter) != 1 or self.delimiter == '"':
-            raise UsageError(
-                f"source.options.delimiter is {self.delimiter!r}", valid="one character"
-            )
-        if not isinstance(self.skip, int) or self.skip < 0:
-            raise UsageError(f"source.options.skip is {self.skip!r}", valid="a number of lines")
+def files_of(usecase: UseCase, address: str = "") -> list[SourceFile]:
+    """The files of a use case, or at another place, by name.
+
+    Raises:
+        UsageError: There are none, or two have one name.
+    """
+    return opened.found(address or _of_contract(usecase), KINDS, OTHERS)
 
 
-def _found(where: Path) -> list[Path]:
-    if where.is_dir():
-        paths = [p for p in where.iterdir() if p.is_file()]
-    else:
-        paths = [Path(p) for p in glob.glob(str(where))]
-    files = sorted((p for p in paths if p.name.lower().endswith(SUFFIXES)), key=lambda p: p.name)
-    if not files:
-        raise UsageError(f"There are no files at {where}", valid=f"*{', *'.join(SUFFIXES)}")
-    twice = {a.name for a, b in zip(files, files[1:], strict=False) if a.name == b.name}
-    if twice:
-        raise UsageError(f"Several files at {where} are called {', '.join(sorted(twice))}")
-    return files
+def wanted_of(usecase: UseCase) -> Wanted:
+    """What a use case's contract wants of its files.
+
+    Raises:
+        UsageError: An option of ``source.options`` does not hold.
+    """
+    source, silver = usecase.source, usecase.silver
+    columns = silver.columns
+    is_old = source.format is None and not source.path
+    own = tuple(c.field for c in columns if not c.field.startswith("$"))
+    return Wanted(
+        format=source.format or _of_options(source),
+        keys="source.options." if is_old else "source.format.",
+        skip_key="skip" if is_old else "skip_lines",
+        fields=() if is_old else own,
+        has_file=any(column.file is not None for column in columns),
+        has_copies=any(silver.column(name).field == CONTENT_FIELD for name in silver.key),
+    )
 
 
-def _digest(file: Path) -> str:
-    digest = hashlib.sha256()
-    with file.open("rb") as content:
-        while part := content.read(1 << 20):
-            digest.update(part)
-    return digest.hexdigest()
-
-
-def _records(file: Path, raw: bytes, how: _CsvFormat) -> tuple[list[bytes], tuple[str, ...]]:
-    try:
-        text = gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw
-    except (EOFError, OSError, zlib.error) as error:
-        raise PermanentError(f"{file} is damaged: {error}", hint="fetch it again") from error
-    if codecs.lookup(how.encoding).name != "utf-8":
-        try:
-            text = text.decode(how.encoding).encode()
-        except UnicodeError as error:
-            raise PermanentError(f"{file} is not text in {how.encoding}: {error}") from error
-    text = text.removeprefix(codecs.BOM_UTF8)
-    if ".jsonl" in file.name.lower():
-        lines = (line.rstrip(b"\r") for line in text.split(b"\n") if line.strip())
-        return [line if split.is_text(line) else split.envelope(line) for line in lines], ()
-    if ".csv" in file.name.lower():
-        return _csv_records(file, text, how)
-    try:
-        return split.records(text), ()
-    except split.Unreadable as error:
-        raise PermanentError(
-            f"{file} holds no JSON array: {error}", valid='[{"field": "value"}, …]'
-        ) from error
-
-
-def _csv_records(file: Path, text: bytes, how: _CsvFormat) -> tuple[list[bytes], tuple[str, ...]]:
-    try:
-        decoded = text.decode()
-    except UnicodeDecodeError as error:
-        raise PermanentError(
-            f"{file} is not a CSV file in UTF-8: {error}",
-            hint="name its encoding in source.options.encoding of the contract, such as latin-1",
-        ) from error
-    for _ in range(how.skip):
-        decoded = decoded.partition("\n")[2]
-    rows = csvs.rows(decoded, how.delimiter)
-    header = next(rows, None)
-    if header is None:
-        raise PermanentError(f"{file} is empty", valid="a CSV file with a header line")
-    names, notes = _names(file, header[1], how)
-    lines, wrong = list[bytes](), 0
-    for written, fields in rows:
-        if len(fields) == len(names):
-            values = zip(names, fields, strict=True)
-            lines.append(json_line({name: value for name, value in values if value is not None}))
-        else:
-            lines.append(split.one_line(written.encode()))
-            wrong += 1
-    if wrong and wrong == len(lines):
-        raise PermanentError(
-            f"No row of {file} is as wide as its first line, {header[0][:80]!r}",
-            hint="if lines come before the header, source.options.skip is their number",
+def _of_options(source: Source) -> Format:
+    """The format that contracts of earlier versions declare."""
+    options = options_of(source, OPTIONS)
+    encoding, delimiter, skip = (options[name] for name in OPTIONS)
+    if not isinstance(encoding, str) or not is_text_encoding(encoding):
+        raise UsageError(
+            f"source.options.encoding is {encoding!r}", valid="utf-8, latin-1, cp1252, …"
         )
-    return lines, notes
+    if not isinstance(delimiter, str) or len(delimiter) != 1 or delimiter == '"':
+        raise UsageError(f"source.options.delimiter is {delimiter!r}", valid="one character")
+    if not isinstance(skip, int) or skip < 0:
+        raise UsageError(f"source.options.skip is {skip!r}", valid="a number of lines")
+    return Format(delimiter=delimiter, encoding=encoding, skip_lines=skip)
 
 
-def _names(
-    file: Path, header: list[str | None], how: _CsvFormat
-) -> tuple[list[str], tuple[str, ...]]:
-    """The names of the columns, and what is odd about them."""
-    only = header[0] or ""
-    other = next((d for d in _OTHER_DELIMITERS if d in only and d != how.delimiter), None)
-    if len(header) == 1 and other:
-        raise PermanentError(
-            f"{file} has one column called {only!r} between {how.delimiter!r}",
-            hint=f"set source.options.delimiter to {other!r} in the contract",
-        )
-    names = [name or f"column_{number}" for number, name in enumerate(header, start=1)]
-    if len(set(names)) < len(names):
-        raise PermanentError(f"{file} names a column twice: {','.join(names)}")
-    blank = [f"column_{number}" for number, name in enumerate(header, start=1) if not name]
-    if not blank:
-        return names, ()
-    return names, (f"{file.name} does not name every column: landed as {', '.join(blank)}",)
+def _of_contract(usecase: UseCase) -> str:
+    path = usecase.source.path or usecase.source.address
+    return path if "://" in path else str(usecase.folder / path)
+
+
+def _whole(where: str) -> str:
+    from pathlib import Path
+
+    return where if "://" in where else str(Path(where).resolve())
 
 
 KIND = SourceKind(connector=FilesConnector, options=OPTIONS)

@@ -58,6 +58,9 @@ class Http:
         headers: Sent with every request, such as an app token; never written anywhere.
         patience: How often one request is sent before it fails.
         timeout_s: Read timeout in seconds.
+        proxy: Proxy of all requests; "" for that of the environment.
+        ca_file: PEM file of the authorities that vouch for servers; "" for the system's.
+        interval_s: Least time between the beginnings of two requests.
         sleep: Waits; a parameter so that tests need not.
         explain: Text for a person from a status and an error body, or None for the standard one.
     """
@@ -69,6 +72,9 @@ class Http:
         headers: Mapping[str, str] | None = None,
         patience: Patience = Patience(),  # noqa: B008 (frozen)
         timeout_s: float = 120.0,
+        proxy: str = "",
+        ca_file: str = "",
+        interval_s: float = 0.0,
         sleep: Callable[[float], None] = time.sleep,
         explain: Callable[[int, bytes], str | None] = lambda status, body: None,
     ) -> None:
@@ -76,6 +82,11 @@ class Http:
         self._session = requests.Session()
         self._session.headers.update({"Accept": "application/json", "User-Agent": "goldlake"})
         self._session.headers.update(headers or {})
+        if proxy:
+            self._session.proxies.update({"http": proxy, "https": proxy})
+        self._has_proxy = bool(proxy)
+        self._verify: bool | str = ca_file or True
+        self._interval_s, self._next_s = interval_s, 0.0
         self._patience = patience
         self._timeout_s = timeout_s
         self._sleep = sleep
@@ -127,10 +138,16 @@ class Http:
         self._session.close()
 
     def _once(self, url: str) -> tuple[int, Response]:
-        # A proxy of the environment must not stand between us and this machine.
-        self._session.trust_env = not is_loopback(url)
+        # A proxy of the environment must not stand between us and this machine, and a .netrc file
+        # must not replace the contract's own credentials.
+        self._session.trust_env = not is_loopback(url) and not self._has_proxy
+        self._keep_pace()
         with self._session.get(
-            url, timeout=(10.0, self._timeout_s), stream=True, allow_redirects=False
+            url,
+            timeout=(10.0, self._timeout_s),
+            stream=True,
+            allow_redirects=False,
+            verify=self._verify,
         ) as answer:
             parts, size = [], 0
             for part in answer.iter_content(1 << 20):
@@ -143,6 +160,14 @@ class Http:
                     )
             self._traffic.bytes += size
             return answer.status_code, Response(url, b"".join(parts), answer.headers)
+
+    def _keep_pace(self) -> None:
+        if not self._interval_s:
+            return
+        now = time.monotonic()
+        if now < self._next_s:
+            self._sleep(self._next_s - now)
+        self._next_s = max(now, self._next_s) + self._interval_s
 
     def _said(self, status: int, body: bytes) -> str:
         text = self._explain(status, body)

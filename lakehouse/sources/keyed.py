@@ -2,30 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 
 import msgspec
 
+from goldlake_core.contracts.fields import CONTENT_FIELD, content_id, is_path
 from goldlake_core.contracts.sections import Silver
 from lakehouse.sources.split import texts_of
 
 
 def fields_of(silver: Silver) -> tuple[str, ...]:
     """The top-level fields of a record that hold its key, each once."""
-    return tuple(dict.fromkeys(silver.column(name).field.split(".")[0] for name in silver.key))
+    return tuple(dict.fromkeys(path[0] for path in _paths(silver)))
 
 
 def key_fields(record: bytes, silver: Silver) -> dict[str, msgspec.Raw] | None:
     """The top-level fields of a record that hold its key, as they are; None where one lacks."""
-    names = fields_of(silver)
+    if fields_of(silver) == (CONTENT_FIELD,):
+        return {CONTENT_FIELD: msgspec.Raw(msgspec.json.encode(content_id(record)))}
     try:
         found = msgspec.json.decode(record, type=dict[str, msgspec.Raw])
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        names = fields_of(silver)
         texts = texts_of(record, names)
         found = {
             name: msgspec.Raw(msgspec.json.encode(text))
             for name, text in zip(names, texts or (), strict=False)
         }
+    names = tuple(dict.fromkeys(path[0] for path in _paths(silver, found)))
     return {name: found[name] for name in names} if set(names) <= found.keys() else None
 
 
@@ -34,7 +38,7 @@ def key_texts(record: bytes, silver: Silver) -> tuple[str | None, ...] | None:
     fields = key_fields(record, silver)
     if fields is None:
         return None
-    return tuple(_text(fields, silver.column(name).field) for name in silver.key)
+    return tuple(_text(fields, path) for path in _paths(silver, fields))
 
 
 def columns_of(
@@ -49,8 +53,23 @@ def columns_of(
     return found
 
 
-def _text(fields: Mapping[str, msgspec.Raw], path: str) -> str | None:
-    first, *rest = path.split(".")
+def _paths(silver: Silver, found: Container[str] = ()) -> list[tuple[str, ...]]:
+    """The names that lead to each field of the key; a file may have a name with dots in it.
+
+    Args:
+        silver: The contract of the silver table.
+        found: The top-level fields that a record has.
+    """
+    fields = [column.field for column in silver.columns]
+    keys = [silver.column(name).field for name in silver.key]
+    return [
+        tuple(key.split(".")) if key not in found and is_path(key, fields) else (key,)
+        for key in keys
+    ]
+
+
+def _text(fields: Mapping[str, msgspec.Raw], path: tuple[str, ...]) -> str | None:
+    first, *rest = path
     raw = fields[first]
     for part in rest:
         try:

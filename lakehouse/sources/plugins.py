@@ -15,7 +15,7 @@ from lakehouse.sources.base import Connector, SourceKind
 
 GROUP = "goldlake.sources"
 
-_OURS = {kind: f"lakehouse.sources.{kind}" for kind in ("files", "kafka", "socrata")}
+_OURS = {kind: f"lakehouse.sources.{kind}" for kind in ("files", "kafka", "rest", "socrata")}
 
 
 def kinds() -> list[str]:

@@ -33,6 +33,7 @@ def test_nothing_to_say_as_json(monkeypatch: pytest.MonkeyPatch) -> None:
         "models": 1,
         "findings": [],
         "outlook": None,
+        "trial": None,
     }
     assert result.exit_code == 0
 
@@ -84,6 +85,7 @@ def test_errors_and_a_warning_as_json(wrong: Copy) -> None:
         "tables": 2,
         "models": 1,
         "outlook": None,
+        "trial": None,
     }
     assert findings[1] == {
         "severity": "error",

@@ -19,6 +19,7 @@ import goldlake.cli
 from goldlake.cli import printing
 from goldlake.cli.main import main
 from goldlake.workflows.check import CheckReport
+from goldlake.workflows.drafting.draft import Drafted, Told
 from goldlake.workflows.pages import json_documents
 from goldlake.workflows.processes import StageFailed
 from goldlake_core.contracts import findings as check_findings
@@ -167,7 +168,18 @@ ERASURE = ErasureReport(
     models=("toy.color@1",),
     silver=4,
 )
+DRAFTED = Drafted(
+    usecase="toy",
+    folder="toy",
+    files=("toy.csv",),
+    rows=3,
+    is_whole=True,
+    told=(Told(what="key", text="content", is_guess=True),),
+    written=("toy/contract.yaml",),
+    next=("goldlake check toy",),
+)
 CASES = {
+    "init": Case(("init", "toy", "--from", "toy.csv"), "drafting.draft.draft", DRAFTED, Drafted),
     "backup": Case(("backup", "copy"), "backup.backup", BACKUP, BackupReport),
     "backup_damaged": Case(
         ("backup", "copy", "--verify"),

@@ -104,10 +104,12 @@ def junk(lab: Lab) -> None:
     assert lab.lines() == [b'{"id":"1","v":"2"}']
 
 
-@fault("F11", "a header names a column twice", "refused")
+@fault("F11", "a header names a column twice", "told, and landed as `NAME#2`")
 def twice(lab: Lab) -> None:
     lab.file("a.csv", b"a,a\n1,2\n")
-    refused(lab.land, PermanentError, "a.csv", "names a column twice")
+    lab.land()
+    lab.told_of("a.csv", "names a column twice")
+    assert lab.lines() == [b'{"a":"1","a#2":"2"}']
 
 
 @fault("F12", "a CSV file in UTF-16", "read with the option")
@@ -202,10 +204,15 @@ def lines_in_json(lab: Lab) -> None:
         assert lab.lines() == [b'{"n": 1}', b'{"n": 2}']
 
 
-@fault("F17", "a folder with a .tsv file alone", "told which endings are read")
+@fault(
+    "F17", "a folder with a .tsv file, and a .txt file", "tabs are read; the other is passed over"
+)
 def tabs(lab: Lab) -> None:
-    lab.file("a.tsv", b"a\tb\n1\t2\n")
-    refused(lab.land, PermanentError, ".csv")
+    text = lab.file("a.txt", b"a\tb\n1\t2\n")
+    refused(lab.land, PermanentError, ".csv", ".tsv")
+    text.rename(text.with_suffix(".tsv"))
+    lab.land()
+    assert lab.lines() == [b'{"a":"1","b":"2"}']
 
 
 @fault("F20", "a NUL in a field of CSV", "landed, or refused by name")

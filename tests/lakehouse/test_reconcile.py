@@ -227,7 +227,7 @@ def test_keys_are_typed_as_silver_types_them(spark: Any) -> None:
 
     for kind, (more, texts) in TEXTS.items():
         column = Column("k", kind, "A key.", field="k", nullable=False, **more)
-        silver = Silver("t", "A table.", ("k",), "k", "k", (column,))
+        silver = Silver(key=("k",), version="k", event_time="k", columns=(column,))
         lines = [(json.dumps({"k": text}),) for text in texts]
         rows = parsed(spark.createDataFrame(lines, "value string"), silver)
         found = rows.where("size(_reasons) = 0").selectExpr("cast(k as string) as k").distinct()

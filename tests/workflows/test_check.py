@@ -55,7 +55,7 @@ CASES = {
         "  kind: socrat",
         "kind: socrat",
         "source.kind: there is no kind of source 'socrat'. Valid: socrata (nearest); all: files, "
-        "kafka, socrata.",
+        "kafka, rest, socrata.",
     ),
     "unknown option": (
         "contract.yaml",

@@ -26,8 +26,8 @@ def test_every_key_is_in_the_page(keys: tuple[Declared, ...]) -> None:
 def test_rows_of_the_reference() -> None:
     page = reference.contract_reference()
     for row in [
-        "| `version` | column, not nullable | required | Column whose larger value is the newer "
-        "version of a row. | rebuild |",
+        "| `version` | column, not nullable | none | Column whose larger value is the newer "
+        "version of a row. Without it, what was landed later is newer. | rebuild |",
         "| `period` | whole number, 2 to 1000000 | required | Number of values that make one turn",
         "| `epochs` | whole number, 1 to 100000 | 10 | Greatest number of epochs. | follow |",
         "| `learning_rate` | number, above 0 | 0.001 |",

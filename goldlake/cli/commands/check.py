@@ -14,39 +14,58 @@ from goldlake.workflows import homes
 
 if TYPE_CHECKING:
     from goldlake.workflows.check import CheckReport
+    from goldlake.workflows.trial import Trial
     from goldlake_core.documents.planning import Outlook
 
 CONTRACT_EXIT_CODE = 2
+GATE_EXIT_CODE = 3
 
 
 @click.command()
 @click.argument("usecase", shell_complete=completion.usecases)
 @click.option("--home", metavar="HOME", help="Also say what the contract means for this home.")
+@click.option("--data", "has_data", is_flag=True, help="Also type the source's first records.")
 @json_option
 @report_errors
-def check(usecase: str, home: str | None, as_json: bool) -> None:
+def check(usecase: str, home: str | None, has_data: bool, as_json: bool) -> None:
     """Check the contracts of a use case (exit code 2 if there are errors).
 
     Nothing of the use case is run, and neither Spark nor TensorFlow is started. A warning is about
     what is valid but probably not intended. With --home, each key that differs from the contract
     that the home was made under is named, with its consequence; exit code 2 if the home cannot
-    follow.
+    follow. With --data, the first 20,000 records are typed as the run would type them, and what
+    would be rejected is named with its likely cure; exit code 3 if it is more than the contract
+    accepts.
     """
     from goldlake.workflows.check import check_usecase
     from goldlake_core.storage.home import Home
 
-    checked = check_usecase(usecase, Home.at(home) if home else None)
+    checked = check_usecase(usecase, Home.at(home) if home else None, has_data=has_data)
     report(checked, as_json, _print_findings)
     is_refused = checked.outlook is not None and checked.outlook.is_refused
-    sys.exit(CONTRACT_EXIT_CODE if checked.errors or is_refused else 0)
+    if checked.errors or is_refused:
+        sys.exit(CONTRACT_EXIT_CODE)
+    sys.exit(GATE_EXIT_CODE if checked.trial and not checked.trial.is_accepted else 0)
 
 
 def _print_findings(checked: CheckReport) -> None:
     for finding in checked.findings:
         say_lines(finding.message)
     say(summary(checked))
+    if checked.trial is not None:
+        _print_trial(checked.trial)
     if checked.outlook is not None:
         print_outlook(checked.outlook)
+
+
+def _print_trial(trial: Trial) -> None:
+    mark = ("✓", "green") if trial.is_accepted else ("✗", "red")
+    reasons = ", ".join(f"{code} {count:,}" for code, count in list(trial.reasons.items())[:5])
+    told = f": {reasons}" if reasons else ""
+    say_wrapped(mark, f" {trial.rejected:,} of {trial.records:,} records would be rejected{told}")
+    for model, counts in trial.labels.items():
+        listed = ", ".join(f"{value} {count:,}" for value, count in counts.items())
+        say_wrapped(f"  label of {model}: {listed}")
 
 
 def print_outlook(outlook: Outlook) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from goldlake.cli import completion
 from goldlake.cli.common import report, reports
 from goldlake.cli.printing import aligned, console, say, say_all
 
@@ -17,14 +18,20 @@ if TYPE_CHECKING:
 @click.command()
 @click.option("--deep", is_flag=True, help="Read all contents of the home as well.")
 @click.option("--repair", is_flag=True, help="Make again what the home itself can tell.")
+@click.option(
+    "--source",
+    metavar="USECASE",
+    shell_complete=completion.usecases,
+    help="Ask this use case's source instead: address, secret, proxy and one page.",
+)
 @reports
-def doctor(deep: bool, repair: bool, home: str | None, as_json: bool) -> None:
+def doctor(deep: bool, repair: bool, source: str | None, home: str | None, as_json: bool) -> None:
     """Say what this machine lacks and what is damaged in the home, and the command that fixes it.
 
     Exit code 3 if there is anything. With --deep the home is read whole: landed pages, bronze,
     versions and silver have to agree record by record, gold has to equal a rebuild, pages and
     exports have to be what they were written as. With --repair what is damaged or lost is made
-    again from what is there; what cannot be is named.
+    again from what is there; what cannot be is named. With --source the home is not looked at.
     """
     from goldlake.cli import account
     from goldlake.cli.progress import Progress
@@ -33,6 +40,13 @@ def doctor(deep: bool, repair: bool, home: str | None, as_json: bool) -> None:
     from goldlake.workflows.ingest import audits
     from goldlake_core.documents.reports import Findings
 
+    if source is not None:
+        from goldlake.workflows.source_check import source_findings
+        from goldlake_core.contracts.registry import load_usecase
+
+        asked = Findings(findings=tuple(source_findings(load_usecase(source))))
+        report(asked, as_json, _print_findings)
+        sys.exit(0 if all(finding.is_ok for finding in asked.findings) else 3)
     place = homes.choose(home).home
     found = findings(place)
     with Progress(account.SUMMARIES) as progress:
@@ -54,6 +68,7 @@ def _print_findings(document: Findings) -> None:
         mark = ("✓", "green") if finding.is_ok else ("✗", "red")
         say("  ", mark, f" {finding.name:<13} {finding.found}")
         if not finding.is_ok:
-            say(f"      wanted: {finding.wanted}. Next: {finding.fix}")
+            next_step = f" Next: {finding.fix}" if finding.fix else ""
+            say(f"      wanted: {finding.wanted}.{next_step}")
     sizes = [(part, f"{size / 2**20:,.1f} MiB") for part, size in document.sizes.items()]
     say_all(aligned(sizes, "lr", console().width))

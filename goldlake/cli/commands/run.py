@@ -15,10 +15,9 @@ from goldlake.cli.common import accepts_rejected, report, reports, used_home
 @click.argument("usecase", shell_complete=completion.usecases)
 @click.option(
     "--source",
-    default="embedded",
-    show_default=True,
     metavar="embedded|live|URL",
-    help="Where the data comes from. The embedded source has a separate home, ./var/demo.",
+    help="Where the data comes from. By default embedded for a use case with a generator of rows, "
+    "else live. The embedded source has a separate home, ./var/demo.",
 )
 @click.option(
     "--rows",
@@ -42,9 +41,10 @@ def run(usecase: str, home: str | None, as_json: bool, **options: Any) -> None:
     """
     from goldlake.cli import account
     from goldlake.cli.progress import Progress
-    from goldlake.workflows.run import EMBEDDED, RunRequest, run_whole
+    from goldlake.workflows.run import EMBEDDED, RunRequest, default_source, run_whole
     from goldlake_core.storage.home import DEMO_HOME
 
+    options["source"] = options["source"] or default_source(usecase)
     request = RunRequest(usecase=usecase, **options)
     default = DEMO_HOME if request.source == EMBEDDED else None
     place = used_home(home, default, is_made=True)

@@ -6,11 +6,13 @@ from collections.abc import Iterable
 
 from goldlake.workflows.pages.reference import table
 from goldlake_core.contracts import ids, sql_rules, wire
+from goldlake_core.contracts.fields import CONTENT_FIELD
 from goldlake_core.contracts.sections import (
     Column,
     Feature,
     GoldTable,
     Model,
+    Silver,
     Source,
     Split,
     Threshold,
@@ -28,8 +30,7 @@ def data_catalogue(usecase: UseCase) -> str:
         table(("", ""), _facts(usecase.source, usecase.licence)),
         f"## `{ids.TableId(usecase.name, 'silver', silver.table)}`\n",
         f"{silver.comment}\n",
-        f"Key: {_names(silver.key)}. The larger `{silver.version}` is the newer version of a row. "
-        f"A fact happened at `{silver.event_time}`.\n",
+        f"Key: {_names(silver.key)}. {_order(silver)}\n",
         _columns(silver.columns, has_field=True),
         "Records that break a rule are quarantined under its code:\n",
         table(
@@ -49,6 +50,14 @@ def data_catalogue(usecase: UseCase) -> str:
     return "\n".join(part for part in parts if part)
 
 
+def _order(silver: Silver) -> str:
+    """Which version of a row is newer, and when a fact happened."""
+    newer = "What was landed later is the newer version of a row."
+    if silver.version:
+        newer = f"The larger `{silver.version}` is the newer version of a row."
+    return f"{newer} A fact happened at `{silver.event_time}`." if silver.event_time else newer
+
+
 def null_text(wire_null: WireNull | None) -> str:
     """How a missing value travels to a served model, in words."""
     if wire_null is None:
@@ -61,8 +70,8 @@ def null_text(wire_null: WireNull | None) -> str:
 
 
 def _facts(source: Source, licence: str) -> list[tuple[str, str]]:
-    place = f"{source.kind}: {source.address} {source.dataset}".replace(":  ", ": ")
-    return [("source", place), ("licence", licence)]
+    place = f"{source.kind}: {source.address or source.path} {source.dataset}".replace(":  ", ": ")
+    return [("source", place.strip()), ("licence", licence or "not stated")]
 
 
 def _columns(columns: Iterable[Column], *, has_field: bool) -> str:
@@ -75,7 +84,7 @@ def _columns(columns: Iterable[Column], *, has_field: bool) -> str:
             _missing(column),
             column.unit or "",
             _allowed(column, is_short=not has_field),
-            column.comment,
+            column.comment or f"Field `{column.field or column.name}` of the source.",
         )
         rows.append((*row, _origin(column)) if has_field else row)
     return table((*header, "from") if has_field else header, rows)
@@ -100,9 +109,13 @@ def _allowed(column: Column, *, is_short: bool) -> str:
 
 def _origin(column: Column) -> str:
     parts = [f"`{column.field}`"]
-    if column.format:
+    if column.field == CONTENT_FIELD:
+        parts = ["the whole record"]
+    if column.file:
+        parts = [f"`{column.file}` of the file's name"]
+    if column.formats:
         zone = f", {column.time_zone}" if column.time_zone else ""
-        parts.append(f"as `{column.format}`{zone}")
+        parts.append(f"as {' or '.join(f'`{each}`' for each in column.formats)}{zone}")
     if column.null_values:
         parts.append("missing: " + ", ".join(f"`{v}`" for v in column.null_values))
     if column.pad:
@@ -116,10 +129,14 @@ def _gold(usecase: UseCase, gold: GoldTable) -> str:
         [
             f"## `{ids.TableId(usecase.name, 'gold', gold.name)}`\n",
             f"{gold.comment}\n",
-            f"Key: {_names(gold.key)}. Mode: {gold.mode}. Made by `{gold.build}`.\n",
+            f"Key: {_names(gold.key)}. Mode: {gold.mode}. {_maker(gold)}\n",
             _columns(gold.columns, has_field=False),
         ]
     )
+
+
+def _maker(gold: GoldTable) -> str:
+    return f"Made by `{gold.build}`." if gold.build else "It holds silver's columns."
 
 
 def _model(usecase: UseCase, model: Model) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 
 from goldlake.workflows.check import CheckReport
+from goldlake.workflows.drafting.draft import Drafted
 from goldlake_core.documents import (
     conformance,
     examples,
@@ -33,6 +34,7 @@ COMMANDS: Mapping[str, object] = {
     "erase": keeping.ErasureReport,
     "export": lakehouse.Exported,
     "history": history.HistoryView,
+    "init": Drafted,
     "ingest": reports.IngestReport | IngestPlan,
     "lineage": reports.Lineage,
     "maintain": maintain.MaintainReport,

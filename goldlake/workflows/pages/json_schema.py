@@ -22,6 +22,7 @@ Schema = dict[str, Any]
 
 _TEXT: Schema = {"type": "string"}
 _NAME: Schema = {"type": "string", "pattern": "^[a-z][a-z0-9_]*$", "maxLength": MAX_NAME}
+_CHARACTER: Schema = {"type": "string", "minLength": 1, "maxLength": 1}
 _TEXTS: Schema = {"type": "array", "items": _TEXT, "uniqueItems": True}
 
 
@@ -57,6 +58,9 @@ def _place(place: Place) -> Schema:
         schema: Schema = {"oneOf": [_variant(keys, kind) for kind, keys in place.kinds.items()]}
     else:
         schema = _section(place.keys, {name: _place(each) for name, each in place.below.items()})
+    if place.short:
+        alone = next(_value(key) for key in place.keys if key.name == place.short)
+        schema = {"anyOf": [alone, schema]}
     if place.repeated == ".NAME":
         return {"type": "object", "propertyNames": _NAME, "additionalProperties": schema}
     return {"type": "array", "items": schema} if place.repeated == "[]" else schema
@@ -159,7 +163,13 @@ _FORMS: Mapping[Form, Callable[[Declared], Schema]] = {
     Form.FUNCTION: _always(
         {"type": "string", "pattern": "^[a-z_][a-z0-9_]*\\.[A-Za-z_][A-Za-z0-9_]*$"}
     ),
-    Form.FIELD: _always(_TEXT),
+    Form.FIELD: _always({"anyOf": [_TEXT, {"type": "integer", "minimum": 1}]}),
+    Form.FORMATS: _always({"anyOf": [_TEXT, {**_TEXTS, "minItems": 1}]}),
+    Form.PATH: _always(_TEXT),
+    Form.DELIMITER: _always({"anyOf": [{"enum": ["tab", "blanks"]}, _CHARACTER]}),
+    Form.ENCODING: _always(_TEXT),
+    Form.MARK: _always({"type": "string", "maxLength": 1}),
+    Form.KEY: _always({"anyOf": [{"const": "content"}, {**_TEXTS, "minItems": 1}]}),
     Form.ZONE: _always(_TEXT),
     Form.PATTERN: _always(_TEXT),
     Form.COLUMN: _always(_TEXT),

@@ -10,12 +10,17 @@ from goldlake_core.contracts.keys import Declared, declared, keys_of
 from goldlake_core.contracts.model_file import feature_keys
 from goldlake_core.contracts.sections import (
     FEATURES,
+    Auth,
     Check,
     Column,
     DriftLimit,
+    Format,
     GoldTable,
+    Incremental,
     Model,
     Notify,
+    PagesOf,
+    Rest,
     Silver,
     Source,
     Split,
@@ -37,12 +42,14 @@ class Place:
         below: The mappings under its keys, by key.
         repeated: How several of them follow each other; "" for a single mapping.
         kinds: The keys that it may have, by the value of its ``kind``.
+        short: The key whose value may be written in place of the whole mapping; "" for none.
     """
 
     keys: tuple[Declared, ...] = ()
     below: Mapping[str, Place] = field(default_factory=dict)
     repeated: Repeated = ""
     kinds: Mapping[str, tuple[Declared, ...]] = field(default_factory=dict)
+    short: str = ""
 
     def walk(self, path: str = "") -> Iterator[tuple[str, tuple[Declared, ...]]]:
         """The path and the keys of this mapping and of all below it, in the order of the file."""
@@ -58,19 +65,27 @@ class Place:
 _SILVER = Place(
     keys_of(Silver),
     {
-        "columns": Place(keys_of(Column), repeated=".NAME"),
+        "columns": Place(keys_of(Column), repeated=".NAME", short="type"),
         "checks": Place(keys_of(Check), repeated="[]"),
     },
 )
 _GOLD = Place(
     keys_of(GoldTable),
-    {"columns": Place(declared(Column, lambda key: key.in_gold), repeated=".NAME")},
+    {"columns": Place(declared(Column, lambda key: key.in_gold), repeated=".NAME", short="type")},
     repeated=".NAME",
+)
+_REST = Place(
+    keys_of(Rest),
+    {
+        "paging": Place(keys_of(PagesOf)),
+        "incremental": Place(keys_of(Incremental)),
+        "auth": Place(keys_of(Auth)),
+    },
 )
 CONTRACT = Place(
     keys_of(UseCase),
     {
-        "source": Place(keys_of(Source)),
+        "source": Place(keys_of(Source), {"format": Place(keys_of(Format)), "rest": _REST}),
         "silver": _SILVER,
         "gold": _GOLD,
         "notify": Place(keys_of(Notify)),

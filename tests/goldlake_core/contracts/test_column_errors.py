@@ -56,8 +56,8 @@ CASES = {
         "      nullable: false\n      comment: When the ship",
         "    arrived:",
         "silver.columns.arrived: a timestamp of the source needs its format. Valid: a "
-        "Spark datetime pattern, such as yyyy-MM-dd'T'HH:mm:ss.SSS. Next: write "
-        "format: …",
+        "Spark datetime pattern, such as yyyy-MM-dd'T'HH:mm:ss.SSS, iso or epoch_s. "
+        "Next: write format: …",
     ),
     "zone_missing": (
         "      time_zone: Europe/Copenhagen\n",

@@ -16,8 +16,8 @@ CASES = {
         "  page_row: 200",
         "page_row: 200",
         "source.page_row: unknown key 'page_row'. Valid: page_rows (nearest); all: "
-        "kind, address, dataset, page_rows, time_field, generator, overlap, drift, most_deleted, "
-        "options.",
+        "kind, address, path, format, rest, dataset, page_rows, time_field, generator, overlap, "
+        "drift, most_deleted, options.",
     ),
     "unknown_top_key": (
         "licence: none, invented",
@@ -30,7 +30,7 @@ CASES = {
         "  kind: socrata\n",
         "",
         "source:",
-        "source: the key 'kind' is missing. Valid: required here: kind, dataset.",
+        "source: the key 'kind' is missing. Valid: required here: kind.",
     ),
     "no_value": (
         "  kind: socrata",

@@ -8,7 +8,6 @@ from datetime import date
 import pytest
 from msgspec.structs import replace
 
-from goldlake_core.contracts.errors import ContractErrors
 from goldlake_core.contracts.loader import load_contract
 from goldlake_core.contracts.registry import load_usecase
 from goldlake_core.contracts.sections import (
@@ -166,26 +165,28 @@ def test_a_model_with_the_other_ending_is_not_overlooked(toy: Copy) -> None:
     )
 
 
-def test_a_nullable_feature_must_say_how_a_null_travels(toy: Copy) -> None:
+def test_a_nullable_feature_has_a_way_to_travel(toy: Copy, harbour: UseCase) -> None:
     toy.edit("contract.yaml", "      wire_null: {flag: has_crew}\n", "")
+    toy.edit("contract.yaml", '      wire_null: {text: "(none)"}\n', "")
+    toy.edit("contract.yaml", "unit: metre, wire_null: nan,", "unit: metre,")
+    usecase = toy.load()
+    table = usecase.gold["call_features"]
+    assert table.column("crew").wire_null == WireNull("flag", "has_crew")
+    # What has a pattern could not be the reserved text either way; a flag is always possible.
+    assert table.column("berth").wire_null == WireNull("flag", "has_berth")
+    assert table.column("length_m").wire_null == WireNull("nan")
+    assert usecase.silver.column("crew").wire_null is None  # hashes of silver stay
+    unread = usecase.gold["berth_day"]
+    assert unread.column("mean_length_m").wire_null is None
+
+
+def test_a_default_presence_flag_that_is_taken_is_refused(toy: Copy) -> None:
+    toy.edit("contract.yaml", "      wire_null: {flag: has_crew}\n", "")
+    toy.edit("contract.yaml", "    crew:", "    has_crew: boolean\n    crew:")
+    toy.edit("contract.yaml", "length_m, crew, pilot", "length_m, has_crew, crew, pilot")
     error = toy.error()
     assert error.line == toy.line_of("models/overdue.yaml", "  crew:")
-    assert str(error).removeprefix(f"{error.file}:{error.line}: ") == (
-        "features.crew: the column 'crew' is nullable and does not say how a null travels to the "
-        'served model. Valid: wire_null: nan (double), {text: "…"} (string) or {flag: has_x} '
-        "(any type; true when the value is present). "
-        "Next: add wire_null to the column crew in contract.yaml, or nullable: false"
-    )
-
-
-def test_a_wrong_type_and_a_missing_wire_null_are_told_together(toy: Copy) -> None:
-    toy.edit("contract.yaml", "      wire_null: {flag: has_crew}\n", "")
-    toy.edit("models/overdue.yaml", "crew: {kind: numeric}", "crew: {kind: text}")
-    with pytest.raises(ContractErrors) as caught:
-        toy.load()
-    texts = [str(error) for error in caught.value.errors]
-    assert any("a text feature cannot read the column 'crew'" in text for text in texts)
-    assert any("the column 'crew' is nullable and does not say" in text for text in texts)
+    assert "the presence flag 'has_crew' of 'crew' is taken by 'has_crew'" in str(error)
 
 
 def test_use_cases_are_frozen_and_travel_between_processes(harbour: UseCase) -> None:

@@ -49,7 +49,8 @@ def test_a_column_without_a_format_has_no_remarks() -> None:
 @pytest.mark.parametrize("word", ["epoch", "EPOCH", "unix", "iso8601", "timestamp"])
 def test_words_are_not_patterns(word: str) -> None:
     assert said(word) == [
-        f"error: {word!r} is not a pattern, and Spark would read it letter by letter ({EXAMPLE})"
+        f"error: {word!r} is not a pattern, and Spark would read it letter by letter "
+        f"({EXAMPLE}, or iso, epoch_s, epoch_ms)"
     ]
 
 

@@ -9,8 +9,8 @@ from lakehouse.sources.keyed import columns_of, fields_of, key_fields, key_texts
 
 ID = Column("id", "long", "A number.", field="id", nullable=False)
 PLACE = Column("place", "string", "A place.", field="at.name", nullable=False)
-SILVER = Silver("t", "A table.", ("id", "place"), "id", "id", (ID, PLACE))
-ONE = Silver("t", "A table.", ("id",), "id", "id", (ID,))
+SILVER = Silver(key=("id", "place"), version="id", event_time="id", columns=(ID, PLACE))
+ONE = Silver(key=("id",), version="id", event_time="id", columns=(ID,))
 
 
 @pytest.mark.parametrize(

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import json
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lakehouse.sources import csvs
+from goldlake_core.contracts.sections import Format
+from goldlake_core.datafiles import csvs
 from lakehouse.sources.split import Unreadable, as_utf8, envelope, one_line, records, texts_of
 
 VALUES = st.recursive(
@@ -92,5 +94,7 @@ def test_csv_fields_come_back(table: list[list[str | None]], delimiter: str) -> 
         return "" if field is None else '"' + field.replace('"', '""') + '"'
 
     lines = [delimiter.join(map(written, fields)) for fields in table]
-    found = list(csvs.rows("\r\n".join(lines), delimiter))
+    text = io.StringIO("\r\n".join(lines), newline="")
+    dialect = csvs.Dialect(Format(delimiter=delimiter))
+    found = list(csvs.rows(text, dialect))
     assert found == list(zip(lines, table, strict=True))

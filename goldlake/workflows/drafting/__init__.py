@@ -1,0 +1,1 @@
+"""Drafts contracts from data: what a table holds, written down for a person to look at."""

@@ -1,0 +1,258 @@
+"""What would become of a source's first records, by the typing rules alone. Starts no JVM.
+
+Rules over several columns (``silver.checks``) are Spark SQL, and are left to the run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from goldlake.workflows.drafting.cures import cure
+from goldlake_core.contracts import sql_rules
+from goldlake_core.contracts.errors import UsageError
+from goldlake_core.contracts.fields import CONTENT_FIELD, content_id, value_at
+from goldlake_core.contracts.findings import Remark, warning
+from goldlake_core.contracts.sections import Column, UseCase
+from goldlake_core.storage.landing import Cursor
+from lakehouse.silver import ALWAYS_ACCEPTED
+from lakehouse.sources.base import Connector
+from lakehouse.sources.file_records import reading
+from lakehouse.sources.files import files_of, wanted_of
+from lakehouse.sources.plugins import connector
+from lakehouse.typed import source_text, value
+
+if TYPE_CHECKING:
+    import polars as pl
+
+RECORDS = 20_000
+_NESTED = "\0nested"
+"""Text of a value that is an object or a list, which no text of a source is."""
+
+
+class Trial(msgspec.Struct, frozen=True, kw_only=True):
+    """What the typing rules say of a source's first records.
+
+    Attributes:
+        records: Number of records that were looked at.
+        rejected: Number of them that would be quarantined.
+        reasons: Number of records by reason code.
+        missing: By column, the number of records without a value, where there are any.
+        labels: By model, the number of records by the value of its label.
+        is_accepted: Whether the share of rejected records is one that the contract accepts.
+    """
+
+    records: int
+    rejected: int
+    reasons: Mapping[str, int]
+    missing: Mapping[str, int]
+    labels: Mapping[str, Mapping[str, int]]
+    is_accepted: bool
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Why records would be rejected.
+
+    Attributes:
+        column: The column, or None where the line is not a record.
+        remark: What it is, and the likely cure.
+    """
+
+    column: str | None
+    remark: Remark
+
+
+def try_records(usecase: UseCase, records: int = RECORDS) -> tuple[Trial, list[Problem]]:
+    """Types the first records of a use case's source. Read-only.
+
+    Args:
+        usecase: The use case.
+        records: Most records to look at.
+
+    Raises:
+        UsageError: The source has no records, or a column's format can only be read by Spark.
+        PermanentError: The source refuses, or a file cannot be landed.
+        RetryableError: The source did not answer.
+    """
+    import polars as pl
+
+    lines = list(islice(first_records(usecase), records))
+    if not lines:
+        raise UsageError(f"The source of {usecase.name} has no records yet")
+    decoded = [(line, _decoded(line)) for line in lines]
+    found = [(line, record) for line, record in decoded if record is not None]
+    fields = {name for _, record in found for name in record}
+    columns = usecase.silver.columns
+    texts = {c.name: [_text(line, record, c.field) for line, record in found] for c in columns}
+    frame = pl.DataFrame(texts, schema=dict.fromkeys(texts, pl.String))
+    problems: list[Problem] = []
+    reasons: dict[str, int] = {}
+    if len(found) < len(lines):
+        count = reasons[sql_rules.JSON_INVALID] = len(lines) - len(found)
+        example = next(line for line, record in decoded if record is None)
+        what = f"{_share(count, len(lines))} are not JSON objects, such as {_shown(example)}"
+        problems.append(Problem(None, warning(what, "lines that have all fields of the header")))
+    rejected, missing = pl.repeat(value=False, n=len(found), eager=True), dict[str, int]()
+    labels = {column: model.name for model in usecase.models.values() for column in [model.label]}
+    counted: dict[str, Mapping[str, int]] = {}
+    for column in columns:
+        typed = frame.select(_columns(column))
+        empty = int(typed["text"].null_count())
+        if empty:
+            missing[column.name] = empty
+        if column.name in labels:
+            counted[labels[column.name]] = _counts(typed["value"])
+        for code, is_broken in _broken(column, typed):
+            count = int(is_broken.sum())
+            if not count:
+                continue
+            reasons[code] = count
+            rejected = rejected | is_broken
+            problems.append(_problem(column, code, frame[column.name], is_broken, fields))
+    problems += [
+        Problem(column.name, remark)
+        for column in columns
+        if (remark := _never_there(column, missing.get(column.name, 0), len(found), fields))
+    ]
+    number = int(rejected.sum()) + len(lines) - len(found)
+    limit = max(ALWAYS_ACCEPTED, usecase.silver.most_rejected * len(lines))
+    trial = Trial(
+        records=len(lines),
+        rejected=number,
+        reasons=dict(sorted(reasons.items(), key=lambda item: -item[1])),
+        missing=missing,
+        labels=counted,
+        is_accepted=number <= limit,
+    )
+    return trial, problems
+
+
+def first_records(usecase: UseCase) -> Iterator[bytes]:
+    """The records of a source from its first, as they would be landed."""
+    if usecase.source.kind == "files":
+        for file in files_of(usecase):
+            with reading(file, wanted_of(usecase)) as records:
+                yield from records.lines
+        return
+    reader = connector(usecase)
+    try:
+        yield from _pages(reader)
+    finally:
+        reader.close()
+
+
+def _pages(reader: Connector) -> Iterator[bytes]:
+    cursor: Cursor | None = None
+    while True:
+        page = reader.page(cursor, None, None)
+        yield from page.rows
+        keys = [key for key in map(reader.key, page.rows) if key is not None]
+        ends = page.next_cursor or (keys[-1] if keys and reader.paging == "keyset" else None)
+        if ends is None or ends == cursor:
+            return
+        cursor = ends
+
+
+def _decoded(line: bytes) -> dict[str, Any] | None:
+    try:
+        return msgspec.json.decode(line, type=dict[str, Any])
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+
+
+def _text(line: bytes, record: Mapping[str, Any], field: str) -> str | None:
+    found = content_id(line) if field == CONTENT_FIELD else value_at(record, field)
+    if found is None or isinstance(found, str):
+        return found
+    if isinstance(found, bool):
+        return "true" if found else "false"
+    return _NESTED if isinstance(found, dict | list) else str(found)
+
+
+def _columns(column: Column) -> list[pl.Expr]:
+    import polars as pl
+
+    text = source_text(column, pl.col(column.name))
+    return [text.alias("text"), value(column, text).alias("value")]
+
+
+def _broken(column: Column, typed: pl.DataFrame) -> Iterator[tuple[str, pl.Series]]:
+    """Reason codes of a column, each with the records that have it."""
+    text, found = typed["text"], typed["value"]
+    if not column.nullable:
+        yield f"{column.name}.missing", text.is_null()
+    if column.type == "string":
+        yield f"{column.name}.unparsable", (text == _NESTED).fill_null(value=False)
+    else:
+        yield f"{column.name}.unparsable", text.is_not_null() & found.is_null()
+    if column.domain is not None:
+        is_in = found.is_in(list(column.domain)).fill_null(value=True)
+        yield f"{column.name}.domain", ~is_in
+    if column.range is not None:
+        low, high = column.range
+        is_low = found < low if low is not None else found != found
+        is_high = found > high if high is not None else found != found
+        yield f"{column.name}.range", (is_low | is_high).fill_null(value=False)
+    if column.pattern is not None:
+        yield f"{column.name}.pattern", ~_matches(found, column.pattern)
+
+
+def _matches(texts: pl.Series, pattern: str) -> pl.Series:
+    """Which texts match a pattern; all where only Java reads it."""
+    import polars as pl
+
+    try:
+        return texts.str.contains(rf"\A(?:{pattern})\z").fill_null(value=True)
+    except pl.exceptions.ComputeError:
+        return pl.repeat(value=True, n=len(texts), eager=True)
+
+
+def _problem(
+    column: Column, code: str, texts: pl.Series, is_broken: pl.Series, fields: set[str]
+) -> Problem:
+    broken = texts.filter(is_broken).drop_nulls()
+    share = _share(int(is_broken.sum()), len(texts))
+    kind = code.rpartition(".")[2]
+    if kind == "missing" or not len(broken):
+        return Problem(
+            column.name, warning(f"{share} have no value", cure(column, kind, (), fields))
+        )
+    examples = broken.value_counts(sort=True)[column.name].to_list()
+    example = "an object or a list" if examples[0] == _NESTED else repr(examples[0][:40])
+    said = {
+        "unparsable": f"is not a {column.type}",
+        "domain": "is not in the domain",
+        "range": f"is outside of {sql_rules.range_text(column)}",
+        "pattern": f"does not match {column.pattern}",
+    }
+    what = f"{share} would be rejected: {example} {said[kind]}"
+    return Problem(column.name, warning(what, cure(column, kind, examples, fields)))
+
+
+def _never_there(column: Column, missing: int, records: int, fields: set[str]) -> Remark | None:
+    """What is wrong with a column that may be missing, and is in every record."""
+    if missing < records or not column.nullable:
+        return None
+    return warning("no record has a value", cure(column, "missing", (), fields))
+
+
+def _share(count: int, records: int) -> str:
+    return f"{count:,} of {records:,} records"
+
+
+def _shown(line: bytes) -> str:
+    return repr(line[:60].decode("utf-8", "replace"))
+
+
+def _counts(values: pl.Series) -> Mapping[str, int]:
+    counted = values.value_counts(sort=True).head(20)
+    names: Sequence[Any] = counted.to_series(0).to_list()
+    return {
+        "missing" if name is None else str(name).lower() if isinstance(name, bool) else str(name): n
+        for name, n in zip(names, counted["count"], strict=True)
+    }

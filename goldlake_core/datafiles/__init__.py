@@ -1,0 +1,1 @@
+"""Files of data as other people write them: packed or not, with any delimiter and encoding."""

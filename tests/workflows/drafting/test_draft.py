@@ -1,0 +1,267 @@
+"""`goldlake init`: what files are taken for, and that the contract holds right after it."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from click.testing import CliRunner
+
+from goldlake.cli.main import main
+from goldlake.workflows.check import check_usecase
+from goldlake.workflows.drafting import draft as drafting
+from goldlake.workflows.drafting.draft import Drafted, draft
+from goldlake.workflows.run import default_source
+from goldlake_core.contracts.errors import GoldlakeError, UsageError
+from goldlake_core.contracts.field_names import column_names
+from goldlake_core.contracts.loader import load_contract
+from tests.workflows.drafting.odd_files import NOT_TABLES, ODD_FILES, Odd
+
+CHURN = "customerID,Joined,Contract,Tenure,Monthly Charges (£),Churn\n" + "".join(
+    f"c{n:04},{n % 28 + 1:02}/{n % 12 + 1:02}/2020,{'AB'[n % 2]},{n % 72},{n % 90}.5,"
+    f"{'Yes' if n % 3 else 'No'}\n"
+    for n in range(400)
+)
+
+
+def drafted(folder: Path, where: str, label: str | None = None) -> tuple[Drafted, dict[str, Any]]:
+    """A draft and its contract; the contract holds, and rejects no record of the sample."""
+    found = draft(str(folder / "drafted"), where, label)
+    report = check_usecase(str(folder / "drafted"), has_data=True)
+    assert [finding.message for finding in report.findings if finding.severity == "error"] == []
+    assert report.trial is not None
+    assert set(report.trial.reasons) <= {"json.invalid"}
+    text = (folder / "drafted" / "contract.yaml").read_text(encoding="utf-8")
+    return found, yaml.safe_load(text)
+
+
+def column(contract: dict[str, Any], name: str) -> dict[str, Any]:
+    declared = contract["silver"]["columns"][name]
+    return {"type": declared} if isinstance(declared, str) else declared
+
+
+@pytest.mark.parametrize("odd", ODD_FILES, ids=lambda odd: odd.name)
+def test_odd_files_are_taken_for_what_they_are(tmp_path: Path, odd: Odd) -> None:
+    (tmp_path / odd.name).write_bytes(odd.content)
+    found, contract = drafted(tmp_path, str(tmp_path / odd.name))
+    assert contract["source"].get("format", {}) == odd.format
+    key = contract["silver"]["key"]
+    assert (key if key != "content" else []) == list(odd.key)
+    for name, wanted in odd.columns.items():
+        declared = column(contract, name)
+        assert {each: declared.get(each) for each in wanted} == wanted, name
+    told = [line.text for line in found.told]
+    for part in odd.told:
+        assert any(part in text for text in told), told
+
+
+@pytest.mark.parametrize("name", NOT_TABLES)
+def test_what_is_not_a_table_is_refused_and_nothing_is_written(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(NOT_TABLES[name])
+    with pytest.raises(GoldlakeError) as caught:
+        draft(str(tmp_path / "drafted"), str(tmp_path / name))
+    assert not (tmp_path / "drafted").exists()
+    if name == "header_only.csv":
+        assert "There is no record in" in caught.value.message
+
+
+REAL = {
+    "chicago/crimes_2016.csv.gz": ("Arrest", ["id"]),
+    "chicago/crimes_2015_export_truncated.csv.gz": ("Arrest", ["id"]),
+    "chicago/crimes_2001_q1_no_ids.csv.gz": ("Arrest", ["case_number", "date"]),
+    "chicago/crimes_2012_api_rows_no_ids.csv.gz": ("arrest", []),
+    "chicago/iucr_codes.csv": (None, ["iucr"]),
+    "chicago/police_district_stations.csv": (None, ["district"]),
+    "uk_police/2024-01-city-of-london-street.csv.gz": (None, []),
+    "uk_police/*-city-of-london-street.csv.gz": (None, []),
+    "uk_police/api_crimes_leicester_2023-01.json.gz": (None, ["id"]),
+    "uk_police/case-history.json": (None, ["category_code"]),
+    "germany_pks/pks_2020_kreise.csv.gz": (None, ["schluessel", "gemeindeschluessel"]),
+    "germany_pks/pks_national_series_to_2016.csv.gz": (None, ["schluesse", "jahr"]),
+    "cmapss/train_FD001.txt.gz": (None, ["column_1", "column_2"]),
+    "cmapss/test_FD001.txt.gz": (None, ["column_1", "column_2"]),
+    "cmapss/RUL_FD001.txt.gz": (None, []),
+    "geo/chicago_community_areas.geojson.gz": (None, ["properties_community"]),
+    "geo/chicago_police_districts_2012.geojson.gz": (None, []),
+}
+
+
+@pytest.mark.parametrize("place", REAL)
+def test_real_data_are_taken_for_what_they_are(tmp_path: Path, test_data: Path, place: str) -> None:
+    label, key = REAL[place]
+    begun = time.process_time()
+    found, contract = drafted(tmp_path, str(test_data / place), label)
+    assert time.process_time() - begun < 10  # init and check together, for 20,000 rows
+    assert (contract["silver"]["key"] if key else []) == key
+    assert (tmp_path / "drafted" / "models").exists() == (label is not None)
+    assert len(found.told) <= 12
+
+
+def test_real_data_keep_what_is_odd_about_them(tmp_path: Path, test_data: Path) -> None:
+    _, pks = drafted(tmp_path / "a", str(test_data / "germany_pks/pks_2020_kreise.csv.gz"))
+    assert pks["source"]["format"] == {
+        "delimiter": ";",
+        "encoding": "cp1252",
+        "skip_lines": 1,
+        "thousands": ",",
+    }
+    assert column(pks, "anzahl_erfasste_faelle")["type"] == "long"
+    _, engines = drafted(tmp_path / "b", str(test_data / "cmapss/train_FD001.txt.gz"))
+    assert sorted(column(engines, "column_15")["null_values"]) == ["'N/A'", "NAN", "None"]
+    _, police = drafted(tmp_path / "c", str(test_data / "uk_police/2024-*.csv.gz"))
+    assert column(police, "month")["format"] == "yyyy-MM"
+    chicago, _ = drafted(tmp_path / "d", str(test_data / "chicago/crimes_2001_q1_no_ids.csv.gz"))
+    left = [line.text for line in chicago.told if line.what == "left out"]
+    assert left == ["ID, District, Community Area, Updated On: without a value"]
+
+
+def test_the_new_users_hour_begins_without_an_edit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("churn.csv").write_text(CHURN, encoding="utf-8")
+    result = CliRunner().invoke(main, ["init", "churn", "--from", "churn.csv", "--label", "Churn"])
+    assert result.output == (
+        "churn: 400 records of churn.csv\n"
+        '  ✓ layout    CSV, encoding utf-8, delimiter ","\n'
+        "  ✓ key       customer_id\n"
+        "  ? time      joined is when it happened\n"
+        "  ✓ columns   6: 2 string, 1 date, 1 long, 1 double, 1 boolean\n"
+        "  ? label     churn, by 3 features\n"
+        "Wrote churn/contract.yaml and churn/models/churn.yaml\n"
+        "Next: goldlake check churn, then goldlake run churn\n"
+    )
+    checked = CliRunner().invoke(main, ["check", "churn", "--data"])
+    assert checked.output == (
+        "churn: no errors; 6 columns, 1 gold table, 1 model checked\n"
+        "✓ 0 of 400 records would be rejected\n"
+        "  label of churn: true 266, false 134\n"
+    )
+    usecase = load_contract(tmp_path / "churn")
+    assert usecase.source.path == "../churn.csv"
+    assert usecase.models["churn"].feature_columns == ("contract", "tenure", "monthly_charges")
+    assert usecase.models["churn"].training.batch_rows == 16
+    assert usecase.models["churn"].examples == (
+        {"contract": "A", "tenure": 0, "monthly_charges": 0.5},
+        {"contract": "B", "tenure": 1, "monthly_charges": 1.5},
+    )
+    assert default_source("churn") == "live"
+    again = CliRunner().invoke(main, ["init", "churn", "--from", "churn.csv", "--json"])
+    assert again.exit_code == 2
+    assert "already, and a draft is never written over a file" in again.output
+
+
+def test_a_draft_that_was_cut_off_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "churn.csv").write_text(CHURN, encoding="utf-8")
+    folder, where = tmp_path / "churn", str(tmp_path / "churn.csv")
+
+    class Killed(BaseException):
+        pass
+
+    link = os.link
+
+    def dying(source: Path, target: Path) -> None:
+        if target.name == "contract.yaml":
+            raise Killed
+        link(source, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(drafting.os, "link", dying)
+        with pytest.raises(Killed):
+            draft(str(folder), where, "Churn")
+    assert [path.name for path in folder.rglob("*") if path.is_file()] == ["churn.yaml"]
+    draft(str(folder), where, "Churn")
+    assert load_contract(folder).models["churn"].label == "churn"
+
+
+def test_a_model_that_is_there_is_not_written_over(tmp_path: Path) -> None:
+    (tmp_path / "churn.csv").write_text(CHURN, encoding="utf-8")
+    mine = tmp_path / "churn" / "models" / "churn.yaml"
+    mine.parent.mkdir(parents=True)
+    mine.write_text("mine", encoding="utf-8")
+    with pytest.raises(UsageError, match="already, and a draft is never written over a file"):
+        draft(str(tmp_path / "churn"), str(tmp_path / "churn.csv"), "Churn")
+    assert mine.read_text(encoding="utf-8") == "mine"
+    assert not (tmp_path / "churn" / "contract.yaml").exists()
+
+
+@pytest.mark.parametrize(
+    ("label", "reason"),
+    [
+        ("Contract", "contract has type string, and models predict booleans"),
+        ("Tenure", "tenure has type long, and models predict booleans"),
+    ],
+)
+def test_a_label_that_no_model_learns_is_told(tmp_path: Path, label: str, reason: str) -> None:
+    (tmp_path / "churn.csv").write_text(CHURN, encoding="utf-8")
+    found, _ = drafted(tmp_path, str(tmp_path / "churn.csv"), label)
+    assert [line.text for line in found.told if line.what == "label"] == [f"no model: {reason}"]
+    assert not (tmp_path / "drafted" / "models").exists()
+
+
+def test_a_feature_that_tells_the_label_by_itself_is_told(tmp_path: Path) -> None:
+    leaking = "".join(
+        f"{line},{'left' if line.endswith('Yes') else 'stays'}\n" for line in CHURN.splitlines()[1:]
+    )
+    text = CHURN.splitlines()[0] + ",Status\n" + leaking
+    (tmp_path / "churn.csv").write_text(text, encoding="utf-8")
+    drafted(tmp_path, str(tmp_path / "churn.csv"), "Churn")
+    model = (tmp_path / "drafted" / "models" / "churn.yaml").read_text(encoding="utf-8")
+    assert "  status: {kind: categorical}  # ? tells churn by itself" in model
+
+
+def test_names_that_are_wrong_are_named(tmp_path: Path) -> None:
+    (tmp_path / "churn.csv").write_text(CHURN, encoding="utf-8")
+    where = str(tmp_path / "churn.csv")
+    with pytest.raises(UsageError, match="'Churn' is not a name"):
+        draft(str(tmp_path / "Churn"), where)
+    with pytest.raises(UsageError, match=r"There is no column 'Chrun'.*Valid: Churn \(nearest\)"):
+        draft(str(tmp_path / "churn"), where, "Chrun")
+    with pytest.raises(UsageError, match="There are no files at"):
+        draft(str(tmp_path / "churn"), str(tmp_path / "nothing.csv"))
+    assert not (tmp_path / "churn").exists()
+
+
+def test_a_hundred_times_as_much_takes_as_long(tmp_path: Path) -> None:
+    header, *lines = CHURN.splitlines()
+    file = tmp_path / "churn.csv"
+    with file.open("w", encoding="utf-8") as out:
+        out.write(header + "\n")
+        for n in range(500):
+            out.writelines(f"x{n}{line}\n" for line in lines)
+    begun = time.process_time()
+    found = draft(str(tmp_path / "churn"), str(file))
+    assert (found.rows, found.is_whole) == (20_000, False)
+    assert time.process_time() - begun < 10
+    assert ("key", True) in [(line.what, line.is_guess) for line in found.told]
+
+
+def test_names_of_columns_are_names_each_once() -> None:
+    fields = ["Straße", "strasse", "1st", "", "€", "customerID", "a" * 100, "a" * 99, "content_id"]
+    assert list(column_names(fields).values()) == [
+        "strasse",
+        "strasse_2",
+        "c_1st",
+        "column",
+        "column_2",
+        "customer_id",
+        "a" * 56,
+        "a" * 56 + "_2",
+        "content_id_2",
+    ]
+
+
+def test_a_report_is_one_json_document(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("churn.csv").write_text(CHURN, encoding="utf-8")
+    result = CliRunner().invoke(main, ["init", "churn", "--from", "churn.csv", "--json"])
+    document = json.loads(result.output)
+    assert (document["usecase"], document["rows"], document["is_whole"]) == ("churn", 400, True)
+    assert document["written"] == ["churn/contract.yaml"]
