@@ -17,7 +17,8 @@ from urllib.parse import urlsplit
 
 from goldlake_core.contracts.errors import GoldlakeError
 from serving import parameters
-from serving.server import DEFAULT_REST_PORT, MAX_BODY_BYTES, serve
+from serving.limits import MAX_BODY_BYTES, Limits
+from serving.server import DEFAULT_REST_PORT, serve
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -63,7 +64,7 @@ def main(argv: list[str] | None = None) -> int:
             metrics_path=files.metrics_path,
             threads=files.threads,
             poll_wait_s=options.model_config_file_poll_wait_seconds,
-            max_body_bytes=options.max_body_bytes,
+            limits=Limits(max_body_bytes=options.max_body_bytes),
         )
     except GoldlakeError as error:
         print(error.message, file=sys.stderr)
