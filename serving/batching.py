@@ -2,10 +2,12 @@
 
 A call of a small model costs about the same for one row and for sixteen. So what has arrived while
 the event loop or a thread was busy is run in one call; there is no window, and a request that
-comes alone runs at once. A signature has to earn that: the first times that several requests wait,
-they run together and one by one, and if an answer depends on the other rows, that signature is
-never batched again. When a call of several requests fails, each half is run again, so that an
+comes alone runs at once. When a call of several requests fails, each half is run again, so that an
 error reaches the request that caused it alone.
+
+A signature has to earn that. After the first requests are answered, each runs once more beside
+other rows. Where its answer changes by that, it depends on them, and the signature is never
+batched.
 
 Short calls run in the thread of the event loop, since a change of threads costs more than some
 models; those that take longer, and those of unknown length, in threads.
@@ -21,6 +23,7 @@ import weakref
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -33,9 +36,11 @@ MAX_ROWS = 1024
 # Longer calls run in a thread. An estimate forgets a slow call within some forty quick ones.
 _SHORT_S = 0.003
 _FORGETTING = 0.9
-# How often several requests are run together and one by one, and how many at most.
+# Trials that have to succeed, those after which a signature is given up, and the longest call that
+# is tried.
 _TRIALS = 5
-_TRIED_CALLS = 4
+_MOST_TRIALS = 50
+_TRIED_S = 0.5
 _TOLERANCE = 1e-4
 
 Outputs = Mapping[str, np.ndarray]
@@ -171,24 +176,39 @@ def _answers(calls: Sequence[Call], outputs: Outputs) -> list[Result]:
     return found
 
 
+@dataclass(frozen=True)
+class _Sample:
+    """A call that ran alone, and what the model returned."""
+
+    call: Call
+    outputs: Outputs
+
+
 class _Lane:
     """The calls that wait for one signature of one version, and what is known of it."""
 
     def __init__(self, plan: Plan) -> None:
         self.waiting: deque[Call] = deque()
         self.is_scheduled = False
-        self.is_batched = plan.has_rows
-        self.trials = 0
+        self.is_trying = False
+        self._is_batched = plan.has_rows
+        self._is_proven = False
+        self._trials = self._successes = 0
+        self._row: Mapping[str, np.ndarray] | None = None
         self.expected_s = math.inf
 
+    @property
+    def wants_trial(self) -> bool:
+        """Whether it is still open if calls of this signature may run together."""
+        return self._is_batched and not self._is_proven
+
     def take(self, max_rows: int) -> list[Call]:
-        """Takes calls from the front that fit together."""
+        """Takes calls from the front that may run together."""
         calls = [self.waiting.popleft()]
-        if not self.is_batched:
+        if not self._is_proven:
             return calls
         first, rows = calls[0], calls[0].rows
-        most = _TRIED_CALLS if self.trials < _TRIALS else len(self.waiting) + 1
-        while self.waiting and first.rows and len(calls) < most:
+        while self.waiting and first.rows:
             following = self.waiting[0]
             rows += following.rows
             if following.key != first.key or not following.rows or rows > max_rows:
@@ -196,66 +216,100 @@ class _Lane:
             calls.append(self.waiting.popleft())
         return calls
 
-    def run(self, calls: Sequence[Call]) -> list[Result]:
-        """Runs calls that `take` returned; notes how long it takes, and tries what is untried."""
+    def run(self, calls: Sequence[Call]) -> tuple[list[Result], _Sample | None]:
+        """Runs calls that `take` returned, and notes how long it takes.
+
+        Returns:
+            The answers, and what could be tried.
+        """
         started = time.perf_counter()
-        is_trial = len(calls) > 1 and self.trials < _TRIALS
-        results = self._tried(calls) if is_trial else run_calls(calls)
+        sample = None
+        if self.wants_trial and calls[0].rows:
+            results, sample = _run_alone(calls[0])
+        else:
+            results = run_calls(calls)
         seconds = time.perf_counter() - started
         before = self.expected_s if math.isfinite(self.expected_s) else 0.0
         self.expected_s = max(seconds, _FORGETTING * before)
-        return results
+        return results, sample if seconds <= _TRIED_S else None
 
-    def _tried(self, calls: Sequence[Call]) -> list[Result]:
-        """Runs calls one by one, and then compares with what they get together."""
-        try:
-            alone = [_outputs([call]) for call in calls]
-        except Exception:  # which one it is, and what the others get, `run_calls` finds
-            return [result for call in calls for result in run_calls([call])]
-        try:
-            is_same = _is_same(alone, _outputs(calls), calls)
-        except Exception:  # what each takes alone, the model does not take together
-            is_same = False
-        if not is_same:
-            self.is_batched = False
+    def try_(self, sample: _Sample) -> None:
+        """Runs a call again beside other rows, and compares."""
+        first = {name: array[:1] for name, array in sample.call.inputs.items()}
+        is_same: bool | None = None
+        for row in filter(None, (self._made_up(first), self._row)):
+            if all(np.array_equal(row[name], array) for name, array in first.items()):
+                continue
+            try:
+                is_same = _is_same(sample, _outputs_beside(sample.call, row))
+                break
+            except Exception:  # the model does not take this row, or not beside the others
+                continue
+        self._row = first
+        self._trials += 1
+        self._successes += is_same is True
+        if is_same is False or self._trials >= _MOST_TRIALS:
+            self._is_batched = False
             log.info(
-                "%s@%d: answers of the signature %r depend on other rows; it is not batched",
-                calls[0].version.name,
-                calls[0].version.number,
-                calls[0].plan.name,
+                "%s@%d: answers of the signature %r %s; it is not batched",
+                sample.call.version.name,
+                sample.call.version.number,
+                sample.call.plan.name,
+                "could not be compared" if is_same is None else "depend on other rows",
             )
-        elif any(_differs(alone[0], other) for other in alone[1:]):
-            self.trials += 1
-        return [
-            result
-            for call, outputs in zip(calls, alone, strict=True)
-            for result in _answers([call], outputs)
-        ]
+        self._is_proven = self._is_batched and self._successes >= _TRIALS
+
+    def _made_up(self, row: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
+        return {name: _changed(array, self._trials) for name, array in row.items()}
 
 
-def _is_same(alone: Sequence[Outputs], together: Outputs, calls: Sequence[Call]) -> bool:
-    if not _has_rows(together, sum(call.rows for call in calls)):
-        return False
-    start = 0
-    for call, outputs in zip(calls, alone, strict=True):
-        if not _has_rows(outputs, call.rows):
-            return False
-        for name, array in outputs.items():
-            part = together[name][start : start + call.rows]
-            if array.shape != part.shape or not _is_close(array, part):
-                return False
-        start += call.rows
-    return True
+def _run_alone(call: Call) -> tuple[list[Result], _Sample | None]:
+    try:
+        outputs = _outputs([call])
+    except Exception as error:  # the answer of this request
+        return [error], None
+    return _answers([call], outputs), _Sample(call, outputs)
+
+
+def _outputs_beside(call: Call, row: Mapping[str, np.ndarray]) -> Outputs:
+    """What the model returns for a call with another row before and after it."""
+    inputs = {
+        name: np.concatenate([row[name], call.inputs[name], row[name]])
+        for name in call.plan.signature.inputs
+    }
+    return call.version.run(call.api, call.plan.name, inputs)
+
+
+def _changed(array: np.ndarray, trial: int) -> np.ndarray:
+    """Values of the same type and shape that are others: near in whole numbers, texts reversed."""
+    if array.dtype == object:
+        changed = np.empty_like(array)
+        changed.ravel()[:] = [value[::-1] for value in array.ravel()]
+        return changed
+    if array.dtype == np.bool_:
+        return ~array
+    if array.dtype.kind in "fc":
+        with np.errstate(all="ignore"):
+            return np.nan_to_num(array * 1.5 + (trial + 0.37)).astype(array.dtype)
+    return array + array.dtype.type(trial + 1)
+
+
+def _is_same(sample: _Sample, beside: Outputs) -> bool:
+    rows = sample.call.rows
+    return (
+        _has_rows(sample.outputs, rows)
+        and _has_rows(beside, rows + 2)
+        and all(
+            beside[name][1:-1].shape == array.shape and _is_close(array, beside[name][1:-1])
+            for name, array in sample.outputs.items()
+        )
+    )
 
 
 def _is_close(one: np.ndarray, other: np.ndarray) -> bool:
     if one.dtype.kind in "fc":
         return bool(np.allclose(one, other, rtol=_TOLERANCE, atol=_TOLERANCE / 10, equal_nan=True))
     return bool(np.array_equal(one, other))
-
-
-def _differs(one: Outputs, other: Outputs) -> bool:
-    return any(not np.array_equal(array, other[name]) for name, array in one.items())
 
 
 class Batcher:
@@ -310,24 +364,44 @@ class Batcher:
         if lane.is_scheduled or not lane.waiting:
             return
         lane.is_scheduled = True
-        if lane.expected_s <= _SHORT_S:
-            # In the next turn of the loop: what has arrived by now goes into the same call.
-            self._loop.call_soon(self._run_here, lane)
-        else:
+        # In the next turn of the loop: what has arrived by now goes into the same call.
+        self._loop.call_soon(self._run, lane)
+
+    def _run(self, lane: _Lane) -> None:
+        if lane.expected_s > _SHORT_S:
             self._tasks.append(lambda: self._start_lane(lane))
             self._start_tasks()
-
-    def _run_here(self, lane: _Lane) -> None:
+            return
         calls = lane.take(self._max_rows)
-        _finish(calls, lane.run(calls))
+        self._finish(lane, calls, *lane.run(calls))
         lane.is_scheduled = False
         self._schedule(lane)
 
     def _start_lane(self, lane: _Lane) -> None:
         calls = lane.take(self._max_rows)
         lane.is_scheduled = False
-        self._start(lambda: lane.run(calls), lambda results: _finish(calls, results))
+        self._start(lambda: lane.run(calls), lambda ran: self._finish(lane, calls, *ran))
         self._schedule(lane)
+
+    def _finish(
+        self, lane: _Lane, calls: Sequence[Call], results: Sequence[Result], sample: _Sample | None
+    ) -> None:
+        if sample is not None and not lane.is_trying and lane.wants_trial:
+            self._try(lane, sample)
+        for call, result in zip(calls, results, strict=True):
+            assert call.done is not None
+            call.done(result)
+
+    def _try(self, lane: _Lane, sample: _Sample) -> None:
+        lane.is_trying = True
+        # The request is answered meanwhile, which releases the version.
+        sample.call.version.retain()
+
+        def tried(_: None) -> None:
+            lane.is_trying = False
+            sample.call.version.release()
+
+        self.in_thread(lambda: lane.try_(sample), tried)
 
     def _start(self, work: Callable[[], Any], done: Callable[[Any], None]) -> None:
         self._free -= 1
@@ -346,9 +420,3 @@ class Batcher:
     def _start_tasks(self) -> None:
         while self._tasks and self._free > 0:
             self._tasks.popleft()()
-
-
-def _finish(calls: Sequence[Call], results: Sequence[Result]) -> None:
-    for call, result in zip(calls, results, strict=True):
-        assert call.done is not None
-        call.done(result)

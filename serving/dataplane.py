@@ -100,7 +100,8 @@ class UsedVersion:
         servable: The loaded model.
         metrics: Where the time of each call goes.
         plans: What is planned once for each signature, by its name.
-        release: Ends the use; to be called once.
+        retain: Begins one more use.
+        release: Ends one use; the last one lets the version go.
     """
 
     name: str
@@ -108,6 +109,7 @@ class UsedVersion:
     servable: Servable
     metrics: Metrics
     plans: Mapping[str, Plan] = field(default_factory=dict)
+    retain: Callable[[], None] = lambda: None
     release: Callable[[], None] = lambda: None
 
     def find(self, name: str) -> Signature | None:
@@ -244,12 +246,18 @@ class DataPlane:
             assert servable is not None
             entry.users += 1
 
+        def retain() -> None:
+            with self._changed:
+                entry.users += 1
+
         def release() -> None:
             with self._changed:
                 entry.users -= 1
                 self._changed.notify_all()
 
-        return UsedVersion(spec.name, entry.version, servable, self.metrics, entry.plans, release)
+        return UsedVersion(
+            spec.name, entry.version, servable, self.metrics, entry.plans, retain, release
+        )
 
     def states(self, name: str) -> dict[int, State]:
         """State by version of one model; {} for an unknown model."""

@@ -41,7 +41,7 @@ class Request:
     """A whole request.
 
     Attributes:
-        method: In capitals.
+        method: HTTP method in capitals.
         target: Path and query as they were sent.
         headers: By name in lower case; of equal names the last one.
         body: Without its transfer coding.
@@ -58,10 +58,10 @@ class Answer:
     """A whole answer.
 
     Attributes:
-        status: Status code.
+        status: Status code of the answer.
         body: JSON, or what `content_type` says.
         content_type: Value of the header ``Content-Type``.
-        headers: Further headers.
+        headers: Headers beside those of every answer.
     """
 
     status: int
@@ -82,9 +82,9 @@ def refusal(status: int, text: str, headers: tuple[Header, ...] = ()) -> Answer:
     """Returns an answer with TF Serving's document of an error.
 
     Args:
-        status: Status code.
+        status: Status code of the answer.
         text: What is wrong.
-        headers: Further headers.
+        headers: Headers beside those of every answer.
     """
     return Answer(status, jsontext.write({"error": text}), headers=headers)
 
@@ -93,7 +93,7 @@ class HttpServer:
     """The connections of one listening socket. Everything runs in the event loop's thread.
 
     Args:
-        application: Answers requests.
+        application: What answers each request.
         limits: What a client may cost.
         admit: Refuses requests before their body is read.
     """
@@ -199,8 +199,8 @@ class _Connection(asyncio.BufferedProtocol):
         self.since = 0.0
         # What is being received.
         self._is_receiving = False
-        self._is_in_body = False
-        self._head_bytes = 0
+        self._is_further = False
+        self._unparsed_bytes = self._head_bytes = self._hosts = 0
         self._url = b""
         self._pairs: list[Header] = []
         self._method = self._target = ""
@@ -257,11 +257,12 @@ class _Connection(asyncio.BufferedProtocol):
         """Parses what has arrived."""
         if self._is_last:
             return
+        self._is_further = False
         self._feed(self._server.buffer[:nbytes])
-        if self._is_receiving and not self._is_in_body and not self._is_last:
-            self._head_bytes += nbytes
-            if self._head_bytes > self._limits.max_head_bytes:
-                self._refuse(self._head_refusal())
+        # httptools holds a header until it is complete, however long it is.
+        self._unparsed_bytes = 0 if self._is_further else self._unparsed_bytes + nbytes
+        if self._is_receiving and self._unparsed_bytes > self._limits.max_head_bytes:
+            self._refuse(self._head_refusal())
         self._pace()
 
     def eof_received(self) -> bool:
@@ -331,8 +332,8 @@ class _Connection(asyncio.BufferedProtocol):
 
     def on_message_begin(self) -> None:
         """Begins a request."""
-        self._is_receiving, self._is_in_body = True, False
-        self._head_bytes, self._body_bytes = 0, 0
+        self._is_receiving = self._is_further = True
+        self._head_bytes = self._hosts = self._body_bytes = 0
         self._url, self._pairs, self._parts = b"", [], []
         if not self._is_answering:
             self.since = self._loop.time()
@@ -345,21 +346,22 @@ class _Connection(asyncio.BufferedProtocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Takes a header; those after a body are only counted."""
-        self._pairs.append((name.lower(), value))
-        if len(self._pairs) > self._limits.max_headers:
+        name = name.lower()
+        self._pairs.append((name, value))
+        self._hosts += name == b"host"
+        self._head_bytes += len(name) + len(value)
+        is_long = self._head_bytes > self._limits.max_head_bytes
+        if is_long or len(self._pairs) > self._limits.max_headers:
             raise _Refused(self._head_refusal())
 
     def on_headers_complete(self) -> None:
-        """Decides whether the body is wanted."""
-        size = len(self._url) + sum(len(name) + len(value) + 4 for name, value in self._pairs)
-        if size > self._limits.max_head_bytes:
-            raise _Refused(self._head_refusal())
-        self._is_in_body = True
+        """Decides whether to take the body."""
+        self._is_further = True
         headers = self._headers = dict(self._pairs)
         self._method = self._parser.get_method().decode("latin-1")
         self._target = _origin_form(self._url.decode("latin-1"))
         is_newer = self._parser.get_http_version() != "1.0"
-        if is_newer and sum(name == b"host" for name, _ in self._pairs) != 1:
+        if is_newer and self._hosts != 1:
             raise _Refused(refusal(400, "The request needs one header Host"))
         refused = self._server.admit(self._method, self._target, headers)
         if refused is not None:
@@ -373,6 +375,7 @@ class _Connection(asyncio.BufferedProtocol):
 
     def on_body(self, part: bytes) -> None:
         """Takes a part of the body."""
+        self._is_further = True
         self._parts.append(part)
         self._body_bytes += len(part)
         self._server.held_bytes += len(part)
@@ -381,6 +384,10 @@ class _Connection(asyncio.BufferedProtocol):
             raise _Refused(self._body_refusal())
         if self._server.held_bytes > self._limits.max_held_bytes:
             raise _Refused(refusal(503, "Other requests fill the memory", RETRY_LATER))
+
+    def on_chunk_header(self) -> None:
+        """Notes that another part of the body begins."""
+        self._is_further = True
 
     def on_message_complete(self) -> None:
         """Takes a request that is complete."""

@@ -71,10 +71,11 @@ class Plan:
         if width == 1 and type(rows[0]) is not dict:
             found: list[Column] = [rows]
         else:
-            if any(type(row) is not dict or len(row) != width for row in rows):
-                return None
+            for row in rows:
+                if type(row) is not dict or len(row) != width:
+                    return None
             try:
-                values = [self._values(row) for row in rows]
+                values = list(map(self._values, rows))
             except KeyError:
                 return None
             found = [values] if width == 1 else list(zip(*values, strict=True))

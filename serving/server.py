@@ -26,6 +26,7 @@ from typing import Any
 
 from goldlake_core.contracts.errors import UsageError
 from serving import batching, loader
+from serving.access import Access, warn_if_exposed
 from serving.batching import Batcher
 from serving.config import ModelsConfig
 from serving.dataplane import DataPlane
@@ -55,6 +56,7 @@ class Server:
         host: Address to listen at; other machines reach only what is not loopback.
         poll_wait_s: Seconds between two looks at ``models.config``.
         limits: What a client may cost.
+        access: What a client has to bring.
         threads: Threads for what takes long.
         max_batch_rows: Most rows of several requests in one call of a model; 1 for no batching.
         grace_s: Seconds that running requests have to end after `stop`.
@@ -65,6 +67,10 @@ class Server:
             has ended.
         on_grpc: Called with host and port of gRPC when it listens.
         load: Loads the model in a version folder.
+
+    Attributes:
+        access: What a client has to bring.
+        http: The connections, while they are served.
     """
 
     def __init__(
@@ -75,6 +81,7 @@ class Server:
         host: str = "127.0.0.1",
         poll_wait_s: float = 1.0,
         limits: Limits | None = None,
+        access: Access | None = None,
         threads: int | None = None,
         max_batch_rows: int = batching.MAX_ROWS,
         grace_s: float = GRACE_S,
@@ -93,6 +100,7 @@ class Server:
         self._address = (host, rest_port)
         self._poll_wait_s = poll_wait_s
         self._limits = limits or Limits()
+        self.access = access or Access()
         self._threads = threads or min(4, os.cpu_count() or 1)
         self._max_batch_rows = max_batch_rows
         self.grace_s = grace_s
@@ -101,6 +109,7 @@ class Server:
         self._grpc_port = grpc_port
         self._on_ready = on_ready
         self._on_grpc = on_grpc
+        self.http: HttpServer | None = None
         self._is_stopped = False
         self._end_http: Callable[[], object] = lambda: None
 
@@ -112,9 +121,10 @@ class Server:
             PermanentError: ``models.config`` does not parse, or asks for what cannot be served.
         """
         first = self.follower.first()
+        warn_if_exposed([self._address[0]], self.access)
         with contextlib.closing(_listening(*self._address)) as listener, self._grpc():
             host, port = listener.getsockname()[:2]
-            url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+            url = f"{self.access.scheme}://{f'[{host}]' if ':' in host else host}:{port}"
             self._registration = Registration(self._models_config, url)
             self._registration.start()
             models = threading.Thread(
@@ -139,11 +149,12 @@ class Server:
                 has_cors=self._has_cors,
                 metrics_path=self._metrics_path,
             )
-            server = HttpServer(HealthApp(rest, self._state), self._limits, lambda *about: None)
+            health = HealthApp(rest, self._state)
+            self.http = HttpServer(health, self._limits, self.access.refused)
             self._end_http = lambda: loop.call_soon_threadsafe(end.set)
             if self._is_stopped:
                 end.set()
-            await server.serve(listener, None, end, self.grace_s)
+            await self.http.serve(listener, self.access.context, end, self.grace_s)
             self._end_http = lambda: None
 
     @contextlib.contextmanager
@@ -162,6 +173,7 @@ class Server:
             grace_s=self.grace_s,
             is_ready=lambda: self._state()[0],
             reload=self.follower.reload,
+            access=self.access,
         ) as address:
             if self._on_grpc is not None:
                 self._on_grpc(address)
