@@ -18,7 +18,7 @@ LONG_setup := -m long tests/setup --ignore=tests/setup/test_wheel.py
 LONG_readme := -m long $(README_TEST)
 LONG_wheel := -m long tests/setup/test_wheel.py
 export STACK PYTHON UPGRADE
-.PHONY: help setup run test bench-ingest test-long $(PARTS:%=long-%) test-current optional-kfp-env lint format lock docs kfp-env clean
+.PHONY: help setup run test bench-ingest bench-serve test-long $(PARTS:%=long-%) test-current optional-kfp-env lint format lock docs kfp-env clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -82,9 +82,13 @@ bench-ingest: setup ## measure ingestion beside dlt on real data, and write the 
 	@bash requirements/setup.sh bench
 	$(BIN)/python -m benchmarks.ingest --peer .venv-bench/bin/python --years $(or $(YEARS),1) --page docs/benchmarks/ingest.md
 
+bench-serve: setup ## measure the model server beside KServe's and a bare ASGI application, and write the book's page (HOME_DIR=...: a home that serves the demo's model)
+	@bash requirements/setup.sh bench-serve
+	$(BIN)/python -m benchmarks.serve --peer .venv-bench-serve/bin/python --home $(or $(HOME_DIR),var/demo) --page docs/benchmarks/serve.md
+
 kfp-env: ## make .venv-kfp, where tests compile the pipeline for Kubeflow
 	@bash requirements/setup.sh kfp
 
 clean: ## remove the environments and what was built; what runs have stored (var/) stays
-	rm -rf .venv .venv-uv .venv-docs .venv-bench .venv-kfp build docs/_build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .venv-uv .venv-docs .venv-bench .venv-bench-serve .venv-kfp build docs/_build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -not -path './var/*' -prune -exec rm -rf {} +
