@@ -7,11 +7,12 @@ BIN := .venv/bin
 # Two processes, a file of tests at a time: Spark and TensorFlow each keep about one core busy.
 WORKERS ?= -n 2 --dist loadfile
 # Parts of the long tests, each under an hour. Every test marked `long` is in exactly one of them.
-PARTS := lake faults kills tfx setup wheel readme stacks
+PARTS := lake faults kills fuzz tfx setup wheel readme stacks
 KILLS := tests/faults/test_kills.py tests/faults/test_disks.py
 README_TEST := tests/end_to_end/test_readme.py
-LONG_lake := $(WORKERS) -m "long and not (tfx or other_stack)" --ignore=tests/setup --ignore=tests/faults --ignore=$(README_TEST)
+LONG_lake := $(WORKERS) -m "long and not (tfx or other_stack)" --ignore=tests/setup --ignore=tests/faults --ignore=tests/fuzz --ignore=$(README_TEST)
 LONG_faults := $(WORKERS) --dist load -m long tests/faults $(KILLS:%=--ignore=%)
+LONG_fuzz := $(WORKERS) --dist load -m long tests/fuzz
 LONG_kills := $(WORKERS) --dist load -m long $(KILLS)
 LONG_tfx := $(WORKERS) -m "long and tfx and not other_stack" --ignore=tests/setup
 LONG_setup := -m long tests/setup --ignore=tests/setup/test_wheel.py
@@ -23,7 +24,7 @@ ARCHIVE_CLASSES = { echo "Archiving the classes that Spark loads (half a minute)
 	echo "There is no archive of them: Spark takes longer to start (details in .venv/classes.log)"; \
 	touch .venv/.classes; }
 export STACK PYTHON UPGRADE
-.PHONY: help setup run test bench-ingest test-long $(PARTS:%=long-%) test-current optional-kfp-env lint format lock docs kfp-env clean
+.PHONY: help setup run test bench-ingest bench-serve test-long $(PARTS:%=long-%) test-current optional-kfp-env lint format lock docs kfp-env clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,6 +45,7 @@ ifeq ($(PART),)
 	@echo "  make test-long PART=lake    landing, Delta tables and exports of large data"
 	@echo "  make test-long PART=faults  every fault of tables, random histories, a real year from a portal that fails"
 	@echo "  make test-long PART=kills   commands killed at every step, full and read-only disks"
+	@echo "  make test-long PART=fuzz    the server's decoders and its HTTP, half an hour each (FUZZ_SECONDS=...)"
 	@echo "  make test-long PART=tfx     a year of real data up to a served model; compiling for Kubeflow; recorded documents"
 	@echo "  make test-long PART=setup   set-up from nothing, killed and repaired"
 	@echo "  make test-long PART=wheel   the wheel in an empty environment, outside any clone"
@@ -55,7 +57,7 @@ optional-kfp-env:
 	@bash requirements/setup.sh kfp || echo "SKIPPED: compiling for Kubeflow, for lack of its environment"
 
 long-tfx: optional-kfp-env
-long-lake long-faults long-kills long-tfx long-setup long-wheel long-readme: lint
+long-lake long-faults long-kills long-fuzz long-tfx long-setup long-wheel long-readme: lint
 	$(BIN)/python -m pytest $(LONG_$(@:long-%=%)) $(ARGS)
 
 long-stacks: test-current
@@ -88,9 +90,13 @@ bench-ingest: setup ## measure ingestion beside dlt on real data, and write the 
 	@bash requirements/setup.sh bench
 	$(BIN)/python -m benchmarks.ingest --peer .venv-bench/bin/python --years $(or $(YEARS),1) --page docs/benchmarks/ingest.md
 
+bench-serve: setup ## measure the model server beside KServe's and a bare ASGI application, and write the book's page (HOME_DIR=...: a home that serves the demo's model)
+	@bash requirements/setup.sh bench-serve
+	$(BIN)/python -m benchmarks.serve --peer .venv-bench-serve/bin/python --home $(or $(HOME_DIR),var/demo) --page docs/benchmarks/serve.md
+
 kfp-env: ## make .venv-kfp, where tests compile the pipeline for Kubeflow
 	@bash requirements/setup.sh kfp
 
 clean: ## remove the environments and what was built; what runs have stored (var/) stays
-	rm -rf .venv .venv-uv .venv-docs .venv-bench .venv-kfp build docs/_build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .venv-uv .venv-docs .venv-bench .venv-bench-serve .venv-kfp build docs/_build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -not -path './var/*' -prune -exec rm -rf {} +

@@ -36,6 +36,7 @@ REQUIREMENTS = [
     # The engine's own needs.
     "click>=8.1",
     "fsspec>=2024.2",
+    "httptools>=0.6",
     "jinja2>=3.1",
     "msgspec>=0.19",
     "orjson>=3.9",

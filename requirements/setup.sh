@@ -3,7 +3,8 @@
 #
 #   requirements/setup.sh main    .venv: the stack, the Delta JARs and goldlake itself
 #   requirements/setup.sh docs    .venv-docs: Jupyter Book
-#   requirements/setup.sh bench   .venv-bench: what the benchmarks compare goldlake with
+#   requirements/setup.sh bench   .venv-bench: what the benchmark of ingestion compares goldlake with
+#   requirements/setup.sh bench-serve   .venv-bench-serve: what the benchmark of serving compares with
 #   requirements/setup.sh kfp     .venv-kfp: the stack with kfp, to compile the pipeline for Kubeflow
 #   requirements/setup.sh lock    the lock files, from the .in files (UPGRADE=1: newest versions)
 #
@@ -246,7 +247,7 @@ set_up() {
   rm -f "$env/.stamp"
   [ -f "$env/.locked" ] && mv "$env/.locked" "$env/.locked-before"
   if [ ! -x "$env/bin/python" ]; then
-    [[ $env == .venv-docs || $env == .venv-bench ]] || say "Taking stack $stack: $why"
+    [[ $env == .venv-docs || $env == .venv-bench* ]] || say "Taking stack $stack: $why"
     say "Creating $env with $("$python" --version), $python"
     logged "Creating $env" "$uv" venv --quiet --allow-existing --python "$python" "$env"
     say "$stack" >"$env/.stack"
@@ -273,7 +274,7 @@ write_locks() {
   get_uv
   use_pip_settings
   begin_log .venv
-  for name in uv build docs bench $(printf 'stack-%s kfp-%s ' 1.21 1.21 1.16 1.16); do
+  for name in uv build docs bench bench-serve $(printf 'stack-%s kfp-%s ' 1.21 1.21 1.16 1.16); do
     case $name in *-1.16) scope="--python-platform x86_64-manylinux_2_17" ;; *) scope=--universal ;; esac
     say "Locking requirements/$name.in"
     # shellcheck disable=SC2086
@@ -288,9 +289,9 @@ choose_stack
 env=.venv-$1 pythons=$(pythons_of "$stack") own=""
 case ${1:-} in
   main | lock) env=.venv lock=requirements/stack-$stack.txt own="lakehouse/jars.lock setup.py pyproject.toml" ;;
-  docs | bench) lock=requirements/$1.txt pythons=$(pythons_of 1.21) ;;
+  docs | bench | bench-serve) lock=requirements/$1.txt pythons=$(pythons_of 1.21) ;;
   kfp) lock=requirements/kfp-$stack.txt pythons=$(pythons_of "$stack-kfp") ;;
-  *) fail "'${1:-}' is nothing to set up; it is one of main, docs, bench, kfp, lock. Run: make setup" ;;
+  *) fail "'${1:-}' is nothing to set up; it is one of main, docs, bench, bench-serve, kfp, lock. Run: make setup" ;;
 esac
 # The place is part of it: scripts in an environment name their interpreter by its full path.
 # shellcheck disable=SC2086

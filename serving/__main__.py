@@ -17,7 +17,9 @@ from urllib.parse import urlsplit
 
 from goldlake_core.contracts.errors import GoldlakeError
 from serving import parameters
-from serving.server import DEFAULT_REST_PORT, MAX_BODY_BYTES, serve
+from serving.access import read_access
+from serving.limits import MAX_BODY_BYTES, Limits
+from serving.server import DEFAULT_REST_PORT, serve
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -32,6 +34,9 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--monitoring-config-file", help="path or URL of a MonitoringConfig")
     parser.add_argument("--batching-parameters-file", help="path or URL of BatchingParameters")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen at")
+    parser.add_argument("--tls-cert", help="chain in PEM: HTTPS, and gRPC over TLS")
+    parser.add_argument("--tls-key", help="its private key in PEM")
+    parser.add_argument("--token-file", help="a token in each line; clients bring one of them")
     parser.add_argument("--model-config-file-poll-wait-seconds", type=float, default=1.0)
     parser.add_argument("--max-body-bytes", type=int, default=MAX_BODY_BYTES)
     parser.add_argument("--log-level", default="WARNING", help="DEBUG, INFO, WARNING or ERROR")
@@ -62,8 +67,10 @@ def main(argv: list[str] | None = None) -> int:
             has_cors=options.cors,
             metrics_path=files.metrics_path,
             threads=files.threads,
+            max_batch_rows=files.max_batch_rows,
+            access=read_access(options.tls_cert, options.tls_key, options.token_file),
             poll_wait_s=options.model_config_file_poll_wait_seconds,
-            max_body_bytes=options.max_body_bytes,
+            limits=Limits(max_body_bytes=options.max_body_bytes),
         )
     except GoldlakeError as error:
         print(error.message, file=sys.stderr)

@@ -11,7 +11,7 @@ import base64
 import binascii
 import itertools
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,7 +24,7 @@ from serving.signatures import NUMPY_TYPES, TensorSpec
 
 # What an integer in JSON must fit for a tensor type. Narrow types wrap around, as in TF Serving.
 _INT32 = (-(2**31), 2**31 - 1)
-_INTEGER_RANGES = {
+INTEGER_RANGES = {
     "int8": _INT32,
     "uint8": _INT32,
     "int16": _INT32,
@@ -257,13 +257,25 @@ def _is_uniform(values: list[Any], dtype: str) -> bool:
     kinds = set(map(type, values))
     if dtype in ("float", "double"):
         return kinds <= {int, float}
-    if dtype in _INTEGER_RANGES:
-        low, high = _INTEGER_RANGES[dtype]
+    if dtype in INTEGER_RANGES:
+        low, high = INTEGER_RANGES[dtype]
         return kinds <= {int} and (not values or (low <= min(values) and max(values) <= high))
     return kinds <= {str} if dtype == "string" else kinds <= {bool} if dtype == "bool" else False
 
 
-def _array(flat: list[Any], dtype: str, shape: Shape) -> np.ndarray:
+def flat_array(column: Sequence[Any], dtype: str) -> np.ndarray:
+    """Returns a column of values that fit a tensor's type as an array of one axis.
+
+    Args:
+        column: Numbers, flags or texts.
+        dtype: TensorFlow's name of the type.
+    """
+    if dtype == "string":
+        column = [value.encode("utf-8", "surrogateescape") for value in column]
+    return _array(column, dtype, (len(column),))
+
+
+def _array(flat: Sequence[Any], dtype: str, shape: Shape) -> np.ndarray:
     """A flat list of values that fit, as an array of the tensor's type."""
     _refuse_rank(len(shape))
     flat = flat[: math.prod(shape)]
@@ -274,7 +286,7 @@ def _array(flat: list[Any], dtype: str, shape: Shape) -> np.ndarray:
     elif dtype in ("float", "double"):
         with np.errstate(over="ignore"):  # beyond float32 is infinity, as in TF Serving
             array = np.array(flat, dtype=np.float64).astype(NUMPY_TYPES[dtype])
-    elif dtype in _INTEGER_RANGES:
+    elif dtype in INTEGER_RANGES:
         wide = np.uint64 if dtype == "uint64" else np.int64
         array = np.array(flat, dtype=wide).astype(NUMPY_TYPES[dtype])
     else:
@@ -341,7 +353,7 @@ def _leaf(value: Any, dtype: str) -> Any:
                 f"JSON Value: {debug_text(value)} not formatted correctly for base64 data"
             )
         return _unescaped(value["b64"])
-    if dtype not in ("float", "double", "string", "bool", *_INTEGER_RANGES):
+    if dtype not in ("float", "double", "string", "bool", *INTEGER_RANGES):
         raise StatusError(
             "UNIMPLEMENTED", f"Conversion of JSON Value: {debug_text(value)} to type: {dtype}"
         )
@@ -423,7 +435,7 @@ def _feature(name: str, content: Any) -> bytes:
         if kind and found != kind:
             raise invalid(f"Unexpected element type in feature: {name} expecting type: {kind}")
         kind = found
-        if kind == "int64" and value > _INTEGER_RANGES["int64"][1]:
+        if kind == "int64" and value > INTEGER_RANGES["int64"][1]:
             raise invalid(f"Feature: {name} has uint64_t element. Only int64_t is supported.")
     if kind == "bytes":
         texts = [

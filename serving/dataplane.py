@@ -18,6 +18,7 @@ import numpy as np
 
 from serving.errors import StatusError, invalid
 from serving.metrics import Metrics
+from serving.plans import Plan
 from serving.signatures import DEFAULT_SIGNATURE, Servable, Signature
 
 log = logging.getLogger("serving")
@@ -71,6 +72,7 @@ class _Version:
     state: State = State.START
     error: StatusError | None = None
     servable: Servable | None = None
+    plans: dict[str, Plan] = field(default_factory=dict)
     users: int = 0
 
 
@@ -97,12 +99,18 @@ class UsedVersion:
         number: Number of the version.
         servable: The loaded model.
         metrics: Where the time of each call goes.
+        plans: What is planned once for each signature, by its name.
+        retain: Begins one more use.
+        release: Ends one use; the last one lets the version go.
     """
 
     name: str
     number: int
     servable: Servable
     metrics: Metrics
+    plans: Mapping[str, Plan] = field(default_factory=dict)
+    retain: Callable[[], None] = lambda: None
+    release: Callable[[], None] = lambda: None
 
     def find(self, name: str) -> Signature | None:
         """Returns a signature, or None.
@@ -127,6 +135,14 @@ class UsedVersion:
             raise invalid(f'Serving signature name: "{name}" not found in signature def')
         return found
 
+    def plan(self, name: str) -> Plan:
+        """Returns the plan of a signature that the version has.
+
+        Args:
+            name: Signature name, "" for the default one.
+        """
+        return self.plans[name or DEFAULT_SIGNATURE]
+
     def predict(
         self, signature_name: str, inputs: Mapping[str, np.ndarray]
     ) -> dict[str, np.ndarray]:
@@ -139,9 +155,7 @@ class UsedVersion:
         Raises:
             StatusError: No such signature, wrong inputs, or the model failed.
         """
-        needed = self.signature(signature_name).inputs
-        if inputs.keys() != needed.keys():
-            raise input_mismatch(set(inputs), set(needed))
+        check_inputs(self.signature(signature_name), inputs)
         return self.run("Predict", signature_name, inputs)
 
     def run(
@@ -211,17 +225,39 @@ class DataPlane:
         Raises:
             StatusError: No such version is available.
         """
+        version = self.acquire(spec)
+        try:
+            yield version
+        finally:
+            version.release()
+
+    def acquire(self, spec: ModelSpec) -> UsedVersion:
+        """Resolves a request to a version, which stays loaded until it is released; see `use`.
+
+        Args:
+            spec: The version asked for.
+
+        Raises:
+            StatusError: No such version is available.
+        """
         with self._changed:
             entry = self._find(spec)
             servable = entry.servable
             assert servable is not None
             entry.users += 1
-        try:
-            yield UsedVersion(spec.name, entry.version, servable, self.metrics)
-        finally:
+
+        def retain() -> None:
+            with self._changed:
+                entry.users += 1
+
+        def release() -> None:
             with self._changed:
                 entry.users -= 1
                 self._changed.notify_all()
+
+        return UsedVersion(
+            spec.name, entry.version, servable, self.metrics, entry.plans, retain, release
+        )
 
     def states(self, name: str) -> dict[int, State]:
         """State by version of one model; {} for an unknown model."""
@@ -281,8 +317,9 @@ class DataPlane:
             with self._changed:
                 entry.error, entry.state = failure, State.END
             return False
+        plans = {key: Plan(key, signature) for key, signature in servable.signatures.items()}
         with self._changed:
-            entry.servable, entry.state = servable, State.AVAILABLE
+            entry.servable, entry.plans, entry.state = servable, plans, State.AVAILABLE
         log.info("%s@%d is AVAILABLE", name, version)
         return True
 
@@ -294,7 +331,7 @@ class DataPlane:
                 return
             entry.state = State.UNLOADING
             self._changed.wait_for(lambda: entry.users == 0)
-            servable, entry.servable = entry.servable, None
+            servable, entry.servable, entry.plans = entry.servable, None, {}
         assert servable is not None
         servable.close()
         with self._changed:
@@ -337,6 +374,16 @@ def _not_served(request: str) -> StatusError:
 
 def _load_failure(error: Exception, path: str) -> StatusError:
     return StatusError("UNKNOWN", f"{path} did not load: {type(error).__name__}: {error}")
+
+
+def check_inputs(signature: Signature, inputs: Mapping[str, np.ndarray]) -> None:
+    """Refuses a request that has other inputs than its signature.
+
+    Raises:
+        StatusError: With TF Serving's text.
+    """
+    if inputs.keys() != signature.inputs.keys():
+        raise input_mismatch(set(inputs), set(signature.inputs))
 
 
 def input_mismatch(sent: set[str], needed: set[str]) -> StatusError:

@@ -18,6 +18,7 @@ import numpy as np
 
 from goldlake_core.contracts.errors import UsageError
 from serving import inference, loader
+from serving.access import NEEDS_TOKEN, Access
 from serving.dataplane import DataPlane, ModelSpec, UsedVersion, input_mismatch
 from serving.errors import CODES, StatusError, invalid
 from serving.introspection import health_handler, reflection_handlers
@@ -93,6 +94,7 @@ def serving(
     grace_s: float,
     is_ready: Callable[[], bool],
     reload: Callable[[str], None],
+    access: Access,
 ) -> Iterator[str]:
     """A gRPC server for as long as the block runs; calls that run at its end may finish.
 
@@ -105,6 +107,7 @@ def serving(
         grace_s: Seconds that calls have to end after the block.
         is_ready: Whether the server may get requests; this is its health.
         reload: Makes a ``models.config`` in text format the one that is followed.
+        access: What a client has to bring.
 
     Yields:
         Host and port.
@@ -115,6 +118,7 @@ def serving(
     executor = ThreadPoolExecutor(threads, "serving-grpc")
     server = grpc.server(
         executor,
+        interceptors=[_Guard(access)],
         options=[
             ("grpc.max_receive_message_length", max_message_bytes),
             ("grpc.max_send_message_length", -1),
@@ -135,7 +139,11 @@ def serving(
     )
     address = f"[{host}]" if ":" in host else host
     try:
-        bound = server.add_insecure_port(f"{address}:{port}")
+        if access.context is None:
+            bound = server.add_insecure_port(f"{address}:{port}")
+        else:
+            credentials = grpc.ssl_server_credentials([(access.key, access.certificate)])
+            bound = server.add_secure_port(f"{address}:{port}", credentials)
     except RuntimeError:  # how gRPC says so in later releases
         bound = 0
     if not bound:
@@ -151,6 +159,26 @@ def serving(
     finally:
         server.stop(grace_s).wait()
         executor.shutdown()
+
+
+class _Guard(grpc.ServerInterceptor):  # type: ignore[misc]
+    """Refuses calls without a token, except for those to the health service."""
+
+    def __init__(self, access: Access) -> None:
+        self._access = access
+
+        def refuse(request: Any, context: Any) -> None:
+            context.abort(grpc.StatusCode.UNAUTHENTICATED, NEEDS_TOKEN)
+
+        self._refusal = grpc.unary_unary_rpc_method_handler(refuse)
+
+    def intercept_service(self, continuation: Callable[[Any], Any], details: Any) -> Any:
+        given = dict(details.invocation_metadata).get("authorization", "")
+        sent = given if isinstance(given, bytes) else given.encode()
+        is_health = details.method.startswith("/grpc.health.")
+        if is_health or self._access.is_open_to(sent):
+            return continuation(details)
+        return self._refusal
 
 
 def _services_pool() -> Any:

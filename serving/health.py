@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import msgspec
 
-from goldlake_core.asgi import Application, Receive, Scope, Send
+from serving.http1 import Answer, Application, Request, Respond
 
-HEALTHZ, READYZ = b"/healthz", b"/readyz"
+HEALTHZ, READYZ = "/healthz", "/readyz"
 
 
 class Health(msgspec.Struct, frozen=True, kw_only=True):
@@ -24,7 +24,7 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class HealthApp:
-    """An ASGI application that answers both addresses and passes on all others.
+    """An application that answers both addresses and passes on all others.
 
     Args:
         app: The application for all other addresses.
@@ -35,21 +35,12 @@ class HealthApp:
         self._app = app
         self._state = state
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, request: Request, respond: Respond) -> None:
         """Answers one request; 503 where the server is alive and not ready."""
-        path = scope.get("raw_path")
-        is_read = scope["type"] == "http" and scope["method"] in ("GET", "HEAD")
-        if not is_read or path not in (HEALTHZ, READYZ):
-            await self._app(scope, receive, send)
+        path = request.target.partition("?")[0]
+        if path not in (HEALTHZ, READYZ) or request.method not in ("GET", "HEAD"):
+            self._app(request, respond)
             return
         is_ready, problems = self._state()
         body = msgspec.json.encode(Health(ready=is_ready, problems=problems)) + b"\n"
-        headers = [
-            (b"content-type", b"application/json"),
-            (b"content-length", str(len(body)).encode()),
-        ]
-        status = 200 if is_ready or path == HEALTHZ else 503
-        await send({"type": "http.response.start", "status": status, "headers": headers})
-        await send(
-            {"type": "http.response.body", "body": body if scope["method"] == "GET" else b""}
-        )
+        respond(Answer(200 if is_ready or path == HEALTHZ else 503, body))

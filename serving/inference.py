@@ -45,9 +45,8 @@ def classify(
     Raises:
         StatusError: The signature is none for classification, or the model failed.
     """
-    signature = _signature(version, signature_name)
-    check_classification(signature)
-    outputs = _run(version, "Classify", signature_name, examples)
+    check_classification(signature_of(version, signature_name))
+    outputs = version.run("Classify", signature_name, inputs_of(version, examples))
     return classification(outputs, len(examples))
 
 
@@ -62,8 +61,8 @@ def regress(version: UsedVersion, signature_name: str, examples: Sequence[bytes]
     Raises:
         StatusError: The signature is none for regression, or the model failed.
     """
-    check_regression(_signature(version, signature_name))
-    outputs = _run(version, "Regress", signature_name, examples)
+    check_regression(signature_of(version, signature_name))
+    outputs = version.run("Regress", signature_name, inputs_of(version, examples))
     return regression(outputs, len(examples))
 
 
@@ -163,22 +162,38 @@ def regression(outputs: Mapping[str, np.ndarray], count: int) -> np.ndarray:
     return array.reshape(-1)
 
 
-def _signature(version: UsedVersion, name: str) -> Signature:
+def signature_of(version: UsedVersion, name: str) -> Signature:
+    """Returns a signature of a version.
+
+    Args:
+        version: The version that answers.
+        name: "" for the default signature.
+
+    Raises:
+        StatusError: There is none of that name.
+    """
     found = version.find(name)
     if found is None:
         raise invalid(f"No signature was found with the name: {name or DEFAULT_SIGNATURE}")
     return found
 
 
-def _run(
-    version: UsedVersion, api: str, signature_name: str, examples: Sequence[bytes]
-) -> dict[str, np.ndarray]:
+def inputs_of(version: UsedVersion, examples: Sequence[bytes]) -> dict[str, np.ndarray]:
+    """Returns some examples as the input of a signature, and counts them.
+
+    Args:
+        version: The version that answers.
+        examples: Serialized ``tf.Example`` messages.
+
+    Raises:
+        StatusError: There are none.
+    """
     if not examples:
         raise invalid("Input is empty.")
     version.metrics.took_examples(version.name, len(examples))
     array: np.ndarray = np.empty(len(examples), dtype=object)
     array[:] = examples
-    return version.run(api, signature_name, {_INPUTS: array})
+    return {_INPUTS: array}
 
 
 def _shape(array: np.ndarray) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 import fsspec
 
 from goldlake_core.contracts.errors import PermanentError, UsageError
+from serving.batching import MAX_ROWS
 from serving.messages import message_classes
 from serving.metrics import DEFAULT_PATH
 
@@ -47,11 +48,13 @@ class Batching:
     """What a batching file asks for.
 
     Attributes:
-        threads: Requests to compute at the same time, or None where the file does not say.
+        threads: Calls to compute at the same time, or None where the file does not say.
+        max_rows: Most rows of several requests in one call, or None where the file does not say.
         ignored: Settings that are accepted and change nothing here, in the order of the format.
     """
 
     threads: int | None
+    max_rows: int | None
     ignored: tuple[str, ...]
 
 
@@ -61,11 +64,13 @@ class Files:
 
     Attributes:
         metrics_path: Path of the metrics, or None for no such path.
-        threads: Requests to compute at the same time, or None where no file says so.
+        threads: Calls to compute at the same time, or None where no file says so.
+        max_batch_rows: Most rows of several requests in one call.
     """
 
     metrics_path: str | None
     threads: int | None
+    max_batch_rows: int = MAX_ROWS
 
 
 def read_files(monitoring: str | None, batching: str | None) -> Files:
@@ -87,19 +92,19 @@ def read_files(monitoring: str | None, batching: str | None) -> Files:
     asked = read_batching(batching)
     if asked.ignored:
         log.warning(
-            "%s: %s %s no effect here: each request runs by itself",
+            "%s: %s %s no effect here: what waits runs at once, without a window or padding",
             batching,
             ", ".join(asked.ignored),
             "have" if len(asked.ignored) > 1 else "has",
         )
-    return Files(metrics_path, asked.threads)
+    return Files(metrics_path, asked.threads, asked.max_rows or MAX_ROWS)
 
 
 def read_batching(path: str) -> Batching:
     """Returns what a file of TF Serving's ``BatchingParameters`` asks for.
 
-    This server runs each request by itself, so that of the settings the number of threads alone
-    has an effect.
+    This server runs what waits at once, so that of the settings the number of threads and the
+    size of a batch have an effect.
 
     Args:
         path: Path or fsspec URL of the file, in protobuf text format.
@@ -124,7 +129,8 @@ def read_batching(path: str) -> Batching:
     given = [field.name for field, _ in message.ListFields()]
     return Batching(
         message.num_batch_threads.value or None,
-        tuple(name for name in given if name != "num_batch_threads"),
+        message.max_batch_size.value or None,
+        tuple(name for name in given if name not in ("num_batch_threads", "max_batch_size")),
     )
 
 

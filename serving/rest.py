@@ -1,21 +1,23 @@
-"""TF Serving's REST API as a plain ASGI application: finds the route, decodes, asks, encodes."""
+"""TF Serving's REST API: finds the route, decodes, asks for a call of a model, encodes."""
 
 from __future__ import annotations
 
-import asyncio
+import dataclasses
+import functools
 import logging
 import re
 import time
 import zlib
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Executor
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from urllib.parse import unquote_to_bytes
 
-from goldlake_core.asgi import Receive, Scope, Send
-from serving import answers, codec, inference, jsontext
-from serving.dataplane import DataPlane, ModelSpec
+from serving import answers, codec, inference
+from serving.batching import Batcher, Call, Outputs, run_calls
+from serving.dataplane import DataPlane, ModelSpec, check_inputs
 from serving.errors import StatusError, invalid
+from serving.http1 import RETRY_LATER, Answer, Request, Respond, refusal
+from serving.limits import Limits
+from serving.signatures import Signature
 
 log = logging.getLogger("serving")
 
@@ -35,74 +37,104 @@ _CORS_HEADERS = (
     (b"access-control-allow-headers", b"Content-Type"),
 )
 
-Handler = Callable[[DataPlane, ModelSpec, bytes], bytes]
-Header = tuple[bytes, bytes]
+# Larger bodies are read, computed and answered in a thread: they would hold up all others.
+LARGE_BODY_BYTES = 16 * 1024
 
-
-@dataclass(frozen=True)
-class Answer:
-    """A whole HTTP answer.
-
-    Attributes:
-        status: Status code of the HTTP answer.
-        body: JSON, or what `content_type` says.
-        content_type: Value of the header ``Content-Type``.
-    """
-
-    status: int
-    body: bytes
-    content_type: str = "application/json"
-
+Prepare = Callable[[DataPlane, ModelSpec, bytes], Call]
+Look = Callable[[DataPlane, ModelSpec], bytes]
 
 _NOT_FOUND = Answer(404, b"<html><body><h1>Not Found</h1></body></html>\n", "text/html")
 
 
-def predict(plane: DataPlane, spec: ModelSpec, body: bytes) -> bytes:
-    """Answers ``:predict`` in row or columnar format."""
+def predict(plane: DataPlane, spec: ModelSpec, body: bytes) -> Call:
+    """Prepares ``:predict`` in row or columnar format."""
     read = codec.read_body(body)
-    with plane.use(spec) as version:
-        request = codec.decode_predict(read, version.signature(read.signature_name).inputs)
-        outputs = version.predict(read.signature_name, request.inputs)
-    return answers.encode_predict(outputs, request.is_row)
+    version = plane.acquire(spec)
+    try:
+        signature = version.signature(read.signature_name)
+        plan = version.plan(read.signature_name)
+        columns = plan.columns(read.document)
+        if columns is not None:
+            return Call(version, plan, "Predict", _encode_rows, columns=columns, is_row=True)
+        request = codec.decode_predict(read, signature.inputs)
+        check_inputs(signature, request.inputs)
+        encode = _encode_rows if request.is_row else _encode_columns
+        return Call(version, plan, "Predict", encode, request.inputs, is_row=request.is_row)
+    except BaseException:
+        version.release()
+        raise
 
 
-def classify(plane: DataPlane, spec: ModelSpec, body: bytes) -> bytes:
-    """Answers ``:classify``."""
+def _encode_rows(outputs: Outputs) -> bytes:
+    return answers.encode_predict(outputs, True)
+
+
+def _encode_columns(outputs: Outputs) -> bytes:
+    return answers.encode_predict(outputs, False)
+
+
+def classify(plane: DataPlane, spec: ModelSpec, body: bytes) -> Call:
+    """Prepares ``:classify``."""
+
+    def encode(outputs: Outputs) -> bytes:
+        found = inference.classification(outputs, count)
+        return answers.encode_classify(found.labels, found.scores)
+
+    call = _examples(plane, spec, body, "Classify", inference.check_classification, encode)
+    count = call.rows
+    return call
+
+
+def regress(plane: DataPlane, spec: ModelSpec, body: bytes) -> Call:
+    """Prepares ``:regress``."""
+
+    def encode(outputs: Outputs) -> bytes:
+        return answers.encode_regress(inference.regression(outputs, count))
+
+    call = _examples(plane, spec, body, "Regress", inference.check_regression, encode)
+    count = call.rows
+    return call
+
+
+def _examples(
+    plane: DataPlane,
+    spec: ModelSpec,
+    body: bytes,
+    api: str,
+    check: Callable[[Signature], None],
+    encode: Callable[[Outputs], bytes],
+) -> Call:
     read = codec.read_body(body)
     examples = codec.decode_examples(read)
-    with plane.use(spec) as version:
-        found = inference.classify(version, read.signature_name, examples)
-    return answers.encode_classify(found.labels, found.scores)
+    version = plane.acquire(spec)
+    try:
+        check(inference.signature_of(version, read.signature_name))
+        inputs = inference.inputs_of(version, examples)
+        return Call(version, version.plan(read.signature_name), api, encode, inputs)
+    except BaseException:
+        version.release()
+        raise
 
 
-def regress(plane: DataPlane, spec: ModelSpec, body: bytes) -> bytes:
-    """Answers ``:regress``."""
-    read = codec.read_body(body)
-    examples = codec.decode_examples(read)
-    with plane.use(spec) as version:
-        found = inference.regress(version, read.signature_name, examples)
-    return answers.encode_regress(found)
-
-
-def status(plane: DataPlane, spec: ModelSpec, body: bytes) -> bytes:
+def status(plane: DataPlane, spec: ModelSpec) -> bytes:
     """Answers a request for the states of a model's versions."""
     return answers.encode_status(
         [(v.version, v.state.value, v.code, v.text) for v in plane.status(spec)]
     )
 
 
-def metadata(plane: DataPlane, spec: ModelSpec, body: bytes) -> bytes:
+def metadata(plane: DataPlane, spec: ModelSpec) -> bytes:
     """Answers a request for a model's signatures."""
     with plane.use(spec) as version:
         return answers.encode_metadata(spec.name, version.number, version.servable.signatures)
 
 
-CALLS: dict[str, Handler] = {"classify": classify, "predict": predict, "regress": regress}
-LOOKS: dict[str, Handler] = {"": status, "metadata": metadata}
+CALLS: dict[str, Prepare] = {"classify": classify, "predict": predict, "regress": regress}
+LOOKS: dict[str, Look] = {"": status, "metadata": metadata}
 
 
 def answer(plane: DataPlane, method: str, target: str, body: bytes) -> Answer:
-    """Answers one request and counts it.
+    """Answers one request, by itself, and counts it.
 
     Args:
         plane: The models that are served.
@@ -110,38 +142,98 @@ def answer(plane: DataPlane, method: str, target: str, body: bytes) -> Answer:
         target: Path as it was sent, with its query if it has one: TF Serving does not split them.
         body: Request body, no longer compressed.
     """
-    if not _API.fullmatch(target):
-        return _NOT_FOUND
-    started = time.perf_counter()
-    name, verb, code = "", "", "OK"
-    try:
-        handler, verb, spec = _route(method, target)
-        name = spec.name
-        found = Answer(200, handler(plane, spec, body))
-    except StatusError as error:
-        code = error.code
-        # TF Serving fails on a bad version before it has a body to write the message into.
-        text = b"" if isinstance(error, _BadVersion) else _error_document(error.text)
-        found = Answer(error.http_status, text)
-    except Exception as error:  # a fault of this server; the next request may well succeed
-        log.exception("%s %s failed", method, target)
-        code = "INTERNAL"
-        text = _error_document(f"Internal error: {type(error).__name__}: {error}")
-        found = Answer(500, text)
-    # Any client can make up names; only those of models are kept.
-    name = name if plane.knows(name) else ""
-    plane.metrics.answered(name, verb, "REST", code, time.perf_counter() - started)
-    return found
+    asked = Asked(plane, method, target)
+    found = asked.prepare(body)
+    if isinstance(found, Answer):
+        return found
+    [result] = run_calls([found])
+    return asked.answer(result)
+
+
+class Asked:
+    """One request to the API, from its target to its answer.
+
+    Args:
+        plane: The models that are served.
+        method: HTTP method in capitals.
+        target: Path as it was sent, with its query if it has one: TF Serving does not split them.
+    """
+
+    def __init__(self, plane: DataPlane, method: str, target: str) -> None:
+        self._plane = plane
+        self._method = method
+        self._target = target
+        self._started = time.perf_counter()
+        self._model = self._verb = ""
+        self._call: Call | None = None
+
+    def prepare(self, body: bytes) -> Answer | Call:
+        """Answers the request, or returns the call of a model that it needs.
+
+        The call is followed by `answer`.
+
+        Args:
+            body: Request body, no longer compressed.
+        """
+        if not _API.fullmatch(self._target):
+            return _NOT_FOUND
+        try:
+            verb, spec = _route(self._method, self._target)
+            self._model = spec.name
+            if verb in CALLS:
+                self._verb = verb
+                self._call = CALLS[verb](self._plane, spec, body)
+                return self._call
+            return self.answer(LOOKS[verb](self._plane, spec))
+        except Exception as error:  # a fault of the request, or else of this server
+            return self.answer(error)
+
+    def answer(self, result: bytes | Exception) -> Answer:
+        """Releases the model, counts the request and returns its answer.
+
+        Args:
+            result: The body of the answer, or why there is none.
+        """
+        if self._call is not None:
+            self._call.version.release()
+            self._call = None
+        code = "OK"
+        if isinstance(result, bytes):
+            found = Answer(200, result)
+        elif isinstance(result, StatusError):
+            code = result.code
+            # TF Serving fails on a bad version before it has a body to write the message into.
+            is_bare = isinstance(result, _BadVersion)
+            found = Answer(result.http_status, b"") if is_bare else _refusal(result)
+        else:  # the next request may well succeed
+            log.error("%s %s failed", self._method, self._target, exc_info=result)
+            code = "INTERNAL"
+            found = refusal(500, f"Internal error: {type(result).__name__}: {result}")
+        # Any client can make up names; only those of models are kept.
+        model = self._model if self._plane.knows(self._model) else ""
+        seconds = time.perf_counter() - self._started
+        self._plane.metrics.answered(model, self._verb, "REST", code, seconds)
+        return found
+
+
+def _refusal(error: StatusError) -> Answer:
+    return refusal(error.http_status, error.text)
 
 
 class _BadVersion(StatusError):
     """The version in the path does not fit a 64-bit integer."""
 
 
-def _route(method: str, target: str) -> tuple[Handler, str, ModelSpec]:
-    routes = {"POST": (_CALL, CALLS), "GET": (_LOOK, LOOKS)}
-    pattern, handlers = routes.get(method, (None, {}))
-    found = pattern.fullmatch(target) if pattern else None
+@functools.lru_cache(maxsize=256)
+def _route(method: str, target: str) -> tuple[str, ModelSpec]:
+    routes: dict[str, tuple[re.Pattern[str], Mapping[str, object]]] = {
+        "POST": (_CALL, CALLS),
+        "GET": (_LOOK, LOOKS),
+    }
+    if method not in routes:
+        raise invalid(f"Malformed request: {method} {target}")
+    pattern, handlers = routes[method]
+    found = pattern.fullmatch(target)
     if found is None:
         raise invalid(f"Malformed request: {method} {target}")
     version = found["version"]
@@ -157,7 +249,7 @@ def _route(method: str, target: str) -> tuple[Handler, str, ModelSpec]:
         raise invalid("Missing model name in request.")
     label = _decoded(found["label"]) if found["label"] else None
     spec = ModelSpec(_decoded(found["name"]), int(version) if version else None, label)
-    return handlers[verb], verb if method == "POST" else "", spec
+    return verb, spec
 
 
 def _decoded(text: str) -> str:
@@ -165,12 +257,12 @@ def _decoded(text: str) -> str:
 
 
 class RestApp:
-    """The ASGI application.
+    """The application: what `serving.http1` asks for each request.
 
     Args:
         plane: The models that are served.
-        executor: Threads in which requests are decoded, computed and encoded.
-        max_body_bytes: Largest request body, also after decompression; larger ones get 413.
+        batcher: Runs calls of models, and large requests in threads.
+        limits: What a client may cost.
         has_cors: Whether answers tell browsers that pages from anywhere may read them.
         metrics_path: Path that answers with the metrics, or None for no such path.
     """
@@ -178,78 +270,77 @@ class RestApp:
     def __init__(
         self,
         plane: DataPlane,
-        executor: Executor,
-        max_body_bytes: int,
+        batcher: Batcher,
+        limits: Limits,
         *,
         has_cors: bool = False,
         metrics_path: str | None = None,
     ) -> None:
         self._plane = plane
-        self._executor = executor
-        self._max_body_bytes = max_body_bytes
+        self._batcher = batcher
+        self._limits = limits
         self._has_cors = has_cors
         self._metrics_path = metrics_path
+        self._requests = 0
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answers one HTTP request."""
-        if scope["type"] != "http":
-            raise RuntimeError(f"No answer to a connection of type {scope['type']!r}")
-        target = scope["raw_path"].decode("latin-1")
-        path = target
-        if scope["query_string"]:
-            target += "?" + scope["query_string"].decode("latin-1")
-        if self._metrics_path is not None and path == self._metrics_path:
+    def __call__(self, request: Request, respond: Respond) -> None:
+        """Answers one request, now or later."""
+        target = request.target
+        if self._metrics_path is not None and target.partition("?")[0] == self._metrics_path:
             page = self._plane.metrics.page().encode("utf-8", "replace")
-            await _send(send, Answer(200, page, "text/plain"))
+            respond(Answer(200, page, "text/plain"))
             return
-        found = await self._found(scope["method"], target, dict(scope["headers"]), receive)
-        is_api = _API.fullmatch(target) is not None
-        await _send(send, found, _CORS_HEADERS if self._has_cors and is_api else ())
-
-    async def _found(
-        self, method: str, target: str, headers: Mapping[bytes, bytes], receive: Receive
-    ) -> Answer:
-        body = await self._body(headers, receive)
-        if body is None:
-            problem = f"Request body is larger than {self._max_body_bytes} bytes"
-            return Answer(413, _error_document(problem))
-        if method == "OPTIONS":
-            if not _API.fullmatch(target):
-                return _NOT_FOUND
-            # TF Serving gives the bare status of a preflight request.
-            is_browser = re.search(rb"https?://", headers.get(b"origin", b"")) is not None
-            code = "OK" if is_browser else "FAILED_PRECONDITION"
+        if self._has_cors and _API.fullmatch(target):
+            respond = _with_cors(respond)
+        if request.method == "OPTIONS":
+            respond(self._preflight(request))
+            return
+        if self._requests >= self._limits.max_requests:
+            text = f"There are {self._limits.max_requests} requests already"
+            code, found = "UNAVAILABLE", refusal(503, text, RETRY_LATER)
             self._plane.metrics.answered("", "", "REST", code, 0)
-            return Answer(200 if is_browser else 400, b"", "text/plain")
-        return await asyncio.get_running_loop().run_in_executor(
-            self._executor, self._answer, headers, method, target, body
-        )
+            respond(found)
+            return
+        self._requests += 1
 
-    async def _body(self, headers: Mapping[bytes, bytes], receive: Receive) -> bytes | None:
-        """The whole body, or None where it is too large."""
-        if int(headers.get(b"content-length", b"0")) > self._max_body_bytes:
-            return None
-        parts: list[bytes] = []
-        size = 0
-        while True:
-            message = await receive()
-            part = message.get("body", b"")
-            size += len(part)
-            if size > self._max_body_bytes:
-                return None
-            parts.append(part)
-            if not message.get("more_body"):
-                return b"".join(parts)
+        def done(found: Answer) -> None:
+            self._requests -= 1
+            respond(found)
 
-    def _answer(
-        self, headers: Mapping[bytes, bytes], method: str, target: str, body: bytes
-    ) -> Answer:
-        if b"gzip" in headers.get(b"content-encoding", b""):
-            try:
-                body = _unpacked(body, self._max_body_bytes)
-            except StatusError as error:
-                return Answer(413, _error_document(error.text))
-        return answer(self._plane, method, target, body)
+        is_packed = b"gzip" in request.headers.get(b"content-encoding", b"")
+        if is_packed or len(request.body) > LARGE_BODY_BYTES:
+            self._batcher.in_thread(lambda: self._whole(request, is_packed), done)
+            return
+        asked = Asked(self._plane, request.method, target)
+        call = asked.prepare(request.body)
+        if isinstance(call, Answer):
+            done(call)
+        else:
+            self._batcher.submit(call, lambda result: done(asked.answer(result)))
+
+    def _preflight(self, request: Request) -> Answer:
+        if not _API.fullmatch(request.target):
+            return _NOT_FOUND
+        # TF Serving gives the bare status of a preflight request.
+        is_browser = re.search(rb"https?://", request.headers.get(b"origin", b"")) is not None
+        code = "OK" if is_browser else "FAILED_PRECONDITION"
+        self._plane.metrics.answered("", "", "REST", code, 0)
+        return Answer(200 if is_browser else 400, b"", "text/plain")
+
+    def _whole(self, request: Request, is_packed: bool) -> Answer:
+        try:
+            body = request.body
+            if is_packed:
+                body = _unpacked(body, self._limits.max_body_bytes)
+        except StatusError as error:
+            return refusal(413, error.text)
+        except MemoryError:
+            return refusal(503, "There is no memory for the body", RETRY_LATER)
+        return answer(self._plane, request.method, request.target, body)
+
+
+def _with_cors(respond: Respond) -> Respond:
+    return lambda found: respond(dataclasses.replace(found, headers=found.headers + _CORS_HEADERS))
 
 
 def _unpacked(body: bytes, limit: int) -> bytes:
@@ -264,17 +355,3 @@ def _unpacked(body: bytes, limit: int) -> bytes:
         return plain if reader.eof else b""
     except zlib.error:
         return b""
-
-
-def _error_document(text: str) -> bytes:
-    return jsontext.write({"error": text})
-
-
-async def _send(send: Send, found: Answer, more: Sequence[Header] = ()) -> None:
-    headers = [
-        (b"content-type", found.content_type.encode()),
-        (b"content-length", str(len(found.body)).encode()),
-        *more,
-    ]
-    await send({"type": "http.response.start", "status": found.status, "headers": headers})
-    await send({"type": "http.response.body", "body": found.body})

@@ -1,4 +1,4 @@
-"""The embedded server: a data plane, its follower and uvicorn in one process.
+"""The embedded server: a data plane, its follower and HTTP in one process.
 
 Each server registers beside the ``models.config`` that it follows, so that promotions wait for it.
 On SIGINT or SIGTERM it takes no new connection, lets running requests end, and ends itself after
@@ -11,6 +11,7 @@ For example::
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 import os
@@ -24,10 +25,14 @@ from types import FrameType
 from typing import Any
 
 from goldlake_core.contracts.errors import UsageError
-from serving import loader
+from serving import batching, loader
+from serving.access import Access, warn_if_exposed
+from serving.batching import Batcher
 from serving.config import ModelsConfig
 from serving.dataplane import DataPlane
 from serving.health import HealthApp
+from serving.http1 import HttpServer
+from serving.limits import Limits
 from serving.registry import Registration
 from serving.reload import Follower
 from serving.rest import RestApp
@@ -38,7 +43,6 @@ DEFAULT_REST_PORT = 8501
 GRACE_S = 10.0
 # Between the end of the grace period and the hard end, for what follows the requests.
 _SLACK_S = 1.0
-MAX_BODY_BYTES = 64 * 1024 * 1024
 # Threads for gRPC calls that compute nothing: a reload waits for models, reflection for its client.
 _GRPC_WAITING = 8
 
@@ -51,8 +55,10 @@ class Server:
         rest_port: TCP port; 0 takes a free one.
         host: Address to listen at; other machines reach only what is not loopback.
         poll_wait_s: Seconds between two looks at ``models.config``.
-        max_body_bytes: Largest request body.
-        threads: Requests computed at the same time.
+        limits: What a client may cost.
+        access: What a client has to bring.
+        threads: Threads for what takes long.
+        max_batch_rows: Most rows of several requests in one call of a model; 1 for no batching.
         grace_s: Seconds that running requests have to end after `stop`.
         has_cors: Whether browsers may read answers from pages of anywhere.
         metrics_path: Path of the metrics, or None for none.
@@ -61,6 +67,10 @@ class Server:
             has ended.
         on_grpc: Called with host and port of gRPC when it listens.
         load: Loads the model in a version folder.
+
+    Attributes:
+        access: What a client has to bring.
+        http: The connections, while they are served.
     """
 
     def __init__(
@@ -70,8 +80,10 @@ class Server:
         *,
         host: str = "127.0.0.1",
         poll_wait_s: float = 1.0,
-        max_body_bytes: int = MAX_BODY_BYTES,
+        limits: Limits | None = None,
+        access: Access | None = None,
         threads: int | None = None,
+        max_batch_rows: int = batching.MAX_ROWS,
         grace_s: float = GRACE_S,
         has_cors: bool = False,
         metrics_path: str | None = None,
@@ -87,16 +99,19 @@ class Server:
         self._problems: tuple[str, ...] | None = None
         self._address = (host, rest_port)
         self._poll_wait_s = poll_wait_s
-        self._max_body_bytes = max_body_bytes
+        self._limits = limits or Limits()
+        self.access = access or Access()
         self._threads = threads or min(4, os.cpu_count() or 1)
+        self._max_batch_rows = max_batch_rows
         self.grace_s = grace_s
         self._has_cors = has_cors
         self._metrics_path = metrics_path
         self._grpc_port = grpc_port
         self._on_ready = on_ready
         self._on_grpc = on_grpc
-        self._uvicorn: Any = None
+        self.http: HttpServer | None = None
         self._is_stopped = False
+        self._end_http: Callable[[], object] = lambda: None
 
     def run(self) -> None:
         """Serves until `stop`.
@@ -105,47 +120,42 @@ class Server:
             UsageError: ``models.config`` is missing, or the port is taken.
             PermanentError: ``models.config`` does not parse, or asks for what cannot be served.
         """
-        import uvicorn
-
         first = self.follower.first()
-        with (
-            contextlib.closing(_listening(*self._address)) as listener,
-            ThreadPoolExecutor(self._threads, "serving-rest") as executor,
-            self._grpc(),
-        ):
+        warn_if_exposed([self._address[0]], self.access)
+        with contextlib.closing(_listening(*self._address)) as listener, self._grpc():
             host, port = listener.getsockname()[:2]
-            app = RestApp(
-                self.plane,
-                executor,
-                self._max_body_bytes,
-                has_cors=self._has_cors,
-                metrics_path=self._metrics_path,
-            )
-            settings = uvicorn.Config(
-                HealthApp(app, self._state),
-                lifespan="off",
-                ws="none",
-                log_config=None,
-                access_log=False,
-                timeout_keep_alive=60,
-                # Its type is int; it is the time-out of an asyncio call, which takes fractions.
-                timeout_graceful_shutdown=self.grace_s,  # type: ignore[arg-type]
-            )
-            self._uvicorn = uvicorn.Server(settings)
-            # Signals are `serve`'s. uvicorn would hold them back until all connections are closed.
-            self._uvicorn.capture_signals = contextlib.nullcontext
-            self._uvicorn.should_exit = self._is_stopped
-            url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+            url = f"{self.access.scheme}://{f'[{host}]' if ':' in host else host}:{port}"
             self._registration = Registration(self._models_config, url)
             self._registration.start()
             models = threading.Thread(
                 target=self._follow, args=(first, url), name="serving-models", daemon=True
             )
             models.start()
-            self._uvicorn.run(sockets=[listener])
+            # Not in this thread, which takes signals: a call of a model would hold them up.
+            with ThreadPoolExecutor(1, "serving-http") as http:
+                ended = http.submit(asyncio.run, self._http(listener))
             self.stop()
             models.join()
+            ended.result()
         self.plane.close()
+
+    async def _http(self, listener: socket.socket) -> None:
+        loop, end = asyncio.get_running_loop(), asyncio.Event()
+        with ThreadPoolExecutor(self._threads, "serving-rest") as executor:
+            rest = RestApp(
+                self.plane,
+                Batcher(loop, executor, self._threads, self._max_batch_rows),
+                self._limits,
+                has_cors=self._has_cors,
+                metrics_path=self._metrics_path,
+            )
+            health = HealthApp(rest, self._state)
+            self.http = HttpServer(health, self._limits, self.access.refused)
+            self._end_http = lambda: loop.call_soon_threadsafe(end.set)
+            if self._is_stopped:
+                end.set()
+            await self.http.serve(listener, self.access.context, end, self.grace_s)
+            self._end_http = lambda: None
 
     @contextlib.contextmanager
     def _grpc(self) -> Iterator[None]:
@@ -159,10 +169,11 @@ class Server:
             self._address[0],
             self._grpc_port,
             threads=self._threads + _GRPC_WAITING,
-            max_message_bytes=self._max_body_bytes,
+            max_message_bytes=self._limits.max_body_bytes,
             grace_s=self.grace_s,
             is_ready=lambda: self._state()[0],
             reload=self.follower.reload,
+            access=self.access,
         ) as address:
             if self._on_grpc is not None:
                 self._on_grpc(address)
@@ -172,8 +183,9 @@ class Server:
         """Lets running requests end, then makes `run` return."""
         self._is_stopped = True
         self.follower.stop()
-        if self._uvicorn is not None:
-            self._uvicorn.should_exit = True
+        # A loop that is closed has ended already.
+        with contextlib.suppress(RuntimeError):
+            self._end_http()
 
     def withdraw(self) -> None:
         """Takes the registration away: promotions no longer wait for this server."""

@@ -37,6 +37,9 @@ class Serving:
         has_cors: Whether browsers may read answers from pages of anywhere.
         monitoring_config_file: A ``MonitoringConfig`` in TF Serving's text format, or None.
         batching_parameters_file: ``BatchingParameters`` in TF Serving's text format, or None.
+        tls_cert: Chain in PEM for TLS, or None.
+        tls_key: Its private key in PEM, or None.
+        token_file: File with a token in each line, one of which clients bring, or None.
     """
 
     model_config_file: str | None = None
@@ -48,6 +51,9 @@ class Serving:
     has_cors: bool = False
     monitoring_config_file: str | None = None
     batching_parameters_file: str | None = None
+    tls_cert: str | None = None
+    tls_key: str | None = None
+    token_file: str | None = None
 
 
 def serve_models(
@@ -68,11 +74,12 @@ def serve_models(
         Number of the signal that ended it.
 
     Raises:
-        UsageError: There is no such file, or nothing is promoted.
+        UsageError: There is no such file, it does not hold what it should, or nothing is promoted.
         PermanentError: A file does not hold what TF Serving takes.
     """
-    from serving import parameters, server
+    from serving import access, parameters, server
 
+    allowed = access.read_access(options.tls_cert, options.tls_key, options.token_file)
     files = parameters.read_files(options.monitoring_config_file, options.batching_parameters_file)
     with _models_config(home, options) as path:
         config.read(path, is_strict=False)
@@ -86,6 +93,8 @@ def serve_models(
             has_cors=options.has_cors,
             metrics_path=files.metrics_path,
             threads=files.threads,
+            max_batch_rows=files.max_batch_rows,
+            access=allowed,
         )
 
 

@@ -39,12 +39,12 @@ def test_what_batching_asks_for_and_what_of_it_has_no_effect(
         "allowed_batch_sizes: 2 allowed_batch_sizes: 4 pad_variable_length_inputs: true"
     )
     path = written(tmp_path, text)
-    ignored = ("max_batch_size", "allowed_batch_sizes", "pad_variable_length_inputs")
-    assert read_batching(path) == Batching(3, ignored)
+    ignored = ("allowed_batch_sizes", "pad_variable_length_inputs")
+    assert read_batching(path) == Batching(3, 4, ignored)
     with caplog.at_level(logging.WARNING):
-        assert read_files(None, path) == Files(None, 3)
+        assert read_files(None, path) == Files(None, 3, 4)
     assert f"{', '.join(ignored)} have no effect here" in caplog.text
-    assert read_batching(written(tmp_path, "")) == Batching(None, ())
+    assert read_batching(written(tmp_path, "")) == Batching(None, None, ())
 
 
 @pytest.mark.parametrize(

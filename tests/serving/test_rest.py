@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from serving import codec
 from serving.dataplane import DataPlane, State
-from serving.rest import Answer, answer
+from serving.http1 import Answer
+from serving.plans import Column, Plan
+from serving.rest import answer
 from serving.signatures import Signature, TensorSpec
 from tests.serving.lines import FLOATS, Line, load, save
 
@@ -145,18 +146,15 @@ def test_a_request_is_decoded_for_the_version_that_runs(
 ) -> None:
     plane = DataPlane(lambda path: _Renamed(9) if path == "/2" else Line(1))
     plane.load("line", 1, "/1")
-    decode, unloading = (
-        codec.decode_predict,
-        threading.Thread(target=plane.unload, args=("line", 1)),
-    )
+    read, unloading = Plan.columns, threading.Thread(target=plane.unload, args=("line", 1))
 
-    def swap(*args: Any) -> codec.PredictRequest:
-        request = decode(*args)
+    def swap(*args: Any) -> list[Column] | None:
+        columns = read(*args)
         assert plane.load("line", 2, "/2")
         unloading.start()
-        return request
+        return columns
 
-    monkeypatch.setattr(codec, "decode_predict", swap)
+    monkeypatch.setattr(Plan, "columns", swap)
     body = f'{{"instances": [{row}]}}'.encode()
     assert ask(plane, "POST", "/v1/models/line:predict", body) == (200, {"predictions": [1.5]})
     unloading.join(10)

@@ -19,6 +19,7 @@ from goldlake_core.contracts.errors import UsageError
 from serving import client, config
 from serving.client import NotAvailable, ServerRefused, ServerUnreachable
 from serving.config import ModelsConfig
+from serving.limits import Limits
 from serving.registry import living_servers
 from serving.server import Server, serve
 from tests.serving.lines import load, running, save
@@ -36,7 +37,7 @@ def models_config(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def url(models_config: Path) -> Iterator[str]:
-    with running(models_config, max_body_bytes=10_000) as url:
+    with running(models_config, limits=Limits(max_body_bytes=10_000)) as url:
         yield url
 
 

@@ -25,7 +25,10 @@ if TYPE_CHECKING:
 @click.option("--model-name", default="default", show_default=True, help="Name of this one model.")
 @click.option("--cors", "has_cors", is_flag=True, help="Let pages of anywhere read the answers.")
 @click.option("--monitoring-config-file", metavar="F", help="TF Serving's; switches metrics on.")
-@click.option("--batching-parameters-file", metavar="F", help="TF Serving's; its threads are used.")
+@click.option("--batching-parameters-file", metavar="F", help="TF Serving's: threads, batch size.")
+@click.option("--tls-cert", metavar="F", help="Chain in PEM: HTTPS, and gRPC over TLS.")
+@click.option("--tls-key", metavar="F", help="Its private key in PEM.")
+@click.option("--token-file", metavar="F", help="A token in each line; clients bring one of them.")
 @home_option
 @report_errors
 def serve(home: str | None, **options: Any) -> None:
