@@ -13,9 +13,12 @@ from goldlake_core.contracts.sections import (
     Check,
     Column,
     DriftLimit,
+    Explain,
     GoldTable,
     Model,
     Notify,
+    RequestLog,
+    Serving,
     Silver,
     Source,
     Split,
@@ -84,5 +87,12 @@ MODEL = Place(
         "training": Place(keys_of(Training)),
         "thresholds": Place(keys_of(Threshold), repeated=".METRIC"),
         "limits": Place(keys_of(DriftLimit), repeated="[]"),
+        "serving": Place(
+            keys_of(Serving),
+            {
+                "request_log": Place(keys_of(RequestLog)),
+                "explain": Place(keys_of(Explain)),
+            },
+        ),
     },
 )
