@@ -31,6 +31,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--cors", action="store_true", help="browsers may read the answers")
     parser.add_argument("--monitoring-config-file", help="path or URL of a MonitoringConfig")
     parser.add_argument("--batching-parameters-file", help="path or URL of BatchingParameters")
+    parser.add_argument("--request-log", help="folder of the request log; none without it")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen at")
     parser.add_argument("--model-config-file-poll-wait-seconds", type=float, default=1.0)
     parser.add_argument("--max-body-bytes", type=int, default=MAX_BODY_BYTES)
@@ -62,6 +63,7 @@ def main(argv: list[str] | None = None) -> int:
             has_cors=options.cors,
             metrics_path=files.metrics_path,
             threads=files.threads,
+            request_log=options.request_log,
             poll_wait_s=options.model_config_file_poll_wait_seconds,
             max_body_bytes=options.max_body_bytes,
         )

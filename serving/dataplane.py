@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from serving.errors import StatusError, invalid
+from serving.exchange import SHADOW, Exchange, Observer
 from serving.metrics import Metrics
 from serving.signatures import DEFAULT_SIGNATURE, Servable, Signature
 
@@ -41,11 +42,13 @@ class ModelSpec:
         name: Name that the model is served under.
         version: A version number, or None.
         label: A version label, or None. Not together with ``version``.
+        exchange: What notes the request for the request log, or None.
     """
 
     name: str
     version: int | None = None
     label: str | None = None
+    exchange: Exchange | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -84,7 +87,8 @@ class _Model:
         """The version that answers requests without a version or a label."""
         able = [v for v in self.versions.values() if v.state is State.AVAILABLE]
         if self.is_by_label:
-            able = [v for v in able if v.version in self.labels.values()]
+            answering = {version for label, version in self.labels.items() if label != SHADOW}
+            able = [v for v in able if v.version in answering]
         return max(able, key=lambda v: v.version, default=None)
 
 
@@ -97,12 +101,14 @@ class UsedVersion:
         number: Number of the version.
         servable: The loaded model.
         metrics: Where the time of each call goes.
+        exchange: What notes the call for the request log, or None.
     """
 
     name: str
     number: int
     servable: Servable
     metrics: Metrics
+    exchange: Exchange | None = None
 
     def find(self, name: str) -> Signature | None:
         """Returns a signature, or None.
@@ -160,6 +166,8 @@ class UsedVersion:
         started = time.perf_counter()
         outputs = self.servable.run(signature_name or DEFAULT_SIGNATURE, inputs)
         self.metrics.ran(self.name, api, time.perf_counter() - started)
+        if self.exchange is not None:
+            self.exchange.ran(self.number, api, signature_name, inputs, outputs)
         return outputs
 
 
@@ -171,10 +179,12 @@ class DataPlane:
 
     Attributes:
         metrics: What front ends and models have done so far.
+        observer: Whoever wants to know of requests, or None.
     """
 
     def __init__(self, load: Callable[[str], Servable]) -> None:
         self.metrics = Metrics()
+        self.observer: Observer | None = None
         self._load = load
         self._changed = threading.Condition()
         self._models: dict[str, _Model] = {}
@@ -217,7 +227,7 @@ class DataPlane:
             assert servable is not None
             entry.users += 1
         try:
-            yield UsedVersion(spec.name, entry.version, servable, self.metrics)
+            yield UsedVersion(spec.name, entry.version, servable, self.metrics, spec.exchange)
         finally:
             with self._changed:
                 entry.users -= 1

@@ -9,7 +9,7 @@ import time
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import unquote_to_bytes
 
 from goldlake_core.asgi import Receive, Scope, Send
@@ -47,11 +47,13 @@ class Answer:
         status: Status code of the HTTP answer.
         body: JSON, or what `content_type` says.
         content_type: Value of the header ``Content-Type``.
+        request_id: Value of the header ``X-Request-Id``, or "" for none.
     """
 
     status: int
     body: bytes
     content_type: str = "application/json"
+    request_id: str = ""
 
 
 _NOT_FOUND = Answer(404, b"<html><body><h1>Not Found</h1></body></html>\n", "text/html")
@@ -101,7 +103,13 @@ CALLS: dict[str, Handler] = {"classify": classify, "predict": predict, "regress"
 LOOKS: dict[str, Handler] = {"": status, "metadata": metadata}
 
 
-def answer(plane: DataPlane, method: str, target: str, body: bytes) -> Answer:
+def answer(
+    plane: DataPlane,
+    method: str,
+    target: str,
+    body: bytes,
+    header: Callable[[str], str | None] = lambda name: None,
+) -> Answer:
     """Answers one request and counts it.
 
     Args:
@@ -109,14 +117,19 @@ def answer(plane: DataPlane, method: str, target: str, body: bytes) -> Answer:
         method: HTTP method in capitals.
         target: Path as it was sent, with its query if it has one: TF Serving does not split them.
         body: Request body, no longer compressed.
+        header: Returns a header by its name in lower case.
     """
     if not _API.fullmatch(target):
         return _NOT_FOUND
     started = time.perf_counter()
     name, verb, code = "", "", "OK"
+    exchange = None
     try:
         handler, verb, spec = _route(method, target)
         name = spec.name
+        if plane.observer is not None and method == "POST" and plane.knows(name):
+            exchange = plane.observer.begin(name, spec.label, "REST", header)
+            spec = replace(spec, exchange=exchange)
         found = Answer(200, handler(plane, spec, body))
     except StatusError as error:
         code = error.code
@@ -130,7 +143,11 @@ def answer(plane: DataPlane, method: str, target: str, body: bytes) -> Answer:
         found = Answer(500, text)
     # Any client can make up names; only those of models are kept.
     name = name if plane.knows(name) else ""
-    plane.metrics.answered(name, verb, "REST", code, time.perf_counter() - started)
+    seconds = time.perf_counter() - started
+    plane.metrics.answered(name, verb, "REST", code, seconds)
+    if exchange is not None:
+        exchange.ended(code, seconds, len(body))
+        found = replace(found, request_id=exchange.request_id)
     return found
 
 
@@ -249,7 +266,12 @@ class RestApp:
                 body = _unpacked(body, self._max_body_bytes)
             except StatusError as error:
                 return Answer(413, _error_document(error.text))
-        return answer(self._plane, method, target, body)
+
+        def header(name: str) -> str | None:
+            value = headers.get(name.encode("latin-1"))
+            return None if value is None else value.decode("latin-1")
+
+        return answer(self._plane, method, target, body, header)
 
 
 def _unpacked(body: bytes, limit: int) -> bytes:
@@ -276,5 +298,7 @@ async def _send(send: Send, found: Answer, more: Sequence[Header] = ()) -> None:
         (b"content-length", str(len(found.body)).encode()),
         *more,
     ]
+    if found.request_id:
+        headers.append((b"x-request-id", found.request_id.encode("ascii")))
     await send({"type": "http.response.start", "status": found.status, "headers": headers})
     await send({"type": "http.response.body", "body": found.body})

@@ -33,6 +33,8 @@ class Serving:
         has_cors: Whether browsers may read answers from pages of anywhere.
         monitoring_config_file: A ``MonitoringConfig`` in TF Serving's text format, or None.
         batching_parameters_file: ``BatchingParameters`` in TF Serving's text format, or None.
+        request_log: Folder of the request log; None for the one of the home, where the home's
+            models are served.
     """
 
     model_config_file: str | None = None
@@ -44,6 +46,7 @@ class Serving:
     has_cors: bool = False
     monitoring_config_file: str | None = None
     batching_parameters_file: str | None = None
+    request_log: str | None = None
 
 
 def serve_models(
@@ -82,7 +85,15 @@ def serve_models(
             has_cors=options.has_cors,
             metrics_path=files.metrics_path,
             threads=files.threads,
+            request_log=_request_log(home, options),
         )
+
+
+def _request_log(home: Home, options: Serving) -> str | None:
+    if options.request_log is not None:
+        return os.path.abspath(options.request_log)
+    is_home = options.model_config_file is None and options.model_base_path is None
+    return home.path("requests") if is_home and home.is_local else None
 
 
 @contextlib.contextmanager

@@ -21,6 +21,7 @@ from goldlake.cli.printing import say
 @click.option("--cors", "has_cors", is_flag=True, help="Let pages of anywhere read the answers.")
 @click.option("--monitoring-config-file", metavar="F", help="TF Serving's; switches metrics on.")
 @click.option("--batching-parameters-file", metavar="F", help="TF Serving's; its threads are used.")
+@click.option("--request-log", metavar="FOLDER", help="Default: requests of the home.")
 @home_option
 @report_errors
 def serve(home: str | None, **options: Any) -> None:
