@@ -49,7 +49,7 @@ class ShadowAnswer(NamedTuple):
     """What the version with the label ``shadow`` says to the same inputs.
 
     Attributes:
-        version: Its number.
+        version: Number of that version.
         outputs: One array per output; empty where it failed.
         problem: Why it failed, or "".
     """

@@ -19,7 +19,7 @@ class RequestObserver:
     """The `serving.exchange.Observer` of a server; all methods may be called from any thread.
 
     Args:
-        plane: The models.
+        plane: The models that are served.
         folder: Where the request log is written, a local path.
         policies: What each model's contract says.
     """

@@ -22,7 +22,7 @@ class Shadow:
     """Asks the shadow versions; all methods may be called from any thread.
 
     Args:
-        plane: The models.
+        plane: The models that are served.
         pass_on: Gets each exchange after it, with what the shadow said or without.
         max_waiting_bytes: Most bytes of exchanges that wait for the shadow.
     """

@@ -236,14 +236,14 @@ def test_attempts_end_and_the_time_is_for_all_of_them() -> None:
 
 def test_a_late_answer_is_none() -> None:
     def slow(number: int) -> Answer:
-        time.sleep(1)
+        time.sleep(3)
         return GOOD
 
-    with stub(slow) as server, connect(server.url, timeout_s=0.2) as asked:
+    with stub(slow) as server, connect(server.url, timeout_s=0.2, attempts=1) as asked:
         started = time.monotonic()
         with pytest.raises(ServerUnreachable, match=r"it took more than 0\.2 s") as error:
             asked.model("toy.line").predict([1.0])
-        assert time.monotonic() - started < 0.9
+        assert time.monotonic() - started < 2.5
         assert "http://127.0.0.1:" in error.value.message
 
 
