@@ -124,14 +124,14 @@ class RequestLog:
             log.error("Requests for %s are not kept: %s", model, error)
 
 
-def records(exchange: Exchange, policy: Policy) -> Iterator[dict[str, Any]]:
+def records(exchange: Exchange, policy: Policy) -> Iterator[dict[str, object]]:
     """Yields what is kept of an exchange, one document per row.
 
     Args:
         exchange: A request that is answered.
         policy: What its model's contract says, such as what is redacted.
     """
-    base = {
+    base: dict[str, object] = {
         "request_id": exchange.request_id,
         "at": datetime.fromtimestamp(exchange.at, timezone.utc).isoformat(timespec="milliseconds"),
         "model": exchange.model,
@@ -151,7 +151,7 @@ def records(exchange: Exchange, policy: Policy) -> Iterator[dict[str, Any]]:
         outputs = run.outputs if is_answer else {}
         shadow = exchange.shadow[place] if place < len(exchange.shadow) else None
         for row in range(rows):
-            record = {
+            record: dict[str, object] = {
                 **base,
                 "version": run.version,
                 "api": run.api,
@@ -194,7 +194,7 @@ def _difference(one: np.ndarray, other: np.ndarray | None, row: int) -> float | 
     return found if math.isfinite(found) else None
 
 
-def _line(record: dict[str, Any]) -> bytes:
+def _line(record: dict[str, object]) -> bytes:
     return json.dumps(record, separators=(",", ":"), allow_nan=False).encode("ascii") + b"\n"
 
 
@@ -233,7 +233,7 @@ def _input(array: np.ndarray, row: int, name: str) -> Any:
     return None if found == "NaN" and array.dtype.kind == "f" else found
 
 
-def _outputs(arrays: Arrays, row: int) -> dict[str, Any]:
+def _outputs(arrays: Arrays, row: int) -> dict[str, object]:
     return {name: _value(array, row, name) for name, array in arrays.items()}
 
 

@@ -1,7 +1,7 @@
 """The label ``shadow``: a version that answers some requests too, after their clients have theirs.
 
-Nobody waits for it. It works in one thread that steps back where processors are scarce; what is too
-much for it is dropped and counted, and its failures are a part of the request log.
+Nobody waits for it. It works in one thread; what is too much for it is dropped and counted, and its
+failures are a part of the request log.
 """
 
 from __future__ import annotations

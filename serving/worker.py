@@ -5,9 +5,7 @@ Who puts never waits: what is too much is dropped, and counted.
 
 from __future__ import annotations
 
-import contextlib
 import logging
-import os
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -16,7 +14,6 @@ from serving.exchange import Exchange
 
 log = logging.getLogger("serving")
 _TICK_S = 1.0
-_NICE = 19
 
 
 class Worker:
@@ -70,9 +67,8 @@ class Worker:
             self._drop(exchange)
 
     def _run(self) -> None:
-        # Requests go first where processors are scarce; only this thread steps back.
-        with contextlib.suppress(OSError, AttributeError):
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
+        # At the priority of the process: a thread that steps back would keep Python's lock while it
+        # waits for a processor, and all requests would wait for it.
         while True:
             with self._changed:
                 if not self._waiting and not self._is_over:

@@ -18,12 +18,7 @@ VALUE = "prediction"
 _GROUP_ROWS = 16_384
 
 
-def json_line(record: Any) -> bytes:
-    """A record as one line of JSON, in ASCII: no character of it moves a terminal's cursor."""
-    return json.dumps(record).encode("ascii") + b"\n"
-
-
-def write(path: str, records: Iterable[Any]) -> int:
+def write_all(path: str, records: Iterable[Any]) -> int:
     """Writes records to a file, under another name until it is whole.
 
     Args:
@@ -52,7 +47,7 @@ def write(path: str, records: Iterable[Any]) -> int:
 
 
 def check_path(path: str) -> None:
-    """Does nothing for a path that `write` takes, so that nothing is asked in vain.
+    """Does nothing for a path that `write_all` takes, so that nothing is asked in vain.
 
     Raises:
         UsageError: The name says no format, or there is no such folder.
@@ -79,7 +74,7 @@ def _json_lines(hidden: str, path: str, records: Iterable[Any]) -> int:
     count = 0
     with _opened(hidden, path) as file:
         for record in records:
-            file.write(json_line(record))
+            file.write(json.dumps(record).encode("ascii") + b"\n")
             count += 1
     return count
 

@@ -441,3 +441,48 @@ def test_the_home_is_where_serve_keeps_requests(tmp_path: Path) -> None:
     assert _request_log(home, Serving()) == str(tmp_path / "requests")
     assert _request_log(home, Serving(model_base_path="x")) is None
     assert _request_log(home, Serving(model_base_path="x", request_log="/y")) == "/y"
+
+
+@pytest.mark.tfx
+def test_both_ways_to_a_server_process_are_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import shutil
+
+    from tests.goldlake_core.contracts.conftest import TOY
+    from tests.serving.test_tensorflow import save_line
+
+    shutil.copytree(TOY, tmp_path / "contracts" / TOY.name)
+    file = tmp_path / "contracts" / TOY.name / "models" / "overdue.yaml"
+    serving = "serving: {record_key: x-call-id, request_log: {}}\n"
+    file.write_text(file.read_text() + serving)
+    monkeypatch.setenv("GOLDLAKE_USECASES", str(tmp_path / "contracts"))
+    name, found = "toy_harbour.overdue", ModelsConfig()
+    for version, label in ((1, "stable"), (2, "shadow")):
+        save_line(tmp_path / name / str(version), version)
+        found = config.with_label(found, name, version, label, str(tmp_path / name))
+    path = tmp_path / "models.config"
+    config.write(str(path), found)
+    command = [sys.executable, "-m", "serving", "--model-config-file", str(path)]
+    command += ["--rest-port", "0", "--grpc-port", "0", "--request-log", str(tmp_path / "log")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        ready = json.loads(process.stdout.readline())
+        for url in (ready["url"], f"grpc://{ready['grpc']}"):
+            with client.connect(url) as server:
+                key = ("x-call-id", "call")
+                model = server.model(name, inputs=(), signature_name="serving_default")
+                model.inputs = None
+                model._record_key = key
+                assert model.predict([{"x": 1.0, "call": "a"}, {"x": 2.0, "call": "b"}]) == [1.5, 2]
+        process.terminate()
+        assert process.wait(120) == 143
+    files = sorted((tmp_path / "log" / name).iterdir())
+    records = [json.loads(line) for each in files for line in each.read_text().splitlines()]
+    assert [each.suffix for each in files] == [".jsonl"]
+    assert [record["entrypoint"] for record in records] == ["REST", "REST", "GRPC", "GRPC"]
+    assert [record["record_key"] for record in records] == ["a", "b", "a", "b"]
+    for record in records:
+        assert record["inputs"] == {"x": record["row"] + 1.0}
+        assert record["outputs"] == {"y": (record["row"] + 1) / 2 + 1}
+        assert record["shadow"]["difference"] == {"y": 1.0}

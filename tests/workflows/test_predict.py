@@ -192,21 +192,49 @@ def test_a_record_key_needs_a_header_of_the_contract(url: str) -> None:
 def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     long = tmp_path / ("a" * 300 + ".csv")
     with pytest.raises(UsageError, match="cannot be written: File name too long"):
-        answer_files.write(str(long), [1])
+        answer_files.write_all(str(long), [1])
+
+
+def test_a_record_key_travels_in_the_header_of_the_contract(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import shutil
+
+    from tests.goldlake_core.contracts.conftest import TOY
+    from tests.serving.test_client import stub
+
+    shutil.copytree(TOY, tmp_path / TOY.name)
+    file = tmp_path / TOY.name / "models" / "overdue.yaml"
+    file.write_text(file.read_text() + "serving: {record_key: x-call-id}\n")
+    monkeypatch.setenv("GOLDLAKE_USECASES", str(tmp_path))
+    row = '{"vessel_type": "TANKER", "length_m": 9, "hour": 3, "weekday": 7, "cargo": "oil"'
+    rows = f'{row}, "id": "c1"}}\n{row}, "id": 2}}\n'
+    two = (200, {}, b'{"predictions": [0.25, 0.5]}')
+    with stub(lambda number: two) as server:
+        arguments = ["predict", "toy_harbour.overdue", "--url", server.url, "--record-key", "id"]
+        result = CliRunner().invoke(main, [*arguments, "--keep", "id"], input=rows)
+    assert result.exit_code == 0, result.output
+    assert [json.loads(line) for line in result.stdout.splitlines()] == [
+        {"id": "c1", "prediction": 0.25},
+        {"id": 2, "prediction": 0.5},
+    ]
+    [(headers, body)] = server.got
+    assert {name.lower(): value for name, value in headers.items()}["x-call-id"] == '["c1", "2"]'
+    assert "id" not in json.loads(body)["instances"][0]
 
 
 @pytest.mark.parametrize("name", ["a.csv", "a.parquet"])
 def test_answers_that_do_not_fit_each_other_are_told(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
     with pytest.raises(PermanentError, match=r"Answer 2 does not fit into .*/a\."):
-        answer_files.write(str(path), [{"a": 1}, {"b": 1}])
+        answer_files.write_all(str(path), [{"a": 1}, {"b": 1}])
     assert list(tmp_path.iterdir()) == []
 
 
 def test_cells_of_a_csv_keep_empty_and_missing_apart(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     row = {"none": None, "empty": "", "q": 'a"b', "n": math.nan, "yes": True, "list": [1, "x"]}
-    answer_files.write(str(path), [row])
+    answer_files.write_all(str(path), [row])
     assert path.read_bytes().decode() == (
         'none,empty,q,n,yes,list\r\n,"","a""b",nan,true,"[1, ""x""]"\r\n'
     )
@@ -216,8 +244,8 @@ def test_groups_of_parquet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(answer_files, "_GROUP_ROWS", 3)
     path = tmp_path / "a.parquet"
     rows = [{"a": float(n), "t": str(n)} for n in range(10)]
-    assert answer_files.write(str(path), rows) == 10
+    assert answer_files.write_all(str(path), rows) == 10
     assert polars.read_parquet(path).to_dicts() == rows
     with pytest.raises(PermanentError, match="does not fit into"):
-        answer_files.write(str(path), [*rows, {"a": "x", "t": "y"}])
+        answer_files.write_all(str(path), [*rows, {"a": "x", "t": "y"}])
     assert polars.read_parquet(path).to_dicts() == rows

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from goldlake.cli import completion
 from goldlake.cli.common import json_option, report_errors
-from goldlake.cli.printing import say, say_json
+from goldlake.cli.printing import say, say_json, say_json_lines
 
 if TYPE_CHECKING:
     from goldlake.workflows.predict import OnProgress
@@ -65,25 +64,15 @@ def predict(model: str, out: str | None, share: str | None, as_json: bool, **opt
     with _progress(is_shown=out is not None or not sys.stdout.isatty()) as progress:
         found = answers(question, sys.stdin.buffer, progress)
         if out is not None:
-            count = answer_files.write(out, found)
+            count = answer_files.write_all(out, found)
         elif as_json:
             document = Predictions(predictions=tuple(found))
         else:
-            _print(found)
+            say_json_lines(found)
     if out is not None:
         say(f"{count:,} answers are in {out}", is_error=as_json)
     elif as_json:
         say_json(document)
-
-
-def _print(records: Iterator[Any]) -> None:
-    """One line of JSON for each answer, as it comes and unbroken, for the next program to read."""
-    from goldlake.workflows.answer_files import json_line
-
-    out = sys.stdout.buffer
-    for record in records:
-        out.write(json_line(record))
-    out.flush()
 
 
 def _share(text: str | None) -> Share | None:
