@@ -33,6 +33,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--cors", action="store_true", help="browsers may read the answers")
     parser.add_argument("--monitoring-config-file", help="path or URL of a MonitoringConfig")
     parser.add_argument("--batching-parameters-file", help="path or URL of BatchingParameters")
+    parser.add_argument("--request-log", help="folder of the request log; none without it")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen at")
     parser.add_argument("--tls-cert", help="chain in PEM: HTTPS, and gRPC over TLS")
     parser.add_argument("--tls-key", help="its private key in PEM")
@@ -69,6 +70,7 @@ def main(argv: list[str] | None = None) -> int:
             threads=files.threads,
             max_batch_rows=files.max_batch_rows,
             access=read_access(options.tls_cert, options.tls_key, options.token_file),
+            request_log=options.request_log,
             poll_wait_s=options.model_config_file_poll_wait_seconds,
             limits=Limits(max_body_bytes=options.max_body_bytes),
         )

@@ -114,6 +114,19 @@ class Call:
             self._inputs = self.plan.arrays([self.columns])
         return self._inputs
 
+    @property
+    def is_noted(self) -> bool:
+        """Whether the request log or a shadow wants to know of the call."""
+        exchange = self.version.exchange
+        return exchange is not None and (exchange.is_kept or exchange.is_shadowed)
+
+    def note(self, outputs: Outputs) -> None:
+        """Notes the call, with the outputs of its own rows."""
+        exchange = self.version.exchange
+        if exchange is not None:
+            version = self.version.number
+            exchange.ran(version, self.api, self.plan.name, self.inputs, outputs)
+
 
 def run_calls(calls: Sequence[Call]) -> list[Result]:
     """The answers to calls that fit together, from one call of the model where that succeeds.
@@ -144,7 +157,7 @@ def _outputs(calls: Sequence[Call]) -> Outputs:
             name: np.concatenate([call.inputs[name] for call in calls])
             for name in first.plan.signature.inputs
         }
-    return first.version.run(first.api, first.plan.name, inputs)
+    return first.version.compute(first.api, first.plan.name, inputs)
 
 
 def _has_rows(outputs: Outputs, rows: int) -> bool:
@@ -165,7 +178,10 @@ def _answers(calls: Sequence[Call], outputs: Outputs) -> list[Result]:
                 rows, part = texts, outputs
             else:
                 rows = texts[start:end] if texts is not None else None
-                part = {} if rows else {name: array[start:end] for name, array in outputs.items()}
+                is_needed = not rows or call.is_noted
+                part = {n: array[start:end] for n, array in outputs.items()} if is_needed else {}
+            if call.is_noted:
+                call.note(part)
             if rows:
                 found.append(b'{"predictions":[%b]}' % b",".join(rows))
             else:
@@ -277,7 +293,7 @@ def _outputs_beside(call: Call, row: Mapping[str, np.ndarray]) -> Outputs:
         name: np.concatenate([row[name], call.inputs[name], row[name]])
         for name in call.plan.signature.inputs
     }
-    return call.version.run(call.api, call.plan.name, inputs)
+    return call.version.compute(call.api, call.plan.name, inputs)
 
 
 def _changed(array: np.ndarray, trial: int) -> np.ndarray:

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from serving.errors import StatusError, invalid
+from serving.exchange import SHADOW, Exchange, Observer
 from serving.metrics import Metrics
 from serving.plans import Plan
 from serving.signatures import DEFAULT_SIGNATURE, Servable, Signature
@@ -42,11 +43,13 @@ class ModelSpec:
         name: Name that the model is served under.
         version: A version number, or None.
         label: A version label, or None. Not together with ``version``.
+        exchange: What notes the request for the request log, or None.
     """
 
     name: str
     version: int | None = None
     label: str | None = None
+    exchange: Exchange | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -86,7 +89,8 @@ class _Model:
         """The version that answers requests without a version or a label."""
         able = [v for v in self.versions.values() if v.state is State.AVAILABLE]
         if self.is_by_label:
-            able = [v for v in able if v.version in self.labels.values()]
+            answering = {version for label, version in self.labels.items() if label != SHADOW}
+            able = [v for v in able if v.version in answering]
         return max(able, key=lambda v: v.version, default=None)
 
 
@@ -102,6 +106,7 @@ class UsedVersion:
         plans: What is planned once for each signature, by its name.
         retain: Begins one more use.
         release: Ends one use; the last one lets the version go.
+        exchange: What notes the call for the request log, or None.
     """
 
     name: str
@@ -111,6 +116,7 @@ class UsedVersion:
     plans: Mapping[str, Plan] = field(default_factory=dict)
     retain: Callable[[], None] = lambda: None
     release: Callable[[], None] = lambda: None
+    exchange: Exchange | None = None
 
     def find(self, name: str) -> Signature | None:
         """Returns a signature, or None.
@@ -161,7 +167,7 @@ class UsedVersion:
     def run(
         self, api: str, signature_name: str, inputs: Mapping[str, np.ndarray]
     ) -> dict[str, np.ndarray]:
-        """Runs the model and counts the time.
+        """Runs the model for one request: counts the time, and notes the call.
 
         Args:
             api: What was asked for, such as ``Classify``, as metrics name it.
@@ -171,6 +177,15 @@ class UsedVersion:
         Raises:
             StatusError: The model failed.
         """
+        outputs = self.compute(api, signature_name, inputs)
+        if self.exchange is not None:
+            self.exchange.ran(self.number, api, signature_name, inputs, outputs)
+        return outputs
+
+    def compute(
+        self, api: str, signature_name: str, inputs: Mapping[str, np.ndarray]
+    ) -> dict[str, np.ndarray]:
+        """Runs the model, for one request or several, and counts the time; see `run`."""
         started = time.perf_counter()
         outputs = self.servable.run(signature_name or DEFAULT_SIGNATURE, inputs)
         self.metrics.ran(self.name, api, time.perf_counter() - started)
@@ -185,10 +200,12 @@ class DataPlane:
 
     Attributes:
         metrics: What front ends and models have done so far.
+        observer: Whoever wants to know of requests, or None.
     """
 
     def __init__(self, load: Callable[[str], Servable]) -> None:
         self.metrics = Metrics()
+        self.observer: Observer | None = None
         self._load = load
         self._changed = threading.Condition()
         self._models: dict[str, _Model] = {}
@@ -256,7 +273,14 @@ class DataPlane:
                 self._changed.notify_all()
 
         return UsedVersion(
-            spec.name, entry.version, servable, self.metrics, entry.plans, retain, release
+            spec.name,
+            entry.version,
+            servable,
+            self.metrics,
+            entry.plans,
+            retain,
+            release,
+            spec.exchange,
         )
 
     def states(self, name: str) -> dict[int, State]:

@@ -21,6 +21,7 @@ from serving import inference, loader
 from serving.access import NEEDS_TOKEN, Access
 from serving.dataplane import DataPlane, ModelSpec, UsedVersion, input_mismatch
 from serving.errors import CODES, StatusError, invalid
+from serving.exchange import REQUEST_ID, Exchange
 from serving.introspection import health_handler, reflection_handlers
 from serving.signatures import DEFAULT_SIGNATURE, NUMPY_TYPES, Signature, TensorSpec
 
@@ -234,18 +235,38 @@ class _PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
     def GetModelMetadata(self, request: Any, context: Any) -> Any:
         return _answered(context, lambda: self._metadata(request))
 
-    def _counted(self, api: str, request: Any, context: Any, handle: Callable[[Any], Any]) -> Any:
+    def _counted(
+        self,
+        api: str,
+        request: Any,
+        context: Any,
+        handle: Callable[[Any, Exchange | None], Any],
+    ) -> Any:
         started = time.perf_counter()
         name = request.model_spec.name
         name = name if self._plane.knows(name) else ""
+        exchange = self._begun(name, request, context)
 
         def told(code: str) -> None:
-            self._plane.metrics.answered(name, api, "GRPC", code, time.perf_counter() - started)
+            seconds = time.perf_counter() - started
+            self._plane.metrics.answered(name, api, "GRPC", code, seconds)
+            if exchange is not None:
+                exchange.ended(code, seconds, request.ByteSize())
 
-        return _answered(context, lambda: handle(request), told)
+        return _answered(context, lambda: handle(request, exchange), told)
 
-    def _predict(self, request: Any) -> Any:
-        with self._plane.use(_spec(request)) as version:
+    def _begun(self, name: str, request: Any, context: Any) -> Exchange | None:
+        if self._plane.observer is None or not name:
+            return None
+        metadata = dict(context.invocation_metadata())
+        label = request.model_spec.version_label or None
+        exchange = self._plane.observer.begin(name, label, "GRPC", metadata.get)
+        if exchange is not None:
+            context.send_initial_metadata(((REQUEST_ID, exchange.request_id),))
+        return exchange
+
+    def _predict(self, request: Any, exchange: Exchange | None) -> Any:
+        with self._plane.use(_spec(request, exchange)) as version:
             name = request.model_spec.signature_name or DEFAULT_SIGNATURE
             signature = version.find(name)
             if signature is None:
@@ -265,8 +286,8 @@ class _PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
             response.outputs[alias].CopyFrom(_tensor(outputs[alias]))
         return response
 
-    def _classify(self, request: Any) -> Any:
-        with self._plane.use(_spec(request)) as version:
+    def _classify(self, request: Any, exchange: Exchange | None) -> Any:
+        with self._plane.use(_spec(request, exchange)) as version:
             name = request.model_spec.signature_name
             response = classification_pb2.ClassificationResponse()
             found = inference.classify(version, name, _examples(request.input))
@@ -274,8 +295,8 @@ class _PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
             _fill_spec(response.model_spec, version, name)
         return response
 
-    def _regress(self, request: Any) -> Any:
-        with self._plane.use(_spec(request)) as version:
+    def _regress(self, request: Any, exchange: Exchange | None) -> Any:
+        with self._plane.use(_spec(request, exchange)) as version:
             name = request.model_spec.signature_name
             response = regression_pb2.RegressionResponse()
             found = inference.regress(version, name, _examples(request.input))
@@ -378,11 +399,12 @@ def _answered(
     context.abort(_STATUS_CODES[CODES[failure.code][0]], text)
 
 
-def _spec(request: Any, *, is_named: bool = False) -> ModelSpec:
+def _spec(request: Any, exchange: Exchange | None = None, *, is_named: bool = False) -> ModelSpec:
     """The version that a request asks for.
 
     Args:
         request: A request or task with a ``model_spec``.
+        exchange: What notes the request, or None.
         is_named: Whether an empty name is a name like any other, as it is for a status.
     """
     if not request.HasField("model_spec"):
@@ -395,6 +417,7 @@ def _spec(request: Any, *, is_named: bool = False) -> ModelSpec:
         spec.name,
         spec.version.value if choice == "version" else None,
         spec.version_label if choice == "version_label" else None,
+        exchange,
     )
 
 

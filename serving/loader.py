@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from serving import warmup
 from serving.errors import NAMES, StatusError
 from serving.signatures import Signature, TensorSpec
 
@@ -28,24 +29,32 @@ _ABSENT_GPU = re.compile(
 _Call = Callable[[Sequence[np.ndarray]], Sequence[np.ndarray]]
 
 
-def load(path: str) -> SavedModel:
+def load(path: str, *, is_warm: bool = True) -> SavedModel:
     """The model in a version folder.
 
     Args:
         path: Folder that holds ``saved_model.pb``; a local path or a URL that TensorFlow reads.
+        is_warm: Whether the warm-up requests in the folder run first.
 
     Raises:
-        StatusError: TensorFlow could not load it.
+        StatusError: TensorFlow could not load it, or a warm-up request failed.
     """
     tf = tensorflow()
     session = tf.compat.v1.Session(graph=tf.Graph())
     try:
         with session.graph.as_default():
             meta_graph = tf.compat.v1.saved_model.load(session, [_SERVE], path)
-        return SavedModel(session, _signatures(meta_graph.signature_def))
+        model = SavedModel(session, _signatures(meta_graph.signature_def))
     except Exception as error:
         session.close()
         raise _status_error(error, f"Could not load {path}: ") from error
+    try:
+        if is_warm:
+            warmup.replay(path, model)
+    except BaseException:
+        model.close()
+        raise
+    return model
 
 
 class SavedModel:

@@ -12,6 +12,8 @@ import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+# What TF Serving does not have.
+_OWN_PREFIX = "goldlake_"
 DEFAULT_PATH = "/monitoring/prometheus/metrics"
 _PREFIX = ":tensorflow:serving:"
 _LATENCY_LIMITS = tuple(10 * 1.8**power for power in range(33))
@@ -40,6 +42,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        self._own: dict[str, dict[_Labels, int]] = {}
         self._requests: dict[_Labels, int] = {}
         self._examples: dict[_Labels, int] = {}
         self._example_counts: dict[_Labels, _Histogram] = {}
@@ -85,6 +88,18 @@ class Metrics:
             self._examples[(model,)] = self._examples.get((model,), 0) + count
             _cell(self._example_counts, (model,), _EXAMPLE_LIMITS).add(count)
 
+    def counted(self, name: str, model: str, count: int = 1) -> None:
+        """Counts what TF Serving does not know, such as lost lines of the request log.
+
+        Args:
+            name: Name of the counter without prefix and ``_total``.
+            model: Name of the model.
+            count: How many there were.
+        """
+        with self._lock:
+            cells = self._own.setdefault(name, {})
+            cells[(model,)] = cells.get((model,), 0) + count
+
     def request_count(self) -> int:
         """The number of requests that were counted so far."""
         with self._lock:
@@ -104,6 +119,9 @@ class Metrics:
                     "request_latency", ("model_name", "API", "entrypoint"), self._request_latency
                 ),
             ]
+            for name, own in sorted(self._own.items()):
+                full = f"{_OWN_PREFIX}{name}_total"
+                lines += _counters(full, ("model_name",), own, prefix="")
         return "\n".join(lines) + "\n"
 
 
@@ -113,11 +131,14 @@ def _cell(cells: dict[_Labels, _Histogram], labels: _Labels, limits: Sequence[fl
     return cells[labels]
 
 
-def _counters(name: str, labels: Sequence[str], cells: Mapping[_Labels, int]) -> list[str]:
+def _counters(
+    name: str, labels: Sequence[str], cells: Mapping[_Labels, int], prefix: str = _PREFIX
+) -> list[str]:
     if not cells:
         return []
-    lines = [f"{_PREFIX}{name}{{{_pairs(labels, key)}}} {count}" for key, count in cells.items()]
-    return [f"# TYPE {_PREFIX}{name} counter", *lines]
+    name = prefix + name
+    lines = [f"{name}{{{_pairs(labels, key)}}} {count}" for key, count in cells.items()]
+    return [f"# TYPE {name} counter", *lines]
 
 
 def _histograms(name: str, labels: Sequence[str], cells: Mapping[_Labels, _Histogram]) -> list[str]:

@@ -15,6 +15,7 @@ from serving import answers, codec, inference
 from serving.batching import Batcher, Call, Outputs, run_calls
 from serving.dataplane import DataPlane, ModelSpec, check_inputs
 from serving.errors import StatusError, invalid
+from serving.exchange import REQUEST_ID, Exchange
 from serving.http1 import RETRY_LATER, Answer, Request, Respond, refusal
 from serving.limits import Limits
 from serving.signatures import Signature
@@ -133,7 +134,17 @@ CALLS: dict[str, Prepare] = {"classify": classify, "predict": predict, "regress"
 LOOKS: dict[str, Look] = {"": status, "metadata": metadata}
 
 
-def answer(plane: DataPlane, method: str, target: str, body: bytes) -> Answer:
+def no_header(name: str) -> None:
+    """Stands for the headers of a request that has none."""
+
+
+def answer(
+    plane: DataPlane,
+    method: str,
+    target: str,
+    body: bytes,
+    header: Callable[[str], str | None] = no_header,
+) -> Answer:
     """Answers one request, by itself, and counts it.
 
     Args:
@@ -141,8 +152,9 @@ def answer(plane: DataPlane, method: str, target: str, body: bytes) -> Answer:
         method: HTTP method in capitals.
         target: Path as it was sent, with its query if it has one: TF Serving does not split them.
         body: Request body, no longer compressed.
+        header: Returns a header by its name in lower case.
     """
-    asked = Asked(plane, method, target)
+    asked = Asked(plane, method, target, header)
     found = asked.prepare(body)
     if isinstance(found, Answer):
         return found
@@ -157,15 +169,21 @@ class Asked:
         plane: The models that are served.
         method: HTTP method in capitals.
         target: Path as it was sent, with its query if it has one: TF Serving does not split them.
+        header: Returns a header by its name in lower case.
     """
 
-    def __init__(self, plane: DataPlane, method: str, target: str) -> None:
+    def __init__(
+        self, plane: DataPlane, method: str, target: str, header: Callable[[str], str | None]
+    ) -> None:
         self._plane = plane
+        self._header = header
         self._method = method
         self._target = target
         self._started = time.perf_counter()
         self._model = self._verb = ""
         self._call: Call | None = None
+        self._exchange: Exchange | None = None
+        self._body_bytes = 0
 
     def prepare(self, body: bytes) -> Answer | Call:
         """Answers the request, or returns the call of a model that it needs.
@@ -182,11 +200,21 @@ class Asked:
             self._model = spec.name
             if verb in CALLS:
                 self._verb = verb
+                spec = self._begun(spec, body)
                 self._call = CALLS[verb](self._plane, spec, body)
                 return self._call
             return self.answer(LOOKS[verb](self._plane, spec))
         except Exception as error:  # a fault of the request, or else of this server
             return self.answer(error)
+
+    def _begun(self, spec: ModelSpec, body: bytes) -> ModelSpec:
+        """The version that is asked for, with what notes the request where somebody asks for it."""
+        observer = self._plane.observer
+        if observer is None or not self._plane.knows(spec.name):
+            return spec
+        self._body_bytes = len(body)
+        self._exchange = observer.begin(spec.name, spec.label, "REST", self._header)
+        return dataclasses.replace(spec, exchange=self._exchange)
 
     def answer(self, result: bytes | Exception) -> Answer:
         """Releases the model, counts the request and returns its answer.
@@ -213,7 +241,11 @@ class Asked:
         model = self._model if self._plane.knows(self._model) else ""
         seconds = time.perf_counter() - self._started
         self._plane.metrics.answered(model, self._verb, "REST", code, seconds)
-        return found
+        if self._exchange is None:
+            return found
+        self._exchange.ended(code, seconds, self._body_bytes)
+        named = (REQUEST_ID.encode(), self._exchange.request_id.encode("ascii"))
+        return dataclasses.replace(found, headers=(*found.headers, named))
 
 
 def _refusal(error: StatusError) -> Answer:
@@ -311,7 +343,7 @@ class RestApp:
         if is_packed or len(request.body) > LARGE_BODY_BYTES:
             self._batcher.in_thread(lambda: self._whole(request, is_packed), done)
             return
-        asked = Asked(self._plane, request.method, target)
+        asked = Asked(self._plane, request.method, target, _headers(request))
         call = asked.prepare(request.body)
         if isinstance(call, Answer):
             done(call)
@@ -336,7 +368,15 @@ class RestApp:
             return refusal(413, error.text)
         except MemoryError:
             return refusal(503, "There is no memory for the body", RETRY_LATER)
-        return answer(self._plane, request.method, request.target, body)
+        return answer(self._plane, request.method, request.target, body, _headers(request))
+
+
+def _headers(request: Request) -> Callable[[str], str | None]:
+    def header(name: str) -> str | None:
+        value = request.headers.get(name.encode("latin-1"))
+        return None if value is None else value.decode("latin-1")
+
+    return header
 
 
 def _with_cors(respond: Respond) -> Respond:

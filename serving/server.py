@@ -33,6 +33,7 @@ from serving.dataplane import DataPlane
 from serving.health import HealthApp
 from serving.http1 import HttpServer
 from serving.limits import Limits
+from serving.observing import RequestObserver
 from serving.registry import Registration
 from serving.reload import Follower
 from serving.rest import RestApp
@@ -63,6 +64,8 @@ class Server:
         has_cors: Whether browsers may read answers from pages of anywhere.
         metrics_path: Path of the metrics, or None for none.
         grpc_port: TCP port for gRPC, 0 for a free one, or None for no gRPC.
+        request_log: Folder of the request log, a local path, or None for none. The contract of a
+            model says what is kept.
         on_ready: Called once with the server's URL, when it listens and the first round of loading
             has ended.
         on_grpc: Called with host and port of gRPC when it listens.
@@ -88,11 +91,16 @@ class Server:
         has_cors: bool = False,
         metrics_path: str | None = None,
         grpc_port: int | None = None,
+        request_log: str | None = None,
         on_ready: Callable[[str], None] | None = None,
         on_grpc: Callable[[str], None] | None = None,
         load: Callable[[str], Servable] = loader.load,
     ) -> None:
         self.plane = DataPlane(load)
+        self._observer: RequestObserver | None = None
+        if request_log is not None:
+            self._observer = RequestObserver(self.plane, request_log)
+            self.plane.observer = self._observer
         self.follower = Follower(self.plane, models_config, self._round_ended)
         self._models_config = models_config
         self._registration: Registration | None = None
@@ -137,6 +145,8 @@ class Server:
             self.stop()
             models.join()
             ended.result()
+        if self._observer is not None:
+            self._observer.close()
         self.plane.close()
 
     async def _http(self, listener: socket.socket) -> None:
@@ -202,6 +212,8 @@ class Server:
             self.withdraw()
 
     def _round_ended(self, began: str, is_changed: bool, problems: tuple[str, ...]) -> None:
+        if self._observer is not None:
+            self._observer.prepare(self.plane.names())
         self._problems = problems
         if self._registration is not None:
             self._registration.round_ended(began, is_changed, problems)

@@ -143,6 +143,7 @@ def serving_check(spec: PipelineSpec, model: Any, examples: Any) -> Any:
         model=model,
         examples=examples,
         features=json.dumps(spec.features.to_json(), sort_keys=True),
+        bounds=json.dumps(spec.serving.to_json(), sort_keys=True),
         code_hash=code_hash(_COMPONENTS),
     )
 

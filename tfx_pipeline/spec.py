@@ -19,6 +19,7 @@ from goldlake_core.contracts.errors import PermanentError
 from goldlake_core.contracts.sections import (
     Column,
     DriftLimit,
+    Explain,
     Feature,
     Model,
     Threshold,
@@ -123,11 +124,13 @@ class TrainingSpec(Spec, frozen=True):
         training: Parameters of the contract.
         rows: Rows of the train and eval split, from the export's manifest: lets the trainer count
             steps without reading the data twice.
+        explain: How the signature ``explain`` is made, or None for no such signature.
     """
 
     features: FeatureSpec
     training: Training
     rows: Mapping[str, int]
+    explain: Explain | None = None
 
 
 class EvaluationSpec(Spec, frozen=True):
@@ -164,6 +167,18 @@ class ValidationSpec(Spec, frozen=True):
     min_domain_mass: float
 
 
+class ServingSpec(Spec, frozen=True):
+    """How large and how slow a model may be to be pushed.
+
+    Attributes:
+        most_megabytes: Largest size of its files, or None.
+        most_milliseconds: Longest median time of a call with one row, or None.
+    """
+
+    most_megabytes: float | None = None
+    most_milliseconds: float | None = None
+
+
 class PipelineSpec(Spec, frozen=True):
     """One pipeline run's whole description: a model contract and the export it trains on.
 
@@ -180,6 +195,7 @@ class PipelineSpec(Spec, frozen=True):
         training: What the Trainer depends on.
         evaluation: What the Evaluator depends on.
         validation: What the curated schema and the gate depend on.
+        serving: What the serving check depends on.
         baseline_version: Version the label serves now, which a candidate is compared with; or None.
     """
 
@@ -195,6 +211,7 @@ class PipelineSpec(Spec, frozen=True):
     training: TrainingSpec
     evaluation: EvaluationSpec
     validation: ValidationSpec
+    serving: ServingSpec = ServingSpec()
     baseline_version: int | None = None
 
     @property
@@ -266,6 +283,7 @@ def pipeline_spec(
             features=features,
             training=model.training,
             rows={split: rows[split] for split in ("train", "eval")},
+            explain=model.serving.explain,
         ),
         evaluation=EvaluationSpec(model_id, model.label, model.thresholds, model.slices),
         validation=ValidationSpec(
@@ -275,6 +293,7 @@ def pipeline_spec(
             limits=model.limits,
             min_domain_mass=model.min_domain_mass,
         ),
+        serving=ServingSpec(model.serving.most_megabytes, model.serving.most_milliseconds),
         baseline_version=baseline_version,
     )
 

@@ -30,7 +30,7 @@ COMMANDS = {
     "promote": "models",
     "rollback": "models",
     "serve": "serving",
-    "predict": "serving",
+    "predict": "predict",
     "conformance": "conformance",
     "lineage": "review",
     "tensorboard": "review",

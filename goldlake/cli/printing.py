@@ -121,6 +121,14 @@ def aligned(rows: Sequence[Sequence[Part]], sides: str, width: int) -> list[Text
     return lines
 
 
+def say_json_lines(documents: Iterable[Any]) -> None:
+    """Prints each document on a line, as it comes: unbroken and in ASCII, for the next program."""
+    out = sys.stdout.buffer
+    for document in documents:
+        out.write(json.dumps(document).encode("ascii") + b"\n")
+    out.flush()
+
+
 def say_json(document: Any, indent: int | None = 2) -> None:
     """Prints one JSON document, however wide; only control characters are escaped.
 

@@ -1,4 +1,4 @@
-"""The embedded server on a home, and a client of any server."""
+"""The embedded server on a home."""
 
 from __future__ import annotations
 
@@ -6,19 +6,15 @@ import contextlib
 import os
 import re
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import fsspec
 
-from goldlake.workflows import homes
-from goldlake.workflows.names import contract_models, unknown
-from goldlake_core.contracts.errors import GoldlakeError, UsageError
-from goldlake_core.contracts.registry import load_model
-from goldlake_core.contracts.wire import Instance, RawInput, fill_nulls, raw_inputs
+from goldlake.workflows.names import unknown
+from goldlake_core.contracts.errors import UsageError
 from goldlake_core.storage.home import Home
-from serving import client, config
+from serving import config
 
 _NAME = re.compile(r"[^/:\s]+")
 
@@ -40,6 +36,8 @@ class Serving:
         tls_cert: Chain in PEM for TLS, or None.
         tls_key: Its private key in PEM, or None.
         token_file: File with a token in each line, one of which clients bring, or None.
+        request_log: Folder of the request log; None for the one of the home, where the home's
+            models are served.
     """
 
     model_config_file: str | None = None
@@ -54,6 +52,7 @@ class Serving:
     tls_cert: str | None = None
     tls_key: str | None = None
     token_file: str | None = None
+    request_log: str | None = None
 
 
 def serve_models(
@@ -95,7 +94,15 @@ def serve_models(
             threads=files.threads,
             max_batch_rows=files.max_batch_rows,
             access=allowed,
+            request_log=_request_log(home, options),
         )
+
+
+def _request_log(home: Home, options: Serving) -> str | None:
+    if options.request_log is not None:
+        return os.path.abspath(options.request_log)
+    is_home = options.model_config_file is None and options.model_base_path is None
+    return home.path("requests") if is_home and home.is_local else None
 
 
 @contextlib.contextmanager
@@ -126,78 +133,3 @@ def _models_config(home: Home, options: Serving) -> Iterator[str]:
         model = config.ServedModel(options.model_name, base_path)
         config.write(path, config.ModelsConfig((model,)))
         yield path
-
-
-def predictions(
-    model: str, instances: Sequence[Instance], url: str, label: str | None
-) -> list[Any]:
-    """What a served model answers.
-
-    Args:
-        model: Such as ``city_bikes.is_late`` or ``…@7``. Missing keys of one of goldlake's own
-            models are filled as its contract says; any other model gets the rows as they are.
-        instances: Rows as JSON objects.
-        url: Base URL of the server.
-        label: Ask the version with this label, or None.
-
-    Returns:
-        One answer per row.
-
-    Raises:
-        UsageError: The server has no such model, version or label.
-        ServerRefused: The server answered with another error.
-        ServerUnreachable: No answer.
-    """
-    name, at, number = model.partition("@")
-    if at and not number.isdecimal():
-        raise UsageError(f"{model!r} has no version {number!r}", valid="a whole number, 1 or more")
-    version = int(number) if at else None
-    rows: Sequence[Instance] = instances
-    inputs = _inputs(name)
-    if inputs is not None:
-        rows = fill_nulls(inputs, instances)
-    try:
-        return client.predict(url, name, rows, version=version, label=label)
-    except client.ServerRefused as error:
-        _refuse_unknown(url, name, version, label, error)
-        raise
-
-
-def _refuse_unknown(
-    url: str, name: str, version: int | None, label: str | None, error: client.ServerRefused
-) -> None:
-    """Raises where the server refused a name that it does not serve, and returns otherwise."""
-    here = _served_here()
-    try:
-        states = client.status(url, name)
-    except client.ServerRefused as refused:
-        if refused.status != 404:
-            return
-        problem = f"{url} serves no model {name!r}"
-        known = [*(served.name for served in here.models), *contract_models()]
-        raise unknown(problem, name, known, hint="goldlake models") from error
-    served = [number for number, state in sorted(states.items()) if state == "AVAILABLE"]
-    if version is not None and version not in served:
-        problem = f"{url} serves no version {version} of {name}"
-        known = [f"{name}@{number}" for number in served]
-        raise unknown(problem, f"{name}@{version}", known, hint="goldlake models") from error
-    if label is not None and label in error.text:
-        problem = f"{url} serves no version of {name} with the label {label!r}"
-        model = here.model(name)
-        labels = model.labels if model is not None else ()
-        raise unknown(problem, label, labels, hint="goldlake models") from error
-
-
-def _served_here() -> config.ModelsConfig:
-    """What the home of this folder serves; a server does not say which models and labels it has."""
-    with contextlib.suppress(GoldlakeError):
-        return config.read_or_empty(homes.choose().home.models_config)
-    return config.ModelsConfig()
-
-
-def _inputs(name: str) -> tuple[RawInput, ...] | None:
-    try:
-        usecase, model = load_model(name)
-    except UsageError:
-        return None
-    return raw_inputs(model, usecase.gold[model.table])

@@ -132,12 +132,25 @@ class InstanceError(UsageError):
         key: str | None = None,
         valid: str | None = None,
         hint: str | None = None,
+        place: str | None = None,
     ) -> None:
         self.index = index
         self.key = key
         self.reason = reason
-        where = f"instance {index}: {key}" if key else f"instance {index}"
+        place = f"instance {index}" if place is None else place
+        where = f"{place}: {key}" if key else place
         super().__init__(f"{where}: {reason}", valid=valid, hint=hint)
+
+    def at(self, index: int, place: str | None = None) -> InstanceError:
+        """Returns the same error for another place.
+
+        Args:
+            index: 0-based place among the instances.
+            place: How the text names the place; None for its number.
+        """
+        return InstanceError(
+            self.reason, index=index, key=self.key, valid=self.valid, hint=self.hint, place=place
+        )
 
 
 class StoreError(PermanentError):

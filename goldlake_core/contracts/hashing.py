@@ -69,7 +69,7 @@ def model_sections(model: Model, table: GoldTable) -> dict[str, object]:
             "wire_null": {c.name: c.wire_null for c in columns},
             "preprocessing": model.preprocessing,
         },
-        "training": model.training,
+        "training": _training(model),
         "evaluation": {"thresholds": model.thresholds, "slices": model.slices},
         "validation": {
             "limits": model.limits,
@@ -81,6 +81,13 @@ def model_sections(model: Model, table: GoldTable) -> dict[str, object]:
         },
         "handoff": model.handoff,
     }
+
+
+def _training(model: Model) -> object:
+    """What the trainer reads; without `explain` as it was before there was that key."""
+    if model.serving.explain is None:
+        return model.training
+    return {"training": model.training, "explain": model.serving.explain}
 
 
 def functions_hash(usecase: UseCase, dotted: str) -> str:

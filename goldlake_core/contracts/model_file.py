@@ -19,9 +19,12 @@ from goldlake_core.contracts.sections import (
     METRICS,
     Column,
     DriftLimit,
+    Explain,
     Feature,
     Kind,
     Model,
+    RequestLog,
+    Serving,
     Split,
     Threshold,
     Training,
@@ -94,6 +97,9 @@ def read_model(document: Entry, gold: dict[str, GoldDraft] | None, errors: Error
     if found.has("training"):
         inner = read_section(found.entries["training"], keys_of(Training), errors)
         training = None if inner.broken else Training(**inner.values)
+    serving: Serving | None = Serving()
+    if found.has("serving"):
+        serving = _serving(found.entries["serving"], features.columns, errors)
     if found.has("thresholds"):
         draft.thresholds = _thresholds(found.entries["thresholds"], errors)
     slices: tuple[tuple[str, ...], ...] = ()
@@ -104,7 +110,7 @@ def read_model(document: Entry, gold: dict[str, GoldDraft] | None, errors: Error
     if found.has("examples"):
         draft.examples = _examples(found.entries["examples"], features, table, errors)
     is_sound = len(errors.found) == before and table is not None and table.table is not None
-    if is_sound and label and event_time and split and training:
+    if is_sound and label and event_time and split and training and serving:
         draft.model = Model(
             **{name: found.values[name] for name in _AS_READ},
             label=label.name,
@@ -113,6 +119,7 @@ def read_model(document: Entry, gold: dict[str, GoldDraft] | None, errors: Error
             features=draft.features,
             thresholds=draft.thresholds,
             training=training,
+            serving=serving,
             slices=slices,
             limits=tuple(draft.limits.values()),
             examples=draft.examples,
@@ -279,6 +286,25 @@ def _split(entry: Entry, errors: Errors) -> Split | None:
     if kind == "fixed":
         errors.add(rules.day_order_errors(found))
     return Split(**found.values)
+
+
+def _serving(entry: Entry, known: Columns, errors: Errors) -> Serving | None:
+    before = len(errors.found)
+    found = read_section(entry, keys_of(Serving), errors)
+    errors.add(rules.record_key_errors(found))
+    values = dict(found.values)
+    if found.has("request_log"):
+        inner = read_section(found.entries["request_log"], keys_of(RequestLog), errors)
+        redacted: tuple[str, ...] | None = ()
+        if inner.has("redact"):
+            redacted = known.find_all(inner.entries["redact"], errors)
+        if not inner.broken and redacted is not None:
+            values["request_log"] = RequestLog(**{**inner.values, "redact": redacted})
+    if found.has("explain"):
+        inner = read_section(found.entries["explain"], keys_of(Explain), errors)
+        if not inner.broken:
+            values["explain"] = Explain(**inner.values)
+    return Serving(**values) if len(errors.found) == before else None
 
 
 def _thresholds(entry: Entry, errors: Errors) -> tuple[Threshold, ...]:

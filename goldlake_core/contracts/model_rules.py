@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from goldlake_core.contracts.errors import ContractError, InstanceError
@@ -11,6 +12,31 @@ from goldlake_core.contracts.read import Found
 from goldlake_core.contracts.sections import METRICS, Column, DriftLimit, Feature
 from goldlake_core.contracts.wire import fill_nulls, inputs_of
 from goldlake_core.contracts.yaml_entry import Entry
+
+_HEADER = re.compile(r"[a-z][a-z0-9-]{0,63}")
+# gRPC takes a name that ends in -bin for bytes in base64.
+_TAKEN = frozenset(
+    {
+        "accept",
+        "accept-encoding",
+        "authorization",
+        "connection",
+        "content-encoding",
+        "content-length",
+        "content-type",
+        "cookie",
+        "expect",
+        "host",
+        "origin",
+        "proxy-authorization",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+        "user-agent",
+        "x-request-id",
+    }
+)
 
 
 def mode_errors(
@@ -96,6 +122,23 @@ def day_order_errors(found: Found) -> Iterator[ContractError]:
                 f"{found.values[later]} is not after {earlier}, {found.values[earlier]}",
                 valid="eval_from < test_from < until",
             )
+
+
+def record_key_errors(found: Found) -> Iterator[ContractError]:
+    """A record key travels in a header that has no other meaning."""
+    if not found.has("record_key"):
+        return
+    name, entry = found.values["record_key"], found.entries["record_key"]
+    if (
+        not _HEADER.fullmatch(name)
+        or name in _TAKEN
+        or name.startswith(("grpc-", "sec-"))
+        or name.endswith("-bin")
+    ):
+        yield entry.error(
+            f"{name!r} cannot carry a record key",
+            valid="a header such as x-record-key: lower-case letters, digits and '-'",
+        )
 
 
 def threshold_errors(metric: str, found: Found) -> Iterator[ContractError]:

@@ -351,6 +351,34 @@ class DriftLimit(Section, frozen=True):
     jensen_shannon: Annotated[float | None, Key("Greatest Jensen-Shannon divergence.", "follow", high=1, above=0)] = None
 
 
+class RequestLog(Section, frozen=True):
+    """What the embedded server keeps of the requests that it answered, one line of JSON per row."""
+
+    sample: Annotated[float, Key("Share of the requests that are kept.", "follow", high=1, above=0)] = 1.0
+    redact: Annotated[tuple[str, ...], Key("Columns that features read and whose values are not kept.", "follow", form=Form.COLUMNS, default="none")] = ()
+    file_megabytes: Annotated[int, Key("Size at which a file is finished and the next one begun.", "follow", 1, 4096)] = 64
+    file_age: Annotated[str, Key("Age at which a file is finished, however small it is.", "follow", form=Form.DURATION)] = "1h"
+    files: Annotated[int, Key("Number of finished files that stay; older ones are removed.", "follow", 1, 1_000_000)] = 1000
+
+
+class Explain(Section, frozen=True):
+    """How the signature `explain` attributes an answer to columns: sampled Shapley values."""
+
+    background_rows: Annotated[int, Key("Number of training rows that are stored in the model, for a column that is left out takes its value from one of them. Each is used twice for each row that is explained.", "follow", 1, 1000)] = 32
+    seed: Annotated[int, Key("Seed of the sampled rows and orders of columns.", "follow", 0, 2**31 - 1)] = 0
+
+
+class Serving(Section, frozen=True):
+    """How the model is served."""
+
+    request_log: Annotated[RequestLog | None, Key("What is kept of the requests; without it nothing is.", "follow", form=Form.SECTION, default="nothing")] = None
+    record_key: Annotated[str | None, Key("HTTP header, or gRPC metadata, with the key of the record that a request is about. It goes into the request log and never into the model.", "follow", form=Form.TEXT, default="none")] = None
+    shadow_sample: Annotated[float, Key("Share of the requests that the version with the label `shadow` answers too, after the caller has the answer. The difference goes to the request log.", "follow", high=1, above=0)] = 1.0
+    explain: Annotated[Explain | None, Key("The signature `explain` of the exported model; without it there is none.", "follow", form=Form.SECTION, default="none")] = None
+    most_megabytes: Annotated[float | None, Key("Largest size of the exported model. A larger one is not pushed.", "follow", above=0)] = None
+    most_milliseconds: Annotated[float | None, Key("Longest median time of a call with one row. A slower model is not pushed.", "follow", above=0)] = None
+
+
 class Model(Section, frozen=True):
     """One model of a use case, served as ``usecase.name``."""
 
@@ -371,6 +399,7 @@ class Model(Section, frozen=True):
     handoff: Annotated[Handoff, Key("TFX component that reads the export.", "follow")] = "snapshot_example_gen"
     examples: Annotated[tuple[Mapping[str, Any], ...], Key("Rows that `goldlake run` asks the served model about. A missing key travels as the column's `wire_null`.", "follow", form=Form.LIST, default="none")] = ()
     preprocessing: Annotated[str | None, Key("Function of the use case's folder that gets the dict of raw tensors and returns further numeric columns for the deep part.", "follow", form=Form.FUNCTION)] = None
+    serving: Annotated[Serving, Key("How the model is served.", "follow", form=Form.SECTION, default="every default")] = Serving()
 
     @property
     def feature_columns(self) -> tuple[str, ...]:

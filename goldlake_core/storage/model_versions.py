@@ -29,7 +29,12 @@ _ATTEMPTS = 20
 
 
 def push_model(
-    home: Home, usecase: str, model: str, folder: str, about: Mapping[str, Any]
+    home: Home,
+    usecase: str,
+    model: str,
+    folder: str,
+    about: Mapping[str, Any],
+    extra: Mapping[str, str] | None = None,
 ) -> PushedVersion:
     """Copies a SavedModel to the next version, unless it was pushed before; idempotent.
 
@@ -39,6 +44,8 @@ def push_model(
         model: Name of the model.
         folder: The SavedModel: a path or fsspec URL that holds ``saved_model.pb``.
         about: Further fields of the `PushedVersion`.
+        extra: Files beside the model, by their name in the version: a path or fsspec URL each. What
+            is not there is left out. Two models that differ in them only are the same.
 
     Returns:
         The document of the version that holds this model.
@@ -65,7 +72,7 @@ def push_model(
             pushed_at=now_text("seconds"),
         )
         target = home.model(usecase, model, str(version))
-        if _copy(home, folder, files, target, codec.encode(document)):
+        if _copy(home, folder, files, target, codec.encode(document), extra or {}):
             return document
     raise PermanentError(f"{usecase}.{model} was pushed {_ATTEMPTS} times by others in between")
 
@@ -140,7 +147,14 @@ def _put(folder: str, files: list[str], target: str) -> None:
                 out.write(chunk)
 
 
-def _copy(home: Home, folder: str, files: list[str], target: str, about: bytes) -> bool:
+def _copy(
+    home: Home,
+    folder: str,
+    files: list[str],
+    target: str,
+    about: bytes,
+    extra: Mapping[str, str],
+) -> bool:
     """Copies under another name and renames; False when another process took the version.
 
     A store without a rename gets the files in place, ``saved_model.pb`` last.
@@ -151,6 +165,12 @@ def _copy(home: Home, folder: str, files: list[str], target: str, about: bytes) 
     home.fs.makedirs(posixpath.dirname(about_file), exist_ok=True)
     home.fs.pipe_file(about_file, about)
     try:
+        for name, path in extra.items():
+            source, found = url_to_fs(path)
+            if source.exists(found):
+                file = posixpath.join(place, name)
+                home.fs.makedirs(posixpath.dirname(file), exist_ok=True)
+                home.fs.pipe_file(file, source.cat_file(found))
         _put(folder, files, place)
         if home.is_local:
             os.rename(hidden, target)

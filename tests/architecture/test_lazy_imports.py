@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import http.server
 import json
+import os
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -58,3 +62,61 @@ def test_no_module_of_goldlake_imports_heavily() -> None:
     modules = modules_of("goldlake") + modules_of("goldlake_core")
     assert "goldlake.cli.main" in modules
     assert loaded_by("\n".join(f"import {name}" for name in modules)) & HEAVY == set()
+
+
+@pytest.fixture
+def url() -> Iterator[str]:
+    """A server that answers each prediction."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b'{"predictions": [0.5]}')
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+ROW = (
+    '{"primary_type": "THEFT", "description": "FROM BUILDING", "iucr": "0890", "fbi_code": "06", '
+    '"domestic": false, "hour": 14, "weekday": 2}'
+)
+PREDICT_CPU_S = 0.6
+
+
+def test_asking_about_one_row_is_light(url: str, tmp_path: Path) -> None:
+    """CPU seconds in place of seconds: those do not depend on what else the machine does."""
+    row = tmp_path / "row.json"
+    row.write_text(ROW)
+    asked = ["predict", "chicago_crime.arrest", "--input", str(row), "--url", url]
+    code = "import sys; from goldlake.cli.main import main; main(sys.argv[1:])"
+    heavy = HEAVY | {"grpc", "requests", "rich", "sqlglot"}
+    least = 60.0
+    for _ in range(3):
+        before = os.times()
+        command = [sys.executable, "-X", "importtime", "-c", code, *asked]
+        result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+        after = os.times()
+        assert result.stdout == "0.5\n", result.stderr
+        names = (line.rpartition("|")[2].strip() for line in result.stderr.splitlines())
+        assert {name.partition(".")[0] for name in names} & heavy == set()
+        spent = after.children_user + after.children_system
+        least = min(least, spent - before.children_user - before.children_system)
+    assert least < PREDICT_CPU_S
+
+
+def test_a_client_by_grpc_needs_no_tensorflow() -> None:
+    loaded = loaded_by("from serving import client; client.connect('grpc://127.0.0.1:9').close()")
+    assert "grpc" in loaded
+    assert loaded & HEAVY == set()
+    loaded = loaded_by("from serving import client; client.connect('http://127.0.0.1:9').close()")
+    assert loaded & (HEAVY | {"grpc", "requests"}) == set()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -12,10 +12,11 @@ from goldlake.cli.main import main
 from goldlake.workflows import homes
 from goldlake_core.storage.home import Home
 from goldlake_core.storage.model_versions import push_model
-from serving import client
+from serving import config
 from tests.goldlake_core.contracts.conftest import TOY
 from tests.goldlake_core.storage.test_deltalog import META, commit
 from tests.metadata.recorded import Recorder, record_training
+from tests.serving.lines import running, save
 
 MODEL = "toy_harbour.overdue"
 ALL_MODELS = "chicago_crime.arrest, toy_harbour.overdue"
@@ -163,52 +164,54 @@ def test_serve(home: Home) -> None:
 
 
 @pytest.fixture
-def server(home: Home, monkeypatch: pytest.MonkeyPatch) -> str:
+def server(home: Home, tmp_path: Path) -> Iterator[str]:
     """A server of the home: version 1 is available and has the label ``stable``."""
     CliRunner().invoke(main, ["promote", f"{MODEL}@1", "--home", home.root], catch_exceptions=False)
+    save(tmp_path / "served", 1, 1)
+    path = tmp_path / "served" / "models.config"
+    config.write(
+        str(path), config.with_label(config.ModelsConfig(), MODEL, 1, "stable", str(path.parent))
+    )
+    with running(path) as url:
+        yield url
 
-    def status(url: str, name: str) -> dict[int, str]:
-        if name != MODEL:
-            raise client.ServerRefused(url, 404, f"Could not find any versions of model {name}")
-        return {1: "AVAILABLE", 2: "END"}
 
-    def predict(url: str, name: str, rows: Any, version: int | None, label: str | None) -> Any:
-        if name != MODEL or version not in (None, 1):
-            raise client.ServerRefused(url, 404, "Servable not found for request")
-        if label not in (None, "stable"):
-            raise client.ServerRefused(url, 400, f"Unrecognized servable version label: {label}")
-        raise client.ServerRefused(url, 400, "JSON object: keys must be equal to: a")
-
-    monkeypatch.setattr(client, "status", status)
-    monkeypatch.setattr(client, "predict", predict)
-    monkeypatch.setattr("goldlake.workflows.serve._inputs", lambda name: None)
-    return "http://127.0.0.1:8501"
+ROW = '{"vessel_type": "TANKER", "length_m": 240, "hour": 3, "weekday": 7, "cargo": "oil"}'
 
 
 def test_predict(server: str) -> None:
-    assert refused("predict", "toy_harbour.overdu") == (
+    at = ("--url", server)
+    assert refused("predict", "toy_harbour.overdu", *at, rows=ROW) == (
         f"{server} serves no model 'toy_harbour.overdu'. Valid: {MODEL} (nearest); "
         f"all: {MODEL}, chicago_crime.arrest. Next: goldlake models"
     )
-    assert refused("predict", f"{MODEL}@2") == (
+    assert refused("predict", f"{MODEL}@2", *at, rows=ROW) == (
         f"{server} serves no version 2 of {MODEL}. Valid: {MODEL}@1 (nearest); all: {MODEL}@1. "
         "Next: goldlake models"
     )
-    assert refused("predict", MODEL, "--label", "stabel") == (
+    assert refused("predict", MODEL, "--label", "stabel", *at, rows=ROW) == (
         f"{server} serves no version of {MODEL} with the label 'stabel'. Valid: stable (nearest); "
         "all: stable. Next: goldlake models"
     )
-    assert refused("predict", f"{MODEL}@x") == (
+    assert refused("predict", f"{MODEL}@x", *at) == (
         f"'{MODEL}@x' has no version 'x'. Valid: a whole number, 1 or more."
+    )
+    assert refused("predict", f"{MODEL}@1", "--label", "stable", *at) == (
+        f"'{MODEL}@1' names a version, and there is the label 'stable'. Valid: one of both."
+    )
+    wrong = ROW.replace("hour", "our")
+    assert refused("predict", MODEL, *at, rows=f"{ROW}\n{wrong}\n") == (
+        "the input:2: our: the model has no such input. Valid: hour (nearest); all: vessel_type, "
+        "berth, pilot, length_m, crew, hour, weekday, latitude, longitude, cargo, knows_pilot, "
+        "has_crew."
     )
 
 
 def test_predict_says_everything_else_in_the_words_of_the_server(server: str) -> None:
-    result = CliRunner().invoke(main, ["predict", MODEL], input="{}")
+    result = CliRunner().invoke(main, ["predict", MODEL, "--url", server], input=ROW)
     assert result.exit_code == 1
-    assert (
-        result.stderr == f"error: {server} answered 400: JSON object: keys must be equal to: a.\n"
-    )
+    assert result.stderr.startswith(f"error: {server}/v1/models/{MODEL}:predict answered 400: ")
+    assert "does not have named input: vessel_type" in result.stderr
 
 
 def test_run(home: Home) -> None:

@@ -276,7 +276,7 @@ CASES = {
     "check": Case(("check", "toy"), "check.check_usecase", checked(), CheckReport, exit_code=2),
     "predict": Case(
         ("predict", MODEL),
-        "serve.predictions",
+        "predict.answers",
         Predictions(predictions=("NARCOTICS", {"label": "a", "odds": [0.5] * 40})),
         Predictions,
         lambda document: list(document.predictions),
@@ -410,7 +410,9 @@ def test_no_color_is_respected(name, monkeypatch) -> None:
 def test_printed_lines_fit_80_columns(name, monkeypatch) -> None:
     lines = said(name, monkeypatch, poison=False, COLUMNS="80").stdout.splitlines()
     # What people copy is never broken: addresses, paths and commands.
+    # The answers of predict are lines of JSON for the next program.
     long = [line for line in lines if len(line) > 80 and "--home" not in line]
+    long = long if name != "predict" else []
     assert long == []
 
 

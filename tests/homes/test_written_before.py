@@ -128,12 +128,12 @@ def test_what_the_gates_wrote_is_read(home: Path) -> None:
 
 @pytest.mark.tfx
 def test_the_served_model_answers_as_before(home: Path, tmp_path: Path) -> None:
-    from goldlake.workflows.serve import predictions
     from goldlake.workflows.servers import embedded_server
     from serving import client
 
     config = str(home / "models" / "models.config")
     with embedded_server(config, tmp_path / "server.log") as url:
         client.wait_available(url, MODEL, 1, 60.0)
-        answers = predictions(MODEL, RECORDED["instances"], url, None)
+        with client.connect(url) as server:
+            answers = server.model(MODEL).predict(RECORDED["instances"])
     assert answers == pytest.approx(RECORDED["predictions"], abs=1e-6)

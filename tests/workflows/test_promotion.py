@@ -198,6 +198,18 @@ def test_a_server_that_is_not_ours_must_have_loaded(home: Home, tmp_path: Path) 
     assert (labels(home), left(home)) == ({}, [])
 
 
+def test_a_shadow_is_confirmed_and_answers_only_who_asks_for_it(
+    home: Home, urls: list[str]
+) -> None:
+    promote(home, f"{NAME}@1", "stable", QUICK)
+    made = promote(home, f"{NAME}@2", "shadow", QUICK)
+    assert made.is_confirmed
+    assert {server.version for server in made.servers} == {2}
+    for url in urls:
+        assert client.predict(url, NAME, [1.0]) == client.predict(url, NAME, [1.0], label="stable")
+        assert client.predict(url, NAME, [1.0], label="shadow") != client.predict(url, NAME, [1.0])
+
+
 def test_two_promoters_of_one_model_lose_nothing(home: Home, urls: list[str]) -> None:
     promote(home, f"{NAME}@1", "stable")
     gate = threading.Barrier(2)

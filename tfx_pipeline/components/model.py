@@ -17,11 +17,12 @@ from tfx.utils import io_utils, path_utils
 from goldlake_core.documents import codec
 from goldlake_core.storage.home import Home
 from goldlake_core.storage.model_versions import copy_version, push_model
+from serving import warmup
 from tfx_pipeline.components.base import ExecProperties, component_class
 from tfx_pipeline.evaluation.evaluation import read_evaluation
-from tfx_pipeline.evaluation.serving_check import check_model, sample_rows
+from tfx_pipeline.evaluation.serving_check import check_model, sample_rows, warmup_requests
 from tfx_pipeline.exports import read_manifest
-from tfx_pipeline.spec import FeatureSpec
+from tfx_pipeline.spec import FeatureSpec, ServingSpec
 
 REPORT_FILE = "serving_check.json"
 SAMPLED_SPLIT = "test"
@@ -53,12 +54,17 @@ class ServingCheckExecutor(BaseExecutor):
     def Do(
         self, input_dict: _Artifacts, output_dict: _Artifacts, exec_properties: ExecProperties
     ) -> None:
-        """Writes the report; never raises for a model that does not serve."""
+        """Writes the report; never raises for a model that does not serve.
+
+        For one that serves it records warm-up requests in TF Serving's format; the pusher puts them
+        into the version.
+        """
         spec = FeatureSpec.from_json(json.loads(str(exec_properties["features"])))
         model = artifact_utils.get_single_instance(input_dict["model"])
         folders = artifact_utils.get_split_uris(input_dict["examples"], SAMPLED_SPLIT)
         rows = sample_rows([io_utils.all_files_pattern(uri) for uri in folders], spec.inputs)
-        report = check_model(_saved_model(model), spec.inputs, rows)
+        bounds = ServingSpec.from_json(json.loads(str(exec_properties["bounds"])))
+        report = check_model(_saved_model(model), spec.inputs, rows, bounds)
         blessing = artifact_utils.get_single_instance(output_dict["blessing"])
         blessing.set_int_custom_property("blessed", int(report.is_servable))
         blessing.set_string_custom_property("problem", "; ".join(report.problems)[:1000])
@@ -66,6 +72,8 @@ class ServingCheckExecutor(BaseExecutor):
         io_utils.write_string_file(os.path.join(blessing.uri, name), "")
         text = codec.encode(report).decode()
         io_utils.write_string_file(os.path.join(blessing.uri, REPORT_FILE), text)
+        if report.is_servable:
+            warmup.write(blessing.uri, spec.model_id, warmup_requests(spec.inputs, rows))
 
 
 class PusherExecutor(BaseExecutor):
@@ -103,7 +111,9 @@ class PusherExecutor(BaseExecutor):
             "baseline_version": exec_properties["baseline_version"] or None,
         }
         home = Home.at()
-        document = push_model(home, usecase, name, _saved_model(model), about)
+        infra = artifact_utils.get_single_instance(input_dict["infra_blessing"])
+        extra = {warmup.FILE: os.path.join(infra.uri, warmup.FILE)}
+        document = push_model(home, usecase, name, _saved_model(model), about, extra)
         version = document.version
         pushed.set_int_custom_property("pushed", 1)
         pushed.set_int_custom_property("version", version)
@@ -132,7 +142,7 @@ ServingCheck = component_class(
     ServingCheckExecutor,
     inputs={"model": standard_artifacts.Model, "examples": standard_artifacts.Examples},
     outputs={"blessing": standard_artifacts.InfraBlessing},
-    parameters={"features": str},
+    parameters={"features": str, "bounds": str},
     doc="Restores the model as TF Serving does and compares its signatures on test rows.",
 )
 

@@ -8,41 +8,49 @@ and for each nullable column the same rows without it, so that the wire's nulls 
 
 from __future__ import annotations
 
-import random
+import os
+import statistics
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from goldlake_core.contracts.errors import InstanceError
-from goldlake_core.contracts.wire import DTYPES, PLACEHOLDERS, WireValue, fill_nulls, inputs_of
+from goldlake_core.contracts.wire import DTYPES, PLACEHOLDERS, WireValue, inputs_of
 from serving.errors import StatusError
 from serving.loader import SavedModel, load
 from serving.signatures import NUMPY_TYPES
+from tfx_pipeline.modules.explain import BASE_VALUE, CONTRIBUTION
+from tfx_pipeline.modules.raw_rows import SAMPLE_ROWS as SAMPLE_ROWS
+from tfx_pipeline.modules.raw_rows import Row, serialize, wire_arrays
+from tfx_pipeline.modules.raw_rows import sample_rows as sample_rows
 from tfx_pipeline.modules.saved_model import (
+    EXPLAIN,
     PROBABILITY,
     SERVING_DEFAULT,
     TF_EXAMPLE,
     TRANSFORM_FEATURES,
 )
-from tfx_pipeline.spec import ColumnSpec
+from tfx_pipeline.spec import ColumnSpec, ServingSpec
 
 if TYPE_CHECKING:
     import numpy as np
 
-SAMPLE_ROWS = 64
 VARIED_ROWS = 4
 """Rows that are repeated with each column missing, empty and zero."""
+WARMUP_ROWS = (1, 32)
+"""Rows of each warm-up request."""
+EXPLAINED_ROWS = 2
+TIMED_CALLS = 30
+"""Calls of which the median is taken, after as many that are not timed."""
 TOLERANCE = 1e-5
 """Largest difference between two answers to the same row."""
 _NOTHING: Mapping[str, WireValue] = {"long": 0, "double": 0.0, "boolean": False}
 
-Row: TypeAlias = Mapping[str, WireValue | None]
-"""A raw row by column; a missing value is None or absent."""
 
-
-class ServingReport(msgspec.Struct, frozen=True, kw_only=True):
+class ServingReport(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The file ``serving_check.json``: whether a model serves.
 
     Attributes:
@@ -52,6 +60,8 @@ class ServingReport(msgspec.Struct, frozen=True, kw_only=True):
         signatures: Names of the model's signatures.
         largest_difference: Largest difference between two answers to a row, or None where nothing
             could be compared.
+        megabytes: Size of the model's files.
+        milliseconds: Median time of a call with one row, or None where nothing could be asked.
     """
 
     is_servable: bool
@@ -59,19 +69,28 @@ class ServingReport(msgspec.Struct, frozen=True, kw_only=True):
     rows: int
     signatures: tuple[str, ...]
     largest_difference: float | None
+    megabytes: float | None = None
+    milliseconds: float | None = None
 
 
-def check_model(folder: str, columns: Sequence[ColumnSpec], rows: Sequence[Row]) -> ServingReport:
+def check_model(
+    folder: str,
+    columns: Sequence[ColumnSpec],
+    rows: Sequence[Row],
+    bounds: ServingSpec | None = None,
+) -> ServingReport:
     """Runs every signature of a SavedModel on rows and their variants; read-only.
 
     Args:
         folder: Folder that holds ``saved_model.pb``.
         columns: The columns the model reads.
         rows: Raw rows to ask the model about.
+        bounds: How large and how slow the model may be, or None.
     """
     asked = [*rows, *variants(rows[:VARIED_ROWS], columns)]
     signatures: tuple[str, ...] = ()
     difference: float | None = None
+    megabytes, milliseconds = _megabytes(folder), None
     problems: list[str] = []
     try:
         with closing(load(folder)) as model:
@@ -84,19 +103,36 @@ def check_model(folder: str, columns: Sequence[ColumnSpec], rows: Sequence[Row])
                 problems += found
             if difference is not None:
                 problems += _transform_problems(model, serialized)
+                problems += _explain_problems(model, columns, rows)
+                milliseconds = _milliseconds(model, columns, rows)
     except InstanceError as error:
         problems.append(f"The rows cannot be sent as plain values: {error.message}")
     except (StatusError, LookupError, TypeError, ValueError) as error:
         name = error.code if isinstance(error, StatusError) else type(error).__name__
         text = (str(error).strip().splitlines() or [""])[0]
         problems.append(f"{name}: {text[:500]}")
+    problems += _bound_problems(bounds or ServingSpec(), megabytes, milliseconds)
     return ServingReport(
         is_servable=not problems,
         problems=tuple(problems),
         rows=len(asked),
         signatures=signatures,
         largest_difference=difference,
+        megabytes=megabytes,
+        milliseconds=milliseconds,
     )
+
+
+def warmup_requests(
+    columns: Sequence[ColumnSpec], rows: Sequence[Row]
+) -> list[dict[str, np.ndarray]]:
+    """Returns the inputs of requests that warm the model up, of one row and of many.
+
+    Args:
+        columns: The columns the model reads.
+        rows: Raw rows; those whose values can be sent are used.
+    """
+    return [wire_arrays(rows[:size], columns) for size in WARMUP_ROWS if rows]
 
 
 def _signature_problems(model: SavedModel, columns: Sequence[ColumnSpec]) -> list[str]:
@@ -146,6 +182,56 @@ def _transform_problems(model: SavedModel, serialized: np.ndarray) -> list[str]:
     ]
 
 
+def _explain_problems(
+    model: SavedModel, columns: Sequence[ColumnSpec], rows: Sequence[Row]
+) -> list[str]:
+    """Whether base value and contributions sum up to the answer."""
+    if EXPLAIN not in model.signatures:
+        return []
+    sent = wire_arrays(rows[:EXPLAINED_ROWS], columns)
+    found = model.run(EXPLAIN, sent)
+    answered = model.run(SERVING_DEFAULT, sent)[PROBABILITY]
+    total = sum((found[f"{CONTRIBUTION}{column.name}"] for column in columns), found[BASE_VALUE])
+    return [
+        f"{EXPLAIN} explains {one} and {SERVING_DEFAULT} answers {other}"
+        for one, other in zip(total.tolist(), answered.tolist(), strict=True)
+        if not abs(one - other) <= 10 * TOLERANCE
+    ]
+
+
+def _megabytes(folder: str) -> float:
+    files = (os.path.join(place, name) for place, _, names in os.walk(folder) for name in names)
+    return round(sum(map(os.path.getsize, files)) / 1e6, 3)
+
+
+def _milliseconds(
+    model: SavedModel, columns: Sequence[ColumnSpec], rows: Sequence[Row]
+) -> float | None:
+    if not rows:
+        return None
+    sent = wire_arrays(rows[:1], columns)
+    times = []
+    for _ in range(2 * TIMED_CALLS):
+        started = time.perf_counter()
+        model.run(SERVING_DEFAULT, sent)
+        times.append(time.perf_counter() - started)
+    return round(statistics.median(times[TIMED_CALLS:]) * 1e3, 3)
+
+
+def _bound_problems(bounds: ServingSpec, megabytes: float, milliseconds: float | None) -> list[str]:
+    found = []
+    if bounds.most_megabytes is not None and megabytes > bounds.most_megabytes:
+        most = bounds.most_megabytes
+        found.append(f"The model has {megabytes:g} MB, and serving.most_megabytes is {most:g}")
+    if bounds.most_milliseconds is not None and (milliseconds or 0) > bounds.most_milliseconds:
+        most = bounds.most_milliseconds
+        found.append(
+            f"A call with one row takes {milliseconds:g} ms, and serving.most_milliseconds is "
+            f"{most:g}"
+        )
+    return found
+
+
 def _serialized(rows: Sequence[Row], columns: Sequence[ColumnSpec]) -> np.ndarray:
     import numpy as np
 
@@ -168,81 +254,3 @@ def variants(rows: Iterable[Row], columns: Sequence[ColumnSpec]) -> list[Row]:
                 changed.append({**row, column.name: None})
             changed.append({**row, column.name: PLACEHOLDERS[DTYPES[column.type]]})
     return changed
-
-
-def wire_arrays(rows: Sequence[Row], columns: Sequence[ColumnSpec]) -> dict[str, np.ndarray]:
-    """Rows as the inputs of ``serving_default``, one array [n] per input.
-
-    Raises:
-        InstanceError: A value is missing where none may be, or has the wrong type.
-    """
-    import numpy as np
-
-    inputs = inputs_of(columns)
-    known = {each.name for each in inputs}
-    sent = [{k: v for k, v in row.items() if k in known and v is not None} for row in rows]
-    filled = fill_nulls(inputs, sent)
-    types = {"string": object, "int64": np.int64, "float32": np.float32, "bool": np.bool_}
-    return {
-        each.name: np.array([_bytes(row[each.name]) for row in filled], types[each.dtype])
-        for each in inputs
-    }
-
-
-def _bytes(value: WireValue) -> WireValue | bytes:
-    return value.encode() if isinstance(value, str) else value
-
-
-def serialize(row: Row, columns: Sequence[ColumnSpec]) -> bytes:
-    """A row as a serialized tf.Example; a missing value has no feature."""
-    import tensorflow as tf
-
-    example = tf.train.Example()
-    for column in columns:
-        value = row.get(column.name)
-        if value is None:
-            continue
-        feature = example.features.feature[column.name]
-        if column.example_type == "bytes":
-            feature.bytes_list.value.append(str(value).encode())
-        elif column.example_type == "int64":
-            feature.int64_list.value.append(int(value))
-        else:
-            feature.float_list.value.append(value)
-    return bytes(example.SerializeToString())
-
-
-def sample_rows(
-    patterns: Sequence[str], columns: Sequence[ColumnSpec], count: int = SAMPLE_ROWS
-) -> list[Row]:
-    """Raw rows spread over the first records of TFRecord files; read-only and deterministic.
-
-    Args:
-        patterns: File patterns of TFRecord files.
-        columns: The columns the model reads.
-        count: Number of rows; fewer if the files hold fewer.
-    """
-    import tensorflow as tf
-
-    names = sorted({name for pattern in patterns for name in tf.io.gfile.glob(pattern)})
-    compression = "GZIP" if any(name.endswith(".gz") for name in names) else ""
-    records = list(
-        tf.data.TFRecordDataset(names, compression).take(100 * count).as_numpy_iterator()
-    )
-    chosen = random.Random(0).sample(records, min(count, len(records)))
-    return [_row(tf.train.Example.FromString(record), columns) for record in chosen]
-
-
-def _row(example: Any, columns: Sequence[ColumnSpec]) -> Row:
-    row: dict[str, WireValue | None] = {}
-    for column in columns:
-        feature = example.features.feature.get(column.name)
-        kind = feature.WhichOneof("kind") if feature is not None else None
-        values = list(getattr(feature, kind).value) if kind else []
-        value = values[0] if values else None
-        if isinstance(value, bytes):
-            value = value.decode()
-        elif column.type == "boolean" and value is not None:
-            value = bool(value)
-        row[column.name] = value
-    return row

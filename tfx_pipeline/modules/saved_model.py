@@ -10,25 +10,46 @@ Signatures:
   [n] per presence flag; missing values travel as the contract's ``wire_null`` says.
 - ``tf_example``: ``examples``, string [n] of serialized tf.Example; a missing value is absent.
 - ``transform_features``: the same input; Transform's outputs, for analysis.
+- ``explain``, where the contract asks for it: the inputs of ``serving_default``; see
+  `tfx_pipeline.modules.explain`.
 
-The first two answer ``probability``, float32 [n].
+All but the third answer ``probability``, float32 [n].
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from goldlake_core.contracts.wire import inputs_of
+from tfx_pipeline.modules.explain import explain_function
 from tfx_pipeline.modules.layout import Layout
 from tfx_pipeline.modules.network import pack
 from tfx_pipeline.modules.tensors import ParseSpec, Tensors
 from tfx_pipeline.spec import ColumnSpec
 
+if TYPE_CHECKING:
+    import numpy as np
+
 SERVING_DEFAULT = "serving_default"
 TF_EXAMPLE = "tf_example"
 TRANSFORM_FEATURES = "transform_features"
+EXPLAIN = "explain"
 PROBABILITY = "probability"
+
+
+@dataclass(frozen=True)
+class Background:
+    """What the signature ``explain`` stores.
+
+    Attributes:
+        rows: Training rows as inputs of ``serving_default``, one array per input.
+        seed: Seed of the sampled orders of columns.
+    """
+
+    rows: Mapping[str, np.ndarray]
+    seed: int = 0
 
 
 def raw_features(wire: Tensors, columns: Sequence[ColumnSpec], parse: ParseSpec) -> Tensors:
@@ -79,8 +100,9 @@ def save_model(
     layout: Layout,
     columns: Sequence[ColumnSpec],
     parse: ParseSpec,
+    background: Background | None = None,
 ) -> None:
-    """Writes the SavedModel with its three signatures.
+    """Writes the SavedModel with its signatures.
 
     Args:
         folder: Folder to write to.
@@ -89,6 +111,7 @@ def save_model(
         layout: Description of Transform's outputs.
         columns: The columns the model reads.
         parse: Feature spec of the raw columns.
+        background: What ``explain`` stores; without it there is no such signature.
     """
     import tensorflow as tf
 
@@ -114,11 +137,21 @@ def save_model(
     module.model_variables = [variable.value for variable in model.variables]
     module.transform = transform
     signatures: dict[str, Callable[..., Any]] = {}
-    for function, arguments in (
+    functions: list[tuple[Callable[..., Any], dict[str, Any]]] = [
         (serving_default, wire),
         (tf_example, serialized),
         (transform_features, serialized),
-    ):
+    ]
+    if background is not None:
+        explain = explain_function(
+            lambda wire: answer(raw_features(wire, columns, parse))[PROBABILITY],
+            columns,
+            background.rows,
+            PROBABILITY,
+            background.seed,
+        )
+        functions.append((explain, wire))
+    for function, arguments in functions:
         traced = tf.function(function)
         setattr(module, f"{function.__name__}_function", traced)
         signatures[function.__name__] = traced.get_concrete_function(**arguments)

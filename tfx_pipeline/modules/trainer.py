@@ -8,6 +8,7 @@ from tfx_pipeline.modules import input_data as data
 from tfx_pipeline.modules import network
 from tfx_pipeline.modules import saved_model as export
 from tfx_pipeline.modules.layout import OWN, layout_of
+from tfx_pipeline.modules.raw_rows import sample_rows, wire_arrays
 from tfx_pipeline.scores import auc, binary_crossentropy
 from tfx_pipeline.spec import TrainingSpec
 
@@ -49,8 +50,14 @@ def run_fn(fn_args: Any) -> None:
         layout, training, output.vocabulary_size_by_name, len(layout.floats) + own
     )
     fit(model, train, evaluate, training, fn_args.model_run_dir)
+    columns = spec.features.inputs
+    background = None
+    if spec.explain is not None:
+        wanted = spec.explain
+        rows = sample_rows(fn_args.train_files, columns, wanted.background_rows, wanted.seed)
+        background = export.Background(wire_arrays(rows, columns), wanted.seed)
     export.save_model(
-        fn_args.serving_model_dir, model, transform, layout, spec.features.inputs, parse
+        fn_args.serving_model_dir, model, transform, layout, columns, parse, background
     )
 
 

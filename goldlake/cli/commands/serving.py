@@ -1,19 +1,14 @@
-"""The client's commands: serve, predict."""
+"""The server's command: serve."""
 
 from __future__ import annotations
 
-import json
 import sys
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import Any
 
 import click
 
-from goldlake.cli import completion
-from goldlake.cli.common import home_option, json_option, report, report_errors, settled
-from goldlake.cli.printing import say, say_wrapped
-
-if TYPE_CHECKING:
-    from goldlake_core.documents.reports import Predictions
+from goldlake.cli.common import home_option, report_errors, settled
+from goldlake.cli.printing import say
 
 
 @click.command()
@@ -29,6 +24,7 @@ if TYPE_CHECKING:
 @click.option("--tls-cert", metavar="F", help="Chain in PEM: HTTPS, and gRPC over TLS.")
 @click.option("--tls-key", metavar="F", help="Its private key in PEM.")
 @click.option("--token-file", metavar="F", help="A token in each line; clients bring one of them.")
+@click.option("--request-log", metavar="FOLDER", help="Default: requests of the home.")
 @home_option
 @report_errors
 def serve(home: str | None, **options: Any) -> None:
@@ -47,51 +43,3 @@ def serve(home: str | None, **options: Any) -> None:
         settled(place)
     signal_number = serve_models(place, serving, ready, grpc_ready)
     sys.exit(128 + signal_number if signal_number else 0)
-
-
-@click.command()
-@click.argument("model", shell_complete=completion.versions)
-@click.option(
-    "--input",
-    "source",
-    type=click.File("r", encoding="utf-8"),
-    default="-",
-    metavar="FILE|-",
-    help='Rows: {"instances": […]}, a JSON list, or one JSON object per line.',
-)
-@click.option("--url", default="http://127.0.0.1:8501", show_default=True, metavar="URL")
-@click.option("--label", metavar="L", help="Ask the version with this label.")
-@json_option
-@report_errors
-def predict(model: str, source: TextIO, url: str, label: str | None, as_json: bool) -> None:
-    """Ask a served model; a missing key of a row travels as its contract says."""
-    from goldlake.workflows.serve import predictions
-    from goldlake_core.documents.reports import Predictions
-
-    answers = predictions(model, _instances(source.read()), url, label)
-    report(Predictions(predictions=tuple(answers)), as_json, _print_answers)
-
-
-def _print_answers(document: Predictions) -> None:
-    for answer in document.predictions:
-        say_wrapped(json.dumps(answer))
-
-
-def _instances(text: str) -> list[dict[str, Any]]:
-    from goldlake_core.contracts.errors import UsageError
-
-    hint = "echo '{\"instances\": [{…}]}' | goldlake predict MODEL"
-    try:
-        document = json.loads(text)
-    except ValueError:
-        try:
-            document = [json.loads(line) for line in text.splitlines() if line.strip()]
-        except ValueError as error:
-            raise UsageError(
-                f"The input is not JSON: {error}", valid="rows as JSON", hint=hint
-            ) from error
-    if isinstance(document, dict):
-        document = document.get("instances", [document])
-    if not isinstance(document, list) or not all(isinstance(row, dict) for row in document):
-        raise UsageError("The input is not a list of JSON objects", valid="rows", hint=hint)
-    return document

@@ -69,6 +69,8 @@ def test_every_section_has_a_sha256(harbour: UseCase) -> None:
         (MODEL, "test_days: 45", "test_days: 46", {EXPORT}),
         (MODEL, "skew, infinity_norm: 0.3", "skew, infinity_norm: 0.4", {VALIDATION}),
         (MODEL, "limits:", "handoff: csv_example_gen\nlimits:", {"model.overdue.handoff"}),
+        (MODEL, "limits:", "serving: {request_log: {sample: 0.5}}\nlimits:", set()),
+        (MODEL, "limits:", "serving: {explain: {seed: 1}}\nlimits:", {"model.overdue.training"}),
         (MODEL, "limits:", "preprocessing: tables.f\nlimits:", {FEATURES}),
         (MODEL, "limits:", "min_domain_mass: 0.9\nlimits:", {VALIDATION}),
     ],

@@ -253,6 +253,54 @@ CASES = {
         "training.epoch: unknown key 'epoch'. Valid: epochs (nearest); all: "
         "hidden_units, dropout, learning_rate, l2, batch_rows, epochs, patience, seed.",
     ),
+    "record_key": (
+        "table: call_features",
+        "table: call_features\nserving: {record_key: Content-Type}",
+        "serving:",
+        "serving.record_key: 'Content-Type' cannot carry a record key. Valid: a header such as "
+        "x-record-key: lower-case letters, digits and '-'.",
+    ),
+    "record_key_taken": (
+        "table: call_features",
+        "table: call_features\nserving: {record_key: authorization}",
+        "serving:",
+        "serving.record_key: 'authorization' cannot carry a record key. Valid: a header such as "
+        "x-record-key: lower-case letters, digits and '-'.",
+    ),
+    "log_sample": (
+        "table: call_features",
+        "table: call_features\nserving: {request_log: {sample: 0}}",
+        "serving:",
+        "serving.request_log.sample: 0.0 is out of bounds. Valid: above 0, to 1.",
+    ),
+    "log_redacts": (
+        "table: call_features",
+        "table: call_features\nserving: {request_log: {redact: [latitud]}}",
+        "serving:",
+        "serving.request_log.redact[0]: there is no column 'latitud'. Valid: latitude (nearest); "
+        "all: vessel_type, berth, pilot, length_m, crew, hour, weekday, latitude, longitude, "
+        "cargo.",
+    ),
+    "log_age": (
+        "table: call_features",
+        "table: call_features\nserving: {request_log: {file_age: soon}}",
+        "serving:",
+        "serving.request_log.file_age: 'soon' is not a length of time. Valid: 0, or a number with "
+        "s, m, h, d or w, such as 12h.",
+    ),
+    "explain_rows": (
+        "table: call_features",
+        "table: call_features\nserving: {explain: {background_rows: 0}}",
+        "serving:",
+        "serving.explain.background_rows: 0 is out of bounds. Valid: 1 to 1000.",
+    ),
+    "serving_key": (
+        "table: call_features",
+        "table: call_features\nserving: {shadow: 1}",
+        "serving:",
+        "serving.shadow: unknown key 'shadow'. Valid: shadow_sample (nearest); all: request_log, "
+        "record_key, shadow_sample, explain, most_megabytes, most_milliseconds.",
+    ),
     "metric": (
         "  auc: {min: 0.6, max_drop: 0.1}",
         "  acu: {min: 0.6}",

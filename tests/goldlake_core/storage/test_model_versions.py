@@ -118,3 +118,16 @@ def test_a_version_that_is_not_there_is_refused(home: Home, tmp_path: Path) -> N
     push_model(home, "parcels", "late", saved_model(tmp_path / "a", "one"), ABOUT)
     with pytest.raises(PermanentError, match=r"Version 5 of parcels\.late is not in .* Valid: 1\."):
         copy_version(home, "parcels", "late", 5, str(tmp_path / "copy"))
+
+
+def test_files_beside_the_model_go_with_the_version(home: Home, tmp_path: Path) -> None:
+    (tmp_path / "warm").write_text("requests")
+    extra = {
+        "assets.extra/warm": str(tmp_path / "warm"),
+        "assets.extra/none": str(tmp_path / "none"),
+    }
+    first = push_model(home, "parcels", "late", saved_model(tmp_path / "a", "one"), ABOUT, extra)
+    base = Path(home.model("parcels", "late", "1"))
+    assert (base / "assets.extra" / "warm").read_text() == "requests"
+    assert not (base / "assets.extra" / "none").exists()
+    assert push_model(home, "parcels", "late", saved_model(tmp_path / "b", "one"), ABOUT) == first

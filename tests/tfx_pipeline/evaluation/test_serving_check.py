@@ -10,7 +10,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
+from goldlake_core.contracts.sections import Explain
 from goldlake_core.contracts.wire import inputs_of
 from tests.tfx_pipeline import toy
 from tests.tfx_pipeline.conftest import Toy
@@ -19,6 +21,7 @@ from tfx_pipeline.evaluation.serving_check import (
     sample_rows,
     serialize,
     variants,
+    warmup_requests,
     wire_arrays,
 )
 
@@ -173,3 +176,25 @@ def test_what_keras_itself_exports_does_not_pass(tmp_path: Path) -> None:
     tf.saved_model.save(model, str(tmp_path))
     report = check_model(str(tmp_path), toy.COLUMNS, [ROW])
     assert not report.is_servable
+
+
+@pytest.mark.tfx
+def test_a_model_of_every_feature_kind_explains(toy_data: Toy, tmp_path: Path) -> None:
+    from serving.loader import load
+    from tfx_pipeline.modules.trainer import run_fn
+
+    training = replace(toy.TRAINING, epochs=1)
+    spec = replace(toy.training_spec(training), explain=Explain(background_rows=4, seed=2))
+    run_fn(toy_data.fn_args(tmp_path, custom_config=spec.to_json()))
+    folder = str(tmp_path / "Format-Serving")
+    rows = [{k: v for k, v in row.items() if k != toy.LABEL} for row in toy_data.rows["test"][:70]]
+    report = check_model(folder, toy.COLUMNS, rows)
+    assert report.problems == ()
+    assert "explain" in report.signatures
+    with closing(load(folder)) as model:
+        found = model.run("explain", wire_arrays([ROW, {**ROW, "vehicle": None}], toy.COLUMNS))
+    names = {f"contribution_{column.name}" for column in toy.COLUMNS}
+    assert found.keys() == {*names, "base_value", "probability"}
+    assert found["contribution_vehicle"][0] != found["contribution_vehicle"][1]
+    [one, other] = warmup_requests(toy.COLUMNS, rows)
+    assert (len(one["hour"]), len(other["hour"])) == (1, 32)
