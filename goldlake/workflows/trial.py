@@ -158,9 +158,9 @@ def _pages(reader: Connector) -> Iterator[bytes]:
         cursor = ends
 
 
-def _decoded(line: bytes) -> dict[str, Any] | None:
+def _decoded(line: bytes) -> dict[str, object] | None:
     try:
-        return msgspec.json.decode(line, type=dict[str, Any])
+        return msgspec.json.decode(line, type=dict[str, object])
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
 
