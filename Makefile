@@ -18,9 +18,9 @@ LONG_tfx := $(WORKERS) -m "long and tfx and not other_stack" --ignore=tests/setu
 LONG_setup := -m long tests/setup --ignore=tests/setup/test_wheel.py
 LONG_readme := -m long $(README_TEST)
 LONG_wheel := -m long tests/setup/test_wheel.py
-# Optional: Spark takes 7 CPU seconds less to start, for half a minute once and 200 MB. CLASSES=no leaves it out.
-ARCHIVE_CLASSES = { echo "Archiving the classes that Spark loads (half a minute)"; \
-	$(BIN)/python -m lakehouse.classes record chicago_crime >.venv/classes.log 2>&1 || \
+# Optional: Spark takes 7 CPU seconds less to start, for a minute once and 200 MB. CLASSES=no leaves it out.
+ARCHIVE_CLASSES = { echo "Archiving the classes that Spark loads (about a minute)"; \
+	$(BIN)/python -m lakehouse.recording record chicago_crime >.venv/classes.log 2>&1 || \
 	echo "There is no archive of them: Spark takes longer to start (details in .venv/classes.log)"; \
 	touch .venv/.classes; }
 export STACK PYTHON UPGRADE

@@ -30,8 +30,8 @@ PROFILE = """
 Of 63 CPU seconds that refining the increment on one year took at commit 543703d, by Spark's event
 log and samples of its threads: 13 writing, 12 other tasks, 17 planning in one thread, 8 starting
 the session, 3 loading classes, 7 Python, 3 the rest. Silver and gold's rows are written again
-whole, for the changed records lie in every file. Fourteen of the 39 jobs are broadcasts, nine are the
-check of a sample of gold. Since then an archive of classes took 7 of the start.
+whole, for the changed records lie in every file. Fourteen of the 39 jobs are broadcasts, nine are
+the check of a sample of gold. Since then an archive of classes took 7 of the start.
 """
 HEAD = """| what | who | CPU seconds | by the clock | jobs of Spark | peak memory | CPU, times dlt |
 | --- | --- | --- | --- | --- | --- | --- |"""

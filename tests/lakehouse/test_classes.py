@@ -10,7 +10,7 @@ import pytest
 
 from goldlake_core.contracts.errors import GoldlakeError, UsageError
 from goldlake_core.contracts.registry import load_usecase
-from lakehouse import classes, session
+from lakehouse import classes, recording, session
 from tests.faults.lab import TOY
 
 
@@ -40,10 +40,10 @@ def test_java_starts_with_one_that_is_damaged(folder: Path, content: bytes) -> N
 
 def test_what_cannot_be_recorded(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     usecase = load_usecase(str(TOY))
-    monkeypatch.setattr(classes, "BYTES_NEEDED", 1 << 60)
+    monkeypatch.setattr(recording, "BYTES_NEEDED", 1 << 60)
     with pytest.raises(GoldlakeError, match="MiB free, too few for an archive of classes"):
-        classes.record(usecase)
-    assert classes.main(["record"]) == 2
+        recording.record(usecase)
+    assert recording.main(["record"]) == 2
     assert list(folder.iterdir()) == []
 
 
@@ -53,7 +53,7 @@ def test_a_use_case_must_generate_rows(folder: Path) -> None:
     usecase = load_usecase(str(TOY))
     silent = replace(usecase, source=replace(usecase.source, generator=None))
     with pytest.raises(UsageError, match="toy_harbour generates no rows"):
-        classes.record(silent)
+        recording.record(silent)
     assert list(folder.iterdir()) == []
 
 
@@ -61,9 +61,9 @@ def test_a_use_case_must_generate_rows(folder: Path) -> None:
 @pytest.mark.spark
 def test_spark_takes_classes_from_the_archive(tmp_path: Path) -> None:
     # Processes of their own: this one may have a session, and a JVM is archived as it ends.
-    here = "from pathlib import Path; from lakehouse import classes, session; "
+    here = "from pathlib import Path; from lakehouse import classes, recording, session; "
     here += f"classes.jars_folder = lambda: Path({str(tmp_path)!r}); "
-    record = f"{here}raise SystemExit(classes.main(['record', {str(TOY)!r}]))"
+    record = f"{here}raise SystemExit(recording.main(['record', {str(TOY)!r}]))"
     subprocess.run([sys.executable, "-c", record], check=True, capture_output=True)
     assert [file.name for file in tmp_path.iterdir()] == [classes.NAME]
     loaded = tmp_path / "loaded.log"
