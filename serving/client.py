@@ -17,7 +17,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -78,6 +78,41 @@ class Share:
         text = json.dumps(row, sort_keys=True, default=repr).encode()
         digest = hashlib.blake2b(text, digest_size=8).digest()
         return int.from_bytes(digest, "big") < self.of_all * 2**64
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """What a protected server asks for, and how it is known.
+
+    Attributes:
+        token: Bearer token to send, or "". Never printed.
+        ca_file: File of certificates to trust in place of the system's, or None.
+    """
+
+    token: str = field(default="", repr=False)
+    ca_file: str | None = None
+
+    @classmethod
+    def of(cls, token_file: str | None, ca_file: str | None) -> Credentials:
+        """The credentials whose token is in a file.
+
+        Raises:
+            UsageError: The file cannot be read, or does not hold a token.
+        """
+        if token_file is None:
+            return cls(ca_file=ca_file)
+        try:
+            with open(token_file, encoding="ascii") as content:
+                token = content.read().strip()
+        except (OSError, UnicodeDecodeError) as error:
+            problem = getattr(error, "strerror", None) or "it is not ASCII"
+            raise UsageError(f"The token file {token_file} cannot be read: {problem}") from error
+        if not token or not token.isprintable() or " " in token:
+            raise UsageError(f"{token_file} does not hold a token", valid="one line without spaces")
+        return cls(token, ca_file)
+
+
+NOBODY = Credentials()
 
 
 def connect(
@@ -445,7 +480,11 @@ def status(
 
 
 def version_state(
-    url: str, model: str, version: int, timeout_s: float = TIMEOUT_S
+    url: str,
+    model: str,
+    version: int,
+    timeout_s: float = TIMEOUT_S,
+    credentials: Credentials = NOBODY,
 ) -> tuple[str, str]:
     """State of one version, and why it is in that state ("" where there is nothing to say).
 
@@ -453,7 +492,7 @@ def version_state(
         ServerRefused: With the server's text; status 404 for a version it does not know.
         ServerUnreachable: No answer.
     """
-    return _states(url, model, version, timeout_s)[version]
+    return _states(url, model, version, timeout_s, credentials)[version]
 
 
 def metadata(
@@ -462,6 +501,7 @@ def metadata(
     version: int | None = None,
     label: str | None = None,
     timeout_s: float = TIMEOUT_S,
+    credentials: Credentials = NOBODY,
 ) -> ModelMetadata:
     """The server's metadata document.
 
@@ -471,7 +511,7 @@ def metadata(
     """
     from serving.rest_client import RestTransport
 
-    server = RestTransport(url)
+    server = RestTransport(url, token=credentials.token, ca_file=credentials.ca_file)
     try:
         return server.metadata(Asked(model, version, label), timeout_s)
     finally:
@@ -545,11 +585,15 @@ def wait_label(
 
 
 def _states(
-    url: str, model: str, version: int | None, timeout_s: float
+    url: str,
+    model: str,
+    version: int | None,
+    timeout_s: float,
+    credentials: Credentials = NOBODY,
 ) -> dict[int, tuple[str, str]]:
     from serving.rest_client import RestTransport
 
-    server = RestTransport(url)
+    server = RestTransport(url, token=credentials.token, ca_file=credentials.ca_file)
     try:
         return server.version_states(model, version, timeout_s)
     finally:

@@ -83,12 +83,13 @@ def answers(
         ServerUnreachable: There was no answer.
     """
     name, version = _name_and_version(question)
-    settings = {"token": _token(question.token_file), "ca_file": question.ca_file}
+    credentials = client.Credentials.of(question.token_file, question.ca_file)
     with client.connect(
         question.url,
         timeout_s=question.timeout_s,
         batch_rows=question.batch_rows,
-        **settings,  # type: ignore[arg-type]
+        token=credentials.token,
+        ca_file=credentials.ca_file,
     ) as server:
         model = server.model(
             name,
@@ -165,20 +166,6 @@ def _name_and_version(question: Question) -> tuple[str, int | None]:
             valid="one of both",
         )
     return name, int(number) if at else None
-
-
-def _token(file: str | None) -> str:
-    if file is None:
-        return ""
-    try:
-        with open(file, encoding="ascii") as content:
-            token = content.read().strip()
-    except (OSError, UnicodeDecodeError) as error:
-        problem = getattr(error, "strerror", None) or "it is not ASCII"
-        raise UsageError(f"The token file {file} cannot be read: {problem}") from error
-    if not token or not token.isprintable() or " " in token:
-        raise UsageError(f"{file} does not hold a token", valid="one line without spaces")
-    return token
 
 
 def _record_key(model: str, column: str | None) -> tuple[str, str] | None:

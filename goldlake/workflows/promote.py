@@ -46,12 +46,25 @@ class Options:
         because: The reason for the record, or "".
         wait_s: How long to wait for the servers, in each of the two phases.
         is_dry_run: Whether to say what would be done, and to change nothing.
+        token_file: File of a bearer token for servers that ask for one, or None.
+        ca_file: File of certificates to trust in place of the system's, or None.
     """
 
     url: str | None = None
     because: str = ""
     wait_s: float = WAIT_S
     is_dry_run: bool = False
+    token_file: str | None = None
+    ca_file: str | None = None
+
+    @property
+    def credentials(self) -> client.Credentials:
+        """What servers ask for.
+
+        Raises:
+            UsageError: The file of the token cannot be read, or holds none.
+        """
+        return client.Credentials.of(self.token_file, self.ca_file)
 
 
 _DEFAULT = Options()
@@ -85,6 +98,7 @@ def promote(
             time; the label stays where it was.
     """
     config.check_label(label)
+    credentials = options.credentials
     wanted = _pushed(home, model)
     name, version = str(wanted.at(None)), wanted.version
     assert version is not None
@@ -94,7 +108,7 @@ def promote(
         servers = tuple(
             ServerAnswer(url=url, version=at, problem=problem)
             for url in _servers(home, options.url)
-            for at, problem in (_labeled(url, name, label),)
+            for at, problem in (_labeled(url, name, label, credentials),)
         )
         return Promotion(
             model=name,
@@ -256,6 +270,7 @@ def _wait_loaded(home: Home, begun: Begun, options: Options, on_event: OnEvent) 
     label up: it moves the label itself, when it can. One that is not ours might refuse it for ever.
     """
     name, version = begun.attempt.model, begun.attempt.version
+    credentials = options.credentials
     beat_at = time.monotonic()
     until = beat_at + options.wait_s
 
@@ -264,7 +279,7 @@ def _wait_loaded(home: Home, begun: Begun, options: Options, on_event: OnEvent) 
         if time.monotonic() - beat_at > _HEARTBEAT_S:
             beat_at = time.monotonic()
             begun.heartbeat()
-        state, text = _state(server.url, name, version)
+        state, text = _state(server.url, name, version, credentials)
         # What a server says of an earlier try counts only once it has seen this one.
         is_seen = server.round_at is None or server.round_at > begun.loading_since
         is_seen = is_seen or time.monotonic() >= until
@@ -291,13 +306,14 @@ def _confirmed(
 ) -> tuple[ServerAnswer, ...]:
     """What each server answers for the label, after waiting until it is the version."""
     answered: dict[str, int | None] = {}
+    credentials = options.credentials
 
     def look(server: _Server) -> str:
-        at, problem = _labeled(server.url, name, label)
+        at, problem = _labeled(server.url, name, label, credentials)
         answered[server.url] = at
         if at != version:
             return problem or f"the label {label!r} answers with @{at}"
-        state, text = _state(server.url, name, version)
+        state, text = _state(server.url, name, version, credentials)
         return "" if state == "AVAILABLE" else f"@{version} is {state} {text}".rstrip()
 
     def is_overtaken() -> bool:
@@ -338,18 +354,22 @@ def _wait(
         time.sleep(_POLL_S)
 
 
-def _state(url: str, name: str, version: int) -> tuple[str, str]:
+def _state(url: str, name: str, version: int, credentials: client.Credentials) -> tuple[str, str]:
     """State of a version at a server, and the server's text about it."""
     try:
-        return client.version_state(url, name, version, _ANSWER_S)
+        return client.version_state(url, name, version, _ANSWER_S, credentials)
     except (ServerRefused, ServerUnreachable) as error:
         return "", error.problem
 
 
-def _labeled(url: str, name: str, label: str) -> tuple[int | None, str]:
+def _labeled(
+    url: str, name: str, label: str, credentials: client.Credentials
+) -> tuple[int | None, str]:
     """The version that answers for a label at a server, or why none does."""
     try:
-        answer = client.metadata(url, name, label=label, timeout_s=_ANSWER_S)
+        answer = client.metadata(
+            url, name, label=label, timeout_s=_ANSWER_S, credentials=credentials
+        )
     except (ServerRefused, ServerUnreachable) as error:
         return None, error.problem
     return int(answer.model_spec.version), ""

@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -25,9 +26,11 @@ from goldlake_core.storage.model_versions import push_model
 from metadata.promotion import PROMOTION, promotions
 from metadata.store import Store
 from serving import client, config, registry
+from serving.access import read_access
 from serving.client import NotAvailable
 from serving.config import ModelsConfig
 from tests.serving.lines import Line, load, running
+from tests.serving.test_access import certificate
 
 NAME = "toy.line"
 QUICK = Options(wait_s=1.0)
@@ -105,6 +108,23 @@ def test_every_server_answers_with_what_was_promoted(home: Home, urls: list[str]
     assert plan.is_dry_run
     assert [(s.url, s.version) for s in plan.servers] == [(url, 2) for url in urls]
     assert (labels(home), versions(home)) == ({"stable": 2}, (2,))
+
+
+def test_servers_that_ask_for_a_token_are_asked_with_it(home: Home, tmp_path: Path) -> None:
+    chain, key = certificate(tmp_path)
+    token = tmp_path / "token"
+    token.write_text("secret-token\n")
+    access = read_access(chain, key, str(token))
+    known = Options(token_file=str(token), ca_file=chain)
+    with running(Path(home.models_config), access=access) as url:
+        promoted = promote(home, f"{NAME}@1", "stable", known)
+        assert promoted.servers == (ServerAnswer(url=url, version=1),)
+        [refused] = promote(home, f"{NAME}@2", "stable", replace(QUICK, ca_file=chain)).servers
+        assert "401" in str(refused.problem)
+        [unknown] = promote(home, f"{NAME}@3", "stable", QUICK).servers
+        assert "certificate" in str(unknown.problem).lower()
+        back = rollback(home, NAME, "stable", known)
+        assert back.servers == (ServerAnswer(url=url, version=2),)
 
 
 def test_rollback_goes_to_what_served_before(home: Home, urls: list[str]) -> None:

@@ -62,6 +62,10 @@ def promotes(command: Command) -> Command:
             metavar="SECONDS",
             help="How long to wait for the servers, in each phase.",
         ),
+        click.option("--token-file", metavar="FILE", help="Bearer token for servers that ask."),
+        click.option(
+            "--ca-file", metavar="FILE", help="Certificates to trust in place of the system's."
+        ),
         click.option("--dry-run", "is_dry_run", is_flag=True, help="Say what would be done."),
     )
     for option in reversed(options):
