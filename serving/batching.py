@@ -121,7 +121,7 @@ class Call:
         return exchange is not None and (exchange.is_kept or exchange.is_shadowed)
 
     def note(self, outputs: Outputs) -> None:
-        """Notes the call, with the outputs of its own rows."""
+        """Notes the call, with what its rows got."""
         exchange = self.version.exchange
         if exchange is not None:
             version = self.version.number

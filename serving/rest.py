@@ -135,7 +135,7 @@ LOOKS: dict[str, Look] = {"": status, "metadata": metadata}
 
 
 def no_header(name: str) -> None:
-    """Stands for the headers of a request that has none."""
+    """The headers of a request that has none."""
 
 
 def answer(

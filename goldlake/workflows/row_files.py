@@ -225,7 +225,7 @@ class RowFile:
                 raise UsageError(f"{self._name} is not a CSV file in UTF-8: {error}") from error
             except (EOFError, OSError, zlib.error) as error:
                 raise self._damaged(error, number) from error
-            while not read[0].strip("\r\n"):  # empty lines are no rows
+            while not read[0].strip("\r\n"):  # rows have no empty lines
                 read.popleft()
                 number += 1
             yield number + 1, fields
