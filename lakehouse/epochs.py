@@ -22,6 +22,7 @@ from goldlake_core.documents.planning import ChangedKey
 from goldlake_core.instants import now_text
 from goldlake_core.storage.files import document, list_names, read_bytes, write_atomic
 from goldlake_core.storage.home import Home
+from goldlake_core.storage.locks import require_held
 from lakehouse.changes import changed_keys, consequence, stored
 
 FORMAT = 1
@@ -238,6 +239,7 @@ def _can_follow(epoch: Epoch, usecase: UseCase) -> bool:
 
 def write(home: Home, usecase: str, book: Book) -> None:
     """Writes the book, whole or not at all."""
+    require_held()
     write_atomic(home.fs, _path(home, usecase), codec.encode(book))
 
 

@@ -23,6 +23,7 @@ from urllib.parse import quote
 from goldlake_core.contracts.errors import RetryableError
 from goldlake_core.contracts.sql_rules import quoted
 from goldlake_core.storage.deltalog import CommitMetadata, DataFile, DeltaLog, Snapshot
+from goldlake_core.storage.locks import require_held
 from lakehouse import files
 
 if TYPE_CHECKING:
@@ -90,6 +91,7 @@ def write(
         if txn:
             # As if Delta had looked the number up: another writer's commit of it is a conflict.
             transaction.readTxn().addOne(txn.app)
+        require_held()
         transaction.commit(_scala(spark, actions), _operation(spark))
 
 

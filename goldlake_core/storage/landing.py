@@ -47,6 +47,7 @@ from goldlake_core.storage.files import (
     write_json,
 )
 from goldlake_core.storage.home import Home
+from goldlake_core.storage.locks import require_held
 from goldlake_core.storage.restores import FORMAT as RESTORES_FORMAT
 from goldlake_core.storage.restores import Restores
 
@@ -285,6 +286,7 @@ class LandingZone:
 
     def write_manifest(self, entry: PageEntry) -> None:
         """Writes the page's manifest line, which makes the page a part of the store."""
+        require_held()
         write_json(self.fs, self._line_uri(entry.name), msgspec.to_builtins(entry))
 
     def manifest(self, after: int = 0) -> list[PageEntry]:

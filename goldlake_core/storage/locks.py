@@ -1,13 +1,13 @@
-"""One writer per resource: an advisory lock of the operating system, which ends with its process.
+"""One writer per resource.
 
-It works on the local disk only. Two machines that write one remote home are not kept apart yet;
-whoever locks something there is warned.
+On the local disk it is an advisory lock of the operating system, which ends with its process. On a
+remote home it is a lease (`goldlake_core.storage.leases`), which whoever commits makes sure of with
+`require_held`.
 """
 
 from __future__ import annotations
 
 import fcntl
-import logging
 import os
 import socket
 import threading
@@ -16,6 +16,7 @@ from datetime import datetime, timezone
 from types import TracebackType
 from typing import IO
 
+import fsspec
 import msgspec
 
 from goldlake_core.contracts.errors import LockedError
@@ -23,13 +24,23 @@ from goldlake_core.documents import codec
 from goldlake_core.instants import now_text, of_text
 from goldlake_core.storage.files import writing
 from goldlake_core.storage.home import Home
-
-log = logging.getLogger("goldlake")
+from goldlake_core.storage.leases import Lease
 
 _POLL_S = 0.05
-# Locks held by this process, by file and thread: how often, and the open file.
-_held: dict[tuple[str, int], tuple[int, IO[str] | None]] = {}
-_warned: set[str] = set()
+# Locks held by this process, by file and thread: how often, and the open file or the lease.
+_held: dict[tuple[str, int], tuple[int, IO[str] | Lease]] = {}
+
+
+def require_held() -> None:
+    """Makes sure that this thread's locks on remote homes are still held; to be called by commits.
+
+    Raises:
+        LockedError: One is not: the process slept, and another one took it.
+    """
+    me = threading.get_ident()
+    for (_, thread), (_, held) in list(_held.items()):
+        if thread == me and isinstance(held, Lease):
+            held.require()
 
 
 class Holder(msgspec.Struct, frozen=True):
@@ -67,7 +78,7 @@ class FileLock:
         """Names the lock; nothing is locked yet.
 
         Args:
-            path: The lock file; its folder is made. A URL is not locked, with a warning.
+            path: The lock file; its folder is made. A URL names the folder of a lease.
             resource: What the lock protects, as the error calls it; by default ``path``.
             work: What the holder does; the error that others get names it.
             wait_s: How long to wait for another holder.
@@ -79,13 +90,11 @@ class FileLock:
 
     def __enter__(self) -> FileLock:
         key = (self.path, threading.get_ident())
-        times, file = _held.get(key, (0, None))
-        if not times:
-            if "://" in self.path:
-                self._warn()
-            else:
-                file = self._lock()
-        _held[key] = (times + 1, file)
+        if key in _held:
+            times, held = _held[key]
+            _held[key] = (times + 1, held)
+        else:
+            _held[key] = (1, self._leased() if "://" in self.path else self._lock())
         return self
 
     def __exit__(
@@ -95,13 +104,15 @@ class FileLock:
         trace: TracebackType | None,
     ) -> None:
         key = (self.path, threading.get_ident())
-        times, file = _held.pop(key)
+        times, held = _held.pop(key)
         if times > 1:
-            _held[key] = (times - 1, file)
-        elif file is not None:
+            _held[key] = (times - 1, held)
+        elif isinstance(held, Lease):
+            held.end()
+        else:
             # The file stays: removing it would let a third process lock a new file of this name.
-            file.truncate(0)
-            file.close()
+            held.truncate(0)
+            held.close()
 
     def _lock(self) -> IO[str]:
         with writing(self.path):
@@ -120,20 +131,29 @@ class FileLock:
                 holder = _parsed(file.read())
                 file.close()
                 raise self._refusal(holder) from error
-        me = Holder(os.getpid(), socket.gethostname(), now_text("seconds"), self._work)
+        me = self._me()
         with writing(self.path):
             file.truncate(0)
             file.write(codec.encode_line(me).decode())
             file.flush()
         return file
 
-    def _warn(self) -> None:
-        if self.path not in _warned:
-            _warned.add(self.path)
-            log.warning(
-                "%s is not on the local disk: nothing keeps a second writer out of it yet",
-                self._resource,
-            )
+    def _me(self) -> Holder:
+        return Holder(os.getpid(), socket.gethostname(), now_text("seconds"), self._work)
+
+    def _leased(self) -> Lease:
+        fs, folder = fsspec.core.url_to_fs(f"{self.path}.d")
+        resource = self._resource[0].upper() + self._resource[1:]
+        lease = Lease(fs, folder, resource, str(self._me()))
+        deadline = time.monotonic() + self._wait_s
+        while True:
+            try:
+                lease.take()
+            except LockedError:
+                if time.monotonic() >= deadline:
+                    raise
+            else:
+                return lease
 
     def _refusal(self, holder: Holder | None) -> LockedError:
         resource = self._resource[0].upper() + self._resource[1:]

@@ -17,6 +17,7 @@ from goldlake_core.contracts.errors import LockedError, StoreError
 from goldlake_core.storage import files
 from goldlake_core.storage.home import Home
 from goldlake_core.storage.landing import ERASED_FORMAT, PageEntry
+from goldlake_core.storage.leases import LEASE_S, SKEW_S, Lease
 from goldlake_core.storage.locks import StoreLock
 from lakehouse.sources.testing import Rows
 from tests.faults.catalog import fault
@@ -483,15 +484,34 @@ def held(lab: Lab) -> None:
     _is_whole(lab)
 
 
-@fault(
-    "H7",
-    "two machines write one remote home",
-    "the second is kept out",
-    missing="nothing keeps a second machine out of a remote home yet; a warning says so",
-)
+@fault("H7", "two machines write one remote home", "the second is kept out, and told")
 def remote(lab: Lab) -> None:
     home = Home("memory://faults")
     _held_elsewhere(home, StoreLock(home, "toy_harbour").__enter__)
+
+
+@fault(
+    "H7b",
+    "the holder of a remote home sleeps past its lease, another takes the home, the first wakes",
+    "the first notices before its next commit; the second keeps the lock",
+)
+def slept(lab: Lab) -> None:
+    remote = Home("memory://slept")
+    now = [1_000.0]
+    first, second = (
+        Lease(remote.fs, "/slept/lock.d", "The store", name, clock=lambda: now[0])
+        for name in ("the first", "the second")
+    )
+    first.take()
+    refused(second.take, LockedError, "The store is in use by the first")
+    now[0] += LEASE_S + SKEW_S + 1
+    second.take()
+    refused(first.require, LockedError, "was taken by another process")
+    first.end()
+    second.require()
+    now[0] += LEASE_S
+    second.require()
+    second.end()
 
 
 @fault(

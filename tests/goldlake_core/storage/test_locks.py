@@ -16,6 +16,7 @@ import pytest
 
 from goldlake_core.contracts.errors import LockedError
 from goldlake_core.instants import utc_text
+from goldlake_core.storage.files import list_names
 from goldlake_core.storage.home import Home
 from goldlake_core.storage.locks import FileLock, Holder, StoreLock
 
@@ -127,13 +128,12 @@ def test_a_holder_whose_time_is_not_readable() -> None:
     assert str(Holder(7, "quay", "noon")).endswith("(of unknown age)")
 
 
-def test_a_remote_home_is_warned_of_once(caplog: pytest.LogCaptureFixture) -> None:
-    home = Home.at("memory://unlocked")
-    for _ in range(2):
-        with StoreLock(home, "toy"), StoreLock(home, "toy"):
-            assert other_thread_gets(home, "toy") is None
-    assert [record.getMessage() for record in caplog.records] == [
-        "the store of toy in memory://unlocked is not on the local disk: nothing keeps a second "
-        "writer out of it yet"
-    ]
-    assert not home.fs.exists(home.landing("toy", "lock"))
+def test_a_remote_home_has_one_writer() -> None:
+    home = Home.at("memory://locked")
+    with StoreLock(home, "toy", "refine"), StoreLock(home, "toy"):
+        refusal = str(other_thread_gets(home, "toy"))
+        assert refusal.startswith(
+            "The store of toy in memory://locked is in use by refine, process"
+        )
+    assert other_thread_gets(home, "toy") is None
+    assert list_names(home.fs, home.landing("toy", "lock.d")) == []
