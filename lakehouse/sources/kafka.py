@@ -64,6 +64,8 @@ except ImportError as missing:
 
 OPTIONS: Mapping[str, Any] = {"servers": "", "key": "", "timeout_s": 30.0, "client": {}}
 SCHEME = "kafka://"
+Setting = str | int | float | bool
+"""Value of a setting of librdkafka."""
 MOST_NAMED = 10
 """Most topics that an error names."""
 
@@ -329,11 +331,11 @@ def _is_server(text: str) -> bool:
     return bool(host) and "/" not in host and port.isdigit() and 0 < int(port) < 65_536
 
 
-def _client_settings(told: object) -> dict[str, Any]:
+def _client_settings(told: object) -> dict[str, Setting]:
     """Settings of the contract, those of the environment filled in."""
     if not isinstance(told, Mapping):
         raise UsageError(f"source.options.client is {told!r}", valid="names and values")
-    settings: dict[str, Any] = {}
+    settings: dict[str, Setting] = {}
     for name, value in told.items():
         if name in _OURS or name == "bootstrap.servers":
             raise UsageError(f"source.options.client cannot set {name}: goldlake decides it")
