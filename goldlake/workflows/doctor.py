@@ -124,7 +124,7 @@ def _jars(home: Home) -> Iterator[Finding]:
     size = (
         f"{archive.stat().st_size >> 20} MiB" if archive.is_file() else "none: Spark starts slower"
     )
-    yield Finding("Class archive", True, size, f"{archive}, optional")
+    yield Finding("Classes", True, size, f"{archive}, optional")
 
 
 def _disk(home: Home) -> Iterator[Finding]:
