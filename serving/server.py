@@ -118,6 +118,7 @@ class Server:
         self._on_ready = on_ready
         self._on_grpc = on_grpc
         self.http: HttpServer | None = None
+        self._is_answering = threading.Event()
         self._is_stopped = False
         self._end_http: Callable[[], object] = lambda: None
 
@@ -162,6 +163,7 @@ class Server:
             health = HealthApp(rest, self._state)
             self.http = HttpServer(health, self._limits, self.access.refused)
             self._end_http = lambda: loop.call_soon_threadsafe(end.set)
+            self._is_answering.set()
             if self._is_stopped:
                 end.set()
             await self.http.serve(listener, self.access.context, end, self.grace_s)
@@ -205,6 +207,8 @@ class Server:
     def _follow(self, first: ModelsConfig, url: str) -> None:
         try:
             self.follower.apply(first)
+            while not self._is_stopped and not self._is_answering.wait(0.1):
+                pass  # a model that loads at once is ready before the loop of HTTP runs
             if self._on_ready is not None and not self._is_stopped:
                 self._on_ready(url)
             self.follower.follow(self._poll_wait_s)
