@@ -92,14 +92,15 @@ def test_a_topic_that_is_followed_is_the_batch(
     assert silver(tmp_path / "home").height == 149
     assert silver(tmp_path / "home").equals(silver(tmp_path / "once"))
     goldlake("doctor", "--deep", "--home", "home", folder=tmp_path)
-
-
-def test_no_deletion_follows_from_what_a_topic_forgot(
-    broker: Broker, usecase: str, tmp_path: Path
-) -> None:
+    # What a topic forgot was not deleted.
     told = goldlake(
         "reconcile", usecase, "--source", "live", "--home", "home", folder=tmp_path, exit_code=2
     )
     assert "forgets old records: a key that is gone was not deleted" in " ".join(told.split())
-    plan = goldlake("ingest", usecase, "--source", "live", "--plan", folder=tmp_path)
+
+
+def test_a_plan_names_the_partitions(broker: Broker, usecase: str, tmp_path: Path) -> None:
+    send(broker, range(3))
+    plan = goldlake("ingest", usecase, "--source", "live", "--plan", "--home", "h", folder=tmp_path)
     assert f"{TOPIC}-0" in plan
+    assert not (tmp_path / "h" / "landing").exists()
