@@ -104,7 +104,7 @@ def replayed(export: Path, now: str, speed: float = 0.000001) -> Iterator[str]:
     """The address of the use case's API from an instant on; its own cost is not counted.
 
     Args:
-        export: What the API publishes.
+        export: Rows of the portal, as it exports them.
         now: The instant at which it is first asked.
         speed: Seconds that pass there in a second here.
     """

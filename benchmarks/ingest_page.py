@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.metadata
-import os
 import platform
 import subprocess
 from collections.abc import Iterator, Mapping
@@ -12,6 +11,8 @@ from datetime import date
 from pathlib import Path
 
 import msgspec
+
+from benchmarks import measured_at
 
 FIRST, INCREMENT, NOTHING = "first load", "increment", "nothing new"
 OURS, PEER = "goldlake", "dlt"
@@ -92,7 +93,13 @@ def write(
         held = msgspec.json.decode(store.read_bytes(), type=dict[str, Result])
     plain = {what: dict(by_whom) for what, by_whom in costs.items()}
     held[str(years)] = Result(
-        years, repeat, date.today().isoformat(), _commit(), _machine(), _versions(peer), plain
+        years,
+        repeat,
+        date.today().isoformat(),
+        measured_at.commit(),
+        measured_at.machine(),
+        _versions(peer),
+        plain,
     )
     page.parent.mkdir(parents=True, exist_ok=True)
     store.write_bytes(msgspec.json.format(msgspec.json.encode(held), indent=1) + b"\n")
@@ -190,16 +197,6 @@ def picture(results: list[Result]) -> str:
             f"{seconds:.1f} {who}</text>",
         ]
     return "\n".join([*lines, "</svg>"]) + "\n"
-
-
-def _commit() -> str:
-    command = ["git", "rev-parse", "--short", "HEAD"]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-
-
-def _machine() -> str:
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    return f"{os.cpu_count()} cores of {platform.machine()}, {memory:.0f} GiB, {platform.system()}"
 
 
 def _versions(peer: str | None) -> dict[str, str]:

@@ -269,7 +269,7 @@ def main() -> None:
     options = parser.parse_args()
     models_config = options.home / "models" / "models.config"
     if shutil.which("wrk") is None:
-        parser.error("there is no wrk. Run: apt-get install -y wrk")
+        parser.error("wrk is not installed. Run: apt-get install -y wrk")
     if not models_config.exists():
         parser.error(f"{options.home} serves no model. Run: goldlake run chicago_crime")
     with tempfile.TemporaryDirectory() as work:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.metadata
-import os
 import platform
 import subprocess
 from collections.abc import Iterator, Mapping
@@ -12,6 +11,8 @@ from datetime import date
 from pathlib import Path
 
 import msgspec
+
+from benchmarks import measured_at
 
 OURS, KSERVE, ASGI = "goldlake", "KServe", "ASGI"
 CONNECTIONS = (1, 16, 64)
@@ -98,8 +99,8 @@ def result(
         seconds,
         repeat,
         date.today().isoformat(),
-        _commit(),
-        _machine(),
+        measured_at.commit(),
+        measured_at.machine(),
         _versions(peer),
         {connections: dict(by_whom) for connections, by_whom in loads.items()},
         alone,
@@ -191,16 +192,6 @@ def picture(found: Result) -> str:
     return "\n".join(
         [head, f'<rect width="{_WIDTH}" height="{y}" fill="#ffffff"/>', *lines, "</svg>\n"]
     )
-
-
-def _commit() -> str:
-    command = ["git", "rev-parse", "--short", "HEAD"]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-
-
-def _machine() -> str:
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    return f"{os.cpu_count()} cores of {platform.machine()}, {memory:.0f} GiB, {platform.system()}"
 
 
 def _versions(peer: str | None) -> dict[str, str]:

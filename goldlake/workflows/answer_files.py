@@ -30,7 +30,7 @@ def write_all(path: str, records: Iterable[Any]) -> int:
         How many records there were.
 
     Raises:
-        UsageError: The name says no format, or the folder cannot be written.
+        UsageError: The name does not tell the format, or the folder cannot be written.
         PermanentError: A record does not fit to those before it.
     """
     kind = format_of(path)
@@ -50,7 +50,7 @@ def check_path(path: str) -> None:
     """Does nothing for a path that `write_all` takes, so that nothing is asked in vain.
 
     Raises:
-        UsageError: The name says no format, or there is no such folder.
+        UsageError: The name does not tell the format, or its folder does not exist.
     """
     if format_of(path) == "parquet" and path.lower().endswith(".gz"):
         raise UsageError(f"{path} cannot be written", valid="Parquet is compressed without .gz")

@@ -256,7 +256,7 @@ def format_of(name: str, default: Format | None = None) -> Format:
         default: The format of a name that says none; None refuses it.
 
     Raises:
-        UsageError: The name says no format.
+        UsageError: The name does not tell the format.
     """
     suffix = os.path.splitext(name.lower().removesuffix(".gz"))[1]
     found = FORMATS.get(suffix, default)

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
+from serving import config
+from serving.config import ModelsConfig
 from serving.errors import StatusError
 from serving.server import Server
 from serving.signatures import Signature, TensorSpec
@@ -87,3 +89,16 @@ def running(models_config: Path, **settings: object) -> Iterator[str]:
         server.stop()
         thread.join(20)
         assert not thread.is_alive()
+
+
+@contextmanager
+def two_labels(folder: Path) -> Iterator[str]:
+    """A server whose version 1 is ``stable`` and adds 1, and whose version 2 is ``canary``."""
+    found = ModelsConfig()
+    for version, label in ((1, "stable"), (2, "canary")):
+        save(folder / "toy.line", version, version)
+        base = str(folder / "toy.line")
+        found = config.with_label(found, "toy.line", version, label, base)
+    config.write(str(folder / "models.config"), found)
+    with running(folder / "models.config") as url:
+        yield url

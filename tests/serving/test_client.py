@@ -19,10 +19,9 @@ import pytest
 from goldlake_core.contracts.errors import InstanceError, UsageError
 from goldlake_core.contracts.sections import WireNull
 from goldlake_core.contracts.wire import RawInput
-from serving import calls, client, config
+from serving import calls, client
 from serving.client import ServerBusy, ServerRefused, ServerUnreachable, Share, connect
-from serving.config import ModelsConfig
-from tests.serving.lines import running, save
+from tests.serving.lines import two_labels
 
 INPUTS = (
     RawInput("name", "string", True, WireNull("text", "(none)"), "string"),
@@ -33,14 +32,7 @@ INPUTS = (
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Version 1 is ``stable`` and adds 1, version 2 is ``canary`` and adds 2."""
-    folder = tmp_path_factory.mktemp("served")
-    found = ModelsConfig()
-    for version, label in ((1, "stable"), (2, "canary")):
-        save(folder / "toy.line", version, version)
-        base = str(folder / "toy.line")
-        found = config.with_label(found, "toy.line", version, label, base)
-    config.write(str(folder / "models.config"), found)
-    with running(folder / "models.config") as url:
+    with two_labels(tmp_path_factory.mktemp("served")) as url:
         yield url
 
 

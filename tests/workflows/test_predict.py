@@ -18,23 +18,14 @@ from goldlake.cli.main import main
 from goldlake.workflows import answer_files
 from goldlake.workflows.predict import Question, answers
 from goldlake_core.contracts.errors import InstanceError, PermanentError, UsageError
-from serving import config
 from serving.client import ServerUnreachable
-from serving.config import ModelsConfig
-from tests.serving.lines import running, save
+from tests.serving.lines import two_labels
 
 
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Version 1 is ``stable`` and adds 1, version 2 is ``canary`` and adds 2."""
-    folder = tmp_path_factory.mktemp("served")
-    found = ModelsConfig()
-    for version, label in ((1, "stable"), (2, "canary")):
-        save(folder / "toy.line", version, version)
-        base = str(folder / "toy.line")
-        found = config.with_label(found, "toy.line", version, label, base)
-    config.write(str(folder / "models.config"), found)
-    with running(folder / "models.config") as url:
+    with two_labels(tmp_path_factory.mktemp("served")) as url:
         yield url
 
 

@@ -1,0 +1,19 @@
+"""What a benchmark's page names: the commit and the machine that were measured."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+
+
+def commit() -> str:
+    """The commit that is checked out, in short."""
+    command = ["git", "rev-parse", "--short", "HEAD"]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def machine() -> str:
+    """Cores, memory and system."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    return f"{os.cpu_count()} cores of {platform.machine()}, {memory:.0f} GiB, {platform.system()}"
