@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,6 +72,29 @@ def load_contract(folder: str | os.PathLike[str]) -> UseCase:
         ContractError: One thing does not hold; it names file, line, key and what would be valid.
         ContractErrors: Several things do not hold; it has all errors of all files.
     """
+    folder = Path(folder)
+    contents = _contents(folder)
+    if contents is None:
+        return read_folder(folder).usecase()
+    return _usecase(folder, folder.resolve(), contents)
+
+
+def _contents(folder: Path) -> tuple[tuple[str, bytes], ...] | None:
+    """The files that `read_folder` reads, by name; None where one of them cannot be read."""
+    files = (folder / CONTRACT, *sorted((folder / MODELS).glob("*.y*ml")))
+    found = []
+    try:
+        for file in files:
+            with file.open("rb") as stream:
+                found.append((file.name, stream.read(yaml_entry.MAX_BYTES + 1)))
+    except OSError:
+        return None
+    return tuple(found)
+
+
+@functools.lru_cache(maxsize=4)
+def _usecase(folder: Path, _place: Path, _contents: tuple[tuple[str, bytes], ...]) -> UseCase:
+    """The use case that some files make: what follows a source asks for it at each poll."""
     return read_folder(folder).usecase()
 
 

@@ -281,19 +281,17 @@ class Landing:
     def _beginning(self, last: polls.Poll | None) -> tuple[Cursor | None, polls.Known]:
         """Where the poll begins, and what need not be landed from there on.
 
-        Pages of other ranges count too. A poll from the start reads landed pages as it comes to
-        their places: all of them at once could be more than the memory holds.
+        Pages of other ranges count too. Where records have places, landed pages are read as the
+        poll comes to theirs: all of them at once could be more than the memory holds, and a poll
+        to which nothing comes reads none.
         """
         while True:
             start, known = self._start(last), polls.Known()
-            is_lazy = start is None and self.reader.paging == "keyset"
-            pages = list(self._repair.entries)
-            later = [page for page in pages if is_lazy and page.last_cursor is not None]
-            self._later = deque(sorted(later, key=_begins))
-            if is_lazy:
-                now = [page for page in pages if page.last_cursor is None]
-            else:
-                now = [page for page in pages if not _ends(page, start)]
+            now = [page for page in self._repair.entries if not _ends(page, start)]
+            if self.reader.paging == "keyset":
+                later = [page for page in now if page.last_cursor is not None]
+                self._later = deque(sorted(later, key=_begins))
+                now = [page for page in now if page.last_cursor is None]
             if all(self._is_read(known, page) for page in now):
                 return start, known
 
