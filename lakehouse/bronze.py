@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from goldlake_core.contracts.errors import StoreError
 from goldlake_core.contracts.sections import UseCase
-from goldlake_core.instants import of_text
 from goldlake_core.stages import Emit
 from goldlake_core.storage.deltalog import DeltaLog
 from goldlake_core.storage.home import Home
@@ -114,8 +114,10 @@ def _records(spark: SparkSession, zone: LandingZone, pages: Sequence[PageEntry])
     """
     from pyspark.sql import functions as F
 
-    places = [(p.name, p.sequence, of_text(p.landed_at)) for p in pages]
-    known = spark.createDataFrame(places, "file string, sequence bigint, landed_at timestamp")
+    # A literal costs neither a job nor a worker of Python, as a table of these rows would.
+    places = {p.name: {"sequence": p.sequence, "landed_at": p.landed_at} for p in pages}
+    kind = "map<string, struct<sequence: bigint, landed_at: timestamp>>"
+    place = F.element_at(F.from_json(F.lit(json.dumps(places)), kind), F.col("file"))
     body = F.regexp_replace("value", r"\n\z", "")
     texts = (
         spark.read.format("text")
@@ -129,6 +131,10 @@ def _records(spark: SparkSession, zone: LandingZone, pages: Sequence[PageEntry])
         F.col("_metadata.file_name").alias("file"),
         F.posexplode(F.split(body, "\n", -1)).alias("_position", "value"),
     )
-    return lines.join(F.broadcast(known), "file").withColumn(
-        "line", (F.col("_position") + 1).cast("int")
+    return lines.select(
+        place["sequence"].alias("sequence"),
+        "file",
+        (F.col("_position") + 1).cast("int").alias("line"),
+        "value",
+        place["landed_at"].alias("landed_at"),
     )

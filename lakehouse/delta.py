@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 DELETED = "_deleted"
 ROWS_PER_FILE = 200_000
+# The files of a table of so many rows are all written again: to ask which of them hold a key costs
+# as much.
+SMALL_TABLE_ROWS = 2 * ROWS_PER_FILE
 # So many small files of a table are written into one, where others are written again anyway.
 SMALL_FILES, SMALL_FILE_ROWS = 8, 10_000
 
@@ -77,7 +80,11 @@ def read(
     chosen = None
     if files.is_plain(snapshot):
         chosen = [file for file in snapshot.files if file.may_hold(column, low, high)]
-    return files.rows_of(spark, snapshot, chosen).where(F.col(quoted(column)).between(low, high))
+    rows = files.rows_of(spark, snapshot, chosen)
+    # In a struct, the bounds stay out of the code that Spark generates: it is compiled once for the
+    # reads of all batches.
+    bounds = (F.struct(F.lit(bound).cast("bigint")) for bound in (low, high))
+    return rows.where(F.struct(F.col(quoted(column)).cast("bigint")).between(*bounds))
 
 
 def append(
@@ -100,6 +107,8 @@ def merge(
     metadata: CommitMetadata | None = None,
 ) -> None:
     """Upserts rows by key, in one commit: files that hold one of the keys are written again.
+
+    Of a small table, all files are.
 
     Args:
         rows: At most one row per key, with the table's columns. A boolean column ``_deleted``
@@ -137,8 +146,8 @@ def _holding(
     """
     from pyspark.sql import functions as F
 
-    if not snapshot.files:
-        return []
+    if snapshot.rows <= SMALL_TABLE_ROWS:
+        return list(snapshot.files)
     names = {posixpath.basename(file.path): file for file in snapshot.files}
     placed = table.withColumn("_held_in", F.col("_metadata.file_name"))
     found = placed.join(keys, is_same, "left_semi").select("_held_in").distinct().collect()

@@ -106,7 +106,6 @@ def decided(
             F.col(IS_DELETION).alias("is_deletion"),
         ).alias("_record"),
     )
-    of_key = records.groupBy(*key).agg(F.sort_array(F.collect_list("_record")).alias("_records"))
     start = _start(_version_type(silver))
     # Of all that is known, only what meets a record of the batch is looked at further.
     keys = records.select(*key)
@@ -114,7 +113,12 @@ def decided(
     gone = None
     if deletions is not None:
         gone = deletions.join(keys, list(silver.key), "left_semi")
-    folded = of_key.join(_known(rows, gone, silver), list(silver.key), "left").select(
+    both = records.unionByName(_known(rows, gone, silver), allowMissingColumns=True)
+    of_key = both.groupBy(*key).agg(
+        F.sort_array(F.collect_list("_record")).alias("_records"),
+        F.any_value("_known", F.lit(True)).alias("_known"),
+    )
+    folded = of_key.select(
         "_records", F.expr(f"aggregate(_records, {start}, {_STEP}, s -> s.fates)").alias("_out")
     )
     each = folded.select(F.explode(F.arrays_zip("_records", "_out")).alias("_one"))

@@ -130,7 +130,8 @@ class _Follower:
             # All batches use the first session of the process; it is there when the first comes.
             usecase, home = load_usecase(asked.usecase), Home.at(asked.home)
             pending = standing.pending_rows(usecase, home, is_rebuild=False)
-            self._start_session(rows=max(pending or 0, ROWS_OF_A_BATCH), is_lasting=True)
+            if pending != 0:
+                self._start_session(rows=max(pending or 0, ROWS_OF_A_BATCH), is_lasting=True)
         request = self._request_of(RefineRequest, accept_rejected=asked.accept_rejected)
         return self._refine_stage(request, self._quiet)
 

@@ -536,8 +536,8 @@ class _Step:
             return sampled.where(F.col(_IS_ASKED)).select(*self._key).collect()
         gold = DeltaLog(self.spec.uri).snapshot()
         others = rebuilt.sampled(self.spark, gold, self.table.key, SAMPLED_CELLS)
-        some = [each.select(*self._key).limit(SAMPLED_CELLS) for each in (rows, others)]
-        return [key for each in some for key in each.collect()]
+        new, old = (each.select(*self._key).limit(SAMPLED_CELLS) for each in (rows, others))
+        return new.unionByName(old).collect()
 
     def _require_same(
         self, wanted: DataFrame, found: DataFrame, tolerance: float = rebuilt.NEAR

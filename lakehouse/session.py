@@ -122,6 +122,12 @@ def _options(shuffle_partitions: int, rows: int | None) -> dict[str, str]:
         "spark.sql.sources.parallelPartitionDiscovery.threshold": "10000",
         # A division by zero in one dirty row is null, a reason to quarantine, never a dead batch.
         "spark.sql.ansi.enabled": "false",
+        # One batch needs more generated classes than the default of 100. A process that does many
+        # batches would generate and compile all of them each time.
+        "spark.sql.codegen.cache.maxEntries": "2000",
+        # Lists of values are kept out of the generated code, which then serves the next batch too.
+        "spark.sql.optimizer.inSetConversionThreshold": "1",
+        "spark.sql.optimizer.inSetSwitchThreshold": "0",
         # HotSpot does not compile methods above 8,000 bytes: a wide row's rules, fused into one
         # such method, ran three times slower than in pieces.
         "spark.sql.codegen.hugeMethodLimit": "8000",

@@ -44,6 +44,8 @@ if TYPE_CHECKING:
 
 # About a million records of 700 characters each.
 RECORDS_PER_COMMIT = 1_000_000
+# A batch of so many is kept between counting and writing it; a larger one is joined twice.
+KEPT_ROWS = 20_000
 # So many rejected records never stop a run: one of three records says nothing about a share.
 ALWAYS_ACCEPTED = 5
 EXAMPLES, SHOWN = 3, 200
@@ -225,6 +227,8 @@ class _Step:
         rows = self.parsed(pages).persist()
         decision = self._decision(rows, has_deletions=before.totals.deleted > 0).persist()
         batch = self._decided(rows, decision)
+        if sum(page.rows for page in pages) <= KEPT_ROWS:
+            batch = batch.persist()
         try:
             counted = account.of_batch(batch)
             account.require_whole(self.usecase.name, pages, counted.pages)
@@ -244,8 +248,8 @@ class _Step:
             txn = delta.Txn(app, made.through)
             delta.append(batch, self.versions.uri, txn=txn, metadata=commits.metadata(made))
         finally:
-            decision.unpersist()
-            rows.unpersist()
+            for each in (batch, decision, rows):
+                each.unpersist()
         return made
 
     def parsed(self, pages: list[PageEntry]) -> DataFrame:

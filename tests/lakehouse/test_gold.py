@@ -209,7 +209,10 @@ def test_a_changed_table_is_rebuilt_and_a_comment_does_not_count(
         gold.refine(spark, usecase, home, 1, "run", silent)
 
 
-def test_the_feed_has_the_net_changes_of_the_files_that_differ(spark: Any, tmp_path: Path):
+def test_the_feed_has_the_net_changes_of_the_files_that_differ(
+    spark: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(delta, "SMALL_TABLE_ROWS", 0)
     uri = str(tmp_path / "table")
     spec = specs.TableSpec(
         "t",

@@ -94,7 +94,10 @@ def test_of_two_writers_with_one_number_one_is_refused(
     assert DeltaLog(spec.uri).snapshot().rows == 1
 
 
-def test_a_merge_writes_only_the_files_that_hold_a_key(spark: Any, spec: specs.TableSpec):
+def test_a_merge_writes_only_the_files_that_hold_a_key(
+    spark: Any, spec: specs.TableSpec, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(delta, "SMALL_TABLE_ROWS", 0)
     for first in (0, 10, 20):
         delta.append(
             spark.createDataFrame([(first + k, "old", 1.0) for k in range(5)], SCHEMA), spec.uri
@@ -123,6 +126,16 @@ def test_many_small_files_go_with_those_that_are_written_again(spark: Any, spec:
     delta.merge(change, spec.uri, ["id"])
     snapshot = DeltaLog(spec.uri).snapshot()
     assert (len(snapshot.files), snapshot.rows) == (1, delta.SMALL_FILES + 1)
+
+
+def test_all_files_of_a_small_table_are_written_again(spark: Any, spec: specs.TableSpec):
+    for first in (0, 10):
+        delta.append(spark.createDataFrame([(first, "old", 1.0)], SCHEMA), spec.uri)
+    change = spark.createDataFrame([(10, "new", 1.0)], SCHEMA).persist()
+    change.count()
+    number = jobs_of(spark, lambda: delta.merge(change, spec.uri, ["id"]))
+    snapshot = DeltaLog(spec.uri).snapshot()
+    assert (len(snapshot.files), snapshot.rows, number) == (1, 2, 2)
 
 
 def test_a_table_with_features_of_others_is_read_whole_and_not_written(
