@@ -4,13 +4,13 @@ usage: python -m benchmarks.ingest [--years N] [--repeat N] [--peer PYTHON] [--h
                                    [--page FILE]
 
 Needs GOLDLAKE_TEST_DATA. Replays the portal's export of 2016 with `goldlake source` (with
-``--years``, that many times, years and ids shifted), ingests it into a new home, then plays time
-forward to 3,068 amended, 600 new and 20 invalid rows, and then asks once more, with nothing new.
-CPU seconds are those of the command and of every process that it started; the jobs of Spark are
-counted in Spark's event log. With ``--peer``, dlt upserts the same landed pages, alternately with
-goldlake: see `benchmarks.peer_dlt`. With ``--home``, first loads are made in that folder once, and
-copied from there in later calls. ``--page`` writes a page of the book, and beside it the JSON
-document and the picture from which it is made.
+``--years``, that many times, years and ids shifted), ingests it into a new home, brings what was
+landed to silver once more, then plays time forward to 3,068 amended, 600 new and 20 invalid rows,
+and then asks once more, with nothing new. CPU seconds are those of the command and of every process
+that it started; the jobs of Spark are counted in Spark's event log. With ``--peer``, dlt upserts
+the same landed pages, alternately with goldlake: see `benchmarks.peer_dlt`. With ``--home``, first
+loads are made in that folder once, and copied from there in later calls. ``--page`` writes a page
+of the book, and beside it the JSON document and the picture from which it is made.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks import ingest_page
-from benchmarks.ingest_page import FIRST, INCREMENT, NOTHING, OURS, PEER, Cost
+from benchmarks.ingest_page import FIRST, INCREMENT, NOTHING, OURS, PEER, TO_SILVER, Cost
 
 USECASE = "chicago_crime"
 AMENDED, NEW, INVALID = 3_068, 600, 20
@@ -227,8 +227,14 @@ def measure(number: int, repeat: int, python: str | None, folder: Path) -> list[
     if not base.exists():
         with replayed(played, BEFORE) as url:
             found.append(Measured(FIRST, OURS, ingest(url, base, log)))
+        landed_only = folder / "home"
+        shutil.rmtree(landed_only, ignore_errors=True)
+        shutil.copytree(base / "landing", landed_only / "landing")
+        command = [sys.executable, "-m", "benchmarks.to_silver", USECASE, str(landed_only)]
+        found.append(Measured(TO_SILVER, OURS, measured(command, log)))
     if python and not peer.exists():
-        found.append(Measured(FIRST, PEER, upsert(python, peer, landed(base), log)))
+        cost = upsert(python, peer, landed(base), log)
+        found += [Measured(FIRST, PEER, cost), Measured(TO_SILVER, PEER, cost)]
     before = {page.name for page in landed(base)}
     for _ in range(repeat):
         home = fresh(base, folder / "home")
