@@ -125,7 +125,7 @@ def _records(spark: SparkSession, zone: LandingZone, pages: Sequence[PageEntry])
         # A path is taken as it is, without patterns.
         .option("__globPaths__", "false")
         .load([zone.page_uri(page.name) for page in pages])
-        .where(F.length("value") > 0)
+        .where("value <> ''")
     )
     lines = texts.select(
         F.col("_metadata.file_name").alias("file"),

@@ -58,6 +58,14 @@ case when {_LEAVES} then 'deleted'
      when s.state = {_ROW} then 'amended'
      else 'inserted' end
 """
+# What becomes of a record r where s is current.
+_DECIDED = f"""
+named_struct(
+  'fate', {_FATE},
+  'replaced', if(s.state = {_ROW} and ({_ENTERS} or {_LEAVES}), s.content, null),
+  'version', if(r.is_deletion, s.version, r.version),
+  'updated', if(r.is_deletion, s.updated, r.updated))
+"""
 # One step of the fold over the records r of a key; s is what is current, and the fates so far.
 _STEP = f"""
 (s, r) -> named_struct(
@@ -65,11 +73,7 @@ _STEP = f"""
   'version', if({_ENTERS}, r.version, s.version),
   'updated', if({_ENTERS}, r.updated, s.updated),
   'content', if({_ENTERS}, r.content, s.content),
-  'fates', array_append(s.fates, named_struct(
-     'fate', {_FATE},
-     'replaced', if(s.state = {_ROW} and ({_ENTERS} or {_LEAVES}), s.content, null),
-     'version', if(r.is_deletion, s.version, r.version),
-     'updated', if(r.is_deletion, s.updated, r.updated))))
+  'fates', array_append(s.fates, {_DECIDED}))
 """
 
 
@@ -118,8 +122,13 @@ def decided(
         F.sort_array(F.collect_list("_record")).alias("_records"),
         F.any_value("_known", F.lit(True)).alias("_known"),
     )
-    folded = of_key.select(
-        "_records", F.expr(f"aggregate(_records, {start}, {_STEP}, s -> s.fates)").alias("_out")
+    # Most keys have one record, for which Spark generates code; a fold is interpreted.
+    alone = of_key.select("*", F.expr("_records[0]").alias("r"), F.expr(start).alias("s"))
+    folded = alone.select(
+        "_records",
+        F.when(F.size("_records") == 1, F.array(F.expr(_DECIDED)))
+        .otherwise(F.expr(f"aggregate(_records, {start}, {_STEP}, s -> s.fates)"))
+        .alias("_out"),
     )
     each = folded.select(F.explode(F.arrays_zip("_records", "_out")).alias("_one"))
     valid = each.select(

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 IS_DELETION = "_is_deletion"
 DELETED_FIELD = "$deleted"
 """Field that is true in a record which says that the source holds its key no more."""
+# No code holds it: they are made of names of columns and of checks.
+_BETWEEN_CODES = " "
 _RECORD, _TEXT, _RAW = "_record", "_text_", "_raw_"
 _Tree = dict[str, "_Tree"]
 """Fields of a JSON object by name; a field that holds no other fields is a text."""
@@ -54,7 +56,8 @@ def parsed(records: DataFrame, silver: Silver, updated_field: str | None = None)
     # error; the parser alone would read the first object and forget the rest.
     wrapped = F.concat(F.lit("["), F.col("value"), F.lit("]"))
     elements = F.from_json(wrapped, _json_schema(silver, updated_field))
-    looks_like_object = F.trim(F.col("value")).rlike(r"(?s)\A\{.*\}\z")
+    trimmed = F.trim("value")
+    looks_like_object = trimmed.startswith("{") & trimmed.endswith("}")
     rows = records.withColumn("_elements", elements).withColumn(
         _RECORD,
         F.when(looks_like_object & (F.size("_elements") == 1), F.col("_elements")[0]),
@@ -72,8 +75,8 @@ def parsed(records: DataFrame, silver: Silver, updated_field: str | None = None)
         *(_is_nested(column, silver).alias(_RAW + column.name) for column in _texts(silver)),
     )
     rows = rows.select("*", *(_typed(column).alias(column.name) for column in silver.columns))
-    reasons = F.array_compact(F.array(*_reasons(silver), *_future(silver, records)))
-    of_key = F.array_compact(F.array(*_reasons(silver, only_key=True)))
+    reasons = _listed([*_reasons(silver), *_future(silver, records)])
+    of_key = _listed(_reasons(silver, only_key=True))
     invalid = F.array(F.lit(sql_rules.JSON_INVALID))
     return rows.select(
         *records.columns,
@@ -88,6 +91,18 @@ def parsed(records: DataFrame, silver: Silver, updated_field: str | None = None)
         SOURCE_UPDATED,
         IS_DELETION,
     )
+
+
+def _listed(codes: list[SparkColumn]) -> SparkColumn:
+    """The codes that are not null, as an array.
+
+    Spark generates code for this, where it would interpret ``array_compact`` and all that is in it.
+    """
+    from pyspark.sql import functions as F
+
+    joined = F.concat_ws(_BETWEEN_CODES, *codes)
+    none = F.array().cast("array<string>")
+    return F.when(joined == "", none).otherwise(F.split(joined, _BETWEEN_CODES))
 
 
 def content_hash(names: tuple[str, ...]) -> SparkColumn:
@@ -174,7 +189,8 @@ def _is_nested(column: Column, silver: Silver) -> SparkColumn:
         is_other = is_other | kind.startswith("OBJECT") | kind.startswith("ARRAY")
     text = _source_text(column, silver)
     # Looked at only where the first character leaves it open: parsing a record twice is dear.
-    return F.when(text.rlike(r"\A\s*[\[{]"), is_other).otherwise(F.lit(False))
+    may_be = text.startswith("{") | text.startswith("[")
+    return F.when(may_be, is_other).otherwise(F.lit(False))
 
 
 def _text(column: Column, silver: Silver) -> SparkColumn:
@@ -194,7 +210,7 @@ def _text(column: Column, silver: Silver) -> SparkColumn:
         pairs = [F.lit(part) for pair in column.replace.items() for part in pair]
         text = F.coalesce(F.element_at(F.create_map(*pairs), text), text)
     if column.pad is not None:
-        stripped = F.regexp_replace(text, "^0+", "")
+        stripped = F.ltrim(text, F.lit("0"))
         padded = F.lpad(stripped, column.pad, "0")
         text = F.when(F.length(stripped) < column.pad, padded).otherwise(stripped)
     return text
@@ -209,7 +225,8 @@ def _typed(column: Column) -> SparkColumn:
             return text
         case "long":
             plain = _plain_number(column, text)
-            digits = F.regexp_replace(plain, r"\.0*\s*$", "")
+            no_fraction = F.regexp_replace(plain, r"\.0*\s*$", "")
+            digits = F.when(plain.contains("."), no_fraction).otherwise(plain)
             return F.when(plain.rlike(texts.INTEGER), digits.try_cast("bigint"))
         case "double":
             plain = _plain_number(column, text)

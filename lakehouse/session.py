@@ -134,6 +134,10 @@ def _options(shuffle_partitions: int, rows: int | None) -> dict[str, str]:
         # The letters of field values need no language: to load the rules of all takes a second.
         "spark.sql.icu.caseMappings.enabled": "false",
         "spark.sql.parquet.compression.codec": "zstd",
+        # Spark's own default has 12 bytes and no statistics.
+        "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
+        # What is kept of a batch is read once or twice: to find out how it packs best takes longer.
+        "spark.sql.inMemoryColumnarStorage.compressed": "false",
         "spark.databricks.delta.snapshotPartitions": "1",
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
