@@ -96,6 +96,7 @@ def serving(
     is_ready: Callable[[], bool],
     reload: Callable[[str], None],
     access: Access,
+    is_shared: bool = False,
 ) -> Iterator[str]:
     """A gRPC server for as long as the block runs; calls that run at its end may finish.
 
@@ -109,6 +110,7 @@ def serving(
         is_ready: Whether the server may get requests; this is its health.
         reload: Makes a ``models.config`` in text format the one that is followed.
         access: What a client has to bring.
+        is_shared: Whether further processes listen at the same port.
 
     Yields:
         Host and port.
@@ -124,7 +126,7 @@ def serving(
             ("grpc.max_receive_message_length", max_message_bytes),
             ("grpc.max_send_message_length", -1),
             # Otherwise a second server could take the same port, and each would get some calls.
-            ("grpc.so_reuseport", 0),
+            ("grpc.so_reuseport", int(is_shared)),
         ],
         maximum_concurrent_rpcs=_MOST_CALLS,
     )
