@@ -31,12 +31,12 @@ from serving.batching import Batcher
 from serving.config import ModelsConfig
 from serving.dataplane import DataPlane
 from serving.health import HealthApp
-from serving.http1 import HttpServer
+from serving.http1 import Answer, Headers, HttpServer
 from serving.limits import Limits
 from serving.observing import RequestObserver
 from serving.registry import Registration
 from serving.reload import Follower
-from serving.rest import RestApp
+from serving.rest import RestApp, readable
 from serving.signatures import Servable
 
 log = logging.getLogger("serving")
@@ -164,16 +164,22 @@ class Server:
                 Batcher(loop, executor, self._threads, self._max_batch_rows),
                 self._limits,
                 has_cors=self._has_cors,
+                has_tokens=bool(self.access.tokens),
                 metrics_path=self._metrics_path,
             )
             health = HealthApp(rest, self._state)
-            self.http = HttpServer(health, self._limits, self.access.refused)
+            self.http = HttpServer(health, self._limits, self._refused)
             self._end_http = lambda: loop.call_soon_threadsafe(end.set)
             self._is_answering.set()
             if self._is_stopped:
                 end.set()
             await self.http.serve(listeners, self.access.context, end, self.grace_s)
             self._end_http = lambda: None
+
+    def _refused(self, method: str, target: str, headers: Headers) -> Answer | None:
+        found = self.access.refused(method, target, headers)
+        # A page may read the refusal, too, or it would not learn that a token is missing.
+        return readable(found, True) if found is not None and self._has_cors else found
 
     @contextlib.contextmanager
     def _grpc(self) -> Iterator[None]:
