@@ -231,7 +231,12 @@ class _Connection(asyncio.BufferedProtocol):
         """Takes a connection, or refuses it where there are too many."""
         self._transport = cast(asyncio.Transport, transport)
         # `pause_writing` then says exactly when the client does not take an answer at once.
-        self._transport.set_write_buffer_limits(high=0)
+        if self._transport.get_extra_info("sslcontext") is None:
+            self._transport.set_write_buffer_limits(high=0)
+        else:
+            # From Python 3.11 on TLS pauses at the limit, not above it, and counts what is left to
+            # send of the handshake, which goes out after this method.
+            self._loop.call_soon(self._transport.set_write_buffer_limits, 1, 0)
         server, self.since = self._server, self._loop.time()
         if not server.has_room(self.since):
             most = self._limits.max_connections
