@@ -191,8 +191,8 @@ class Workers:
             Its exit status; negative for a signal.
         """
         worker.started_at = time.monotonic()
-        # In a session of its own: Ctrl-C in a terminal reaches this process, which ends the others
-        # once. A second signal would end them at once.
+        # In another session, so that Ctrl-C in a terminal reaches this process only: it ends the
+        # others once, and a second signal would end them at once.
         with subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
