@@ -134,26 +134,23 @@ class Terms:
         import tensorflow as tf
 
         graph_def = tf.compat.v1.GraphDef(versions=self._versions)
-        done: set[str] = set()
-
-        def write(term: Term) -> None:
-            if term.name in done:
-                return
-            done.add(term.name)
-            for each in term.inputs:
-                write(each.term)
-            node = graph_def.node.add(name=term.name, op=term.op)
-            node.input.extend(map(_name, term.inputs))
-            for key, value in term.attributes.items():
-                node.attr[key].CopyFrom(value)
-
-        found = []
-        for name in names:
-            operation, _, number = name.partition(":")
-            tensor = self._tensors[operation][int(number)]
-            write(tensor.term)
-            found.append(_name(tensor))
-        return graph_def, found
+        found = [
+            self._tensors[name.partition(":")[0]][int(name.partition(":")[2])] for name in names
+        ]
+        needed: set[int] = set()
+        left = [tensor.term for tensor in found]
+        while left:
+            term = left.pop()
+            if id(term) not in needed:
+                needed.add(id(term))
+                left += [each.term for each in term.inputs]
+        for term in self._known.values():  # made before whatever takes them
+            if id(term) in needed:
+                node = graph_def.node.add(name=term.name, op=term.op)
+                node.input.extend(map(_name, term.inputs))
+                for key, value in term.attributes.items():
+                    node.attr[key].CopyFrom(value)
+        return graph_def, list(map(_name, found))
 
     def of(
         self, op: str, attributes: Mapping[str, Any], inputs: Sequence[Tensor], kind: Kind
