@@ -7,14 +7,15 @@ BIN := .venv/bin
 # Two processes, a file of tests at a time: Spark and TensorFlow each keep about one core busy.
 WORKERS ?= -n 2 --dist loadfile
 # Parts of the long tests, each under an hour. Every test marked `long` is in exactly one of them.
-PARTS := lake faults kills fuzz tfx setup wheel readme stacks
+PARTS := lake faults kills fuzz serving-load tfx setup wheel readme stacks
 KILLS := tests/faults/test_kills.py tests/faults/test_disks.py
 README_TEST := tests/end_to_end/test_readme.py
 LONG_lake := $(WORKERS) -m "long and not (tfx or other_stack)" --ignore=tests/setup --ignore=tests/faults --ignore=tests/fuzz --ignore=$(README_TEST)
 LONG_faults := $(WORKERS) --dist load -m long tests/faults $(KILLS:%=--ignore=%)
+LONG_serving-load := -s -m long tests/load
 LONG_fuzz := $(WORKERS) --dist load -m long tests/fuzz
 LONG_kills := $(WORKERS) --dist load -m long $(KILLS)
-LONG_tfx := $(WORKERS) -m "long and tfx and not other_stack" --ignore=tests/setup
+LONG_tfx := $(WORKERS) -m "long and tfx and not other_stack" --ignore=tests/setup --ignore=tests/load
 LONG_setup := -m long tests/setup --ignore=tests/setup/test_wheel.py
 LONG_readme := -m long $(README_TEST)
 LONG_wheel := -m long tests/setup/test_wheel.py
@@ -46,6 +47,7 @@ ifeq ($(PART),)
 	@echo "  make test-long PART=faults  every fault of tables, random histories, a real year from a portal that fails"
 	@echo "  make test-long PART=kills   commands killed at every step, full and read-only disks"
 	@echo "  make test-long PART=fuzz    the server's decoders and its HTTP, half an hour each (FUZZ_SECONDS=...)"
+	@echo "  make test-long PART=serving-load  a million requests and a thousand reloads under load (LOAD_REQUESTS=..., LOAD_RELOADS=...)"
 	@echo "  make test-long PART=tfx     a year of real data up to a served model; compiling for Kubeflow; recorded documents"
 	@echo "  make test-long PART=setup   set-up from nothing, killed and repaired"
 	@echo "  make test-long PART=wheel   the wheel in an empty environment, outside any clone"
@@ -57,7 +59,7 @@ optional-kfp-env:
 	@bash requirements/setup.sh kfp || echo "SKIPPED: compiling for Kubeflow, for lack of its environment"
 
 long-tfx: optional-kfp-env
-long-lake long-faults long-kills long-fuzz long-tfx long-setup long-wheel long-readme: lint
+long-lake long-faults long-kills long-fuzz long-serving-load long-tfx long-setup long-wheel long-readme: lint
 	$(BIN)/python -m pytest $(LONG_$(@:long-%=%)) $(ARGS)
 
 long-stacks: test-current
@@ -90,9 +92,9 @@ bench-ingest: setup ## measure ingestion beside dlt on real data, and write the 
 	@bash requirements/setup.sh bench
 	$(BIN)/python -m benchmarks.ingest --peer .venv-bench/bin/python --years $(or $(YEARS),1) --page docs/benchmarks/ingest.md
 
-bench-serve: setup ## measure the model server beside KServe's and a bare ASGI application, and write the book's page (HOME_DIR=...: a home that serves the demo's model)
+bench-serve: setup ## measure the model server beside KServe's and a bare ASGI application, and write the book's page (HOME_DIR=...: a home that serves the demo's model; ARGS="--seconds 4": shorter)
 	@bash requirements/setup.sh bench-serve
-	$(BIN)/python -m benchmarks.serve --peer .venv-bench-serve/bin/python --home $(or $(HOME_DIR),var/demo) --page docs/benchmarks/serve.md
+	$(BIN)/python -m benchmarks.serve --peer .venv-bench-serve/bin/python --home $(or $(HOME_DIR),var/demo) --page docs/benchmarks/serve.md $(ARGS)
 
 kfp-env: ## make .venv-kfp, where tests compile the pipeline for Kubeflow
 	@bash requirements/setup.sh kfp

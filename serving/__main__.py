@@ -20,6 +20,7 @@ from serving import parameters
 from serving.access import read_access
 from serving.limits import MAX_BODY_BYTES, Limits
 from serving.server import DEFAULT_REST_PORT, serve
+from serving.workers import end_with_parent
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -29,6 +30,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument(
         "--rest-port", type=int, default=DEFAULT_REST_PORT, help="0 chooses a free port"
     )
+    parser.add_argument("--shared-rest-port", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--grpc-port", type=int, help="none without it; 0 chooses a free port")
     parser.add_argument("--cors", action="store_true", help="browsers may read the answers")
     parser.add_argument("--monitoring-config-file", help="path or URL of a MonitoringConfig")
@@ -48,6 +50,8 @@ def main(argv: list[str] | None = None) -> int:
     if options.log_level != "DEBUG":
         # Packages that TensorFlow imports warn about future versions.
         warnings.simplefilter("ignore")
+    if options.shared_rest_port is not None:
+        end_with_parent()
     grpc: list[str] = []
 
     def print_ready(url: str) -> None:
@@ -60,8 +64,9 @@ def main(argv: list[str] | None = None) -> int:
         )
         number = serve(
             options.model_config_file,
-            options.rest_port,
+            options.rest_port if options.shared_rest_port is None else 0,
             options.host,
+            shared_rest_port=options.shared_rest_port,
             on_ready=print_ready,
             on_grpc=grpc.append,
             grpc_port=options.grpc_port,

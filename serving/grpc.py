@@ -96,6 +96,7 @@ def serving(
     is_ready: Callable[[], bool],
     reload: Callable[[str], None],
     access: Access,
+    is_shared: bool = False,
 ) -> Iterator[str]:
     """A gRPC server for as long as the block runs; calls that run at its end may finish.
 
@@ -109,6 +110,7 @@ def serving(
         is_ready: Whether the server may get requests; this is its health.
         reload: Makes a ``models.config`` in text format the one that is followed.
         access: What a client has to bring.
+        is_shared: Whether further processes listen at the same port.
 
     Yields:
         Host and port.
@@ -124,7 +126,7 @@ def serving(
             ("grpc.max_receive_message_length", max_message_bytes),
             ("grpc.max_send_message_length", -1),
             # Otherwise a second server could take the same port, and each would get some calls.
-            ("grpc.so_reuseport", 0),
+            ("grpc.so_reuseport", int(is_shared)),
         ],
         maximum_concurrent_rpcs=_MOST_CALLS,
     )
@@ -230,7 +232,17 @@ class _PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
         return self._counted("Regress", request, context, self._regress)
 
     def MultiInference(self, request: Any, context: Any) -> Any:
-        return _answered(context, lambda: self._multi_inference(request))
+        # TF Serving does not count these.
+        started = time.perf_counter()
+        spec = request.tasks[0].model_spec if request.tasks else None
+        name = spec.name if spec is not None and self._plane.knows(spec.name) else ""
+        exchange = self._begun(name, spec, context)
+
+        def told(code: str) -> None:
+            if exchange is not None:
+                exchange.ended(code, time.perf_counter() - started, request.ByteSize())
+
+        return _answered(context, lambda: self._multi_inference(request, exchange), told)
 
     def GetModelMetadata(self, request: Any, context: Any) -> Any:
         return _answered(context, lambda: self._metadata(request))
@@ -245,7 +257,7 @@ class _PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
         started = time.perf_counter()
         name = request.model_spec.name
         name = name if self._plane.knows(name) else ""
-        exchange = self._begun(name, request, context)
+        exchange = self._begun(name, request.model_spec, context)
 
         def told(code: str) -> None:
             seconds = time.perf_counter() - started
@@ -255,11 +267,11 @@ class _PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
 
         return _answered(context, lambda: handle(request, exchange), told)
 
-    def _begun(self, name: str, request: Any, context: Any) -> Exchange | None:
+    def _begun(self, name: str, spec: Any, context: Any) -> Exchange | None:
         if self._plane.observer is None or not name:
             return None
         metadata = dict(context.invocation_metadata())
-        label = request.model_spec.version_label or None
+        label = spec.version_label or None
         exchange = self._plane.observer.begin(name, label, "GRPC", metadata.get)
         if exchange is not None:
             context.send_initial_metadata(((REQUEST_ID, exchange.request_id),))
@@ -304,11 +316,11 @@ class _PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
             _fill_spec(response.model_spec, version, name)
         return response
 
-    def _multi_inference(self, request: Any) -> Any:
+    def _multi_inference(self, request: Any, exchange: Exchange | None) -> Any:
         if not request.tasks:
             raise _without_name()
         response = inference_pb2.MultiInferenceResponse()
-        with self._plane.use(_spec(request.tasks[0])) as version:
+        with self._plane.use(_spec(request.tasks[0], exchange)) as version:
             _refuse_tasks(version, request.tasks)
             examples = _examples(request.input)
             for task in request.tasks:

@@ -11,7 +11,7 @@ import logging
 import socket
 import ssl
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from email.utils import formatdate
 from http import HTTPStatus
@@ -110,7 +110,7 @@ class HttpServer:
 
     async def serve(
         self,
-        listener: socket.socket,
+        listeners: Sequence[socket.socket],
         context: ssl.SSLContext | None,
         stop: asyncio.Event,
         grace_s: float,
@@ -118,18 +118,21 @@ class HttpServer:
         """Serves until ``stop``, then lets requests end and closes every connection.
 
         Args:
-            listener: Bound and listening.
+            listeners: Bound and listening.
             context: For TLS, or None.
             stop: Set to end.
             grace_s: Seconds that requests have to end after ``stop``.
         """
         loop = asyncio.get_running_loop()
-        server = await loop.create_server(
-            lambda: _Connection(self, loop),
-            sock=listener,
-            ssl=context,
-            ssl_handshake_timeout=None if context is None else _HANDSHAKE_S,
-        )
+        servers = [
+            await loop.create_server(
+                lambda: _Connection(self, loop),
+                sock=listener,
+                ssl=context,
+                ssl_handshake_timeout=None if context is None else _HANDSHAKE_S,
+            )
+            for listener in listeners
+        ]
         while not stop.is_set():
             self.sweep(loop.time())
             try:
@@ -139,7 +142,8 @@ class HttpServer:
         self.is_draining = True
         until = loop.time() + grace_s
         await asyncio.sleep(0)  # who has connected already is accepted
-        server.close()
+        for server in servers:
+            server.close()
         for connection in list(self.connections):
             connection.drain()
         while self.connections and loop.time() < until:
@@ -227,7 +231,12 @@ class _Connection(asyncio.BufferedProtocol):
         """Takes a connection, or refuses it where there are too many."""
         self._transport = cast(asyncio.Transport, transport)
         # `pause_writing` then says exactly when the client does not take an answer at once.
-        self._transport.set_write_buffer_limits(high=0)
+        if self._transport.get_extra_info("sslcontext") is None:
+            self._transport.set_write_buffer_limits(high=0)
+        else:
+            # From Python 3.11 on TLS pauses at the limit, not above it, and counts what is left to
+            # send of the handshake, which goes out after this method.
+            self._loop.call_soon(self._transport.set_write_buffer_limits, 1, 0)
         server, self.since = self._server, self._loop.time()
         if not server.has_room(self.since):
             most = self._limits.max_connections

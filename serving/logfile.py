@@ -2,7 +2,8 @@
 
 The file that is written has the suffix ``.open``, so that a reader of ``*.jsonl`` gets whole files
 only. A process that is killed leaves one with, maybe, half a line at its end: the next process cuts
-that off and finishes the file. While a process writes, it holds a lock of the file.
+that off and finishes the file. While a process writes, it holds a lock of the file. Others ask it
+to finish the file by touching ``.finish`` in the folder.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from datetime import datetime, timezone
 log = logging.getLogger("serving")
 OPEN, DONE = ".jsonl.open", ".jsonl"
 _TAIL_BYTES = 1 << 16
+_FINISH = ".finish"
 
 
 class LogFile:
@@ -40,8 +42,9 @@ class LogFile:
         self._path = ""
         self._size = 0
         self._since = 0.0
+        self._began_at = 0.0
         self._count = 0
-        self.adopt()
+        adopt(folder)
 
     def write(self, lines: Sequence[bytes]) -> None:
         """Appends lines, each with its line break; all of them or none.
@@ -68,11 +71,11 @@ class LogFile:
         self.tick()
 
     def tick(self) -> None:
-        """Finishes the file where it is large or old enough."""
+        """Finishes the file where it is large or old enough, or somebody asked for it."""
         if self._handle is None:
             return
         is_old = time.monotonic() - self._since >= self._max_age_s
-        if self._size >= self._max_bytes or is_old:
+        if self._size >= self._max_bytes or is_old or self._is_asked():
             self.finish()
 
     def finish(self) -> None:
@@ -84,25 +87,8 @@ class LogFile:
             os.fsync(handle)
         _done(self._path)
         os.close(handle)
-        self.adopt()
+        adopt(self._folder)
         self._remove_old()
-
-    def adopt(self) -> int:
-        """Finishes files that processes left; returns how many there were."""
-        count = 0
-        for name in self._names(OPEN):
-            path = os.path.join(self._folder, name)
-            with contextlib.suppress(OSError):
-                handle = os.open(path, os.O_RDWR)
-                try:
-                    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    if torn := _cut_torn_line(handle):
-                        log.warning("%s ended with half a line of %d bytes, cut off", path, torn)
-                    _done(path)
-                    count += 1
-                finally:
-                    os.close(handle)
-        return count
 
     def _begin(self) -> None:
         os.makedirs(self._folder, exist_ok=True)
@@ -120,20 +106,62 @@ class LogFile:
             os.close(handle)
             raise
         self._handle, self._size, self._since = handle, 0, time.monotonic()
+        self._began_at = time.time()
+
+    def _is_asked(self) -> bool:
+        try:
+            return os.stat(os.path.join(self._folder, _FINISH)).st_mtime >= self._began_at
+        except OSError:
+            return False
 
     def _remove_old(self) -> None:
-        names = self._names(DONE)
+        names = log_names(self._folder, DONE)
         for name in names[: max(len(names) - self._files, 0)]:
             with contextlib.suppress(OSError):
                 os.unlink(os.path.join(self._folder, name))
                 log.warning("%s is removed: there are more than %d files", name, self._files)
 
-    def _names(self, suffix: str) -> list[str]:
-        try:
-            names = os.listdir(self._folder)
-        except FileNotFoundError:
-            return []
-        return sorted(name for name in names if name.endswith(suffix) and name[0] != ".")
+
+def log_names(folder: str, suffix: str) -> list[str]:
+    """Returns the names of a folder's files, oldest first.
+
+    Args:
+        folder: A local path; there may be no such folder.
+        suffix: `OPEN` or `DONE`.
+    """
+    try:
+        names = os.listdir(folder)
+    except FileNotFoundError:
+        return []
+    return sorted(name for name in names if name.endswith(suffix) and name[0] != ".")
+
+
+def adopt(folder: str) -> int:
+    """Finishes files that processes left; returns how many there were."""
+    count = 0
+    for name in log_names(folder, OPEN):
+        path = os.path.join(folder, name)
+        with contextlib.suppress(OSError):
+            handle = os.open(path, os.O_RDWR)
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if torn := _cut_torn_line(handle):
+                    log.warning("%s ended with half a line of %d bytes, cut off", path, torn)
+                _done(path)
+                count += 1
+            finally:
+                os.close(handle)
+    return count
+
+
+def ask_to_finish(folder: str) -> None:
+    """Asks every process that writes a file of a folder to finish it, which takes about a second.
+
+    A file that begins later is not meant.
+    """
+    path = os.path.join(folder, _FINISH)
+    with open(path, "ab"):
+        os.utime(path)
 
 
 def _done(path: str) -> None:

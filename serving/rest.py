@@ -32,10 +32,15 @@ _LOOK = re.compile(
     rf"/v1/models(?:/(?P<name>[^/:]+))?{_WHICH}(?:/(?P<verb>metadata))?", re.IGNORECASE
 )
 _MAX_VERSION = 2**63 - 1
+_ALLOWED_HEADERS = b"access-control-allow-headers"
 _CORS_HEADERS = (
     (b"access-control-allow-origin", b"*"),
     (b"access-control-allow-methods", b"POST, GET"),
-    (b"access-control-allow-headers", b"Content-Type"),
+    (_ALLOWED_HEADERS, b"Content-Type"),
+)
+_CORS_HEADERS_WITH_TOKEN = (
+    *_CORS_HEADERS[:-1],
+    (_ALLOWED_HEADERS, b"Content-Type, Authorization"),
 )
 
 # Larger bodies are read, computed and answered in a thread: they would hold up all others.
@@ -296,6 +301,7 @@ class RestApp:
         batcher: Runs calls of models, and large requests in threads.
         limits: What a client may cost.
         has_cors: Whether answers tell browsers that pages from anywhere may read them.
+        has_tokens: Whether clients bring a token, so that pages may send one.
         metrics_path: Path that answers with the metrics, or None for no such path.
     """
 
@@ -306,12 +312,14 @@ class RestApp:
         limits: Limits,
         *,
         has_cors: bool = False,
+        has_tokens: bool = False,
         metrics_path: str | None = None,
     ) -> None:
         self._plane = plane
         self._batcher = batcher
         self._limits = limits
         self._has_cors = has_cors
+        self._has_tokens = has_tokens
         self._metrics_path = metrics_path
         self._requests = 0
 
@@ -323,7 +331,7 @@ class RestApp:
             respond(Answer(200, page, "text/plain"))
             return
         if self._has_cors and _API.fullmatch(target):
-            respond = _with_cors(respond)
+            respond = _with_cors(respond, self._has_tokens)
         if request.method == "OPTIONS":
             respond(self._preflight(request))
             return
@@ -379,8 +387,19 @@ def _headers(request: Request) -> Callable[[str], str | None]:
     return header
 
 
-def _with_cors(respond: Respond) -> Respond:
-    return lambda found: respond(dataclasses.replace(found, headers=found.headers + _CORS_HEADERS))
+def readable(answer: Answer, has_tokens: bool) -> Answer:
+    """Returns an answer that tells browsers that pages from anywhere may read it.
+
+    Args:
+        answer: Any answer of the API.
+        has_tokens: Whether clients bring a token.
+    """
+    headers = _CORS_HEADERS_WITH_TOKEN if has_tokens else _CORS_HEADERS
+    return dataclasses.replace(answer, headers=answer.headers + headers)
+
+
+def _with_cors(respond: Respond, has_tokens: bool) -> Respond:
+    return lambda found: respond(readable(found, has_tokens))
 
 
 def _unpacked(body: bytes, limit: int) -> bytes:

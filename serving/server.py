@@ -19,31 +19,31 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from types import FrameType
 from typing import Any
 
-from goldlake_core.contracts.errors import UsageError
 from serving import batching, loader
 from serving.access import Access, warn_if_exposed
+from serving.addresses import listening, url_of
 from serving.batching import Batcher
 from serving.config import ModelsConfig
 from serving.dataplane import DataPlane
 from serving.health import HealthApp
-from serving.http1 import HttpServer
+from serving.http1 import Answer, Headers, HttpServer
 from serving.limits import Limits
 from serving.observing import RequestObserver
 from serving.registry import Registration
 from serving.reload import Follower
-from serving.rest import RestApp
+from serving.rest import RestApp, readable
 from serving.signatures import Servable
 
 log = logging.getLogger("serving")
 DEFAULT_REST_PORT = 8501
 GRACE_S = 10.0
 # Between the end of the grace period and the hard end, for what follows the requests.
-_SLACK_S = 1.0
+SLACK_S = 1.0
 # Threads for gRPC calls that compute nothing: a reload waits for models, reflection for its client.
 _GRPC_WAITING = 8
 
@@ -81,6 +81,7 @@ class Server:
         models_config: str,
         rest_port: int = DEFAULT_REST_PORT,
         *,
+        shared_rest_port: int | None = None,
         host: str = "127.0.0.1",
         poll_wait_s: float = 1.0,
         limits: Limits | None = None,
@@ -106,6 +107,7 @@ class Server:
         self._registration: Registration | None = None
         self._problems: tuple[str, ...] | None = None
         self._address = (host, rest_port)
+        self._shared_rest_port = shared_rest_port
         self._poll_wait_s = poll_wait_s
         self._limits = limits or Limits()
         self.access = access or Access()
@@ -131,9 +133,13 @@ class Server:
         """
         first = self.follower.first()
         warn_if_exposed([self._address[0]], self.access)
-        with contextlib.closing(_listening(*self._address)) as listener, self._grpc():
-            host, port = listener.getsockname()[:2]
-            url = f"{self.access.scheme}://{f'[{host}]' if ':' in host else host}:{port}"
+        with contextlib.ExitStack() as stack:
+            listeners = [stack.enter_context(listening(*self._address))]
+            if self._shared_rest_port is not None:
+                shared = listening(self._address[0], self._shared_rest_port, is_shared=True)
+                listeners.append(stack.enter_context(shared))
+            stack.enter_context(self._grpc())
+            url = url_of(self.access.scheme, listeners[0])
             self._registration = Registration(self._models_config, url)
             self._registration.start()
             models = threading.Thread(
@@ -142,7 +148,7 @@ class Server:
             models.start()
             # Not in this thread, which takes signals: a call of a model would hold them up.
             with ThreadPoolExecutor(1, "serving-http") as http:
-                ended = http.submit(asyncio.run, self._http(listener))
+                ended = http.submit(asyncio.run, self._http(listeners))
             self.stop()
             models.join()
             ended.result()
@@ -150,7 +156,7 @@ class Server:
             self._observer.close()
         self.plane.close()
 
-    async def _http(self, listener: socket.socket) -> None:
+    async def _http(self, listeners: Sequence[socket.socket]) -> None:
         loop, end = asyncio.get_running_loop(), asyncio.Event()
         with ThreadPoolExecutor(self._threads, "serving-rest") as executor:
             rest = RestApp(
@@ -158,16 +164,22 @@ class Server:
                 Batcher(loop, executor, self._threads, self._max_batch_rows),
                 self._limits,
                 has_cors=self._has_cors,
+                has_tokens=bool(self.access.tokens),
                 metrics_path=self._metrics_path,
             )
             health = HealthApp(rest, self._state)
-            self.http = HttpServer(health, self._limits, self.access.refused)
+            self.http = HttpServer(health, self._limits, self._refused)
             self._end_http = lambda: loop.call_soon_threadsafe(end.set)
             self._is_answering.set()
             if self._is_stopped:
                 end.set()
-            await self.http.serve(listener, self.access.context, end, self.grace_s)
+            await self.http.serve(listeners, self.access.context, end, self.grace_s)
             self._end_http = lambda: None
+
+    def _refused(self, method: str, target: str, headers: Headers) -> Answer | None:
+        found = self.access.refused(method, target, headers)
+        # A page may read the refusal, too, or it would not learn that a token is missing.
+        return readable(found, True) if found is not None and self._has_cors else found
 
     @contextlib.contextmanager
     def _grpc(self) -> Iterator[None]:
@@ -186,6 +198,7 @@ class Server:
             is_ready=lambda: self._state()[0],
             reload=self.follower.reload,
             access=self.access,
+            is_shared=self._shared_rest_port is not None,
         ) as address:
             if self._on_grpc is not None:
                 self._on_grpc(address)
@@ -261,25 +274,6 @@ def serve(
     return received[0] if received else None
 
 
-def _listening(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # With the protocol spelled out asyncio switches Nagle's algorithm off, which would hold back
-    # the body of every answer for 40 ms; `socket.create_server` leaves it out.
-    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((host, port))
-        listener.listen(1024)
-        return listener
-    except OSError as error:
-        listener.close()
-        raise UsageError(
-            f"Cannot listen at {host}:{port}: {error.strerror or error}",
-            valid="a free port and an address of this machine; port 0 takes a free one",
-            hint="goldlake serve --rest-port 0",
-        ) from error
-
-
 @contextlib.contextmanager
 def _signals(server: Server) -> Iterator[list[int]]:
     """Notes SIGINT and SIGTERM and stops a server, where this is the main thread."""
@@ -297,7 +291,7 @@ def _signals(server: Server) -> Iterator[list[int]]:
         os._exit(128 + number)
 
     def end_late(number: int) -> None:
-        if not is_over.wait(server.grace_s + _SLACK_S):
+        if not is_over.wait(server.grace_s + SLACK_S):
             end(number)
 
     def note(number: int, frame: FrameType | None) -> None:

@@ -1,4 +1,4 @@
-"""Takes one record's data out of a home: landed pages, tables, exports and training examples.
+"""Takes one record's data out of a home: pages, tables, exports, examples and request logs.
 
 The request is written first, and what is left to be done follows from it: a command that was killed
 is completed by the next one.
@@ -11,7 +11,7 @@ import json
 import os
 import posixpath
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -43,6 +43,7 @@ from metadata.lineage import SNAPSHOT
 from metadata.pushed import PUSHED_MODEL, pushed_model_id
 from metadata.store import Store
 from metadata.walk import forwards
+from serving.erasing import erase_rows, rows_of
 
 if TYPE_CHECKING:
     import polars as pl
@@ -111,7 +112,7 @@ def erase(
         found = _require_same(contract, begun, key)
     traces = _traces(contract, home, found)
     if is_dry_run:
-        return _report(contract, home, found, traces)
+        return _report(contract, home, found, traces, _of_requests(contract, home, found, rows_of))
     with CopyLock(home, "erase"), StoreLock(home, contract.name, "erase"):
         known = msgspec.structs.replace(
             found if begun else _asked(contract, home, found, because),
@@ -126,12 +127,13 @@ def erase(
         erased: Erased = run.stages("lakehouse", [request], on_event)["erase"]
         traces = _traces(contract, home, known)
         _remove(home, traces)
+        requests = _of_requests(contract, home, known, erase_rows)
         _require_gone(contract, home, known)
         done = msgspec.structs.replace(known, key=None, places=(), rewritten=True)
         erasures.put(
             home, contract.name, msgspec.structs.replace(done, done_at=now_text("seconds"))
         )
-    return _report(contract, home, known, traces, erased)
+    return _report(contract, home, known, traces, requests, erased)
 
 
 def _wanted(usecase: UseCase, given: Sequence[str]) -> dict[str, str]:
@@ -342,11 +344,32 @@ def _remove(home: Home, traces: _Traces) -> None:
             shutil.rmtree(entry.path) if entry.is_dir() else os.unlink(entry.path)
 
 
+def _of_requests(
+    usecase: UseCase,
+    home: Home,
+    erasure: Erasure,
+    work: Callable[[str, Collection[str]], int],
+) -> int:
+    """Rows of the request logs of the use case's models that name the key, as `work` counts them.
+
+    A client sends a key of one column as it is, one of several as silver spells it or as a list.
+    """
+    key = erasure.key or ""
+    parts = erasures.key_parts(usecase.silver, key)
+    keys = {key, json.dumps(parts), json.dumps(parts, separators=(",", ":"))}
+    keys |= {parts[0]} if len(parts) == 1 else set()
+    root = home.path("requests")
+    names = sorted(os.listdir(root)) if os.path.isdir(root) else []
+    folders = [posixpath.join(root, n) for n in names if n.startswith(f"{usecase.name}.")]
+    return sum(work(folder, keys) for folder in folders)
+
+
 def _report(
     usecase: UseCase,
     home: Home,
     erasure: Erasure,
     traces: _Traces,
+    requests: int,
     erased: Erased | None = None,
 ) -> ErasureReport:
     silver = home.path("tables", usecase.name, "silver")
@@ -363,4 +386,5 @@ def _report(
         examples=traces.examples,
         models=traces.models,
         silver=None if erased is None else erased.totals.silver,
+        requests=requests,
     )

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import fsspec
 
+from goldlake.workflows.launch import module_command
 from goldlake.workflows.names import unknown
 from goldlake_core.contracts.errors import UsageError
 from goldlake_core.storage.home import Home
@@ -38,6 +39,7 @@ class Serving:
         token_file: File with a token in each line, one of which clients bring, or None.
         request_log: Folder of the request log; None for the one of the home, where the home's
             models are served.
+        workers: How many processes answer.
     """
 
     model_config_file: str | None = None
@@ -53,6 +55,7 @@ class Serving:
     tls_key: str | None = None
     token_file: str | None = None
     request_log: str | None = None
+    workers: int = 1
 
 
 def serve_models(
@@ -75,13 +78,28 @@ def serve_models(
     Raises:
         UsageError: There is no such file, it does not hold what it should, or nothing is promoted.
         PermanentError: A file does not hold what TF Serving takes.
+        WorkerEnded: One of several processes could not begin to serve.
     """
-    from serving import access, parameters, server
+    from serving import access, parameters, server, workers
 
     allowed = access.read_access(options.tls_cert, options.tls_key, options.token_file)
     files = parameters.read_files(options.monitoring_config_file, options.batching_parameters_file)
     with _models_config(home, options) as path:
         config.read(path, is_strict=False)
+        if options.workers > 1:
+            together = workers.Workers(
+                module_command(
+                    "serving", *_worker_options(path, _request_log(home, options), options)
+                ),
+                options.workers,
+                host=options.host,
+                rest_port=options.rest_port,
+                grpc_port=options.grpc_port,
+                scheme=allowed.scheme,
+                on_ready=on_ready,
+                on_grpc=on_grpc,
+            )
+            return workers.serve(together)
         return server.serve(
             path,
             rest_port=options.rest_port,
@@ -96,6 +114,22 @@ def serve_models(
             access=allowed,
             request_log=_request_log(home, options),
         )
+
+
+def _worker_options(path: str, request_log: str | None, options: Serving) -> list[str]:
+    """The command line of one process of several, without ports."""
+    values = {
+        "--model-config-file": path,
+        "--request-log": request_log,
+        "--host": options.host,
+        "--monitoring-config-file": options.monitoring_config_file,
+        "--batching-parameters-file": options.batching_parameters_file,
+        "--tls-cert": options.tls_cert,
+        "--tls-key": options.tls_key,
+        "--token-file": options.token_file,
+    }
+    given = [part for name, value in values.items() if value is not None for part in (name, value)]
+    return given + ["--cors"] * options.has_cors
 
 
 def _request_log(home: Home, options: Serving) -> str | None:

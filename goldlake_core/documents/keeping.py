@@ -200,6 +200,7 @@ class ErasureReport(msgspec.Struct, frozen=True, kw_only=True):
         examples: Folders of training examples made from these exports, which are emptied.
         models: Model versions that were trained on these exports; they are kept.
         silver: Rows of silver afterwards, or null in a dry run.
+        requests: Rows of request logs with the key as their record key, which are removed.
     """
 
     usecase: str
@@ -213,3 +214,4 @@ class ErasureReport(msgspec.Struct, frozen=True, kw_only=True):
     examples: tuple[str, ...]
     models: tuple[str, ...]
     silver: int | None
+    requests: int = 0

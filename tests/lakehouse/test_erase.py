@@ -109,15 +109,24 @@ def test_nothing_of_the_record_is_left(spark: Any, usecase: UseCase, home: Home)
     before = _others(spark, usecase, home)
     totals = catalog.fates(usecase.name, home)
     words = (str(ERASED).encode(), f"HZ{ERASED}".encode())
+    keys = (str(ERASED), "1", f"{ERASED}1")
+    log = Path(home.path("requests", "chicago_crime.arrest", "1.jsonl"))
+    log.parent.mkdir(parents=True)
+    log.write_text("".join(json.dumps({"record_key": key}) + "\n" for key in keys))
     files = held_files(home, words[0])
-    assert {"landing", "tables", "exports", "pipelines"} <= {f.split("/")[0] for f in files}
+    assert {"landing", "tables", "exports", "pipelines", "requests"} <= {
+        f.split("/")[0] for f in files
+    }
     _refusals(usecase, home)
     planned = erased(home, str(ERASED), is_dry_run=True)
     assert held_files(home, words[0]) == files
+    assert planned.requests == 1
     assert (planned.records, planned.pages, planned.epochs, planned.silver) == (4, 2, 2, None)
     assert (planned.exports, planned.models) == ((with_key,), ("toy.color@9",))
     done = erased(home, f"id={ERASED}")
     assert replace(planned, is_dry_run=False, silver=3, epochs=1) == done
+    assert [json.loads(line)["record_key"] for line in log.open()] == list(keys[1:])
+    log.unlink()
     for word in words:
         assert held_files(home, word) == []
     assert json.loads(Path(refused).read_text()) == {"message": "such as [erased]; nothing"}

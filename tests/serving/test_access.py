@@ -59,6 +59,27 @@ def models_config(tmp_path: Path) -> Path:
     return path
 
 
+def test_a_page_of_elsewhere_may_send_a_token_and_read_the_refusal(models_config: Path) -> None:
+    origin = {"Origin": "http://localhost"}
+    preflight = {**origin, "Access-Control-Request-Headers": "authorization,content-type"}
+    body = b'{"instances": [1]}'
+    with running(models_config, access=Access(tokens=(b"one",)), has_cors=True) as url:
+        address = f"{url}/v1/models/line:predict"
+        allowed = requests.options(address, headers=preflight, timeout=10)
+        refused = requests.post(address, body, headers=origin, timeout=10)
+        token = {"Authorization": "Bearer one"}
+        answered = requests.post(address, body, headers={**origin, **token}, timeout=10)
+    assert [each.status_code for each in (allowed, refused, answered)] == [200, 401, 200]
+    for each in (allowed, refused, answered):
+        assert each.headers["Access-Control-Allow-Origin"] == "*"
+        named = each.headers["Access-Control-Allow-Headers"].lower().split(", ")
+        assert named == ["content-type", "authorization"]
+    with running(models_config, access=Access(tokens=(b"one",))) as url:
+        closed = requests.post(f"{url}/v1/models/line:predict", body, headers=origin, timeout=10)
+    assert closed.status_code == 401
+    assert "Access-Control-Allow-Origin" not in closed.headers
+
+
 def test_tls_and_a_token(models_config: Path, tmp_path: Path) -> None:
     chain, key = certificate(tmp_path)
     tokens = tmp_path / "tokens"

@@ -20,19 +20,24 @@ import pytest
 import requests
 from msgspec.structs import replace
 
+from goldlake_core.contracts.errors import StoreError
 from goldlake_core.contracts.sections import RequestLog as Section
 from goldlake_core.contracts.sections import Source, UseCase
 from goldlake_core.storage.home import Home
 from goldlake_core.storage.landing import LandingZone
 from lakehouse.sources.land import land
-from serving import client, config, logfile, policies, requestlog
+from serving import client, config, erasing, logfile, policies, requestlog
+from serving.access import Access
 from serving.config import ModelsConfig
+from serving.dataplane import DataPlane
 from serving.exchange import Exchange
 from serving.logfile import LogFile
 from serving.metrics import Metrics
+from serving.observing import RequestObserver
 from serving.policies import Policies, Policy
 from serving.requestlog import RequestLog, records
 from serving.server import Server
+from serving.signatures import Signature, TensorSpec
 from tests.serving.lines import load, save
 from tests.simulators.conftest import toy  # noqa: F401
 
@@ -352,8 +357,8 @@ def test_files_end_by_size_and_age_and_old_ones_go(tmp_path: Path) -> None:
 def test_a_file_that_is_written_is_left_alone(tmp_path: Path) -> None:
     file = LogFile(str(tmp_path), 10_000, math.inf, 9)
     file.write([b"1\n"])
-    other = LogFile(str(tmp_path), 10_000, math.inf, 9)
-    assert other.adopt() == 0
+    LogFile(str(tmp_path), 10_000, math.inf, 9)
+    assert logfile.adopt(str(tmp_path)) == 0
     file.write([b"2\n"])
     file.finish()
     [done] = tmp_path.iterdir()
@@ -434,6 +439,50 @@ def test_a_log_whose_writer_was_killed_lands_as_a_source(
     assert landed().rows == 2
 
 
+def keys_of(found: list[dict[str, Any]]) -> list[str | None]:
+    return [record["record_key"] for record in found]
+
+
+def test_rows_of_a_record_are_erased_while_the_server_writes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served = Running(tmp_path, WHOLE, monkeypatch)
+    folder = str(served.folder / NAME)
+    for key in ("a", "b", '["a", "c"]'):
+        assert served.ask([1.0, 2.0], {"X-Record-Key": key}).status_code == 200
+    assert served.ask([1.0]).status_code == 200
+    wait_until(lambda: erasing.rows_of(folder, {"a", "b", "c", None}) == 7)  # type: ignore[arg-type]
+    assert erasing.rows_of(folder, {"a"}) == 3
+    assert erasing.rows_of(folder, {"A", "[", "d"}) == 0
+    assert erasing.erase_rows(folder, {"a"}) == 3
+    assert erasing.erase_rows(folder, {"a"}) == 0
+    assert served.ask([3.0], {"X-Record-Key": "e"}).status_code == 200
+    assert keys_of(served.stop()) == ["b", "b", "c", None, "e"]
+
+
+def test_what_a_killed_server_left_is_erased_too(tmp_path: Path) -> None:
+    line = json.dumps({"record_key": "a"}).encode() + b"\n"
+    (tmp_path / "1.jsonl.open").write_bytes(line + b"{}\nno json\n[]\n" + line[:10])
+    assert erasing.rows_of(str(tmp_path), {"a"}) == 1
+    assert erasing.erase_rows(str(tmp_path), {"a"}) == 1
+    assert (tmp_path / "1.jsonl").read_bytes() == b"{}\nno json\n[]\n"
+
+
+def test_a_server_that_goes_on_with_its_file_is_told(tmp_path: Path) -> None:
+    file = LogFile(str(tmp_path), 1000, math.inf, 5)
+    file.write([b"{}\n"])
+    with pytest.raises(StoreError, match=r"goes on writing .*\.jsonl\.open"):
+        erasing.erase_rows(str(tmp_path), {"a"}, wait_s=0)
+    file.tick()
+    assert erasing.erase_rows(str(tmp_path), {"a"}, wait_s=0) == 0
+
+
+def test_a_model_without_a_log_has_nothing_to_erase(tmp_path: Path) -> None:
+    assert erasing.rows_of(str(tmp_path / "no"), {"a"}) == 0
+    assert erasing.erase_rows(str(tmp_path / "no"), {"a"}) == 0
+    assert not (tmp_path / "no").exists()
+
+
 def test_differences() -> None:
     one = {"a": np.array([[1.0, 2.0]]), "t": np.array([b"x"], object), "n": np.array([np.nan])}
     other = {"a": np.array([[1.5, 0.0]]), "t": np.array([b"y"], object), "n": np.array([1.0])}
@@ -493,3 +542,68 @@ def test_both_ways_to_a_server_process_are_kept(
         assert record["inputs"] == {"x": record["row"] + 1.0}
         assert record["outputs"] == {"y": (record["row"] + 1) / 2 + 1}
         assert record["shadow"]["difference"] == {"y": 1.0}
+
+
+class Examples:
+    """One example is one class and one number: how many bytes it has."""
+
+    signatures = {
+        "serving_default": Signature(
+            "tensorflow/serving/regress",
+            {"inputs": TensorSpec("i:0", "string", (-1,))},
+            {"outputs": TensorSpec("o:0", "float", (-1,))},
+        ),
+        "classify": Signature(
+            "tensorflow/serving/classify",
+            {"inputs": TensorSpec("i:0", "string", (-1,))},
+            {"scores": TensorSpec("s:0", "float", (-1, 1))},
+        ),
+    }
+
+    def run(self, name: str, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        sizes = np.array([len(each) for each in inputs["inputs"]], np.float32)
+        return {"scores": sizes[:, None]} if name == "classify" else {"outputs": sizes}
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.mark.tfx
+def test_each_task_of_a_multi_inference_is_kept(tmp_path: Path) -> None:
+    import grpc
+    from tensorflow_serving.apis import inference_pb2, prediction_service_pb2_grpc
+
+    from serving import grpc as service
+
+    plane = DataPlane(lambda path: Examples())
+    plane.observer = observer = RequestObserver(plane, str(tmp_path), Policies(lambda name: WHOLE))
+    plane.load(NAME, 1, "")
+    request = inference_pb2.MultiInferenceRequest()
+    for number in (1, 2):
+        example = request.input.example_list.examples.add()
+        example.features.feature["x"].int64_list.value.append(number)
+    for verb, signature in (("classify", "classify"), ("regress", "")):
+        task = request.tasks.add(method_name=f"tensorflow/serving/{verb}")
+        task.model_spec.name, task.model_spec.signature_name = NAME, signature
+    settings: dict[str, Any] = {"threads": 2, "max_message_bytes": 1000, "grace_s": 1}
+    settings |= {"is_ready": lambda: True, "reload": lambda text: None, "access": Access()}
+    with (
+        service.serving(plane, "127.0.0.1", 0, **settings) as address,
+        grpc.insecure_channel(address) as channel,
+    ):
+        stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
+        stub.MultiInference(request, metadata=(("x-record-key", '["a", "b"]'),), timeout=60)
+        request.tasks[1].model_spec.signature_name = "classify"
+        with pytest.raises(grpc.RpcError, match="Duplicate evaluation"):
+            stub.MultiInference(request, timeout=60)
+    observer.close()
+    *kept, refused = log_of(tmp_path)
+    assert [(each["api"], each["row"], each["record_key"]) for each in kept] == [
+        ("Classify", 0, "a"),
+        ("Classify", 1, "b"),
+        ("Regress", 2, "a"),
+        ("Regress", 3, "b"),
+    ]
+    assert all(each["outputs"] for each in kept)
+    assert len({each["request_id"] for each in kept}) == 1
+    assert (refused["status"], refused["row"]) == ("INVALID_ARGUMENT", None)

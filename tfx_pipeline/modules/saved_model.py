@@ -13,7 +13,8 @@ Signatures:
 - ``explain``, where the contract asks for it: the inputs of ``serving_default``; see
   `tfx_pipeline.modules.explain`.
 
-All but the third answer ``probability``, float32 [n].
+All but the third answer ``probability``, float32 [n]. The graphs of those are slimmed; see
+`tfx_pipeline.modules.slim`.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from goldlake_core.contracts.wire import inputs_of
 from tfx_pipeline.modules.explain import explain_function
 from tfx_pipeline.modules.layout import Layout
 from tfx_pipeline.modules.network import pack
+from tfx_pipeline.modules.slim import slimmed
 from tfx_pipeline.modules.tensors import ParseSpec, Tensors
 from tfx_pipeline.spec import ColumnSpec
 
@@ -136,23 +138,25 @@ def save_model(
     module = tf.Module()
     module.model_variables = [variable.value for variable in model.variables]
     module.transform = transform
-    signatures: dict[str, Callable[..., Any]] = {}
-    functions: list[tuple[Callable[..., Any], dict[str, Any]]] = [
-        (serving_default, wire),
-        (tf_example, serialized),
-        (transform_features, serialized),
-    ]
+    plain = slimmed(tf.function(serving_default).get_concrete_function(**wire))
+    parsed = slimmed(tf.function(tf_example).get_concrete_function(**serialized))
+    functions: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
+        SERVING_DEFAULT: (plain, wire),
+        TF_EXAMPLE: (parsed, serialized),
+        TRANSFORM_FEATURES: (transform_features, serialized),
+    }
     if background is not None:
         explain = explain_function(
-            lambda wire: answer(raw_features(wire, columns, parse))[PROBABILITY],
+            lambda wire: plain(**wire)[PROBABILITY],
             columns,
             background.rows,
             PROBABILITY,
             background.seed,
         )
-        functions.append((explain, wire))
-    for function, arguments in functions:
+        functions[EXPLAIN] = (explain, wire)
+    signatures: dict[str, Callable[..., Tensors]] = {}
+    for name, (function, arguments) in functions.items():
         traced = tf.function(function)
-        setattr(module, f"{function.__name__}_function", traced)
-        signatures[function.__name__] = traced.get_concrete_function(**arguments)
+        setattr(module, f"{name}_function", traced)
+        signatures[name] = traced.get_concrete_function(**arguments)
     tf.saved_model.save(module, folder, signatures=signatures)

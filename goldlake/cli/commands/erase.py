@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 def erase(
     usecase: str, key: tuple[str, ...], because: str, dry_run: bool, home: str | None, as_json: bool
 ) -> None:
-    """Take the records of one key out of landed pages, tables, exports and training examples.
+    """Take the records of one key out of pages, tables, exports, examples and request logs.
 
     Models that were trained on them are named and kept. The key is not landed again. A key of
     several columns is given as one --key COLUMN=VALUE each. An erasure that was interrupted is
@@ -48,6 +48,8 @@ def _print(document: ErasureReport) -> None:
         say(f"  export {export} {will}removed")
     for folder in document.examples:
         say(f"  training examples {will}removed from {folder}")
+    if document.requests:
+        say(f"  {_count(document.requests, 'row')} of request logs {will}removed")
     for model in document.models:
         say("  ", ("!", "yellow"), f" {model} learned from the record and is kept")
     if not document.is_dry_run:

@@ -25,6 +25,9 @@ from goldlake.cli.printing import say
 @click.option("--tls-key", metavar="F", help="Its private key in PEM.")
 @click.option("--token-file", metavar="F", help="A token in each line; clients bring one of them.")
 @click.option("--request-log", metavar="FOLDER", help="Default: requests of the home.")
+@click.option(
+    "--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Processes."
+)
 @home_option
 @report_errors
 def serve(home: str | None, **options: Any) -> None:
