@@ -19,6 +19,8 @@ from goldlake_core.contracts.errors import PermanentError
 from goldlake_core.contracts.heads import HeadKind
 from goldlake_core.contracts.sections import (
     Column,
+    Costs,
+    Decision,
     DriftLimit,
     Explain,
     Feature,
@@ -129,12 +131,14 @@ class TrainingSpec(Spec, frozen=True):
         rows: Rows of the train and eval split, from the export's manifest: lets the trainer count
             steps without reading the data twice.
         explain: How the signature ``explain`` is made, or None for no such signature.
+        decision: How the model decides that a row is positive, or None.
     """
 
     features: FeatureSpec
     training: Training
     rows: Mapping[str, int]
     explain: Explain | None = None
+    decision: Decision | None = None
 
 
 class EvaluationSpec(Spec, frozen=True):
@@ -146,6 +150,7 @@ class EvaluationSpec(Spec, frozen=True):
         thresholds: Bounds on the test split that a candidate must keep to be blessed.
         slices: Column lists; the whole split is always evaluated.
         head: What kind of answer the model gives.
+        costs: What wrong answers cost, or None.
     """
 
     model_id: str
@@ -153,6 +158,7 @@ class EvaluationSpec(Spec, frozen=True):
     thresholds: tuple[Threshold, ...]
     slices: tuple[tuple[str, ...], ...]
     head: HeadKind = "binary"
+    costs: Costs | None = None
 
 
 class ValidationSpec(Spec, frozen=True):
@@ -291,9 +297,15 @@ def pipeline_spec(
             training=model.training,
             rows={split: rows[split] for split in ("train", "eval")},
             explain=model.serving.explain,
+            decision=model.decision,
         ),
         evaluation=EvaluationSpec(
-            model_id, model.label, model.thresholds, model.slices, model.head.kind
+            model_id,
+            model.label,
+            model.thresholds,
+            model.slices,
+            model.head.kind,
+            model.decision.costs if model.decision else None,
         ),
         validation=ValidationSpec(
             label=model.label,

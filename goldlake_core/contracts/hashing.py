@@ -88,10 +88,10 @@ def model_sections(model: Model, table: GoldTable) -> dict[str, object]:
 
 
 def _training(model: Model) -> object:
-    """What the trainer reads; without `explain` as it was before there was that key."""
-    if model.serving.explain is None:
-        return model.training
-    return {"training": model.training, "explain": model.serving.explain}
+    """What the trainer reads; without later keys as it was before there were any."""
+    later = {"explain": model.serving.explain, "decision": model.decision}
+    given = {name: value for name, value in later.items() if value is not None}
+    return {"training": model.training, **given} if given else model.training
 
 
 def functions_hash(usecase: UseCase, dotted: str) -> str:

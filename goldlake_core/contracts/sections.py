@@ -329,6 +329,8 @@ class Training(Section, frozen=True):
     epochs: Annotated[int | None, Key("Greatest number of epochs.", "follow", 1, 100_000, default="by rows: 200 to 10")] = None
     patience: Annotated[int | None, Key("Number of epochs without a better result on eval before training stops.", "follow", 0, 100_000, default="by rows: 20 to 2")] = None
     seed: Annotated[int, Key("Seed of all random number generators.", "follow", 0, 2**31 - 1)] = 0
+    class_weight: Annotated[Literal["balanced"] | None, Key("`balanced` weighs the rows of each class so that all classes weigh alike. The head is binary or multiclass.", "follow", later=True)] = None
+    oversample: Annotated[Literal["smote"] | None, Key("`smote` adds rows between rows of the rarer class, to the train split only, after Transform. The head is binary, and all features are numbers.", "follow", later=True)] = None
 
     def sized(self, rows: int) -> Training:
         """The parameters with those that the contract leaves out chosen by the number of rows.
@@ -355,6 +357,20 @@ class Training(Section, frozen=True):
 _HIDDEN: tuple[tuple[int, tuple[int, ...]], ...] = ((10_000, (64, 32)), (1000, (32, 16)), (0, (16,)))
 _RATES = ((100_000, 0.001), (10_000, 0.002), (0, 0.005))
 """Hidden units and learning rates, each from a number of rows on."""
+
+
+class Costs(Section, frozen=True):
+    """What a wrong answer costs, in any currency."""
+
+    missed: Annotated[float, Key("Cost of a positive that is answered as negative.", "follow", above=0)]
+    false_alarm: Annotated[float, Key("Cost of a negative that is answered as positive.", "follow", above=0)]
+
+
+class Decision(Section, frozen=True):
+    """From which probability on a row is answered as positive: one of the two keys."""
+
+    recall: Annotated[float | None, Key("Share of the positives that must be found. The highest threshold that finds them on eval is taken.", "follow", high=1, above=0)] = None
+    costs: Annotated[Costs | None, Key("What wrong answers cost. The threshold that is cheapest on eval is taken.", "follow", form=Form.SECTION, default="none")] = None
 
 
 class Threshold(Section, frozen=True):
@@ -419,6 +435,7 @@ class Model(Section, frozen=True, kw_only=True):
     features: Annotated[tuple[Feature, ...], Key("What the model reads, in model order.", "follow", form=Form.SECTIONS, least=1)]
     thresholds: Annotated[tuple[Threshold, ...], Key("Bounds that a candidate must meet to be blessed, by metric.", "follow", form=Form.SECTIONS, least=1)]
     training: Annotated[Training, Key("Parameters of the trainer.", "follow", form=Form.SECTION, default="every default")] = Training()
+    decision: Annotated[Decision | None, Key("How the served model decides that a row is positive. The threshold is chosen on eval, after the probabilities are calibrated there, and stored in the model, which answers `is_positive`. The head is binary.", "follow", form=Form.SECTION, default="no decision", later=True)] = None
     slices: Annotated[tuple[tuple[str, ...], ...], Key("Columns by whose values the evaluation is repeated. The whole split is always evaluated.", "follow", form=Form.SLICES, default="none")] = ()
     limits: Annotated[tuple[DriftLimit, ...], Key("Limits of skew and drift.", "follow", form=Form.LIST, default="none")] = ()
     min_domain_mass: Annotated[float, Key("Least share of a column's values that must lie in its domain.", "follow", 0, 1)] = 1.0

@@ -22,6 +22,8 @@ RESERVED = 2
 """Ids before the first vocabulary entry: missing and empty; for words padding and missing."""
 MAX_WORDS = 16
 """Words of one text that are read; the rest are dropped."""
+MISSING_FLAG = "__missing"
+"""Ending of the output that tells whether a number is missing."""
 OWN = "own__features"
 """Output that holds the use case's own numeric columns, side by side."""
 
@@ -90,7 +92,7 @@ def layout_of(features: tuple[Feature, ...], *, has_own: bool = False) -> Layout
             size = RESERVED + int(params["oov_buckets"])
             ids.append(IdOutput(name, size, name, embedding=width, is_one_hot=width == 0))
         elif feature.kind == "numeric":
-            floats += [f"{name}__z", f"{name}__missing"]
+            floats += [f"{name}__z", f"{name}{MISSING_FLAG}"]
             if params["buckets"]:
                 ids.append(IdOutput(f"{name}__bucket", int(params["buckets"]) + 1))
         elif feature.kind == "cyclic":

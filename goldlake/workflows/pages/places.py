@@ -14,6 +14,8 @@ from goldlake_core.contracts.sections import (
     Auth,
     Check,
     Column,
+    Costs,
+    Decision,
     DriftLimit,
     Explain,
     Format,
@@ -106,6 +108,7 @@ MODEL = Place(
         ),
         "training": Place(keys_of(Training)),
         "thresholds": Place(keys_of(Threshold), repeated=".METRIC"),
+        "decision": Place(keys_of(Decision), {"costs": Place(keys_of(Costs))}),
         "limits": Place(keys_of(DriftLimit), repeated="[]"),
         "serving": Place(
             keys_of(Serving),
