@@ -41,7 +41,7 @@ def platt_line(labels: np.ndarray, scores: np.ndarray) -> tuple[float, float]:
 
     Args:
         labels: 0 or 1, [n].
-        scores: Probabilities, [n].
+        scores: Probabilities of the network, [n].
     """
     import numpy as np
 
