@@ -277,7 +277,12 @@ def _read_feature(
             errors.add(rules.feature_column_errors(known, chosen, kind.types, label, where))
     if len(errors.found) > before or columns is None:
         return None
-    params = {key.name: found.values[key.name] for key in keys_of(kind.params)}
+    # A later key at its default is left out, so that hashes of features stay as they were.
+    params = {
+        key.name: found.values[key.name]
+        for key in keys_of(kind.params)
+        if not key.key.later or found.values[key.name] != key.default
+    }
     return Feature(name=name, kind=chosen, columns=columns, params=params)  # type: ignore[arg-type]
 
 

@@ -221,9 +221,10 @@ class Categorical(Section, frozen=True):
 
 
 class Numeric(Section, frozen=True):
-    """A number, as a z-score."""
+    """A number, scaled."""
 
     buckets: Annotated[int, Key("Number of quantile buckets for the wide part. With 0 there is the z-score only.", "follow", 0, 1000)] = 0
+    scale: Annotated[Literal["z", "minmax", "log", "none"], Key("How the number is scaled for the deep part, by the train split: `z` to mean 0 and deviation 1, `log` the same after the logarithm of 1 + |x| with the sign of x, `minmax` to 0 and 1 at the smallest and the greatest value, `none` not at all.", "follow", later=True)] = "z"
 
 
 class Cyclic(Section, frozen=True):
@@ -247,10 +248,12 @@ class Crossed(Section, frozen=True):
 
 
 class Words(Section, frozen=True):
-    """A text, as the mean of the embeddings of its lower-cased words."""
+    """A text, as the mean of the embeddings of its lower-cased words and of runs of them."""
 
-    max_tokens: Annotated[int, Key("Greatest size of the vocabulary.", "follow", 1, 10**6)] = 1000
+    max_tokens: Annotated[int, Key("Greatest size of the vocabulary, by frequency.", "follow", 1, 10**6)] = 1000
     embedding: Annotated[int, Key("Width of a word's embedding.", "follow", 1, 1024)] = 8
+    max_words: Annotated[int, Key("Number of words of one text that are read; the rest are dropped.", "follow", 1, 10_000, later=True)] = 16
+    ngrams: Annotated[int, Key("Greatest length of the runs of words that are tokens too: 2 adds pairs, 3 also triples.", "follow", 1, 3, later=True)] = 1
 
 
 class Kind(NamedTuple):
