@@ -13,7 +13,7 @@ import msgspec
 
 from goldlake_core.contracts.errors import UsageError
 from goldlake_core.contracts.keys import keys_of
-from goldlake_core.contracts.sections import Column, GoldTable, Head, Model, UseCase
+from goldlake_core.contracts.sections import Column, GoldTable, Head, Model, Parts, UseCase
 
 MODEL_SECTIONS = ("export", "features", "training", "evaluation", "validation", "handoff")
 
@@ -89,7 +89,8 @@ def model_sections(model: Model, table: GoldTable) -> dict[str, object]:
 
 def _training(model: Model) -> object:
     """What the trainer reads; without later keys as it was before there were any."""
-    later = {"explain": model.serving.explain, "decision": model.decision}
+    parts = None if model.parts == Parts() else model.parts
+    later = {"explain": model.serving.explain, "decision": model.decision, "parts": parts}
     given = {name: value for name, value in later.items() if value is not None}
     return {"training": model.training, **given} if given else model.training
 

@@ -26,6 +26,7 @@ from goldlake_core.contracts.sections import (
     Head,
     Kind,
     Model,
+    Parts,
     RequestLog,
     Serving,
     Split,
@@ -104,6 +105,11 @@ def read_model(document: Entry, gold: dict[str, GoldDraft] | None, errors: Error
         errors.add(rules.balance_errors(head.kind if head else None, features.sound, inner))
         training = None if inner.broken else Training(**inner.values)
     decision = _decision(found, head, errors)
+    parts = Parts()
+    if found.has("parts"):
+        inner = read_section(found.entries["parts"], keys_of(Parts), errors)
+        errors.add(rules.parts_errors(inner))
+        parts = Parts() if inner.broken else Parts(**inner.values)
     serving: Serving | None = Serving()
     if found.has("serving"):
         serving = _serving(found.entries["serving"], features.columns, errors)
@@ -133,6 +139,7 @@ def read_model(document: Entry, gold: dict[str, GoldDraft] | None, errors: Error
             thresholds=draft.thresholds,
             training=training,
             decision=decision,
+            parts=parts,
             serving=serving,
             slices=slices,
             limits=tuple(draft.limits.values()),

@@ -270,6 +270,20 @@ def threshold_errors(metric: str, found: Found) -> Iterator[ContractError]:
         )
 
 
+def parts_errors(found: Found) -> Iterator[ContractError]:
+    """The default trainer knows the outputs of the default preprocessing only."""
+    if found.has("preprocessing_fn") and not found.has("run_fn"):
+        yield found.entries["preprocessing_fn"].error(
+            "goldlake's trainer does not know the outputs of another preprocessing",
+            valid="a run_fn beside it",
+            hint="for further columns beside goldlake's own, use the key preprocessing",
+        )
+    if found.has("build_model", "run_fn"):
+        yield found.entries["build_model"].error(
+            "a run_fn builds its model itself", valid="one of build_model and run_fn"
+        )
+
+
 def decision_errors(kind: HeadKind | None, found: Found) -> Iterator[ContractError]:
     """Only a binary model decides, and by one law."""
     if kind not in ("binary", None):

@@ -224,7 +224,7 @@ class Numeric(Section, frozen=True):
     """A number, scaled."""
 
     buckets: Annotated[int, Key("Number of quantile buckets for the wide part. With 0 there is the z-score only.", "follow", 0, 1000)] = 0
-    scale: Annotated[Literal["z", "minmax", "log", "none"], Key("How the number is scaled for the deep part, by the train split: `z` to mean 0 and deviation 1, `log` the same after the logarithm of 1 + |x| with the sign of x, `minmax` to 0 and 1 at the smallest and the greatest value, `none` not at all.", "follow", later=True)] = "z"
+    scale: Annotated[Literal["z", "minmax", "log", "none"], Key("How the number is scaled for the deep part, by the train split: `z` to mean 0 and deviation 1, `log` the same after the logarithm of 1 more than the absolute value, with the sign, `minmax` to 0 and 1 at the smallest and the greatest value, `none` not at all.", "follow", later=True)] = "z"
 
 
 class Cyclic(Section, frozen=True):
@@ -412,6 +412,18 @@ class Explain(Section, frozen=True):
     seed: Annotated[int, Key("Seed of the sampled rows and orders of columns.", "follow", 0, 2**31 - 1)] = 0
 
 
+class Parts(Section, frozen=True):
+    """Functions that take the place of goldlake's own: of the use case's folder, or of a package.
+
+    They have the signatures that TFX and goldlake's own functions have.
+    """
+
+    preprocessing_fn: Annotated[str | None, Key("`preprocessing_fn(inputs, custom_config)` of TFX Transform, from raw tensors by column to outputs by name. It needs a `run_fn` that knows its outputs.", "follow", form=Form.DOTTED, later=True)] = None
+    build_model: Annotated[str | None, Key("`build_model(layout, training, vocabulary_size, numbers, head)`, which returns an uncompiled Keras model. `tfx_pipeline.parts.linear.build_model` is a linear model.", "follow", form=Form.DOTTED, later=True)] = None
+    run_fn: Annotated[str | None, Key("`run_fn(fn_args)` of TFX Trainer, which trains and writes a SavedModel with the signatures that are checked before it is pushed.", "follow", form=Form.DOTTED, later=True)] = None
+    eval_config: Annotated[str | None, Key("`eval_config(config)`, which gets goldlake's EvalConfig of TFMA and returns the one to use.", "follow", form=Form.DOTTED, later=True)] = None
+
+
 class Serving(Section, frozen=True):
     """How the model is served."""
 
@@ -445,6 +457,7 @@ class Model(Section, frozen=True, kw_only=True):
     handoff: Annotated[Handoff, Key("TFX component that reads the export.", "follow")] = "snapshot_example_gen"
     examples: Annotated[tuple[Mapping[str, Any], ...], Key("Rows that `goldlake run` asks the served model about. A missing key travels as the column's `wire_null`.", "follow", form=Form.LIST, default="none")] = ()
     preprocessing: Annotated[str | None, Key("Function of the use case's folder that gets the dict of raw tensors and returns further numeric columns for the deep part.", "follow", form=Form.FUNCTION)] = None
+    parts: Annotated[Parts, Key("Functions that take the place of goldlake's own.", "follow", form=Form.SECTION, default="none", later=True)] = Parts()
     serving: Annotated[Serving, Key("How the model is served.", "follow", form=Form.SECTION, default="every default")] = Serving()
 
     @property

@@ -212,8 +212,8 @@ def read_evaluation(uri: str, spec: EvaluationSpec | None = None) -> Evaluation:
 
 def _count_bound(config: Any) -> Threshold:
     """The number of rows that `eval_config` requires."""
-    for metric in config.metrics_specs[0].metrics:
-        if json.loads(metric.config)["name"] == COUNT:
+    for metric in (metric for each in config.metrics_specs for metric in each.metrics):
+        if json.loads(metric.config or "{}").get("name") == COUNT:
             bound = metric.per_slice_thresholds[0].threshold.value_threshold
             return Threshold(COUNT, bound.lower_bound.value, bound.upper_bound.value)
     raise ValueError("The evaluation was not made by this package: it does not bound its rows")
@@ -223,11 +223,11 @@ def _metrics_by_slice(
     tfma: Any, uri: str, name: str | None
 ) -> dict[tuple[tuple[str, str], ...], Metrics]:
     result = tfma.load_eval_result(uri, model_name=name)
-    metrics = result.config.metrics_specs[0].metrics
-    known = {json.loads(metric.config)["name"] for metric in metrics}
     return {
         tuple((column, str(value)) for column, value in key): {
-            metric: _number(value) for metric, value in outputs[""][""].items() if metric in known
+            metric: _number(value)
+            for metric, value in outputs[""][""].items()
+            if "doubleValue" in value
         }
         for key, outputs in result.slicing_metrics
     }

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from goldlake_core.contracts.sections import Feature, Numeric
 from tfx_pipeline.modules import layout
 from tfx_pipeline.modules.tensors import Tensors
+from tfx_pipeline.parts.named import named
 from tfx_pipeline.spec import FeatureSpec, JsonObject, preprocessing_function
 
 CROSS_SEPARATOR = "\x1f"
@@ -47,6 +48,9 @@ def preprocessing_fn(inputs: Tensors, custom_config: JsonObject) -> Tensors:
         The outputs that `layout.layout_of` declares for the contract's features.
     """
     spec = FeatureSpec.from_json(custom_config)
+    if spec.preprocessing_fn is not None:
+        other = named(spec.preprocessing_fn, spec.model_id, "parts.preprocessing_fn")
+        return other(inputs, custom_config)  # type: ignore[no-any-return]
     columns = {column.name: dense(inputs[column.name]) for column in spec.inputs}
     outputs: Tensors = {}
     for feature in spec.features:

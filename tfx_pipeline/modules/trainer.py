@@ -14,6 +14,7 @@ from tfx_pipeline.modules import saved_model as export
 from tfx_pipeline.modules.layout import MISSING_FLAG, OWN, Layout, layout_of
 from tfx_pipeline.modules.oversampling import oversampled
 from tfx_pipeline.modules.raw_rows import sample_rows, wire_arrays
+from tfx_pipeline.parts.named import named
 from tfx_pipeline.spec import TrainingSpec
 
 PREDICT_ROWS = 16_384
@@ -30,6 +31,9 @@ def run_fn(fn_args: Any) -> None:
     import tensorflow_transform as tft
 
     spec = TrainingSpec.from_json(fn_args.custom_config)
+    if spec.run_fn is not None:
+        named(spec.run_fn, spec.features.model_id, "parts.run_fn")(fn_args)
+        return
     training = spec.training.sized(spec.rows["train"])
     batch_rows = training.batch_rows
     assert batch_rows is not None, "the number of rows has decided it"
@@ -64,9 +68,10 @@ def run_fn(fn_args: Any) -> None:
     evaluate = split(fn_args.eval_files, spec.rows["eval"], None, PREDICT_ROWS)
     if wishes.is_oversampled:
         train = _oversampled(train, layout, training.seed)
-    model = network.build(
-        layout, training, output.vocabulary_size_by_name, len(layout.floats) + own, head
-    )
+    build = network.build
+    if spec.build_model is not None:
+        build = named(spec.build_model, spec.features.model_id, "parts.build_model")
+    model = build(layout, training, output.vocabulary_size_by_name, len(layout.floats) + own, head)
     fit(model, train, evaluate, training, fn_args.model_run_dir, head)
     if wishes != NO_WISHES:
         head.settle(*predictions(model, evaluate)[:2])

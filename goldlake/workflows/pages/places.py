@@ -25,6 +25,7 @@ from goldlake_core.contracts.sections import (
     Model,
     Notify,
     PagesOf,
+    Parts,
     RequestLog,
     Rest,
     Serving,
@@ -109,6 +110,7 @@ MODEL = Place(
         "training": Place(keys_of(Training)),
         "thresholds": Place(keys_of(Threshold), repeated=".METRIC"),
         "decision": Place(keys_of(Decision), {"costs": Place(keys_of(Costs))}),
+        "parts": Place(keys_of(Parts)),
         "limits": Place(keys_of(DriftLimit), repeated="[]"),
         "serving": Place(
             keys_of(Serving),

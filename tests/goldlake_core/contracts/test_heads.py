@@ -197,3 +197,32 @@ def test_a_decision_and_what_balances_classes(tmp_path: Path) -> None:
 )
 def test_decisions_that_do_not_hold(tmp_path: Path, model: dict[str, Any], text: str) -> None:
     assert refusal(tmp_path, **{"label": "is_back", **model}) == text
+
+
+def test_parts_are_named_by_dots(tmp_path: Path) -> None:
+    linear = "tfx_pipeline.parts.linear.build_model"
+    model = loaded(tmp_path, label="is_back", parts={"build_model": linear})
+    assert model.parts.build_model == linear
+
+
+@pytest.mark.parametrize(
+    ("parts", "text"),
+    [
+        (
+            {"preprocessing_fn": "own.preprocessing_fn"},
+            "goldlake's trainer does not know the outputs of another preprocessing. Valid: a "
+            "run_fn beside it",
+        ),
+        (
+            {"run_fn": "own.run_fn", "build_model": "own.build_model"},
+            "a run_fn builds its model itself. Valid: one of build_model and run_fn",
+        ),
+        (
+            {"run_fn": "a.b.c-d"},
+            "'a.b.c-d' does not name a function. Valid: package.module.function, such as "
+            "tfx_pipeline.parts.linear.build_model",
+        ),
+    ],
+)
+def test_parts_that_do_not_hold(tmp_path: Path, parts: dict[str, str], text: str) -> None:
+    assert refusal(tmp_path, label="is_back", parts=parts) == text
