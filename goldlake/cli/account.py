@@ -416,6 +416,8 @@ def _number(value: float | None) -> str:
 def _answer(answer: Any) -> str:
     if isinstance(answer, float):
         return f"{answer:.3f}"
+    if isinstance(answer, dict) and "class" in answer and answer.get("scores"):
+        return f"{answer['class']} {max(answer['scores']):.3f}"
     return answer if isinstance(answer, str) else json.dumps(answer, ensure_ascii=False)
 
 
