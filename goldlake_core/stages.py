@@ -24,6 +24,7 @@ from goldlake_core.documents.examples import ExamplesRefined, ExamplesRequest
 from goldlake_core.documents.keeping import Erased
 from goldlake_core.documents.lakehouse import Audited, Exported, Followed, Landed, Refined
 from goldlake_core.documents.maintain import Maintained
+from goldlake_core.documents.scoring import KeepRequest, Kept, Scored, ScoreRequest
 from goldlake_core.documents.stages import (
     AuditRequest,
     EraseRequest,
@@ -42,6 +43,7 @@ from goldlake_core.documents.stages import (
     TrainRequest,
 )
 from goldlake_core.documents.training import Anomaly, Trained
+from goldlake_core.documents.tuning import Tuned, TuneRequest
 from goldlake_core.instants import now_text
 from goldlake_core.storage.files import writing
 
@@ -55,6 +57,9 @@ Result: TypeAlias = (
     | ExamplesRefined
     | Exported
     | Trained
+    | Tuned
+    | Scored
+    | Kept
 )
 
 DOCUMENTS: dict[Stage, tuple[type[Request], type[Result]]] = {
@@ -68,6 +73,9 @@ DOCUMENTS: dict[Stage, tuple[type[Request], type[Result]]] = {
     "examples": (ExamplesRequest, ExamplesRefined),
     "export": (ExportRequest, Exported),
     "train": (TrainRequest, Trained),
+    "tune": (TuneRequest, Tuned),
+    "score": (ScoreRequest, Scored),
+    "keep": (KeepRequest, Kept),
 }
 """Request and result of every stage that is a process."""
 

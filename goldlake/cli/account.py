@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -14,6 +15,8 @@ from goldlake.cli.printing import Part, aligned, console, say, say_all, styled, 
 from goldlake.cli.progress import Summary
 from goldlake.cli.sections import MOST_LINES, Section, fitted, height
 from goldlake.workflows import homes
+from goldlake_core.contracts.heads import COST, HEADS
+from goldlake_core.contracts.sections import SPLITS
 from goldlake_core.documents.lakehouse import (
     Exported,
     Followed,
@@ -33,8 +36,10 @@ from goldlake_core.documents.reports import (
     TablesView,
     TrainReport,
 )
+from goldlake_core.documents.scoring import ScoreReport
 from goldlake_core.documents.stages import Stage
 from goldlake_core.documents.training import Bound, Trained
+from goldlake_core.documents.tuning import TuneReport
 
 # Between two tables on one line.
 _GAP = "  "
@@ -49,6 +54,14 @@ FATE_MEANINGS = {
     "deleted": "gone at the source",
 }
 FATES = tuple(FATE_MEANINGS)
+MOST_TRIALS = 10
+"""Trials that are printed."""
+_FIRST = ("recall", COST)
+_LEFT_OUT = {
+    "immature": "the label is not mature yet",
+    "outside": "the split has no place for them",
+    "unlabeled": "there is no label",
+}
 
 
 def _land(result: Landed) -> str:
@@ -76,8 +89,10 @@ def _maintain(result: Maintained) -> str:
 def _export(result: Exported) -> str:
     rows = result.rows
     how = "already exported" if result.reused else "exported"
-    counts = ", ".join(f"{rows[split]:,} {split}" for split in ("train", "eval", "test"))
-    return f"{result.table}@{result.version} {how}: {counts}"
+    counts = ", ".join(f"{rows[split]:,} {split}" for split in SPLITS)
+    unlabeled = rows.get("unlabeled", 0)
+    left = f"; {unlabeled:,} have no label" if unlabeled else ""
+    return f"{result.table}@{result.version} {how}: {counts}{left}"
 
 
 def _train(result: Trained) -> str:
@@ -111,6 +126,9 @@ SUMMARIES: dict[Stage, Summary] = {
     "examples": lambda r: f"{len(r.problems)} with a problem" if r.problems else "",
     "export": _export,
     "train": _train,
+    "tune": lambda r: f"the best of {len(r.trials)} trials is trial {r.best}",
+    "score": lambda r: f"{r.rows:,} rows answered",
+    "keep": lambda r: f"{r.rows:,} rows in {r.table}@{r.version}",
     "promote": _promote_summary,
 }
 
@@ -147,12 +165,16 @@ def print_ingest(document: IngestReport | RebuildReport) -> None:
 def print_export(document: Exported) -> None:
     """Prints where an export is and what is in it."""
     limits, rows = document.boundaries, document.rows
-    spans = {
-        "train": f"before {limits.eval_from[:10]}",
-        "eval": f"from {limits.eval_from[:10]}",
-        "test": f"from {limits.test_from[:10]} to before {limits.until[:10]}",
-        "immature": "left out: the label is not mature yet",
-    }
+    spans = dict.fromkeys(SPLITS, "")
+    if limits is not None:
+        spans = {
+            "train": f"before {limits.eval_from[:10]}",
+            "eval": f"from {limits.eval_from[:10]}",
+            "test": f"from {limits.test_from[:10]} to before {limits.until[:10]}",
+        }
+    told = {reason for reason, number in rows.items() if number}
+    told |= set() if limits is None else {"immature"}
+    spans |= {reason: f"left out: {why}" for reason, why in _LEFT_OUT.items() if reason in told}
     cells = [(split, f"{rows.get(split, 0):,}", (span, "dim")) for split, span in spans.items()]
     _say_table(f"Export {document.export_id}", cells, "lrl")
     say(f"  {document.uri}")
@@ -163,6 +185,38 @@ def print_training(document: TrainReport) -> None:
     part = ModelReport(export=document.export, train=document.train)
     for section in _model(document.model, part, console().width, ""):
         say_all(section.lines())
+
+
+def print_trials(document: TuneReport) -> None:
+    """Prints the trials, the best first, and the edit of the model's file."""
+    tuned = document.tune
+    sign = -1 if tuned.is_better_high else 1
+    ranked = sorted(tuned.trials, key=lambda t: math.inf if t.result is None else sign * t.result)
+    cells = [
+        (
+            f"trial {trial.number}",
+            _number(trial.result),
+            f"{trial.epochs} epochs{', stopped' if trial.is_stopped else ''}",
+            (", ".join(f"{key} {value}" for key, value in trial.parameters.items()), "dim"),
+        )
+        for trial in ranked[:MOST_TRIALS]
+    ]
+    _say_table(f"{document.model} by {tuned.metric} on eval", cells, "lrll")
+    if len(ranked) > MOST_TRIALS:
+        say(f"  and {len(ranked) - MOST_TRIALS} more: --json")
+    if not document.diff:
+        say("The contract's own parameters are the best.")
+    for line in document.diff.splitlines():
+        say(line)
+
+
+def print_scores(document: ScoreReport) -> None:
+    """Prints what was scored, and where the scores are."""
+    say(f"{document.model} answered {document.rows:,} rows of {document.source}")
+    if document.table is not None:
+        say(f"  in {document.table}. Next: goldlake show {document.table}")
+    else:
+        say(f"  in {document.file}")
 
 
 def print_promotion(document: Promotion) -> None:
@@ -208,7 +262,7 @@ def print_models(document: ModelsView) -> None:
             (
                 f"@{entry.version}",
                 (", ".join(entry.labels), "green"),
-                f"auc {entry.metrics['auc']:.4f}" if "auc" in entry.metrics else "",
+                _headline(entry.metrics),
                 f"{entry.table.removeprefix(usecase)}@{entry.table_version}"
                 if entry.table
                 else "put there by hand",
@@ -217,6 +271,13 @@ def print_models(document: ModelsView) -> None:
             for entry in part.versions
         ]
         _say_table(model, cells, "lllll")
+
+
+def _headline(metrics: Mapping[str, float | None]) -> str:
+    """The most telling metric of a version, with its value."""
+    telling = next((name for law in HEADS.values() for name in law.metrics if name in metrics), "")
+    value = metrics.get(telling)
+    return "" if value is None else f"{telling} {value:.4f}"
 
 
 def _say_table(heading: str, cells: Sequence[Sequence[Part]], sides: str) -> None:
@@ -324,8 +385,14 @@ def _metrics(thresholds: Sequence[Bound]) -> list[tuple[Part, ...]]:
             _number(bounds[0].value),
             (", ".join(map(_bound, bounds)), "dim"),
         )
-        for metric, bounds in sorted(metrics.items(), key=lambda item: _holds(item[1]))
+        for metric, bounds in sorted(metrics.items(), key=_place)
     ]
+
+
+def _place(item: tuple[str, list[Bound]]) -> tuple[bool, bool]:
+    """What does not hold comes first; of what is alike, recall, and then what errors cost."""
+    metric, bounds = item
+    return _holds(bounds), metric not in _FIRST
 
 
 def _holds(bounds: Sequence[Bound]) -> bool:
@@ -377,6 +444,8 @@ def _number(value: float | None) -> str:
 def _answer(answer: Any) -> str:
     if isinstance(answer, float):
         return f"{answer:.3f}"
+    if isinstance(answer, dict) and "class" in answer and answer.get("scores"):
+        return f"{answer['class']} {max(answer['scores']):.3f}"
     return answer if isinstance(answer, str) else json.dumps(answer, ensure_ascii=False)
 
 

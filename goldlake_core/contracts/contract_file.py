@@ -117,6 +117,7 @@ class GoldDraft:
         build: The function that makes its rows, or None.
         key: Its key, or None.
         table: The table, or None where something in it does not hold.
+        per: Columns of a unit whose rows are made of each other.
     """
 
     name: str
@@ -125,6 +126,7 @@ class GoldDraft:
     build: str | None = None
     key: tuple[str, ...] | None = None
     table: GoldTable | None = None
+    per: tuple[str, ...] = ()
 
 
 @dataclass

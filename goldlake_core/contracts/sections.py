@@ -15,6 +15,7 @@ import msgspec
 
 from goldlake_core.contracts.addresses import Hidden
 from goldlake_core.contracts.column_types import NUMBERS, TIMES, ColumnType
+from goldlake_core.contracts.heads import HeadKind
 from goldlake_core.contracts.keys import Form, Key
 
 WireNullKind = Literal["nan", "text", "flag"]
@@ -220,9 +221,10 @@ class Categorical(Section, frozen=True):
 
 
 class Numeric(Section, frozen=True):
-    """A number, as a z-score."""
+    """A number, scaled."""
 
     buckets: Annotated[int, Key("Number of quantile buckets for the wide part. With 0 there is the z-score only.", "follow", 0, 1000)] = 0
+    scale: Annotated[Literal["z", "minmax", "log", "none"], Key("How the number is scaled for the deep part, by the train split: `z` to mean 0 and deviation 1, `log` the same after the logarithm of 1 more than the absolute value, with the sign, `minmax` to 0 and 1 at the smallest and the greatest value, `none` not at all.", "follow", later=True)] = "z"
 
 
 class Cyclic(Section, frozen=True):
@@ -246,10 +248,12 @@ class Crossed(Section, frozen=True):
 
 
 class Words(Section, frozen=True):
-    """A text, as the mean of the embeddings of its lower-cased words."""
+    """A text, as the mean of the embeddings of its lower-cased words and of runs of them."""
 
-    max_tokens: Annotated[int, Key("Greatest size of the vocabulary.", "follow", 1, 10**6)] = 1000
+    max_tokens: Annotated[int, Key("Greatest size of the vocabulary, by frequency.", "follow", 1, 10**6)] = 1000
     embedding: Annotated[int, Key("Width of a word's embedding.", "follow", 1, 1024)] = 8
+    max_words: Annotated[int, Key("Number of words of one text that are read; the rest are dropped.", "follow", 1, 10_000, later=True)] = 16
+    ngrams: Annotated[int, Key("Greatest length of the runs of words that are tokens too: 2 adds pairs, 3 also triples.", "follow", 1, 3, later=True)] = 1
 
 
 class Kind(NamedTuple):
@@ -281,56 +285,95 @@ class Feature(Section, frozen=True):
 
 
 class Split(Section, frozen=True):
-    """How rows are divided by event time.
+    """How rows are divided into train, eval and test.
 
-    ``train < eval_from <= eval < test_from <= test < until``.
+    By event time, ``train < eval_from <= eval < test_from <= test < until``. Relative boundaries are
+    counted back from the anchor, which is the earlier of the end of the data (midnight after the
+    newest event) and ``as_of - maturity_days``. Both are facts of the gold version.
 
-    Relative: boundaries are counted back from the anchor, which is the earlier of the end of the
-    data (midnight after the newest event) and ``as_of - maturity_days``. Both are facts of the
-    gold version.
+    By hash, rows that are equal in the columns of ``by`` stay together, and stay in their split when
+    data are added. By column, the column says ``train``, ``eval`` or ``test``; rows with another
+    text, or none, are left out.
     """
 
-    kind: Annotated[Literal["relative", "fixed"], Key("Whether the windows are counted back from the data or begin on fixed days.", "follow")]
+    kind: Annotated[Literal["relative", "fixed", "hash", "column"], Key("Whether windows of time are counted back from the data (`relative`) or begin on fixed days (`fixed`), a hash of columns decides (`hash`), or a column says it (`column`).", "follow")]
     eval_days: Annotated[int, Key("Length of the eval window in days.", "follow", 1, _DAYS, required=True, variant="relative")] = 0
     test_days: Annotated[int, Key("Length of the test window in days.", "follow", 1, _DAYS, required=True, variant="relative")] = 0
     train_days: Annotated[int | None, Key("Length of the train window in days. Without it all earlier rows train.", "follow", 1, _DAYS, variant="relative")] = None
     eval_from: Annotated[date | None, Key("First day of the eval window.", "follow", required=True, variant="fixed")] = None
     test_from: Annotated[date | None, Key("First day of the test window.", "follow", required=True, variant="fixed")] = None
     until: Annotated[date | None, Key("First day after the test window.", "follow", required=True, variant="fixed")] = None
+    by: Annotated[tuple[str, ...], Key("Columns whose rows of equal values stay together, such as a customer or a machine.", "follow", form=Form.COLUMNS, default="the key of the table", variant="hash", later=True)] = ()
+    eval: Annotated[float, Key("Share of the hashes that go to eval.", "follow", high=0.5, above=0, variant="hash", later=True)] = 0.1
+    test: Annotated[float, Key("Share of the hashes that go to test.", "follow", high=0.5, above=0, variant="hash", later=True)] = 0.2
+    column: Annotated[str, Key("Column of texts that says which split a row belongs to.", "follow", form=Form.COLUMN, required=True, variant="column", later=True)] = ""
+
+    @property
+    def is_by_time(self) -> bool:
+        """Whether event time decides."""
+        return self.kind in ("relative", "fixed")
+
+
+class Head(Section, frozen=True):
+    """What kind of answer a model gives."""
+
+    kind: Annotated[HeadKind, Key("`binary`: the probability that a boolean label is true. `multiclass`: the class of a row, and a probability per class. `regression`: a number. `count`: a number of events, as a rate per unit of an exposure.", "follow")]
+    exposure: Annotated[str, Key("Column with what the events can come from, such as inhabitants or days. The count is in proportion to it. It is an input of the served model.", "follow", form=Form.COLUMN, of="not nullable", default="1 for each row", variant="count")] = ""
 
 
 class Training(Section, frozen=True):
-    """How the network is trained."""
+    """How the network is trained. What is None depends on the number of rows; see `sized`."""
 
-    hidden_units: Annotated[tuple[int, ...], Key("Widths of the hidden layers of the deep part.", "follow", 1, 8192, least=1)] = (64, 32)
+    hidden_units: Annotated[tuple[int, ...] | None, Key("Widths of the hidden layers of the deep part.", "follow", 1, 8192, least=1, default="by rows: [16] to [64, 32]")] = None
     dropout: Annotated[float, Key("Share of units that are dropped after each hidden layer.", "follow", 0, 0.95)] = 0.1
-    learning_rate: Annotated[float, Key("Learning rate of the Adam optimizer.", "follow", above=0)] = 0.001
+    learning_rate: Annotated[float | None, Key("Learning rate of the Adam optimizer.", "follow", above=0, default="by rows: 0.005 to 0.001")] = None
     l2: Annotated[float, Key("Weight decay of the wide part.", "follow", 0)] = 0.0
-    batch_rows: Annotated[int, Key("Number of rows in one training step.", "follow", 1, 10_000_000)] = 1024
-    epochs: Annotated[int, Key("Greatest number of epochs.", "follow", 1, 100_000)] = 10
-    patience: Annotated[int, Key("Number of epochs without a better eval AUC before training stops.", "follow", 0, 100_000)] = 2
+    batch_rows: Annotated[int | None, Key("Number of rows in one training step.", "follow", 1, 10_000_000, default="by rows: 16 to 1024")] = None
+    epochs: Annotated[int | None, Key("Greatest number of epochs.", "follow", 1, 100_000, default="by rows: 200 to 10")] = None
+    patience: Annotated[int | None, Key("Number of epochs without a better result on eval before training stops.", "follow", 0, 100_000, default="by rows: 20 to 2")] = None
     seed: Annotated[int, Key("Seed of all random number generators.", "follow", 0, 2**31 - 1)] = 0
+    class_weight: Annotated[Literal["balanced"] | None, Key("`balanced` weighs the rows of each class so that all classes weigh alike. The head is binary or multiclass.", "follow", later=True)] = None
+    oversample: Annotated[Literal["smote"] | None, Key("`smote` adds rows between rows of the rarer class, to the train split only, after Transform. The head is binary, and all features are numbers.", "follow", later=True)] = None
+
+    def sized(self, rows: int) -> Training:
+        """The parameters with those that the contract leaves out chosen by the number of rows.
+
+        A step sees about a fiftieth of the rows, and there are up to about 4,000 steps: a few
+        hundred rows need many epochs, and a million rows need few.
+
+        Args:
+            rows: Number of rows of the train split.
+        """
+        batch = self.batch_rows or 1 << (max(16, min(1024, rows // 50)).bit_length() - 1)
+        steps = max(1, -(-rows // batch))
+        epochs = self.epochs or max(10, min(200, -(-4000 // steps)))
+        return msgspec.structs.replace(
+            self,
+            hidden_units=self.hidden_units or next(u for least, u in _HIDDEN if rows >= least),
+            learning_rate=self.learning_rate or next(r for least, r in _RATES if rows >= least),
+            batch_rows=batch,
+            epochs=epochs,
+            patience=max(2, min(20, epochs // 10)) if self.patience is None else self.patience,
+        )
 
 
-class Metric(NamedTuple):
-    """A metric that a threshold may bound: its range, and whether higher is better.
-
-    ``is_better_high`` is None where the best value lies in the middle; such a metric has no drop.
-    """
-
-    is_better_high: bool | None
-    high: float | None
+_HIDDEN: tuple[tuple[int, tuple[int, ...]], ...] = ((10_000, (64, 32)), (1000, (32, 16)), (0, (16,)))
+_RATES = ((100_000, 0.001), (10_000, 0.002), (0, 0.005))
+"""Hidden units and learning rates, each from a number of rows on."""
 
 
-METRICS: Mapping[str, Metric] = {
-    "auc": Metric(True, 1),
-    "auc_precision_recall": Metric(True, 1),
-    "binary_accuracy": Metric(True, 1),
-    "precision": Metric(True, 1),
-    "recall": Metric(True, 1),
-    "binary_crossentropy": Metric(False, None),
-    "calibration": Metric(None, None),
-}
+class Costs(Section, frozen=True):
+    """What a wrong answer costs, in any currency."""
+
+    missed: Annotated[float, Key("Cost of a positive that is answered as negative.", "follow", above=0)]
+    false_alarm: Annotated[float, Key("Cost of a negative that is answered as positive.", "follow", above=0)]
+
+
+class Decision(Section, frozen=True):
+    """From which probability on a row is answered as positive: one of the two keys."""
+
+    recall: Annotated[float | None, Key("Share of the positives that must be found. The highest threshold that finds them on eval is taken.", "follow", high=1, above=0)] = None
+    costs: Annotated[Costs | None, Key("What wrong answers cost. The threshold that is cheapest on eval is taken.", "follow", form=Form.SECTION, default="none")] = None
 
 
 class Threshold(Section, frozen=True):
@@ -340,6 +383,7 @@ class Threshold(Section, frozen=True):
     minimum: Annotated[float | None, Key("Lowest value allowed, inside the range of the metric.", "follow", 0, name="min")] = None
     maximum: Annotated[float | None, Key("Highest value allowed, inside the range of the metric.", "follow", 0, name="max")] = None
     max_drop: Annotated[float | None, Key("How much worse than the model that serves now the candidate may be.", "follow", 0)] = None
+    over_baseline: Annotated[float | None, Key("How much better than the best constant answer to the rows of the test split the candidate must be: by this much where higher is better, by this share where lower is better.", "follow", 0, 1, later=True)] = None
 
 
 class DriftLimit(Section, frozen=True):
@@ -368,6 +412,18 @@ class Explain(Section, frozen=True):
     seed: Annotated[int, Key("Seed of the sampled rows and orders of columns.", "follow", 0, 2**31 - 1)] = 0
 
 
+class Parts(Section, frozen=True):
+    """Functions that take the place of goldlake's own: of the use case's folder, or of a package.
+
+    They have the signatures that TFX and goldlake's own functions have.
+    """
+
+    preprocessing_fn: Annotated[str | None, Key("`preprocessing_fn(inputs, custom_config)` of TFX Transform, from raw tensors by column to outputs by name. It needs a `run_fn` that knows its outputs.", "follow", form=Form.DOTTED, later=True)] = None
+    build_model: Annotated[str | None, Key("`build_model(layout, training, vocabulary_size, numbers, head)`, which returns an uncompiled Keras model. `tfx_pipeline.parts.linear.build_model` is a linear model.", "follow", form=Form.DOTTED, later=True)] = None
+    run_fn: Annotated[str | None, Key("`run_fn(fn_args)` of TFX Trainer, which trains and writes a SavedModel with the signatures that are checked before it is pushed.", "follow", form=Form.DOTTED, later=True)] = None
+    eval_config: Annotated[str | None, Key("`eval_config(config)`, which gets goldlake's EvalConfig of TFMA and returns the one to use.", "follow", form=Form.DOTTED, later=True)] = None
+
+
 class Serving(Section, frozen=True):
     """How the model is served."""
 
@@ -379,32 +435,36 @@ class Serving(Section, frozen=True):
     most_milliseconds: Annotated[float | None, Key("Longest median time of a call with one row. A slower model is not pushed.", "follow", above=0)] = None
 
 
-class Model(Section, frozen=True):
+class Model(Section, frozen=True, kw_only=True):
     """One model of a use case, served as ``usecase.name``."""
 
     name: Annotated[str, Key("Name of the model, which is also the name of its file.", "refuse", form=Form.NAME)]
-    title: Annotated[str, Key("Heading for people.", "follow", form=Form.TEXT)]
-    description: Annotated[str, Key("A paragraph that says what the model predicts and for whom.", "follow", form=Form.TEXT)]
-    table: Annotated[str, Key("Gold table that the model learns from. Its mode is `rows`.", "follow", form=Form.TABLE)]
-    label: Annotated[str, Key("Boolean column to predict.", "follow", form=Form.COLUMN, of="not nullable")]
-    event_time: Annotated[str, Key("Timestamp or date column that splits the data.", "follow", form=Form.COLUMN, of="not nullable")]
-    maturity_days: Annotated[int, Key("Age in days that an event must have at the as-of instant before its label is trusted.", "follow", 0, _DAYS)]
-    split: Annotated[Split, Key("How rows are divided into train, eval and test.", "follow", form=Form.SECTION)]
+    title: Annotated[str, Key("Heading for people.", "follow", form=Form.TEXT, default="the name")] = ""
+    description: Annotated[str, Key("A paragraph that says what the model predicts and for whom.", "follow", form=Form.TEXT, default="none")] = ""
+    table: Annotated[str, Key("Gold table that the model learns from. Its mode is `rows`.", "follow", form=Form.TABLE)] = "rows"
+    label: Annotated[str, Key("Column to predict. Rows without a value in it are left out and counted.", "follow", form=Form.COLUMN)]
+    head: Annotated[Head, Key("What kind of answer the model gives. The kind alone may be written in place of the mapping.", "follow", form=Form.SECTION, default="by the label: boolean binary, string multiclass, double regression; a long must state it", later=True)] = Head("binary")
+    event_time: Annotated[str, Key("Timestamp or date column that splits the data. Static data have none.", "follow", form=Form.COLUMN, of="not nullable", default="none")] = ""
+    maturity_days: Annotated[int, Key("Age in days that an event must have at the as-of instant before its label is trusted.", "follow", 0, _DAYS)] = 0
+    split: Annotated[Split, Key("How rows are divided into train, eval and test.", "follow", form=Form.SECTION, default="kind hash without `event_time`, else required")] = Split("hash")
     features: Annotated[tuple[Feature, ...], Key("What the model reads, in model order.", "follow", form=Form.SECTIONS, least=1)]
     thresholds: Annotated[tuple[Threshold, ...], Key("Bounds that a candidate must meet to be blessed, by metric.", "follow", form=Form.SECTIONS, least=1)]
     training: Annotated[Training, Key("Parameters of the trainer.", "follow", form=Form.SECTION, default="every default")] = Training()
+    decision: Annotated[Decision | None, Key("How the served model decides that a row is positive. The threshold is chosen on eval, after the probabilities are calibrated there, and stored in the model, which answers `is_positive`. The head is binary.", "follow", form=Form.SECTION, default="no decision", later=True)] = None
     slices: Annotated[tuple[tuple[str, ...], ...], Key("Columns by whose values the evaluation is repeated. The whole split is always evaluated.", "follow", form=Form.SLICES, default="none")] = ()
     limits: Annotated[tuple[DriftLimit, ...], Key("Limits of skew and drift.", "follow", form=Form.LIST, default="none")] = ()
     min_domain_mass: Annotated[float, Key("Least share of a column's values that must lie in its domain.", "follow", 0, 1)] = 1.0
     handoff: Annotated[Handoff, Key("TFX component that reads the export.", "follow")] = "snapshot_example_gen"
     examples: Annotated[tuple[Mapping[str, Any], ...], Key("Rows that `goldlake run` asks the served model about. A missing key travels as the column's `wire_null`.", "follow", form=Form.LIST, default="none")] = ()
     preprocessing: Annotated[str | None, Key("Function of the use case's folder that gets the dict of raw tensors and returns further numeric columns for the deep part.", "follow", form=Form.FUNCTION)] = None
+    parts: Annotated[Parts, Key("Functions that take the place of goldlake's own.", "follow", form=Form.SECTION, default="none", later=True)] = Parts()
     serving: Annotated[Serving, Key("How the model is served.", "follow", form=Form.SECTION, default="every default")] = Serving()
 
     @property
     def feature_columns(self) -> tuple[str, ...]:
-        """Gold columns the model reads, each once, in the order features name them."""
-        return tuple(dict.fromkeys(c for f in self.features for c in f.columns))
+        """Gold columns the model reads, each once: in the order of features, then the exposure."""
+        exposure = (self.head.exposure,) if self.head.exposure else ()
+        return tuple(dict.fromkeys([*(c for f in self.features for c in f.columns), *exposure]))
 
     def export_columns(self, table: GoldTable) -> tuple[Column, ...]:
         """The columns of the CSV hand-off: key, event time, label and features, in table order."""

@@ -21,6 +21,9 @@ Stage = Literal[
     "examples",
     "export",
     "train",
+    "tune",
+    "score",
+    "keep",
     "promote",
     "backup",
 ]

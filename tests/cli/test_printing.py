@@ -47,7 +47,9 @@ from goldlake_core.documents.reports import (
     TablesView,
     TrainReport,
 )
+from goldlake_core.documents.scoring import ScoreReport
 from goldlake_core.documents.stages import StageError
+from goldlake_core.documents.tuning import Trial, Tuned, TuneReport
 from lakehouse.rows import Rows
 from tests.cli.documents import (
     MODEL,
@@ -280,6 +282,48 @@ CASES = {
         Predictions(predictions=("NARCOTICS", {"label": "a", "odds": [0.5] * 40})),
         Predictions,
         lambda document: list(document.predictions),
+    ),
+    "tune": Case(
+        ("tune", MODEL),
+        "tune.tune",
+        TuneReport(
+            run_id="r",
+            logs="logs",
+            model=MODEL,
+            export=train_report().export,
+            tune=Tuned(
+                metric="val_auc",
+                is_better_high=True,
+                trials=(
+                    Trial(
+                        number=1,
+                        parameters={"hidden_units": [16], "dropout": 0.1},
+                        result=None,
+                        epochs=2,
+                        is_stopped=True,
+                        seconds=1.5,
+                    ),
+                ),
+                best=1,
+                logs="logs",
+            ),
+            diff="--- a\n+++ b\n",
+        ),
+        TuneReport,
+    ),
+    "score": Case(
+        ("score", MODEL, "--input", "toy.gold.calls"),
+        "score.score",
+        ScoreReport(
+            run_id="r",
+            logs="logs",
+            model=f"{MODEL}@7",
+            source="toy.gold.calls@3",
+            rows=1200,
+            table="toy.scores.late@1",
+            file=None,
+        ),
+        ScoreReport,
     ),
     "conformance": Case(
         ("conformance", "http://127.0.0.1:1"),

@@ -22,6 +22,8 @@ from goldlake_core.documents import (
     maintain,
     replay,
     reports,
+    scoring,
+    tuning,
 )
 from goldlake_core.documents.planning import IngestPlan, Reconciled
 
@@ -48,11 +50,13 @@ COMMANDS: Mapping[str, object] = {
     "restore": maintain.RestoreReport,
     "rollback": reports.Promotion,
     "run": reports.RunReport,
+    "score": scoring.ScoreReport,
     "show": reports.RowsView,
     "source": reports.SourceAddress,
     "tables": reports.TablesView,
     "test": examples.ExamplesReport,
     "train": reports.TrainReport,
+    "tune": tuning.TuneReport,
 }
 """Type of the document by command."""
 

@@ -6,21 +6,26 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from goldlake_core.contracts.heads import HEADS
 from goldlake_core.contracts.keys import Declared, declared, keys_of
-from goldlake_core.contracts.model_file import feature_keys
+from goldlake_core.contracts.model_file import SPLIT_KINDS, feature_keys
 from goldlake_core.contracts.sections import (
     FEATURES,
     Auth,
     Check,
     Column,
+    Costs,
+    Decision,
     DriftLimit,
     Explain,
     Format,
     GoldTable,
+    Head,
     Incremental,
     Model,
     Notify,
     PagesOf,
+    Parts,
     RequestLog,
     Rest,
     Serving,
@@ -97,10 +102,15 @@ CONTRACT = Place(
 MODEL = Place(
     keys_of(Model),
     {
-        "split": Place(kinds={kind: keys_of(Split, kind) for kind in ("relative", "fixed")}),
-        "features": Place(kinds={kind: feature_keys(kind) for kind in FEATURES}, repeated=".NAME"),
+        "head": Place(kinds={kind: keys_of(Head, kind) for kind in HEADS}, short="kind"),
+        "split": Place(kinds={kind: keys_of(Split, kind) for kind in SPLIT_KINDS}),
+        "features": Place(
+            kinds={kind: feature_keys(kind) for kind in FEATURES}, repeated=".NAME", short="kind"
+        ),
         "training": Place(keys_of(Training)),
         "thresholds": Place(keys_of(Threshold), repeated=".METRIC"),
+        "decision": Place(keys_of(Decision), {"costs": Place(keys_of(Costs))}),
+        "parts": Place(keys_of(Parts)),
         "limits": Place(keys_of(DriftLimit), repeated="[]"),
         "serving": Place(
             keys_of(Serving),
