@@ -10,6 +10,7 @@ from typing import Any
 from goldlake_core.contracts import model_rules as rules
 from goldlake_core.contracts.column_types import TIMES
 from goldlake_core.contracts.contract_file import Columns, GoldDraft
+from goldlake_core.contracts.gold_rules import feature_errors, told_label_errors
 from goldlake_core.contracts.keys import Declared, keys_of
 from goldlake_core.contracts.names import nearest
 from goldlake_core.contracts.read import Errors, Found, column_name, name_errors, read_section
@@ -181,6 +182,9 @@ def _features(
     is_known = len(features) == len(entries) and table is not None
     if is_known and len(errors.found) == before:
         errors.add(rules.crossed_errors(features, entries))
+        if label is not None and table is not None:
+            columns = [column for feature in features for column in feature.columns]
+            errors.add(told_label_errors(columns, label, table.origins, entry))
     if table is not None:
         by_column = {name: feature.name for feature in features for name in feature.columns}
         served = [travelling(c) if c.name in by_column else c for c in table.columns.sound]
@@ -219,8 +223,9 @@ def _read_feature(
     for column in columns or ():
         where = found.at("columns")
         known = table.columns.by_name.get(column) if table is not None else None
-        if known is not None:
+        if known is not None and table is not None:
             errors.add(rules.feature_column_errors(known, chosen, kind.types, label, where))
+            errors.add(feature_errors(column, label, table.origins, where))
     if len(errors.found) > before or columns is None:
         return None
     params = {key.name: found.values[key.name] for key in keys_of(kind.params)}

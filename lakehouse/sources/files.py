@@ -16,9 +16,11 @@ Contracts of earlier versions have ``source.address`` for the path, and ``source
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping
 from contextlib import ExitStack
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 from goldlake_core.contracts.errors import PermanentError, UsageError
@@ -43,6 +45,8 @@ from lakehouse.sources.file_records import Records, Wanted, reading
 KINDS = (".csv", ".tsv", ".json", ".geojson", ".jsonl", ".ndjson", ".parquet")
 OTHERS = (".txt", ".dat", ".data", ".tab")
 """Endings of files of CSV that a folder may hold and that only a pattern or a name takes."""
+GENERATED = ".generated"
+"""File of a folder of generated files: what they are, so that they never mix with real ones."""
 OPTIONS: Mapping[str, Any] = {"encoding": "utf-8", "delimiter": ",", "skip": 0}
 
 
@@ -74,7 +78,14 @@ class FilesConnector:
         self._next: list[bytes] = []
 
     def origin(self) -> Origin:
-        """Which data set the files hold. The identity does not say where they lie."""
+        """Which data set the files hold. The identity does not say where they lie.
+
+        Raises:
+            PermanentError: The folder says that its files are generated, and not how.
+        """
+        told = _generation(self._where)
+        if told is not None:
+            return Origin(told["identity"], _whole(self._where), told["inputs"])
         dataset = self._usecase.source.dataset or self._usecase.name
         return Origin({"kind": "files", "dataset": dataset}, _whole(self._where))
 
@@ -206,9 +217,22 @@ def _of_contract(usecase: UseCase) -> str:
     return path if "://" in path else str(usecase.folder / path)
 
 
-def _whole(where: str) -> str:
-    from pathlib import Path
+def _generation(where: str) -> dict[str, Any] | None:
+    """What made the files of a folder, or None for files that nobody generated."""
+    path = Path(where) / GENERATED
+    if "://" in where or not path.is_file():
+        return None
+    try:
+        told = json.loads(path.read_text(encoding="utf-8"))
+        return {"identity": dict(told["identity"]), "inputs": dict(told["inputs"])}
+    except (ValueError, KeyError, TypeError) as error:
+        raise PermanentError(
+            f"{path} does not say what made the files beside it",
+            hint="remove the folder; the same command writes it again",
+        ) from error
 
+
+def _whole(where: str) -> str:
     return where if "://" in where else str(Path(where).resolve())
 
 

@@ -18,6 +18,7 @@ from goldlake_core.contracts.sections import (
     Format,
     GoldTable,
     Incremental,
+    Lookup,
     Model,
     Notify,
     PagesOf,
@@ -68,13 +69,27 @@ class Place:
 _SILVER = Place(
     keys_of(Silver),
     {
-        "columns": Place(keys_of(Column), repeated=".NAME", short="type"),
+        "columns": Place(
+            declared(Column, lambda key: key.in_silver), repeated=".NAME", short="type"
+        ),
         "checks": Place(keys_of(Check), repeated="[]"),
     },
 )
 _GOLD = Place(
     keys_of(GoldTable),
-    {"columns": Place(declared(Column, lambda key: key.in_gold), repeated=".NAME", short="type")},
+    {
+        "columns": Place(declared(Column, lambda key: key.in_gold), repeated=".NAME", short="type"),
+        "lookups": Place(
+            keys_of(Lookup),
+            {
+                "format": Place(keys_of(Format)),
+                "columns": Place(
+                    declared(Column, lambda key: key.in_silver), repeated=".NAME", short="type"
+                ),
+            },
+            repeated=".NAME",
+        ),
+    },
     repeated=".NAME",
 )
 _REST = Place(
