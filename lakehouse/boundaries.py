@@ -54,8 +54,8 @@ def split_boundaries(split: Split, maturity_days: int, basis: Basis, zone: tzinf
         zone: Time zone of the publisher's clock: windows are counted in its calendar days, and
             fixed days begin at its midnight.
     """
-    mature_until = _instant(basis.as_of) - timedelta(days=maturity_days)
-    anchor = min(_instant(basis.event_end), mature_until)
+    limit = mature_until(maturity_days, basis)
+    anchor = min(_instant(basis.event_end), limit)
 
     def days_before(instant: datetime, days: int) -> datetime:
         # Arithmetic on a zone's clock: over a change of clocks a day has 23 or 25 hours.
@@ -66,11 +66,21 @@ def split_boundaries(split: Split, maturity_days: int, basis: Basis, zone: tzinf
             raise PermanentError("A fixed split needs eval_from and test_from")
         until = _midnight(split.until, zone) if split.until else anchor
         eval_from, test_from = _midnight(split.eval_from, zone), _midnight(split.test_from, zone)
-        return Boundaries(None, eval_from, test_from, until, mature_until)
+        return Boundaries(None, eval_from, test_from, until, limit)
     test_from = days_before(anchor, split.test_days)
     eval_from = days_before(test_from, split.eval_days)
     train_from = days_before(eval_from, split.train_days) if split.train_days else None
-    return Boundaries(train_from, eval_from, test_from, anchor, mature_until)
+    return Boundaries(train_from, eval_from, test_from, anchor, limit)
+
+
+def mature_until(maturity_days: int, basis: Basis) -> datetime:
+    """The first instant whose events are too young for their label to be trusted.
+
+    Without a maturity it is the end of the data: what is known of an event is final at once.
+    """
+    if not maturity_days:
+        return max(_instant(basis.as_of), _instant(basis.event_end))
+    return _instant(basis.as_of) - timedelta(days=maturity_days)
 
 
 def _midnight(day: date, zone: tzinfo) -> datetime:

@@ -7,7 +7,6 @@ import posixpath
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 import fsspec
@@ -26,9 +25,10 @@ from goldlake_core.storage.home import Home
 from goldlake_core.storage.locks import FileLock
 from lakehouse import delta, specs
 from lakehouse.account import summed
-from lakehouse.boundaries import Boundaries, split_boundaries
 from lakehouse.gold import ROWS_OF, SILVER_VERSION, Basis, basis_of, event_zone
+from lakehouse.labels import require_learnable
 from lakehouse.parsing import content_hash
+from lakehouse.splits import Division
 
 if TYPE_CHECKING:
     from pyspark.sql import Column as SparkColumn
@@ -37,8 +37,7 @@ if TYPE_CHECKING:
 MANIFEST = "manifest.json"
 # An export of a year takes half a minute.
 LOCK_WAIT_S = 600.0
-IMMATURE, OUTSIDE = "immature", "outside"
-_SPLIT, _MONTH = "_split", "_month"
+_SPLIT, _PART = "_split", "_part"
 _CSV = {
     "header": "true",
     "encoding": "UTF-8",
@@ -205,113 +204,85 @@ def _no_version(spec: specs.TableSpec, version: int, valid: str) -> StoreError:
 
 
 def _write(spark: SparkSession, source: _Source, home: Home, target: str, emit: Emit) -> None:
-    boundaries = split_boundaries(
-        source.model.split, source.model.maturity_days, source.basis, event_zone(source.usecase)
+    division = Division.of(
+        source.model,
+        source.table,
+        source.basis,
+        event_zone(source.usecase),
+        source.snapshot.rows,
     )
     rows = delta.read(spark, source.snapshot.uri, source.snapshot.version)
     emit("progress", f"export: {source.table.name}@{source.version}")
-    counts, digest = _account(rows, source, boundaries)
-    _require_rows(counts, source, boundaries)
+    counts, digest = _account(rows, division)
+    _require_rows(counts, source, division)
+    divided = _divided(rows, division)
+    what = f"{source.usecase.name}.{source.model.name}"
+    require_learnable(divided.where(f"{_SPLIT} = 'train'"), source.model, what)
     staging = f"{target}.staging"
     fs, path = fsspec.core.url_to_fs(staging)
     for folder in (path, fsspec.core.url_to_fs(target)[1]):  # left by an interrupted export
         if fs.exists(folder):
             fs.rm(folder, recursive=True)
-    _write_csv(_divided(rows, source, boundaries), source, staging)
+    _write_csv(_csv_rows(divided, division), staging)
     parts = _move_parts(fs, path, fsspec.core.url_to_fs(target)[1], counts)
-    manifest = _manifest(source, boundaries, counts, digest, parts)
+    manifest = _manifest(source, division, counts, digest, parts)
     write_atomic(home.fs, posixpath.join(target, MANIFEST), codec.encode(manifest))
 
 
-def _split_column(source: _Source, boundaries: Boundaries) -> SparkColumn:
-    from pyspark.sql import functions as F
-
-    time = F.col(quoted(source.model.event_time))
-
-    def at(value: datetime) -> SparkColumn:
-        return F.timestamp_micros(F.lit(int(value.timestamp()) * 1_000_000 + value.microsecond))
-
-    b = boundaries
-    column = F.when(time >= at(b.mature_until), IMMATURE).when(time >= at(b.until), OUTSIDE)
-    if b.train_from:
-        column = column.when(time < at(b.train_from), OUTSIDE)
-    return (
-        column.when(time < at(b.eval_from), "train")
-        .when(time < at(b.test_from), "eval")
-        .otherwise("test")
-    )
-
-
-def _account(
-    rows: DataFrame, source: _Source, boundaries: Boundaries
-) -> tuple[dict[tuple[str, str], int], str]:
-    """Rows per (split, month), and the content hash of the whole version: sum and count."""
+def _account(rows: DataFrame, division: Division) -> tuple[dict[tuple[str, str], int], str]:
+    """Rows per (split, part), and the content hash of the whole version: sum and count."""
     from pyspark.sql import functions as F
 
     hashed = rows.select(
-        _split_column(source, boundaries).alias(_SPLIT),
-        _month(source).alias(_MONTH),
-        content_hash(source.table.names).alias("_hash"),
+        division.split().alias(_SPLIT),
+        division.part().alias(_PART),
+        content_hash(division.table.names).alias("_hash"),
     )
-    found = hashed.groupBy(_SPLIT, _MONTH).agg(
+    found = hashed.groupBy(_SPLIT, _PART).agg(
         F.count("*").alias("n"), summed(F.col("_hash")).alias("h")
     )
     groups = found.collect()
     total = sum(int(g["h"]) for g in groups) % 2**64
-    counts = {(g[_SPLIT], g[_MONTH]): g["n"] for g in groups}
+    counts = {(g[_SPLIT], g[_PART]): g["n"] for g in groups}
     return counts, f"{total:016x}-{sum(counts.values())}"
 
 
-def _month(source: _Source) -> SparkColumn:
-    from pyspark.sql import functions as F
-
-    return F.date_format(quoted(source.model.event_time), "yyyy-MM")
-
-
-def _totals(counts: Mapping[tuple[str, str], int]) -> dict[str, int]:
-    totals = dict.fromkeys((*SPLITS, IMMATURE, OUTSIDE), 0)
-    for (split, _), rows in counts.items():
-        totals[split] += rows
-    return totals
-
-
 def _require_rows(
-    counts: Mapping[tuple[str, str], int], source: _Source, boundaries: Boundaries
+    counts: Mapping[tuple[str, str], int], source: _Source, division: Division
 ) -> None:
-    totals = _totals(counts)
+    totals = division.totals(counts)
     empty = [split for split in SPLITS if not totals[split]]
     if not empty:
         return
-    keys = (
-        "split.test_days, split.eval_days, split.train_days or maturity_days"
-        if source.model.split.kind == "relative"
-        else "split.eval_from, split.test_from, split.until or maturity_days"
-    )
-    instants = msgspec.structs.asdict(boundaries.document())
-    bounds = ", ".join(f"{k} {v}" for k, v in instants.items() if v)
     told = ", ".join(f"{rows:,} {split}" for split, rows in totals.items())
+    bounds = ""
+    if division.boundaries is not None:
+        instants = msgspec.structs.asdict(division.boundaries.document())
+        bounds = "; boundaries " + ", ".join(f"{k} {v}" for k, v in instants.items() if v)
+        bounds += f"; events end {source.basis.event_end}, as of {source.basis.as_of}"
     raise PermanentError(
         f"The export of {source.usecase.name}.{source.model.name} would have no rows in "
-        f"{' and '.join(empty)}: {told}; boundaries {bounds}; events end {source.basis.event_end}, "
-        f"as of {source.basis.as_of}",
+        f"{' and '.join(empty)}: {told}{bounds}",
         valid="every split has rows",
-        hint=f"change {keys} in models/{source.model.name}.yaml, or ingest a longer range",
+        hint=f"change {division.keys()} in models/{source.model.name}.yaml, or ingest more data",
     )
 
 
-def _divided(rows: DataFrame, source: _Source, boundaries: Boundaries) -> DataFrame:
-    """Rows of the three splits, one task per (split, month), sorted by event time and key."""
+def _divided(rows: DataFrame, division: Division) -> DataFrame:
+    """Rows of the three splits, with the split and part of each."""
     from pyspark.sql import functions as F
 
-    columns = source.model.export_columns(source.table)
-    places = [_split_column(source, boundaries).alias(_SPLIT), _month(source).alias(_MONTH)]
-    order = [quoted(name) for name in (source.model.event_time, *source.table.key)]
+    places = [division.split().alias(_SPLIT), division.part().alias(_PART)]
+    return rows.select("*", *places).where(F.col(_SPLIT).isin(*SPLITS))
+
+
+def _csv_rows(divided: DataFrame, division: Division) -> DataFrame:
+    """The rows as the export has them, one task per (split, part), in the order of the division."""
+    columns = division.model.export_columns(division.table)
     return (
-        rows.select("*", *places)
-        .where(F.col(_SPLIT).isin(*SPLITS))
-        .repartition(_SPLIT, _MONTH)
-        .sortWithinPartitions(_SPLIT, _MONTH, *order)
-        .select(*(_csv_column(c) for c in columns), _SPLIT, _MONTH)
+        divided.repartition(_SPLIT, _PART)
+        .sortWithinPartitions(_SPLIT, _PART, *division.order())
+        .select(*(_csv_column(c) for c in columns), _SPLIT, _PART)
     )
 
 
@@ -324,8 +295,8 @@ def _csv_column(column: Column) -> SparkColumn:
     return value.alias(column.name)
 
 
-def _write_csv(rows: DataFrame, source: _Source, staging: str) -> None:
-    writer = rows.write.format("csv").options(**_CSV).partitionBy(_SPLIT, _MONTH)
+def _write_csv(rows: DataFrame, staging: str) -> None:
+    writer = rows.write.format("csv").options(**_CSV).partitionBy(_SPLIT, _PART)
     writer.option("maxRecordsPerFile", "0").save(staging)
 
 
@@ -337,13 +308,13 @@ def _move_parts(
 ) -> dict[str, list[Part]]:
     """Gives Spark's files their names in the export; describes them for the manifest."""
     parts: dict[str, list[Part]] = {split: [] for split in SPLITS}
-    pattern = re.compile(rf"{_SPLIT}=(\w+)/{_MONTH}=([0-9-]+)/part-[^/]*\.csv$")
+    pattern = re.compile(rf"{_SPLIT}=(\w+)/{_PART}=([0-9-]+)/part-[^/]*\.csv$")
     for file in sorted(fs.find(staging)):
         match = pattern.search(file)
         if not match:
             continue
-        split, month = match.groups()
-        path = f"{split}/part-{month}.csv"
+        split, number = match.groups()
+        path = f"{split}/part-{number}.csv"
         data = fs.cat_file(file)
         final = posixpath.join(target, path)
         fs.makedirs(posixpath.dirname(final), exist_ok=True)
@@ -351,7 +322,7 @@ def _move_parts(
         parts[split].append(
             Part(
                 path=path,
-                rows=counts[split, month],
+                rows=counts[split, number],
                 bytes=len(data),
                 sha256=hashlib.sha256(data).hexdigest(),
             )
@@ -366,13 +337,14 @@ def _move_parts(
 
 def _manifest(
     source: _Source,
-    boundaries: Boundaries,
+    division: Division,
     counts: Mapping[tuple[str, str], int],
     digest: str,
     parts: Mapping[str, list[Part]],
 ) -> ExportManifest:
     model, usecase = source.model, source.usecase
-    totals = _totals(counts)
+    totals = division.totals(counts)
+    bounds = division.boundaries
     prefix = f"model.{model.name}."
     return ExportManifest(
         usecase=usecase.name,
@@ -384,7 +356,7 @@ def _manifest(
         as_of=source.basis.as_of,
         event_end=source.basis.event_end,
         maturity_days=model.maturity_days,
-        boundaries=boundaries.document(),
+        boundaries=bounds.document() if bounds is not None else None,
         columns=tuple(
             ExportedColumn(name=c.name, type=c.type, nullable=c.nullable)
             for c in model.export_columns(source.table)

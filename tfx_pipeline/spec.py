@@ -16,11 +16,13 @@ import msgspec
 
 from goldlake_core.contracts.column_types import COLUMN_TYPES, ColumnType, ExampleType
 from goldlake_core.contracts.errors import PermanentError
+from goldlake_core.contracts.heads import HeadKind
 from goldlake_core.contracts.sections import (
     Column,
     DriftLimit,
     Explain,
     Feature,
+    Head,
     Model,
     Threshold,
     Training,
@@ -96,12 +98,13 @@ class FeatureSpec(Spec, frozen=True):
 
     Attributes:
         model_id: ``usecase.model``, the served name.
-        label: Boolean column to predict; 0 or 1 in tf.Example.
+        label: Column to predict.
         inputs: The gold columns the model reads, in the contract's order. Without domain and range:
             those belong to validation.
         features: The contract's features, in model order.
         preprocessing: Dotted function of the use-case folder, or None.
         preprocessing_hash: sha256 of that function's module, or "".
+        head: What kind of answer the model gives.
     """
 
     model_id: str
@@ -110,6 +113,7 @@ class FeatureSpec(Spec, frozen=True):
     features: tuple[Feature, ...]
     preprocessing: str | None = None
     preprocessing_hash: str = ""
+    head: Head = Head("binary")
 
     def input(self, name: str) -> ColumnSpec:
         """The input called ``name``; raises KeyError."""
@@ -141,12 +145,14 @@ class EvaluationSpec(Spec, frozen=True):
         label: Column to predict.
         thresholds: Bounds on the test split that a candidate must keep to be blessed.
         slices: Column lists; the whole split is always evaluated.
+        head: What kind of answer the model gives.
     """
 
     model_id: str
     label: str
     thresholds: tuple[Threshold, ...]
     slices: tuple[tuple[str, ...], ...]
+    head: HeadKind = "binary"
 
 
 class ValidationSpec(Spec, frozen=True):
@@ -189,7 +195,7 @@ class PipelineSpec(Spec, frozen=True):
         manifest_sha256: sha256 of the export's ``manifest.json``, which names the exact rows.
         rows: Rows per split (``train``, ``eval``, ``test``), from the manifest.
         columns: Of the export, in CSV order, with what the contract says about each.
-        event_time: Column that split the data.
+        event_time: Column of the time of an event, or "".
         handoff: Component that reads the export.
         features: What Transform depends on.
         training: What the Trainer depends on.
@@ -249,7 +255,7 @@ def pipeline_spec(
     )
     by_name = {column.name: column for column in columns}
     for name in (*model.feature_columns, model.label, model.event_time):
-        if name not in by_name:
+        if name and name not in by_name:
             raise PermanentError(
                 f"The export {export_id} has no column {name!r}, "
                 f"which {usecase.name}.{model.name} needs",
@@ -268,6 +274,7 @@ def pipeline_spec(
         features=model.features,
         preprocessing=model.preprocessing,
         preprocessing_hash=preprocessing_hash,
+        head=model.head,
     )
     return PipelineSpec(
         usecase=usecase.name,
@@ -285,7 +292,9 @@ def pipeline_spec(
             rows={split: rows[split] for split in ("train", "eval")},
             explain=model.serving.explain,
         ),
-        evaluation=EvaluationSpec(model_id, model.label, model.thresholds, model.slices),
+        evaluation=EvaluationSpec(
+            model_id, model.label, model.thresholds, model.slices, model.head.kind
+        ),
         validation=ValidationSpec(
             label=model.label,
             columns=columns,

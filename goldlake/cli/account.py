@@ -14,6 +14,8 @@ from goldlake.cli.printing import Part, aligned, console, say, say_all, styled, 
 from goldlake.cli.progress import Summary
 from goldlake.cli.sections import MOST_LINES, Section, fitted, height
 from goldlake.workflows import homes
+from goldlake_core.contracts.heads import HEADS
+from goldlake_core.contracts.sections import SPLITS
 from goldlake_core.documents.lakehouse import (
     Exported,
     Followed,
@@ -49,6 +51,11 @@ FATE_MEANINGS = {
     "deleted": "gone at the source",
 }
 FATES = tuple(FATE_MEANINGS)
+_LEFT_OUT = {
+    "immature": "the label is not mature yet",
+    "outside": "the split has no place for them",
+    "unlabeled": "there is no label",
+}
 
 
 def _land(result: Landed) -> str:
@@ -76,8 +83,10 @@ def _maintain(result: Maintained) -> str:
 def _export(result: Exported) -> str:
     rows = result.rows
     how = "already exported" if result.reused else "exported"
-    counts = ", ".join(f"{rows[split]:,} {split}" for split in ("train", "eval", "test"))
-    return f"{result.table}@{result.version} {how}: {counts}"
+    counts = ", ".join(f"{rows[split]:,} {split}" for split in SPLITS)
+    unlabeled = rows.get("unlabeled", 0)
+    left = f"; {unlabeled:,} have no label" if unlabeled else ""
+    return f"{result.table}@{result.version} {how}: {counts}{left}"
 
 
 def _train(result: Trained) -> str:
@@ -147,12 +156,16 @@ def print_ingest(document: IngestReport | RebuildReport) -> None:
 def print_export(document: Exported) -> None:
     """Prints where an export is and what is in it."""
     limits, rows = document.boundaries, document.rows
-    spans = {
-        "train": f"before {limits.eval_from[:10]}",
-        "eval": f"from {limits.eval_from[:10]}",
-        "test": f"from {limits.test_from[:10]} to before {limits.until[:10]}",
-        "immature": "left out: the label is not mature yet",
-    }
+    spans = dict.fromkeys(SPLITS, "")
+    if limits is not None:
+        spans = {
+            "train": f"before {limits.eval_from[:10]}",
+            "eval": f"from {limits.eval_from[:10]}",
+            "test": f"from {limits.test_from[:10]} to before {limits.until[:10]}",
+        }
+    told = {reason for reason, number in rows.items() if number}
+    told |= set() if limits is None else {"immature"}
+    spans |= {reason: f"left out: {why}" for reason, why in _LEFT_OUT.items() if reason in told}
     cells = [(split, f"{rows.get(split, 0):,}", (span, "dim")) for split, span in spans.items()]
     _say_table(f"Export {document.export_id}", cells, "lrl")
     say(f"  {document.uri}")
@@ -208,7 +221,7 @@ def print_models(document: ModelsView) -> None:
             (
                 f"@{entry.version}",
                 (", ".join(entry.labels), "green"),
-                f"auc {entry.metrics['auc']:.4f}" if "auc" in entry.metrics else "",
+                _headline(entry.metrics),
                 f"{entry.table.removeprefix(usecase)}@{entry.table_version}"
                 if entry.table
                 else "put there by hand",
@@ -217,6 +230,13 @@ def print_models(document: ModelsView) -> None:
             for entry in part.versions
         ]
         _say_table(model, cells, "lllll")
+
+
+def _headline(metrics: Mapping[str, float | None]) -> str:
+    """The most telling metric of a version, with its value."""
+    telling = next((name for law in HEADS.values() for name in law.metrics if name in metrics), "")
+    value = metrics.get(telling)
+    return "" if value is None else f"{telling} {value:.4f}"
 
 
 def _say_table(heading: str, cells: Sequence[Sequence[Part]], sides: str) -> None:

@@ -37,6 +37,7 @@ class GoldDraft:
         origins: What its computed columns are made of.
         readable: What an expression may read, by the column that has it.
         windows: Number of rows of its windows, by name.
+        per: Columns of a unit whose rows are made of each other.
     """
 
     name: str
@@ -48,6 +49,7 @@ class GoldDraft:
     origins: Origins = field(default_factory=Origins)
     readable: dict[str, dict[str, str | None]] = field(default_factory=dict)
     windows: Mapping[str, int] = field(default_factory=dict)
+    per: tuple[str, ...] = ()
 
 
 def rows_of(silver: Columns, key: tuple[str, ...] | None) -> GoldDraft:
@@ -119,6 +121,7 @@ def _read_table(
     errors.add(rules.flag_errors(draft.columns.sound, own.entries | looked_up.entries))
     reach, reach_order = _reach(found, silver, errors)
     per, order = (_of_silver(key, found, silver, errors) for key in ("per", "order"))
+    draft.per = per or reach
     draft.windows = found.values.get("windows") or {}
     errors.add(gold_rules.window_errors(found))
     errors.add(gold_rules.expression_errors(found, draft.build, silver, own, draft.windows))

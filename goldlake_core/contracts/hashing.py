@@ -13,7 +13,7 @@ import msgspec
 
 from goldlake_core.contracts.errors import UsageError
 from goldlake_core.contracts.keys import keys_of
-from goldlake_core.contracts.sections import Column, GoldTable, Model, UseCase
+from goldlake_core.contracts.sections import Column, GoldTable, Head, Model, UseCase
 
 MODEL_SECTIONS = ("export", "features", "training", "evaluation", "validation", "handoff")
 
@@ -54,17 +54,21 @@ def section_hashes(usecase: UseCase) -> dict[str, str]:
 def model_sections(model: Model, table: GoldTable) -> dict[str, object]:
     """What enters each hash of a model, as plain values."""
     columns = [table.column(name) for name in model.feature_columns]
+    head = {} if model.head == Head("binary") else {"head": model.head}
+    event_time = _typed(table.column(model.event_time)) if model.event_time else None
     return {
         "export": {
+            **head,
             "table": table.name,
             "key": [_typed(table.column(name)) for name in table.key],
             "label": _typed(table.column(model.label)),
-            "event_time": _typed(table.column(model.event_time)),
+            "event_time": event_time,
             "maturity_days": model.maturity_days,
             "split": model.split,
             "columns": [_typed(c) for c in columns],
         },
         "features": {
+            **head,
             "features": model.features,
             "wire_null": {c.name: c.wire_null for c in columns},
             "preprocessing": model.preprocessing,

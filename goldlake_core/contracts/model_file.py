@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import PurePath
-from typing import Any
+from typing import Any, cast
 
 from goldlake_core.contracts import model_rules as rules
 from goldlake_core.contracts.column_types import TIMES
 from goldlake_core.contracts.contract_file import Columns, GoldDraft
 from goldlake_core.contracts.gold_rules import feature_errors, told_label_errors
+from goldlake_core.contracts.heads import HEADS, HeadKind, default_head
 from goldlake_core.contracts.keys import Declared, keys_of
 from goldlake_core.contracts.names import nearest
 from goldlake_core.contracts.read import Errors, Found, column_name, name_errors, read_section
 from goldlake_core.contracts.rules import flag_errors, same_name_errors, type_errors
 from goldlake_core.contracts.sections import (
     FEATURES,
-    METRICS,
     Column,
     DriftLimit,
     Explain,
     Feature,
+    Head,
     Kind,
     Model,
     RequestLog,
@@ -33,10 +34,10 @@ from goldlake_core.contracts.sections import (
 from goldlake_core.contracts.wire import travelling
 from goldlake_core.contracts.yaml_entry import Entry
 
+SPLIT_KINDS: tuple[str, ...] = ("relative", "fixed", "hash", "column")
 # The other keys of a model are read further, against the gold table or by their own keys.
 _AS_READ = (
     "name",
-    "title",
     "description",
     "table",
     "maturity_days",
@@ -88,12 +89,14 @@ def read_model(document: Entry, gold: dict[str, GoldDraft] | None, errors: Error
         errors.add(same_name_errors("model", "file", *names, found.entries["name"]))
     table = _table(found, gold, errors)
     columns = table.columns if table is not None else Columns(are_known=False)
-    label, event_time = (_column(key, found, columns, errors) for key in ("label", "event_time"))
+    label = _label(found, columns, errors)
+    event_time = _event_time(found, columns, errors)
+    head = _head(found, label, columns, errors)
     features = _features(found, table, label.name if label else None, errors)
     draft = ModelDraft(document, table, features.sound)
     draft.min_domain_mass = found.values.get("min_domain_mass")
     draft.preprocessing = found.values.get("preprocessing")
-    split = _split(found.entries["split"], errors) if found.has("split") else None
+    split = _split(found, columns, table, errors)
     training: Training | None = Training()
     if found.has("training"):
         inner = read_section(found.entries["training"], keys_of(Training), errors)
@@ -102,7 +105,8 @@ def read_model(document: Entry, gold: dict[str, GoldDraft] | None, errors: Error
     if found.has("serving"):
         serving = _serving(found.entries["serving"], features.columns, errors)
     if found.has("thresholds"):
-        draft.thresholds = _thresholds(found.entries["thresholds"], errors)
+        kind = head.kind if head is not None else None
+        draft.thresholds = _thresholds(found.entries["thresholds"], kind, errors)
     slices: tuple[tuple[str, ...], ...] = ()
     if found.has("slices"):
         slices = _slices(found.entries["slices"], features.columns, errors)
@@ -111,11 +115,13 @@ def read_model(document: Entry, gold: dict[str, GoldDraft] | None, errors: Error
     if found.has("examples"):
         draft.examples = _examples(found.entries["examples"], features, table, errors)
     is_sound = len(errors.found) == before and table is not None and table.table is not None
-    if is_sound and label and event_time and split and training and serving:
+    if is_sound and label and head and split and training and serving:
         draft.model = Model(
             **{name: found.values[name] for name in _AS_READ},
+            title=found.values["title"] or found.values["name"],
             label=label.name,
-            event_time=event_time.name,
+            head=head,
+            event_time=event_time.name if event_time else "",
             split=split,
             features=draft.features,
             thresholds=draft.thresholds,
@@ -129,9 +135,9 @@ def read_model(document: Entry, gold: dict[str, GoldDraft] | None, errors: Error
 
 
 def _table(found: Found, gold: dict[str, GoldDraft] | None, errors: Errors) -> GoldDraft | None:
-    if gold is None or not found.has("table"):
+    if gold is None or "table" not in found.values:
         return None
-    name, entry = found.values["table"], found.entries["table"]
+    name, entry = found.values["table"], found.at("table")
     if name not in gold:
         problem = entry.error(f"there is no gold table {name!r}", valid=nearest(name, gold))
         errors.found.append(problem)
@@ -140,18 +146,64 @@ def _table(found: Found, gold: dict[str, GoldDraft] | None, errors: Errors) -> G
     return gold[name] if errors.add(rules.mode_errors(name, modes, entry)) else None
 
 
-def _column(key: str, found: Found, columns: Columns, errors: Errors) -> Column | None:
-    if not found.has(key):
+def _label(found: Found, columns: Columns, errors: Errors) -> Column | None:
+    column = columns.find(found.entries["label"], errors) if found.has("label") else None
+    if column is None or not errors.add(rules.label_errors(column, found.entries["label"])):
         return None
-    entry = found.entries[key]
+    return column
+
+
+def _event_time(found: Found, columns: Columns, errors: Errors) -> Column | None:
+    if not found.has("event_time"):
+        return None
+    entry = found.entries["event_time"]
     column = columns.find(entry, errors)
     if column is None:
         return None
-    types = ("boolean",) if key == "label" else TIMES
-    is_sound = errors.add(type_errors(entry, column, *types)) and errors.add(
-        rules.never_missing_errors(key, column, entry)
+    is_sound = errors.add(type_errors(entry, column, *TIMES)) and errors.add(
+        rules.never_missing_errors("event time", column, entry)
     )
     return column if is_sound else None
+
+
+def _head(found: Found, label: Column | None, columns: Columns, errors: Errors) -> Head | None:
+    """The head that the contract states, or that of the label's type."""
+    if not found.has("head"):
+        if label is None:
+            return None
+        by_type = default_head(label.type)
+        errors.add(rules.head_errors(by_type, label, found.entries["label"]))
+        return None if by_type is None else Head(by_type)
+    entry = found.entries["head"].short_for("kind")
+    kind = cast(HeadKind | None, _kind(entry, [*HEADS], errors))
+    if kind is None:
+        return None
+    inner = read_section(entry, keys_of(Head, kind), errors)
+    is_sound = not inner.broken
+    if label is not None:
+        is_sound &= errors.add(rules.head_errors(kind, label, inner.at("kind")))
+    values = dict(inner.values)
+    if inner.has("exposure"):
+        column = columns.find(inner.entries["exposure"], errors)
+        if column is None:
+            return None
+        where = inner.entries["exposure"]
+        name = label.name if label is not None else None
+        is_sound &= errors.add(rules.exposure_errors(column, name, where))
+        values["exposure"] = column.name
+    return Head(**values) if is_sound else None
+
+
+def _kind(entry: Entry, known: Sequence[str], errors: Errors) -> str | None:
+    """The value of the key ``kind``, on which the other keys of a mapping depend."""
+    members = errors.catch(entry.members)
+    if members is None:
+        return None
+    if "kind" not in members:
+        valid = " or ".join(f"kind: {each}" for each in known)
+        errors.found.append(entry.error("the key 'kind' is missing", valid=valid))
+        return None
+    return errors.catch(lambda: members["kind"].choice(*known))
 
 
 @dataclasses.dataclass
@@ -207,14 +259,8 @@ def _read_feature(
 ) -> Feature | None:
     before = len(errors.found)
     errors.add(name_errors(name, entry))
-    members = errors.catch(entry.members)
-    if members is None:
-        return None
-    if "kind" not in members:
-        problem = entry.error("the key 'kind' is missing", valid=", ".join(FEATURES))
-        errors.found.append(problem)
-        return None
-    chosen = errors.catch(lambda: members["kind"].choice(*FEATURES))
+    entry = entry.short_for("kind")
+    chosen = _kind(entry, [*FEATURES], errors)
     if chosen is None:
         return None
     kind = FEATURES[chosen]
@@ -274,23 +320,55 @@ def _feature_columns(
     return columns
 
 
-def _split(entry: Entry, errors: Errors) -> Split | None:
-    members = errors.catch(entry.members)
-    if members is None:
+def _split(found: Found, columns: Columns, table: GoldDraft | None, errors: Errors) -> Split | None:
+    """The split, which by default hashes the key of a table without times."""
+    if "split" in found.broken:
         return None
-    if "kind" not in members:
-        valid = "kind: relative or kind: fixed"
-        errors.found.append(entry.error("the key 'kind' is missing", valid=valid))
+    if not found.has("split"):
+        if found.has("event_time"):
+            missing = found.entry.error(
+                "the key 'split' is missing, which a model with an event time must have",
+                valid="such as split: {kind: relative, eval_days: 30, test_days: 90}",
+            )
+            errors.found.append(missing)
+            return None
+        split: Split | None = Split("hash")
+    else:
+        split = _read_split(found.entries["split"], columns, errors)
+    if split is None:
         return None
-    kind = errors.catch(lambda: members["kind"].choice("relative", "fixed"))
+    has_time = "event_time" in found.entries
+    is_sound = errors.add(rules.by_time_errors(split, found, has_time=has_time))
+    unit = table.per if table is not None else ()
+    is_sound &= errors.add(rules.torn_errors(split, unit, found.at("split")))
+    return split if is_sound else None
+
+
+def _read_split(entry: Entry, columns: Columns, errors: Errors) -> Split | None:
+    kind = _kind(entry, SPLIT_KINDS, errors)
     if kind is None:
         return None
     found = read_section(entry, keys_of(Split, kind), errors)
     if found.broken:
         return None
+    values = dict(found.values)
+    is_sound = True
     if kind == "fixed":
-        errors.add(rules.day_order_errors(found))
-    return Split(**found.values)
+        is_sound = errors.add(rules.day_order_errors(found))
+    if kind == "hash":
+        is_sound = errors.add(rules.share_errors(found))
+    if found.has("by"):
+        by = columns.find_all(found.entries["by"], errors)
+        if by is None:
+            return None
+        values["by"] = by
+    if found.has("column"):
+        column = columns.find(found.entries["column"], errors)
+        if column is None:
+            return None
+        is_sound = errors.add(type_errors(found.entries["column"], column, "string"))
+        values["column"] = column.name
+    return Split(**values) if is_sound else None
 
 
 def _serving(entry: Entry, known: Columns, errors: Errors) -> Serving | None:
@@ -312,17 +390,15 @@ def _serving(entry: Entry, known: Columns, errors: Errors) -> Serving | None:
     return Serving(**values) if len(errors.found) == before else None
 
 
-def _thresholds(entry: Entry, errors: Errors) -> tuple[Threshold, ...]:
+def _thresholds(entry: Entry, kind: HeadKind | None, errors: Errors) -> tuple[Threshold, ...]:
     thresholds: list[Threshold] = []
     members = errors.catch(entry.members)
     for metric, item in (members or {}).items():
-        if metric not in METRICS:
-            problem = item.error(f"unknown metric {metric!r}", valid=nearest(metric, METRICS))
-            errors.found.append(problem)
+        if not errors.add(rules.metric_errors(metric, kind, item)):
             continue
         found = read_section(item, keys_of(Threshold), errors)
         if not found.broken and errors.add(rules.threshold_errors(metric, found)):
-            bounds = (found.values[key] for key in ("min", "max", "max_drop"))
+            bounds = (found.values[key] for key in ("min", "max", "max_drop", "over_baseline"))
             thresholds.append(Threshold(metric, *bounds))
     if members is not None and not members:
         problem = entry.error(

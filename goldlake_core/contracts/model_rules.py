@@ -6,13 +6,16 @@ import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
+from goldlake_core.contracts.column_types import NUMBERS
 from goldlake_core.contracts.errors import ContractError, InstanceError
+from goldlake_core.contracts.heads import HEADS, METRICS, HeadKind, heads_of
 from goldlake_core.contracts.names import nearest
 from goldlake_core.contracts.read import Found
-from goldlake_core.contracts.sections import METRICS, Column, DriftLimit, Feature
+from goldlake_core.contracts.sections import Column, DriftLimit, Feature, Split
 from goldlake_core.contracts.wire import fill_nulls, inputs_of
 from goldlake_core.contracts.yaml_entry import Entry
 
+_LEAST_TRAIN = 0.1
 _HEADER = re.compile(r"[a-z][a-z0-9-]{0,63}")
 # gRPC takes a name that ends in -bin for bytes in base64.
 _TAKEN = frozenset(
@@ -57,12 +60,96 @@ def mode_errors(
         )
 
 
-def never_missing_errors(key: str, column: Column, entry: Entry) -> Iterator[ContractError]:
-    """Label and event time are never missing."""
+def never_missing_errors(what: str, column: Column, entry: Entry) -> Iterator[ContractError]:
+    """Some columns are never missing, such as the event time."""
     if column.nullable:
-        what = key.replace("_", " ")
         yield entry.error(
             f"the {what} {column.name!r} is nullable", valid="a column with nullable: false"
+        )
+
+
+def label_errors(column: Column, entry: Entry) -> Iterator[ContractError]:
+    """There is a head for labels of this type."""
+    if not heads_of(column.type):
+        known = sorted({kind for law in HEADS.values() for kind in law.labels})
+        yield entry.error(
+            f"no model predicts the column {column.name!r} of type {column.type}",
+            valid=f"a column of type {', '.join(known)}",
+        )
+
+
+def head_errors(kind: HeadKind | None, label: Column, entry: Entry) -> Iterator[ContractError]:
+    """The head learns labels of this type, and is stated where the type leaves a choice.
+
+    Args:
+        kind: The head, or None where the contract states none and the type has no default.
+        label: The label's column.
+        entry: Where the head, or else the label, is written.
+    """
+    able = heads_of(label.type)
+    if kind is None:
+        yield entry.error(
+            f"a label of type {label.type} can be a class, a number or a count",
+            valid=" or ".join(f"head: {each}" for each in able),
+            hint=f"write head: {able[-1]}, if that is what {label.name!r} is",
+        )
+    elif kind not in able:
+        yield entry.error(
+            f"the head {kind} cannot predict the column {label.name!r} of type {label.type}",
+            valid=", ".join(able),
+        )
+
+
+def exposure_errors(column: Column, label: str | None, entry: Entry) -> Iterator[ContractError]:
+    """An exposure is a number that is always there, and not the label."""
+    if column.type not in NUMBERS:
+        yield entry.error(
+            f"the exposure {column.name!r} has type {column.type}", valid="a column of numbers"
+        )
+    yield from never_missing_errors("exposure", column, entry)
+    if column.name == label:
+        yield entry.error(f"the exposure is the label {label!r}", valid="another column")
+
+
+def by_time_errors(split: Split, found: Found, *, has_time: bool) -> Iterator[ContractError]:
+    """What counts days needs a time."""
+    if split.is_by_time and not has_time:
+        yield found.at("split").error(
+            f"a {split.kind} split divides by event time, and the model has none",
+            valid="kind: hash or kind: column, or the key event_time",
+        )
+    if found.values.get("maturity_days") and not has_time:
+        yield found.at("maturity_days").error(
+            "the age of a label is counted from the event time, and the model has none",
+            valid="0, or the key event_time",
+        )
+
+
+def share_errors(found: Found) -> Iterator[ContractError]:
+    """A hash split leaves something to train on."""
+    left = 1 - found.values["eval"] - found.values["test"]
+    if left < _LEAST_TRAIN - 1e-9:
+        yield found.entry.error(
+            f"eval and test leave a share of {left:.2f} to train",
+            valid=f"eval and test with at most {1 - _LEAST_TRAIN:g} together",
+        )
+
+
+def torn_errors(split: Split, unit: Sequence[str], entry: Entry) -> Iterator[ContractError]:
+    """Rows that are made of each other stay in one split, or test would hold what train has seen.
+
+    Args:
+        split: How rows are divided.
+        unit: The columns of ``per`` of the gold table, whose rows are made of each other.
+        entry: Where the split is written.
+    """
+    if not unit or split.kind == "column":
+        return
+    if split.kind != "hash" or not split.by or not set(split.by) <= set(unit):
+        named = ", ".join(unit)
+        yield entry.error(
+            f"the split can tear apart the rows of one ({named}), which are made of each other",
+            valid=f"kind: hash with by: [{named}], or kind: column",
         )
 
 
@@ -141,11 +228,32 @@ def record_key_errors(found: Found) -> Iterator[ContractError]:
         )
 
 
+def metric_errors(metric: str, kind: HeadKind | None, entry: Entry) -> Iterator[ContractError]:
+    """A threshold bounds a metric of the model's head.
+
+    Args:
+        metric: The metric's name.
+        kind: The head, or None where it is not known.
+        entry: Where the threshold is written.
+    """
+    known = METRICS if kind is None else HEADS[kind].metrics
+    if metric not in METRICS:
+        yield entry.error(f"unknown metric {metric!r}", valid=nearest(metric, known))
+    elif metric not in known:
+        yield entry.error(
+            f"models with the head {kind} have no metric {metric!r}", valid=", ".join(known)
+        )
+
+
 def threshold_errors(metric: str, found: Found) -> Iterator[ContractError]:
     """A threshold has a bound, inside the metric's range; a drop needs a better side."""
-    low, high, drop = (found.values[key] for key in ("min", "max", "max_drop"))
+    low, high, drop, over = (
+        found.values[key] for key in ("min", "max", "max_drop", "over_baseline")
+    )
     if not found.entries:
-        yield found.entry.error("the threshold has no bound", valid="min, max or max_drop")
+        yield found.entry.error(
+            "the threshold has no bound", valid="min, max, max_drop or over_baseline"
+        )
     top = METRICS[metric].high
     for key, value in (("min", low), ("max", high)):
         if value is not None and top is not None and value > top:
@@ -155,6 +263,10 @@ def threshold_errors(metric: str, found: Found) -> Iterator[ContractError]:
     if drop is not None and METRICS[metric].is_better_high is None:
         yield found.entries["max_drop"].error(
             f"{metric} is best in the middle, so it has no drop", valid="min and max"
+        )
+    if over is not None and not METRICS[metric].has_constant:
+        yield found.entries["over_baseline"].error(
+            f"a constant answer has no {metric} to be better than", valid="min and max"
         )
 
 

@@ -15,6 +15,7 @@ import msgspec
 
 from goldlake_core.contracts.addresses import Hidden
 from goldlake_core.contracts.column_types import NUMBERS, TIMES, ColumnType
+from goldlake_core.contracts.heads import HeadKind
 from goldlake_core.contracts.keys import Form, Key
 
 WireNullKind = Literal["nan", "text", "flag"]
@@ -299,56 +300,79 @@ class Feature(Section, frozen=True):
 
 
 class Split(Section, frozen=True):
-    """How rows are divided by event time.
+    """How rows are divided into train, eval and test.
 
-    ``train < eval_from <= eval < test_from <= test < until``.
+    By event time, ``train < eval_from <= eval < test_from <= test < until``. Relative boundaries are
+    counted back from the anchor, which is the earlier of the end of the data (midnight after the
+    newest event) and ``as_of - maturity_days``. Both are facts of the gold version.
 
-    Relative: boundaries are counted back from the anchor, which is the earlier of the end of the
-    data (midnight after the newest event) and ``as_of - maturity_days``. Both are facts of the
-    gold version.
+    By hash, rows that are equal in the columns of ``by`` stay together, and stay in their split when
+    data are added. By column, the column says ``train``, ``eval`` or ``test``; rows with another
+    text, or none, are left out.
     """
 
-    kind: Annotated[Literal["relative", "fixed"], Key("Whether the windows are counted back from the data or begin on fixed days.", "follow")]
+    kind: Annotated[Literal["relative", "fixed", "hash", "column"], Key("Whether windows of time are counted back from the data (`relative`) or begin on fixed days (`fixed`), a hash of columns decides (`hash`), or a column says it (`column`).", "follow")]
     eval_days: Annotated[int, Key("Length of the eval window in days.", "follow", 1, _DAYS, required=True, variant="relative")] = 0
     test_days: Annotated[int, Key("Length of the test window in days.", "follow", 1, _DAYS, required=True, variant="relative")] = 0
     train_days: Annotated[int | None, Key("Length of the train window in days. Without it all earlier rows train.", "follow", 1, _DAYS, variant="relative")] = None
     eval_from: Annotated[date | None, Key("First day of the eval window.", "follow", required=True, variant="fixed")] = None
     test_from: Annotated[date | None, Key("First day of the test window.", "follow", required=True, variant="fixed")] = None
     until: Annotated[date | None, Key("First day after the test window.", "follow", required=True, variant="fixed")] = None
+    by: Annotated[tuple[str, ...], Key("Columns whose rows of equal values stay together, such as a customer or a machine.", "follow", form=Form.COLUMNS, default="the key of the table", variant="hash", later=True)] = ()
+    eval: Annotated[float, Key("Share of the hashes that go to eval.", "follow", high=0.5, above=0, variant="hash", later=True)] = 0.1
+    test: Annotated[float, Key("Share of the hashes that go to test.", "follow", high=0.5, above=0, variant="hash", later=True)] = 0.2
+    column: Annotated[str, Key("Column of texts that says which split a row belongs to.", "follow", form=Form.COLUMN, required=True, variant="column", later=True)] = ""
+
+    @property
+    def is_by_time(self) -> bool:
+        """Whether event time decides."""
+        return self.kind in ("relative", "fixed")
+
+
+class Head(Section, frozen=True):
+    """What kind of answer a model gives."""
+
+    kind: Annotated[HeadKind, Key("`binary`: the probability that a boolean label is true. `multiclass`: the class of a row, and a probability per class. `regression`: a number. `count`: a number of events, as a rate per unit of an exposure.", "follow")]
+    exposure: Annotated[str, Key("Column with what the events can come from, such as inhabitants or days. The count is in proportion to it. It is an input of the served model.", "follow", form=Form.COLUMN, of="not nullable", default="1 for each row", variant="count")] = ""
 
 
 class Training(Section, frozen=True):
-    """How the network is trained."""
+    """How the network is trained. What is None depends on the number of rows; see `sized`."""
 
-    hidden_units: Annotated[tuple[int, ...], Key("Widths of the hidden layers of the deep part.", "follow", 1, 8192, least=1)] = (64, 32)
+    hidden_units: Annotated[tuple[int, ...] | None, Key("Widths of the hidden layers of the deep part.", "follow", 1, 8192, least=1, default="by rows: [16] to [64, 32]")] = None
     dropout: Annotated[float, Key("Share of units that are dropped after each hidden layer.", "follow", 0, 0.95)] = 0.1
-    learning_rate: Annotated[float, Key("Learning rate of the Adam optimizer.", "follow", above=0)] = 0.001
+    learning_rate: Annotated[float | None, Key("Learning rate of the Adam optimizer.", "follow", above=0, default="by rows: 0.005 to 0.001")] = None
     l2: Annotated[float, Key("Weight decay of the wide part.", "follow", 0)] = 0.0
-    batch_rows: Annotated[int, Key("Number of rows in one training step.", "follow", 1, 10_000_000)] = 1024
-    epochs: Annotated[int, Key("Greatest number of epochs.", "follow", 1, 100_000)] = 10
-    patience: Annotated[int, Key("Number of epochs without a better eval AUC before training stops.", "follow", 0, 100_000)] = 2
+    batch_rows: Annotated[int | None, Key("Number of rows in one training step.", "follow", 1, 10_000_000, default="by rows: 16 to 1024")] = None
+    epochs: Annotated[int | None, Key("Greatest number of epochs.", "follow", 1, 100_000, default="by rows: 200 to 10")] = None
+    patience: Annotated[int | None, Key("Number of epochs without a better result on eval before training stops.", "follow", 0, 100_000, default="by rows: 20 to 2")] = None
     seed: Annotated[int, Key("Seed of all random number generators.", "follow", 0, 2**31 - 1)] = 0
 
+    def sized(self, rows: int) -> Training:
+        """The parameters with those that the contract leaves out chosen by the number of rows.
 
-class Metric(NamedTuple):
-    """A metric that a threshold may bound: its range, and whether higher is better.
+        A step sees about a fiftieth of the rows, and there are up to about 4,000 steps: a few
+        hundred rows need many epochs, and a million rows need few.
 
-    ``is_better_high`` is None where the best value lies in the middle; such a metric has no drop.
-    """
+        Args:
+            rows: Number of rows of the train split.
+        """
+        batch = self.batch_rows or 1 << (max(16, min(1024, rows // 50)).bit_length() - 1)
+        steps = max(1, -(-rows // batch))
+        epochs = self.epochs or max(10, min(200, -(-4000 // steps)))
+        return msgspec.structs.replace(
+            self,
+            hidden_units=self.hidden_units or next(u for least, u in _HIDDEN if rows >= least),
+            learning_rate=self.learning_rate or next(r for least, r in _RATES if rows >= least),
+            batch_rows=batch,
+            epochs=epochs,
+            patience=max(2, min(20, epochs // 10)) if self.patience is None else self.patience,
+        )
 
-    is_better_high: bool | None
-    high: float | None
 
-
-METRICS: Mapping[str, Metric] = {
-    "auc": Metric(True, 1),
-    "auc_precision_recall": Metric(True, 1),
-    "binary_accuracy": Metric(True, 1),
-    "precision": Metric(True, 1),
-    "recall": Metric(True, 1),
-    "binary_crossentropy": Metric(False, None),
-    "calibration": Metric(None, None),
-}
+_HIDDEN: tuple[tuple[int, tuple[int, ...]], ...] = ((10_000, (64, 32)), (1000, (32, 16)), (0, (16,)))
+_RATES = ((100_000, 0.001), (10_000, 0.002), (0, 0.005))
+"""Hidden units and learning rates, each from a number of rows on."""
 
 
 class Threshold(Section, frozen=True):
@@ -358,6 +382,7 @@ class Threshold(Section, frozen=True):
     minimum: Annotated[float | None, Key("Lowest value allowed, inside the range of the metric.", "follow", 0, name="min")] = None
     maximum: Annotated[float | None, Key("Highest value allowed, inside the range of the metric.", "follow", 0, name="max")] = None
     max_drop: Annotated[float | None, Key("How much worse than the model that serves now the candidate may be.", "follow", 0)] = None
+    over_baseline: Annotated[float | None, Key("How much better than the best constant answer to the rows of the test split the candidate must be: by this much where higher is better, by this share where lower is better.", "follow", 0, 1, later=True)] = None
 
 
 class DriftLimit(Section, frozen=True):
@@ -397,17 +422,18 @@ class Serving(Section, frozen=True):
     most_milliseconds: Annotated[float | None, Key("Longest median time of a call with one row. A slower model is not pushed.", "follow", above=0)] = None
 
 
-class Model(Section, frozen=True):
+class Model(Section, frozen=True, kw_only=True):
     """One model of a use case, served as ``usecase.name``."""
 
     name: Annotated[str, Key("Name of the model, which is also the name of its file.", "refuse", form=Form.NAME)]
-    title: Annotated[str, Key("Heading for people.", "follow", form=Form.TEXT)]
-    description: Annotated[str, Key("A paragraph that says what the model predicts and for whom.", "follow", form=Form.TEXT)]
-    table: Annotated[str, Key("Gold table that the model learns from. Its mode is `rows`.", "follow", form=Form.TABLE)]
-    label: Annotated[str, Key("Boolean column to predict.", "follow", form=Form.COLUMN, of="not nullable")]
-    event_time: Annotated[str, Key("Timestamp or date column that splits the data.", "follow", form=Form.COLUMN, of="not nullable")]
-    maturity_days: Annotated[int, Key("Age in days that an event must have at the as-of instant before its label is trusted.", "follow", 0, _DAYS)]
-    split: Annotated[Split, Key("How rows are divided into train, eval and test.", "follow", form=Form.SECTION)]
+    title: Annotated[str, Key("Heading for people.", "follow", form=Form.TEXT, default="the name")] = ""
+    description: Annotated[str, Key("A paragraph that says what the model predicts and for whom.", "follow", form=Form.TEXT, default="none")] = ""
+    table: Annotated[str, Key("Gold table that the model learns from. Its mode is `rows`.", "follow", form=Form.TABLE)] = "rows"
+    label: Annotated[str, Key("Column to predict. Rows without a value in it are left out and counted.", "follow", form=Form.COLUMN)]
+    head: Annotated[Head, Key("What kind of answer the model gives. The kind alone may be written in place of the mapping.", "follow", form=Form.SECTION, default="by the label: boolean binary, string multiclass, double regression; a long must state it", later=True)] = Head("binary")
+    event_time: Annotated[str, Key("Timestamp or date column that splits the data. Static data have none.", "follow", form=Form.COLUMN, of="not nullable", default="none")] = ""
+    maturity_days: Annotated[int, Key("Age in days that an event must have at the as-of instant before its label is trusted.", "follow", 0, _DAYS)] = 0
+    split: Annotated[Split, Key("How rows are divided into train, eval and test.", "follow", form=Form.SECTION, default="kind hash without `event_time`, else required")] = Split("hash")
     features: Annotated[tuple[Feature, ...], Key("What the model reads, in model order.", "follow", form=Form.SECTIONS, least=1)]
     thresholds: Annotated[tuple[Threshold, ...], Key("Bounds that a candidate must meet to be blessed, by metric.", "follow", form=Form.SECTIONS, least=1)]
     training: Annotated[Training, Key("Parameters of the trainer.", "follow", form=Form.SECTION, default="every default")] = Training()
@@ -421,8 +447,9 @@ class Model(Section, frozen=True):
 
     @property
     def feature_columns(self) -> tuple[str, ...]:
-        """Gold columns the model reads, each once, in the order features name them."""
-        return tuple(dict.fromkeys(c for f in self.features for c in f.columns))
+        """Gold columns the model reads, each once: in the order of features, then the exposure."""
+        exposure = (self.head.exposure,) if self.head.exposure else ()
+        return tuple(dict.fromkeys([*(c for f in self.features for c in f.columns), *exposure]))
 
     def export_columns(self, table: GoldTable) -> tuple[Column, ...]:
         """The columns of the CSV hand-off: key, event time, label and features, in table order."""

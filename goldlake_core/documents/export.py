@@ -81,12 +81,13 @@ class ExportManifest(msgspec.Struct, frozen=True, kw_only=True):
         as_of: Newest change at the source that the version holds, ISO 8601 in UTC.
         event_end: End of the events in the version, ISO 8601 in UTC.
         maturity_days: Age in days from which a label is trusted.
-        boundaries: The instants that divide the rows.
+        boundaries: The instants that divide the rows; null where time does not.
         columns: The columns in the order of the header.
         label: Name of the label's column.
-        event_time: Name of the column that rows are divided by.
+        event_time: Name of the column with the time of an event, or "".
         key: Names of the key's columns.
-        rows: Rows by split, and those left out (``immature``, ``outside``).
+        rows: Rows by split, and those left out (``immature``, ``outside``,
+            ``unlabeled``).
         splits: The files by split.
         sections: Hashes of the contract's sections that shaped the export, by section.
     """
@@ -101,7 +102,7 @@ class ExportManifest(msgspec.Struct, frozen=True, kw_only=True):
     as_of: str
     event_end: str
     maturity_days: int
-    boundaries: Boundaries
+    boundaries: Boundaries | None = None
     columns: tuple[ExportedColumn, ...]
     label: str
     event_time: str

@@ -202,8 +202,8 @@ class Exported(msgspec.Struct, frozen=True, kw_only=True, tag_field="status", ta
         content_hash: Digest of all rows of that version, independent of their order.
         as_of: Newest change at the source that the version holds, ISO 8601 in UTC.
         event_end: End of the events in the version, ISO 8601 in UTC.
-        boundaries: The instants that divide the rows.
-        rows: Rows by split, and those left out (``immature``, ``outside``).
+        boundaries: The instants that divide the rows; null where time does not.
+        rows: Rows by split, and those left out (``immature``, ``outside``, ``unlabeled``).
         manifest_sha256: Digest of the manifest's bytes, in hexadecimal.
         reused: Whether the export was there already.
     """
@@ -217,7 +217,7 @@ class Exported(msgspec.Struct, frozen=True, kw_only=True, tag_field="status", ta
     content_hash: str
     as_of: str
     event_end: str
-    boundaries: Boundaries
+    boundaries: Boundaries | None
     rows: dict[str, int]
     manifest_sha256: str
     reused: bool

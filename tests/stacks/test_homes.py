@@ -26,7 +26,8 @@ from tests.stacks.homes import SPLITS
 from tests.tfx_pipeline.examples import example_records, parsed
 from tfx_pipeline.evaluation.serving_check import check_model, sample_rows
 from tfx_pipeline.exports import read_manifest
-from tfx_pipeline.modules.saved_model import PROBABILITY, TF_EXAMPLE, TRANSFORM_FEATURES
+from tfx_pipeline.heads.binary import PROBABILITY
+from tfx_pipeline.modules.saved_model import TF_EXAMPLE, TRANSFORM_FEATURES
 from tfx_pipeline.spec import ColumnSpec, pipeline_spec
 
 pytestmark = pytest.mark.other_stack

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn import metrics
 
-from goldlake_core.contracts.sections import METRICS
+from goldlake_core.contracts.heads import METRICS
 from tfx_pipeline import scores
 
 LABELS = np.array([0, 0, 1, 1, 1], "float32")

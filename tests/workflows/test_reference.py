@@ -29,9 +29,9 @@ def test_rows_of_the_reference() -> None:
         "| `version` | column, not nullable | none | Column whose larger value is the newer "
         "version of a row. Without it, what was landed later is newer. | rebuild |",
         "| `period` | whole number, 2 to 1000000 | required | Number of values that make one turn",
-        "| `epochs` | whole number, 1 to 100000 | 10 | Greatest number of epochs. | follow |",
-        "| `learning_rate` | number, above 0 | 0.001 |",
-        "| `hidden_units` | list of whole numbers, 1 to 8192, at least one | [64, 32] |",
+        "| `epochs` | whole number, 1 to 100000 | by rows: 200 to 10 | Greatest ",
+        "| `learning_rate` | number, above 0 | by rows: 0.005 to 0.001 |",
+        "| `hidden_units` | list of whole numbers, 1 to 8192, at least one | by rows: [16] to ",
         "| `infinity_norm` | number, above 0, to 1 | not set |",
         "| `auc` | 0 to 1 | higher is better |",
     ]:

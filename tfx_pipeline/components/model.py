@@ -22,6 +22,7 @@ from tfx_pipeline.components.base import ExecProperties, component_class
 from tfx_pipeline.evaluation.evaluation import read_evaluation
 from tfx_pipeline.evaluation.serving_check import check_model, sample_rows, warmup_requests
 from tfx_pipeline.exports import read_manifest
+from tfx_pipeline.heads.registry import HEADS
 from tfx_pipeline.spec import FeatureSpec, ServingSpec
 
 REPORT_FILE = "serving_check.json"
@@ -64,7 +65,8 @@ class ServingCheckExecutor(BaseExecutor):
         folders = artifact_utils.get_split_uris(input_dict["examples"], SAMPLED_SPLIT)
         rows = sample_rows([io_utils.all_files_pattern(uri) for uri in folders], spec.inputs)
         bounds = ServingSpec.from_json(json.loads(str(exec_properties["bounds"])))
-        report = check_model(_saved_model(model), spec.inputs, rows, bounds)
+        head = HEADS[spec.head.kind]
+        report = check_model(_saved_model(model), spec.inputs, rows, bounds, head)
         blessing = artifact_utils.get_single_instance(output_dict["blessing"])
         blessing.set_int_custom_property("blessed", int(report.is_servable))
         blessing.set_string_custom_property("problem", "; ".join(report.problems)[:1000])

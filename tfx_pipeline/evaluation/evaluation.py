@@ -8,21 +8,22 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Literal
 
 import msgspec
+from msgspec.structs import replace
 
-from goldlake_core.contracts.sections import METRICS, Threshold
+from goldlake_core.contracts.heads import METRICS, OVER_BASELINE, HeadKind
+from goldlake_core.contracts.sections import Threshold
 from goldlake_core.documents.training import Bound, Metrics
+from tfx_pipeline.heads.base import COUNT
+from tfx_pipeline.heads.registry import HEADS
 from tfx_pipeline.modules.saved_model import TF_EXAMPLE
-from tfx_pipeline.scores import SCORES
 from tfx_pipeline.spec import EvaluationSpec
 
 CANDIDATE, BASELINE = "candidate", "baseline"
 """Model names in TFMA's results, which leave the name out where there is only one model."""
-
-COUNT = "example_count"
 
 
 class Slice(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,10 +69,12 @@ def eval_config(spec: EvaluationSpec, *, rows: int, has_baseline: bool) -> Any:
     from tensorflow_model_analysis.proto import config_pb2
 
     names = [CANDIDATE, BASELINE] if has_baseline else [""]
-    bounds = {threshold.metric: threshold for threshold in spec.thresholds}
+    bounds = {bound.metric: bound for bound in _bounds(spec.thresholds)}
     bounds[COUNT] = Threshold(COUNT, minimum=rows, maximum=rows)
+    names_of_metrics = dict.fromkeys([*HEADS[spec.head].scores, COUNT, *bounds])
     metrics = [
-        _metric(metric, _tfma_threshold(bounds.get(metric), has_baseline)) for metric in SCORES
+        _metric(metric, spec.head, _tfma_threshold(bounds.get(metric), has_baseline))
+        for metric in names_of_metrics
     ]
     slices = [config_pb2.SlicingSpec(feature_keys=list(columns)) for columns in spec.slices]
     models = [
@@ -93,7 +96,18 @@ def eval_config(spec: EvaluationSpec, *, rows: int, has_baseline: bool) -> Any:
     )
 
 
-def _metric(name: str, threshold: Any | None) -> Any:
+def _bounds(thresholds: Iterable[Threshold]) -> Iterator[Threshold]:
+    """The bounds one by one; what compares with a constant answer is another metric."""
+    for threshold in thresholds:
+        if any(each is not None for each in (threshold.minimum, threshold.maximum)) or (
+            threshold.max_drop is not None
+        ):
+            yield replace(threshold, over_baseline=None)
+        if threshold.over_baseline is not None:
+            yield Threshold(f"{threshold.metric}{OVER_BASELINE}", threshold.over_baseline)
+
+
+def _metric(name: str, head: HeadKind, threshold: Any | None) -> Any:
     """A metric of every slice, whose bound holds for the whole split only."""
     from tensorflow_model_analysis.proto import config_pb2
 
@@ -104,7 +118,7 @@ def _metric(name: str, threshold: Any | None) -> Any:
     return config_pb2.MetricConfig(
         class_name="ExactScore",
         module="tfx_pipeline.evaluation.metrics",
-        config=json.dumps({"name": name}),
+        config=json.dumps({"name": name, "head": head}),
         per_slice_thresholds=bounds,
     )
 
@@ -156,7 +170,7 @@ def check_thresholds(
             ok = value >= bound if is_lower_bound else value <= bound
         checked.append(Bound(metric=metric, kind=kind, value=value, bound=bound, ok=ok))
 
-    for threshold in thresholds:
+    for threshold in _bounds(thresholds):
         if threshold.minimum is not None:
             add(threshold.metric, "minimum", threshold.minimum, True)
         if threshold.maximum is not None:
@@ -207,9 +221,11 @@ def _metrics_by_slice(
     tfma: Any, uri: str, name: str | None
 ) -> dict[tuple[tuple[str, str], ...], Metrics]:
     result = tfma.load_eval_result(uri, model_name=name)
+    metrics = result.config.metrics_specs[0].metrics
+    known = {json.loads(metric.config)["name"] for metric in metrics}
     return {
         tuple((column, str(value)) for column, value in key): {
-            metric: _number(value) for metric, value in outputs[""][""].items() if metric in SCORES
+            metric: _number(value) for metric, value in outputs[""][""].items() if metric in known
         }
         for key, outputs in result.slicing_metrics
     }

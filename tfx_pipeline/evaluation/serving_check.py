@@ -22,13 +22,14 @@ from goldlake_core.contracts.wire import DTYPES, PLACEHOLDERS, WireValue, inputs
 from serving.errors import StatusError
 from serving.loader import SavedModel, load
 from serving.signatures import NUMPY_TYPES
+from tfx_pipeline.heads.base import Head
+from tfx_pipeline.heads.registry import HEADS
 from tfx_pipeline.modules.explain import BASE_VALUE, CONTRIBUTION
 from tfx_pipeline.modules.raw_rows import SAMPLE_ROWS as SAMPLE_ROWS
 from tfx_pipeline.modules.raw_rows import Row, serialize, wire_arrays
 from tfx_pipeline.modules.raw_rows import sample_rows as sample_rows
 from tfx_pipeline.modules.saved_model import (
     EXPLAIN,
-    PROBABILITY,
     SERVING_DEFAULT,
     TF_EXAMPLE,
     TRANSFORM_FEATURES,
@@ -78,6 +79,7 @@ def check_model(
     columns: Sequence[ColumnSpec],
     rows: Sequence[Row],
     bounds: ServingSpec | None = None,
+    head: Head = HEADS["binary"],
 ) -> ServingReport:
     """Runs every signature of a SavedModel on rows and their variants; read-only.
 
@@ -86,6 +88,7 @@ def check_model(
         columns: The columns the model reads.
         rows: Raw rows to ask the model about.
         bounds: How large and how slow the model may be, or None.
+        head: What kind of answer the model gives.
     """
     asked = [*rows, *variants(rows[:VARIED_ROWS], columns)]
     signatures: tuple[str, ...] = ()
@@ -99,11 +102,11 @@ def check_model(
             problems += _signature_problems(model, columns)
             if not problems:
                 serialized = _serialized(asked, columns)
-                found, difference = _compare(model, columns, asked, serialized)
+                found, difference = _compare(model, head, columns, asked, serialized)
                 problems += found
             if difference is not None:
                 problems += _transform_problems(model, serialized)
-                problems += _explain_problems(model, columns, rows)
+                problems += _explain_problems(model, head, columns, rows)
                 milliseconds = _milliseconds(model, columns, rows)
     except InstanceError as error:
         problems.append(f"The rows cannot be sent as plain values: {error.message}")
@@ -148,30 +151,43 @@ def _signature_problems(model: SavedModel, columns: Sequence[ColumnSpec]) -> lis
 
 
 def _compare(
-    model: SavedModel, columns: Sequence[ColumnSpec], rows: Sequence[Row], serialized: np.ndarray
+    model: SavedModel,
+    head: Head,
+    columns: Sequence[ColumnSpec],
+    rows: Sequence[Row],
+    serialized: np.ndarray,
 ) -> tuple[list[str], float | None]:
-    """What is wrong with the answers, and their largest difference where both are probabilities."""
-    import numpy as np
-
-    plain = model.run(SERVING_DEFAULT, wire_arrays(rows, columns))[PROBABILITY]
-    parsed = model.run(TF_EXAMPLE, {"examples": serialized})[PROBABILITY]
-    problems = []
-    for name, answer in ((SERVING_DEFAULT, plain), (TF_EXAMPLE, parsed)):
-        if answer.shape != (len(rows),) or answer.dtype != np.float32:
-            problems.append(f"{name} answers {answer.dtype} {answer.shape} for {len(rows)} rows")
-        elif not np.all((answer >= 0) & (answer <= 1)):
-            bad = int(np.flatnonzero(~((answer >= 0) & (answer <= 1)))[0])
-            problems.append(f"{name} answers {answer[bad]} for the row {dict(rows[bad])}")
+    """What is wrong with the answers, and their largest difference where both are answers."""
+    plain = model.run(SERVING_DEFAULT, wire_arrays(rows, columns))
+    parsed = model.run(TF_EXAMPLE, {"examples": serialized})
+    problems = [
+        f"{name} answers what is not one: {problem}"
+        for name, answers in ((SERVING_DEFAULT, plain), (TF_EXAMPLE, parsed))
+        for problem in head.problems(answers, len(rows))
+    ]
     if problems:
         return problems, None
-    difference = np.abs(plain - parsed)
-    worst = int(difference.argmax())
-    if difference[worst] > TOLERANCE:
-        problems.append(
-            f"{SERVING_DEFAULT} answers {plain[worst]} and {TF_EXAMPLE} {parsed[worst]} "
-            f"for the row {dict(rows[worst])}"
-        )
-    return problems, float(difference.max())
+    differences = [_difference(plain[name], parsed[name]) for name in plain]
+    largest = max(float(each.max()) for each in differences)
+    for name, difference in zip(plain, differences, strict=True):
+        worst = int(difference.argmax())
+        if difference[worst] > TOLERANCE:
+            problems.append(
+                f"{SERVING_DEFAULT} answers {name} {plain[name][worst]} and {TF_EXAMPLE} "
+                f"{parsed[name][worst]} for the row {dict(rows[worst])}"
+            )
+    return problems, largest
+
+
+def _difference(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """How far two answers to each row are apart, [n]; as a part of an answer that is above 1."""
+    import numpy as np
+
+    if one.dtype.kind not in "fiu":
+        apart = (one != other).astype(np.float64)
+    else:
+        apart = np.abs(one.astype(np.float64) - other) / np.maximum(1.0, np.abs(one))
+    return apart.reshape(len(apart), -1).max(axis=1)
 
 
 def _transform_problems(model: SavedModel, serialized: np.ndarray) -> list[str]:
@@ -183,19 +199,19 @@ def _transform_problems(model: SavedModel, serialized: np.ndarray) -> list[str]:
 
 
 def _explain_problems(
-    model: SavedModel, columns: Sequence[ColumnSpec], rows: Sequence[Row]
+    model: SavedModel, head: Head, columns: Sequence[ColumnSpec], rows: Sequence[Row]
 ) -> list[str]:
     """Whether base value and contributions sum up to the answer."""
     if EXPLAIN not in model.signatures:
         return []
     sent = wire_arrays(rows[:EXPLAINED_ROWS], columns)
     found = model.run(EXPLAIN, sent)
-    answered = model.run(SERVING_DEFAULT, sent)[PROBABILITY]
+    answered = model.run(SERVING_DEFAULT, sent)[head.number]
     total = sum((found[f"{CONTRIBUTION}{column.name}"] for column in columns), found[BASE_VALUE])
     return [
         f"{EXPLAIN} explains {one} and {SERVING_DEFAULT} answers {other}"
         for one, other in zip(total.tolist(), answered.tolist(), strict=True)
-        if not abs(one - other) <= 10 * TOLERANCE
+        if not abs(one - other) <= 10 * TOLERANCE * max(1.0, abs(other))
     ]
 
 

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from tfx_pipeline.heads.base import FittedHead
 from tfx_pipeline.modules.layout import MAX_WORDS, Layout
 from tfx_pipeline.modules.network import pack
+from tfx_pipeline.modules.preprocessing import dense
 from tfx_pipeline.modules.tensors import ParseSpec, Tensors
 from tfx_pipeline.spec import ColumnSpec
+
+if TYPE_CHECKING:
+    import numpy as np
 
 READ_ROWS = 8192
 """Rows parsed and transformed at once."""
@@ -25,11 +30,13 @@ class Arrays:
 
     Attributes:
         inputs: NumPy arrays in the order of `network.pack`.
-        labels: Labels, float32 [n].
+        targets: What the network learns, [n].
+        weights: Weights of the rows, float32 [n], or None.
     """
 
     inputs: list[Any]
-    labels: Any
+    targets: Any
+    weights: Any | None = None
 
 
 def row_bytes(layout: Layout, own: int = 0) -> int:
@@ -53,22 +60,85 @@ def feature_spec(raw_spec: ParseSpec, inputs: Sequence[ColumnSpec]) -> ParseSpec
     return {column.name: raw_spec[column.name] for column in inputs}
 
 
+@dataclass(frozen=True)
+class Labels:
+    """Where the labels of a tf.Example are.
+
+    Attributes:
+        name: Name of the label.
+        spec: How it is parsed.
+        exposure: Name of the column with exposures, or "".
+    """
+
+    name: str
+    spec: Any
+    exposure: str = ""
+
+    def exposures(self, raw: Tensors) -> Any | None:
+        """The exposures of raw columns, float32 [n], or None where there are none."""
+        import tensorflow as tf
+
+        if not self.exposure:
+            return None
+        return tf.cast(dense(raw[self.exposure]).values, tf.float32)
+
+
+def _records(patterns: Sequence[str]) -> Any:
+    import tensorflow as tf
+
+    names = sorted({name for pattern in patterns for name in tf.io.gfile.glob(pattern)})
+    compression = "GZIP" if any(name.endswith(".gz") for name in names) else ""
+    return tf.data.TFRecordDataset(names, compression_type=compression)
+
+
+def label_values(
+    patterns: Sequence[str], parse: ParseSpec, labels: Labels
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """All labels of a split, and all exposures or None; read-only.
+
+    Args:
+        patterns: File patterns of (gzip) TFRecord files with serialized tf.Example.
+        parse: Feature spec of the raw columns.
+        labels: Where the labels are.
+    """
+    import numpy as np
+    import tensorflow as tf
+
+    spec = {labels.name: labels.spec}
+    if labels.exposure:
+        spec[labels.exposure] = parse[labels.exposure]
+    found = list(
+        _records(patterns)
+        .batch(READ_ROWS)
+        .map(lambda serialized: tf.io.parse_example(serialized, spec))
+    )
+    if not found:
+        return np.array([]), None
+    values = np.concatenate([batch[labels.name].numpy() for batch in found])
+    exposures = [each.numpy() for each in map(labels.exposures, found) if each is not None]
+    return values, np.concatenate(exposures) if exposures else None
+
+
 def transformed(
     patterns: Sequence[str],
     parse: ParseSpec,
-    label: str,
+    labels: Labels,
+    head: FittedHead,
     transform: Callable[[Tensors], Tensors],
     layout: Layout,
     *,
     shuffle_seed: int | None = None,
     batch_rows: int = READ_ROWS,
 ) -> Any:
-    """A tf.data.Dataset of ``(inputs, labels float32 [n, 1])`` in batches; read-only.
+    """A tf.data.Dataset of ``(inputs, targets [n, 1])`` in batches; read-only.
+
+    Where the head weights rows, their weights, float32 [n, 1], are the third item.
 
     Args:
         patterns: File patterns of (gzip) TFRecord files with serialized tf.Example.
         parse: Feature spec of the raw columns.
-        label: Name of the label, int64 0 or 1.
+        labels: Where the labels are.
+        head: Makes targets of them.
         transform: Keras layer that applies Transform's graph.
         layout: Description of Transform's outputs.
         shuffle_seed: Shuffles the records within a buffer; None keeps their order.
@@ -76,17 +146,16 @@ def transformed(
     """
     import tensorflow as tf
 
-    names = sorted({name for pattern in patterns for name in tf.io.gfile.glob(pattern)})
-    compression = "GZIP" if any(name.endswith(".gz") for name in names) else ""
-    records = tf.data.TFRecordDataset(names, compression_type=compression)
+    records = _records(patterns)
     if shuffle_seed is not None:
         records = records.shuffle(SHUFFLE_ROWS, seed=shuffle_seed)
-    spec = {**parse, label: tf.io.FixedLenFeature([], tf.int64)}
+    spec = {**parse, labels.name: labels.spec}
 
-    def convert(serialized: Any) -> tuple[tuple[Any, ...], Any]:
+    def convert(serialized: Any) -> tuple[Any, ...]:
         raw = tf.io.parse_example(serialized, spec)
-        labels = tf.cast(raw.pop(label), tf.float32)
-        return tuple(pack(transform(raw), layout)), labels[:, None]
+        targets, weights = head.targets(raw.pop(labels.name), labels.exposures(raw))
+        inputs = tuple(pack(transform(raw), layout))
+        return (inputs, targets[:, None], *([] if weights is None else [weights[:, None]]))
 
     batches = records.batch(batch_rows).map(convert, num_parallel_calls=tf.data.AUTOTUNE)
     return batches.prefetch(tf.data.AUTOTUNE)
@@ -104,5 +173,7 @@ def in_memory(dataset: Any) -> Arrays:
     if not batches:
         raise ValueError("A split that the trainer needs has no rows")
     width = len(batches[0][0])
-    inputs = [np.concatenate([inputs[n] for inputs, _ in batches]) for n in range(width)]
-    return Arrays(inputs, np.concatenate([labels for _, labels in batches])[:, 0])
+    inputs = [np.concatenate([inputs[n] for inputs, *_ in batches]) for n in range(width)]
+    others = [rest for _, *rest in batches]
+    columns = [np.concatenate(column)[:, 0] for column in zip(*others, strict=True)]
+    return Arrays(inputs, *columns)

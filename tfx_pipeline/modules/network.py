@@ -12,6 +12,7 @@ from itertools import accumulate
 from typing import Any
 
 from goldlake_core.contracts.sections import Training
+from tfx_pipeline.heads.base import FittedHead
 from tfx_pipeline.modules.layout import OWN, IdOutput, Layout
 from tfx_pipeline.modules.tensors import Tensors
 
@@ -45,16 +46,20 @@ def build(
     training: Training,
     vocabulary_size: Callable[[str], int],
     numbers: int,
+    head: FittedHead,
 ) -> Any:
-    """An uncompiled Keras model from `pack`'s tensors to a probability, float32 [n, 1].
+    """An uncompiled Keras model from `pack`'s tensors to the head's outputs, float32 [n, units].
 
     Args:
         layout: Description of the inputs.
         training: Hidden units, dropout and the wide part's weight decay.
         vocabulary_size: Entries of a vocabulary by its name.
         numbers: Width of the float input.
+        head: Says how wide the output is, and what follows the last layer.
     """
     import keras
+
+    units = head.units
 
     sizes = [output.size(vocabulary_size) for output in layout.ids]
     inputs: list[Any] = []
@@ -63,27 +68,26 @@ def build(
     if sizes:
         ids = keras.Input((len(sizes),), dtype="int32", name="ids")
         inputs.append(ids)
-        wide += _wide_ids(layout.ids, sizes, ids, training.l2)
+        wide += _wide_ids(layout.ids, sizes, ids, training.l2, units)
         deep += _embedded_ids(layout.ids, sizes, ids)
     if numbers:
         floats = keras.Input((numbers,), dtype="float32", name="numbers")
         inputs.append(floats)
-        wide.append(keras.layers.Dense(1, use_bias=False, name="wide_numbers")(floats))
+        wide.append(keras.layers.Dense(units, use_bias=False, name="wide_numbers")(floats))
         deep.append(floats)
     for output in layout.words:
         words = keras.Input((None,), dtype="int32", name=output.name)
         inputs.append(words)
         deep.append(_mean_embedding(output, output.size(vocabulary_size), words))
     hidden = keras.layers.Concatenate(name="deep_inputs")(deep) if len(deep) > 1 else deep[0]
-    for number, units in enumerate(training.hidden_units, 1):
-        hidden = keras.layers.Dense(units, activation="relu", name=f"hidden_{number}")(hidden)
+    for number, width in enumerate(training.hidden_units or (), 1):
+        hidden = keras.layers.Dense(width, activation="relu", name=f"hidden_{number}")(hidden)
         if training.dropout:
             hidden = keras.layers.Dropout(training.dropout, name=f"dropout_{number}")(hidden)
-    logit = keras.layers.Dense(1, name="deep")(hidden)
+    logit = keras.layers.Dense(units, name="deep")(hidden)
     if wide:
         logit = keras.layers.Add(name="logit")([*wide, logit])
-    probability = keras.layers.Activation("sigmoid", name="probability")(logit)
-    return keras.Model(inputs, probability, name="wide_and_deep")
+    return keras.Model(inputs, head.activated(logit), name="wide_and_deep")
 
 
 def _columns(tensor: Any, numbers: Sequence[int], sizes: Sequence[int]) -> tuple[Any, int]:
@@ -96,7 +100,9 @@ def _columns(tensor: Any, numbers: Sequence[int], sizes: Sequence[int]) -> tuple
     return picked + starts, ends[-1]
 
 
-def _wide_ids(outputs: Sequence[IdOutput], sizes: Sequence[int], ids: Any, l2: float) -> list[Any]:
+def _wide_ids(
+    outputs: Sequence[IdOutput], sizes: Sequence[int], ids: Any, l2: float, units: int
+) -> list[Any]:
     import keras
 
     numbers = [n for n, output in enumerate(outputs) if output.wide]
@@ -105,7 +111,7 @@ def _wide_ids(outputs: Sequence[IdOutput], sizes: Sequence[int], ids: Any, l2: f
     shifted, total = _columns(ids, numbers, sizes)
     weights = keras.layers.Embedding(
         total,
-        1,
+        units,
         embeddings_initializer="zeros",
         embeddings_regularizer=keras.regularizers.L2(l2) if l2 else None,
         name="wide",

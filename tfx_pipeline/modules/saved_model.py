@@ -13,7 +13,10 @@ Signatures:
 - ``explain``, where the contract asks for it: the inputs of ``serving_default``; see
   `tfx_pipeline.modules.explain`.
 
-All but the third answer ``probability``, float32 [n].
+- ``classify`` or ``regress``, where TF Serving has a method for such answers: ``inputs``, string
+  [n] of serialized tf.Example.
+
+What all but the third answer is the head's: see `tfx_pipeline.heads`.
 """
 
 from __future__ import annotations
@@ -23,6 +26,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from goldlake_core.contracts.wire import inputs_of
+from tfx_pipeline.heads.base import FittedHead
 from tfx_pipeline.modules.explain import explain_function
 from tfx_pipeline.modules.layout import Layout
 from tfx_pipeline.modules.network import pack
@@ -36,7 +40,21 @@ SERVING_DEFAULT = "serving_default"
 TF_EXAMPLE = "tf_example"
 TRANSFORM_FEATURES = "transform_features"
 EXPLAIN = "explain"
-PROBABILITY = "probability"
+
+
+@dataclass(frozen=True)
+class Answers:
+    """How the network's outputs become answers.
+
+    Attributes:
+        head: Makes answers of outputs.
+        number: The output that ``explain`` explains; "" for none.
+        exposures: Takes the exposures, float32 [n] or None, out of raw columns.
+    """
+
+    head: FittedHead
+    number: str
+    exposures: Callable[[Tensors], Any | None]
 
 
 @dataclass(frozen=True)
@@ -100,6 +118,7 @@ def save_model(
     layout: Layout,
     columns: Sequence[ColumnSpec],
     parse: ParseSpec,
+    answers: Answers,
     background: Background | None = None,
 ) -> None:
     """Writes the SavedModel with its signatures.
@@ -111,19 +130,23 @@ def save_model(
         layout: Description of Transform's outputs.
         columns: The columns the model reads.
         parse: Feature spec of the raw columns.
+        answers: How outputs become answers.
         background: What ``explain`` stores; without it there is no such signature.
     """
     import tensorflow as tf
 
     def answer(raw: Tensors) -> Tensors:
-        probability = model(pack(transform(raw), layout), training=False)
-        return {PROBABILITY: tf.reshape(probability, [-1])}
+        outputs = model(pack(transform(raw), layout), training=False)
+        return answers.head.answers(outputs, answers.exposures(raw))
 
     def serving_default(**wire: Any) -> Tensors:
         return answer(raw_features(wire, columns, parse))
 
     def tf_example(examples: Any) -> Tensors:
         return answer(tf.io.parse_example(examples, dict(parse)))
+
+    def by_method(inputs: Any) -> Tensors:
+        return answers.head.rest_answers(tf_example(inputs))
 
     def transform_features(examples: Any) -> Tensors:
         return transform(tf.io.parse_example(examples, dict(parse)))
@@ -144,13 +167,16 @@ def save_model(
     ]
     if background is not None:
         explain = explain_function(
-            lambda wire: answer(raw_features(wire, columns, parse))[PROBABILITY],
+            lambda wire: answer(raw_features(wire, columns, parse))[answers.number],
             columns,
             background.rows,
-            PROBABILITY,
+            answers.number,
             background.seed,
         )
         functions.append((explain, wire))
+    if answers.head.rest_method:
+        by_method.__name__ = answers.head.rest_method
+        functions.append((by_method, {"inputs": tf.TensorSpec([None], tf.string, "inputs")}))
     for function, arguments in functions:
         traced = tf.function(function)
         setattr(module, f"{function.__name__}_function", traced)

@@ -1,15 +1,17 @@
-"""TFX Trainer's ``run_fn``: wide and deep on transformed examples, stopped early on eval AUC."""
+"""TFX Trainer's ``run_fn``: wide and deep on transformed examples, stopped early by eval."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from goldlake_core.contracts.sections import Training
+from tfx_pipeline.heads.base import FittedHead
+from tfx_pipeline.heads.registry import HEADS
 from tfx_pipeline.modules import input_data as data
 from tfx_pipeline.modules import network
 from tfx_pipeline.modules import saved_model as export
 from tfx_pipeline.modules.layout import OWN, layout_of
 from tfx_pipeline.modules.raw_rows import sample_rows, wire_arrays
-from tfx_pipeline.scores import auc, binary_crossentropy
 from tfx_pipeline.spec import TrainingSpec
 
 PREDICT_ROWS = 16_384
@@ -26,43 +28,58 @@ def run_fn(fn_args: Any) -> None:
     import tensorflow_transform as tft
 
     spec = TrainingSpec.from_json(fn_args.custom_config)
-    training = spec.training
+    training = spec.training.sized(spec.rows["train"])
+    batch_rows = training.batch_rows
+    assert batch_rows is not None, "the number of rows has decided it"
     tf.keras.utils.set_random_seed(training.seed)
     output = tft.TFTransformOutput(fn_args.transform_output)
     layout = layout_of(spec.features.features, has_own=spec.features.preprocessing is not None)
     own = output.transformed_feature_spec()[OWN].shape[0] if layout.has_own else 0
     parse = data.feature_spec(output.raw_feature_spec(), spec.features.inputs)
     transform = output.transform_features_layer()
+    labels = data.Labels(
+        spec.features.label,
+        tf.io.FixedLenFeature([], output.raw_feature_spec()[spec.features.label].dtype),
+        spec.features.head.exposure,
+    )
+    kind = HEADS[spec.features.head.kind]
+    head = kind.fit(*data.label_values(fn_args.train_files, parse, labels))
 
     def split(patterns: list[str], rows: int, shuffle_seed: int | None, batch_rows: int) -> Any:
         def dataset(**options: Any) -> Any:
-            return data.transformed(
-                patterns, parse, spec.features.label, transform, layout, **options
-            )
+            return data.transformed(patterns, parse, labels, head, transform, layout, **options)
 
         if rows * data.row_bytes(layout, own) <= data.MEMORY_BYTES:
             return data.in_memory(dataset())
         return dataset(shuffle_seed=shuffle_seed, batch_rows=batch_rows)
 
-    train = split(fn_args.train_files, spec.rows["train"], training.seed, training.batch_rows)
+    train = split(fn_args.train_files, spec.rows["train"], training.seed, batch_rows)
     evaluate = split(fn_args.eval_files, spec.rows["eval"], None, PREDICT_ROWS)
     model = network.build(
-        layout, training, output.vocabulary_size_by_name, len(layout.floats) + own
+        layout, training, output.vocabulary_size_by_name, len(layout.floats) + own, head
     )
-    fit(model, train, evaluate, training, fn_args.model_run_dir)
+    fit(model, train, evaluate, training, fn_args.model_run_dir, head)
     columns = spec.features.inputs
     background = None
     if spec.explain is not None:
         wanted = spec.explain
         rows = sample_rows(fn_args.train_files, columns, wanted.background_rows, wanted.seed)
         background = export.Background(wire_arrays(rows, columns), wanted.seed)
+    answers = export.Answers(head, kind.number, labels.exposures)
     export.save_model(
-        fn_args.serving_model_dir, model, transform, layout, columns, parse, background
+        fn_args.serving_model_dir, model, transform, layout, columns, parse, answers, background
     )
 
 
-def fit(model: Any, train: Any, evaluate: Any, training: Any, log_folder: str | None) -> Any:
-    """Trains in place and keeps the weights of the epoch with the best eval AUC.
+def fit(
+    model: Any,
+    train: Any,
+    evaluate: Any,
+    training: Training,
+    log_folder: str | None,
+    head: FittedHead,
+) -> Any:
+    """Trains in place and keeps the weights of the epoch with the best result on eval.
 
     Args:
         model: Model that `network.build` returned.
@@ -70,21 +87,22 @@ def fit(model: Any, train: Any, evaluate: Any, training: Any, log_folder: str | 
         evaluate: Rows for early stopping, in the same form as ``train``.
         training: Training parameters of the contract.
         log_folder: Folder for TensorBoard logs, or None.
+        head: Says what the loss is, and which result is watched.
 
     Returns:
-        Keras' History; ``val_auc`` and ``val_loss`` per epoch are exact, not binned.
+        Keras' History; the head's results on eval per epoch are exact, not binned.
     """
     import keras
 
     model.compile(
         optimizer=keras.optimizers.Adam(training.learning_rate),
-        loss="binary_crossentropy",
+        loss=head.loss,
     )
     callbacks = [
-        _eval_auc(evaluate),
+        _watch(evaluate, head),
         keras.callbacks.EarlyStopping(
-            monitor="val_auc",
-            mode="max",
+            monitor=head.monitor,
+            mode=head.mode,
             patience=training.patience,
             restore_best_weights=True,
         ),
@@ -92,43 +110,51 @@ def fit(model: Any, train: Any, evaluate: Any, training: Any, log_folder: str | 
     if log_folder:
         callbacks.append(keras.callbacks.TensorBoard(log_folder, write_graph=False))
     if isinstance(train, data.Arrays):
-        source = {"x": train.inputs, "y": train.labels, "batch_size": training.batch_rows}
+        source = {
+            "x": train.inputs,
+            "y": train.targets,
+            "sample_weight": train.weights,
+            "batch_size": training.batch_rows,
+        }
     else:
         source = {"x": train}
     return model.fit(**source, epochs=training.epochs, callbacks=callbacks, verbose=2)
 
 
-def predictions(model: Any, split: Any) -> tuple[Any, Any]:
-    """Labels and probabilities of a split, float32 [n] each."""
+def predictions(model: Any, split: Any) -> tuple[Any, Any, Any | None]:
+    """Targets [n] and outputs [n, units] of a split, and weights [n] or None."""
     import numpy as np
 
     if isinstance(split, data.Arrays):
-        batches = [
-            (
-                [part[start : start + PREDICT_ROWS] for part in split.inputs],
-                split.labels[start : start + PREDICT_ROWS],
-            )
-            for start in range(0, len(split.labels), PREDICT_ROWS)
-        ]
+        parts = [*split.inputs, split.targets]
+        parts += [] if split.weights is None else [split.weights]
+        batches = (
+            _batch([part[start : start + PREDICT_ROWS] for part in parts], len(split.inputs))
+            for start in range(0, len(split.targets), PREDICT_ROWS)
+        )
     else:
-        batches = split
-    labels: list[np.ndarray] = []
-    answers: list[np.ndarray] = []
-    for inputs, label in batches:
-        labels.append(np.reshape(label, -1))
-        answers.append(np.reshape(model.predict_on_batch(list(inputs)), -1))
-    return np.concatenate(labels), np.concatenate(answers)
+        batches = iter(split)
+    outputs: list[np.ndarray] = []
+    others: list[list[np.ndarray]] = []
+    for inputs, *rest in batches:
+        outputs.append(np.asarray(model.predict_on_batch(list(inputs))))
+        others.append([np.reshape(each, -1) for each in rest])
+    targets, *weights = (np.concatenate(each) for each in zip(*others, strict=True))
+    return targets, np.concatenate(outputs), weights[0] if weights else None
 
 
-def _eval_auc(split: Any) -> Any:
-    """Callback that puts the exact ``val_auc`` and ``val_loss`` into the epoch's logs."""
+def _batch(parts: list[Any], inputs: int) -> tuple[Any, ...]:
+    return (parts[:inputs], *parts[inputs:])
+
+
+def _watch(split: Any, head: FittedHead) -> Any:
+    """Callback that puts the head's exact results on eval into the epoch's logs."""
     import keras
 
-    class EvalAuc(keras.callbacks.Callback):
+    class Watch(keras.callbacks.Callback):
         def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-            labels, scores = predictions(self.model, split)
+            targets, outputs, weights = predictions(self.model, split)
             if logs is not None:
-                logs["val_auc"] = auc(labels, scores)
-                logs["val_loss"] = binary_crossentropy(labels, scores)
+                logs.update(head.watched(targets, outputs, weights))
 
-    return EvalAuc()
+    return Watch()

@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 
 from goldlake.workflows.drafting.contract_text import contract_text, format_of, left_out
-from goldlake.workflows.drafting.model_text import features_of, model_text, obstacles
+from goldlake.workflows.drafting.model_text import features_of, model_text, obstacles, task_of
 from goldlake.workflows.drafting.sample import ROWS, Sample, read_sample
 from goldlake.workflows.drafting.table import Table, table_of
 from goldlake_core.contracts.errors import UsageError
@@ -179,7 +179,9 @@ def _told(table: Table, label: str | None, reasons: list[str]) -> Iterator[Told]
     if label and reasons:
         yield Told(what="label", text=f"no model: {'; '.join(reasons)}", is_guess=True)
     elif label:
-        text = f"{label}, by {len(features_of(table, label))} features"
+        task = task_of(table.column(label))
+        kind = f" ({task.head})" if task is not None else ""
+        text = f"{label}{kind}, by {len(features_of(table, label))} features"
         yield Told(what="label", text=text, is_guess=True)
 
 

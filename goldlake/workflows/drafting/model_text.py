@@ -10,6 +10,7 @@ from datetime import date, datetime
 from goldlake.workflows.drafting.columns import Profile
 from goldlake.workflows.drafting.table import Table
 from goldlake_core.contracts.contract_file import ROWS
+from goldlake_core.contracts.heads import HeadKind, default_head
 from goldlake_core.contracts.sections import Column
 from goldlake_core.contracts.yaml_text import Value, commented, written
 from lakehouse.typed import source_text, value
@@ -24,8 +25,11 @@ WORDS = 4
 """Mean number of words from which a column is a text."""
 EXAMPLES = 2
 """Rows that a served model is asked for after a run."""
+FEW_CLASSES = 10
+"""Different whole numbers of a label up to which they are classes."""
 _TEST_SHARE, _EVAL_SHARE = 0.2, 0.1
-_ROWS_PER_STEP, _FEWEST, _MOST = 50, 16, 1024
+_MOST_RUNS = 0.9
+"""Share of the units whose steps have no gap, from which they are units."""
 _LATITUDE = re.compile(r"(^|_)(lat|latitude)(_|$)")
 _LONGITUDE = re.compile(r"(^|_)(lon|lng|long|longitude)(_|$)")
 
@@ -45,24 +49,68 @@ class Feature:
     comment: str = ""
 
     @property
+    def written(self) -> Value:
+        """The declaration, or its kind where that is all of it."""
+        return self.declared["kind"] if len(self.declared) == 1 else self.declared
+
+    @property
     def columns(self) -> tuple[str, ...]:
         """The columns that it reads."""
         named = self.declared.get("columns")
         return tuple(map(str, named)) if isinstance(named, list) else (self.name,)
 
 
+@dataclass(frozen=True)
+class Task:
+    """What a model of a label is.
+
+    Attributes:
+        head: Its head.
+        bound: A bound that any useful model keeps, as keys of ``thresholds``.
+        comment: What a person should look at, or "".
+    """
+
+    head: HeadKind
+    bound: dict[str, Value]
+    comment: str = ""
+
+
+_BOUNDS: dict[HeadKind, tuple[str, float]] = {
+    "binary": ("auc", 0.05),
+    "multiclass": ("crossentropy", 0.05),
+    "regression": ("rmse", 0.05),
+    "count": ("poisson_deviance", 0.05),
+}
+
+
+def task_of(column: Profile) -> Task | None:
+    """The task of predicting a column, or None for a column of times."""
+    kind = default_head(column.type)
+    comment = ""
+    if column.type == "long":
+        is_few = column.distinct <= FEW_CLASSES
+        kind = "multiclass" if is_few else "regression"
+        others = "regression, or count" if is_few else "count for numbers of events, or multiclass"
+        comment = f"? {others}"
+    if kind is None:
+        return None
+    metric, least = _BOUNDS[kind]
+    return Task(kind, {metric: {"over_baseline": least}}, comment)
+
+
 def obstacles(table: Table, label: str) -> list[str]:
     """Why no model can learn a column of a table as it is; [] where one can."""
     column = table.column(label)
+    task = task_of(column)
     found = []
-    if column.type != "boolean":
-        found.append(f"{label} has type {column.type}, and models predict booleans")
-    if column.missing:
-        found.append(f"{label} is missing in {column.missing:,} records")
-    if not table.event_time:
-        found.append("there is no column with the time of the event, by which the data are split")
-    elif event_days(table) < FEWEST_DAYS:
-        found.append(f"all events lie within {event_days(table)} days, too few to split")
+    if task is None:
+        found.append(f"{label} has type {column.type}, which no model predicts")
+    elif column.distinct < 2:
+        found.append(f"{label} is the same in all records")
+    elif task.head == "multiclass" and (
+        column.distinct > MOST_VALUES or 2 * column.distinct > table.sample.rows
+    ):
+        found.append(f"{label} has {column.distinct:,} different texts, too many for classes")
     if not found and not features_of(table, label):
         found.append("there is no column that could be a feature")
     return found
@@ -70,11 +118,10 @@ def obstacles(table: Table, label: str) -> list[str]:
 
 def model_text(table: Table, label: str, usecase: str) -> str:
     """The text of a model that predicts a column; see `obstacles`."""
-    days = event_days(table)
-    test, eval_ = (max(1, round(days * share)) for share in (_TEST_SHARE, _EVAL_SHARE))
-    split: Value = {"kind": "relative", "test_days": test, "eval_days": eval_}
-    steps = table.sample.rows // _ROWS_PER_STEP
-    batch = 1 << max(_FEWEST, min(_MOST, steps)).bit_length() - 1
+    column = table.column(label)
+    task = task_of(column)
+    assert task is not None
+    missing = f"{column.missing:,} records have none, and are left out" if column.missing else ""
     lines = [
         "# Drafted by `goldlake init`. What a line with ? says is guessed: look at it.",
         f"name: {written(label)}",
@@ -84,22 +131,63 @@ def model_text(table: Table, label: str, usecase: str) -> str:
             "? what it predicts, and for whom",
         ),
         f"table: {ROWS}",
-        f"label: {written(label)}",
-        f"event_time: {written(table.event_time)}",
-        commented("maturity_days: 0", "? days until the label of an event is known"),
-        commented(f"split: {written(split)}", _span(table, days)),
+        commented(f"label: {written(label)}", missing),
+        commented(f"head: {task.head}", task.comment),
+        *_split(table),
         "features:",
         *(
-            commented(f"  {written(each.name)}: {written(each.declared)}", each.comment)
+            commented(f"  {written(each.name)}: {written(each.written)}", each.comment)
             for each in features_of(table, label)
         ),
-        f"training: {written({'batch_rows': batch})}",
         "thresholds:",
-        commented("  auc: {min: 0.6}", "? a model that guesses has 0.5"),
+        *(
+            commented(f"  {metric}: {written(bound)}", "? better than a constant answer")
+            for metric, bound in task.bound.items()
+        ),
         "examples:",
         *(f"  - {written(row)}" for row in _examples(table, label)),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _split(table: Table) -> Iterator[str]:
+    """By time where the events span some days; else by hash, which keeps units together."""
+    days = event_days(table) if table.event_time else 0
+    if days >= FEWEST_DAYS:
+        test, eval_ = (max(1, round(days * share)) for share in (_TEST_SHARE, _EVAL_SHARE))
+        split: Value = {"kind": "relative", "test_days": test, "eval_days": eval_}
+        yield f"event_time: {written(table.event_time)}"
+        yield commented("maturity_days: 0", "? days until the label of an event is known")
+        yield commented(f"split: {written(split)}", _span(table, days))
+        return
+    unit = unit_of(table)
+    if unit:
+        by: Value = {"kind": "hash", "by": [unit], "eval": _EVAL_SHARE, "test": _TEST_SHARE}
+        yield commented(f"split: {written(by)}", f"? the records of one {unit} stay together")
+    else:
+        yield f"split: {written({'kind': 'hash', 'eval': _EVAL_SHARE, 'test': _TEST_SHARE})}"
+
+
+def unit_of(table: Table) -> str:
+    """The column of a key whose records are steps of one thing, such as cycles of a machine; or "".
+
+    The other column of such a key counts the steps of each without a gap.
+    """
+    import polars as pl
+
+    if len(table.key) != 2:
+        return ""
+    unit, step = map(table.column, table.key)
+    if step.type != "long":
+        return ""
+    frame = pl.DataFrame(
+        {"u": table.sample.texts[unit.field], "s": table.sample.texts[step.field]},
+        schema={"u": pl.String, "s": pl.String},
+    ).with_columns(pl.col("s").cast(pl.Int64, strict=False))
+    steps = frame.group_by("u").agg(pl.len(), (pl.col("s").max() - pl.col("s").min()).alias("d"))
+    is_run = steps.select((pl.col("len") == pl.col("d") + 1).fill_null(value=False))["len"]
+    is_unit = len(steps) > 1 and 2 * len(steps) <= table.sample.rows
+    return unit.name if is_unit and is_run.mean() > _MOST_RUNS else ""
 
 
 def _examples(table: Table, label: str) -> list[dict[str, Value]]:

@@ -11,6 +11,7 @@ from goldlake_core.contracts.sections import (
     Column,
     Feature,
     GoldTable,
+    Head,
     Model,
     Silver,
     Source,
@@ -174,7 +175,8 @@ def _model(usecase: UseCase, model: Model) -> str:
                 [
                     ("learns from", f"`{ids.TableId(usecase.name, 'gold', model.table)}`"),
                     ("label", f"`{model.label}`"),
-                    ("event time", f"`{model.event_time}`"),
+                    ("head", _head(model.head)),
+                    ("event time", f"`{model.event_time}`" if model.event_time else "none"),
                     ("maturity", f"{model.maturity_days} days"),
                     ("split", _split(model.split)),
                     ("blessed when", "; ".join(map(_threshold, model.thresholds))),
@@ -204,7 +206,16 @@ def _feature(feature: Feature) -> tuple[str, str, str, str]:
     return (f"`{feature.name}`", feature.kind, _names(feature.columns), params)
 
 
+def _head(head: Head) -> str:
+    return f"{head.kind}, in proportion to `{head.exposure}`" if head.exposure else head.kind
+
+
 def _split(split: Split) -> str:
+    if split.kind == "column":
+        return f"as `{split.column}` says"
+    if split.kind == "hash":
+        by = _names(split.by) if split.by else "the key"
+        return f"by the hash of {by}: {split.eval:.0%} eval, {split.test:.0%} test"
     if split.kind == "fixed":
         return f"eval from {split.eval_from}, test from {split.test_from}, until {split.until}"
     train = "all before" if split.train_days is None else f"{split.train_days} days before"
@@ -216,6 +227,7 @@ def _threshold(threshold: Threshold) -> str:
         "at least": threshold.minimum,
         "at most": threshold.maximum,
         "worse than what serves by at most": threshold.max_drop,
+        "better than a constant answer by at least": threshold.over_baseline,
     }
     given = [f"{words} {value:g}" for words, value in bounds.items() if value is not None]
     return f"{threshold.metric} {', '.join(given)}"

@@ -14,10 +14,10 @@ import msgspec
 
 from goldlake.workflows.pages.places import CONTRACT, MODEL, Place
 from goldlake_core.contracts.durations import PATTERN as DURATION
+from goldlake_core.contracts.heads import METRICS
 from goldlake_core.contracts.keys import Declared, Form
 from goldlake_core.contracts.names import MAX_NAME
 from goldlake_core.contracts.read import MAX_WINDOW
-from goldlake_core.contracts.sections import METRICS
 
 Schema = dict[str, Any]
 
@@ -60,7 +60,8 @@ def _place(place: Place) -> Schema:
     else:
         schema = _section(place.keys, {name: _place(each) for name, each in place.below.items()})
     if place.short:
-        alone = next(_value(key) for key in place.keys if key.name == place.short)
+        keys = place.keys or next(iter(place.kinds.values()))
+        alone = next(_value(key) for key in keys if key.name == place.short)
         schema = {"anyOf": [alone, schema]}
     if place.repeated == ".NAME":
         return {"type": "object", "propertyNames": _NAME, "additionalProperties": schema}

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from goldlake_core.contracts.heads import HEADS
 from goldlake_core.contracts.keys import Declared, declared, keys_of
-from goldlake_core.contracts.model_file import feature_keys
+from goldlake_core.contracts.model_file import SPLIT_KINDS, feature_keys
 from goldlake_core.contracts.sections import (
     FEATURES,
     Auth,
@@ -17,6 +18,7 @@ from goldlake_core.contracts.sections import (
     Explain,
     Format,
     GoldTable,
+    Head,
     Incremental,
     Lookup,
     Model,
@@ -112,8 +114,11 @@ CONTRACT = Place(
 MODEL = Place(
     keys_of(Model),
     {
-        "split": Place(kinds={kind: keys_of(Split, kind) for kind in ("relative", "fixed")}),
-        "features": Place(kinds={kind: feature_keys(kind) for kind in FEATURES}, repeated=".NAME"),
+        "head": Place(kinds={kind: keys_of(Head, kind) for kind in HEADS}, short="kind"),
+        "split": Place(kinds={kind: keys_of(Split, kind) for kind in SPLIT_KINDS}),
+        "features": Place(
+            kinds={kind: feature_keys(kind) for kind in FEATURES}, repeated=".NAME", short="kind"
+        ),
         "training": Place(keys_of(Training)),
         "thresholds": Place(keys_of(Threshold), repeated=".METRIC"),
         "limits": Place(keys_of(DriftLimit), repeated="[]"),

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from datetime import date
 
 from goldlake.workflows.pages.places import CONTRACT, MODEL
+from goldlake_core.contracts.heads import METRICS
 from goldlake_core.contracts.keys import Declared
-from goldlake_core.contracts.sections import METRICS
 
 _INTRODUCTION = """\
 # Contract reference

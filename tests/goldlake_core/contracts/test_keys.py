@@ -108,12 +108,12 @@ def test_all_errors_of_all_files_are_reported_at_once(toy: Copy) -> None:
         (
             "second.yaml",
             None,
-            "the keys 'title', 'description', 'table', 'label', 'event_time', 'maturity_days', "
-            "'split', 'features', 'thresholds' are missing",
+            "the keys 'label', 'features', 'thresholds' are missing",
         ),
         ("second.yaml", "name", "the model is called 'first' and its file second.yaml"),
+        ("second.yaml", None, "there is no gold table 'rows'"),
     ]
-    assert str(error).startswith("8 errors in the contracts:\n")
+    assert str(error).startswith("9 errors in the contracts:\n")
     assert all(e.line is not None for e in error.errors)
     assert error.exit_code == 2
 

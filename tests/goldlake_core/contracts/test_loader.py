@@ -105,7 +105,7 @@ def test_model(harbour: UseCase) -> None:
         l2=0.0,
         batch_rows=64,
         epochs=6,
-        patience=2,
+        patience=None,
         seed=3,
     )
     assert model.thresholds == (

@@ -38,17 +38,66 @@ CASES = {
         "arrived, vessel_type, cargo, berth, length_m, crew, pilot, latitude, "
         "longitude, overdue, hour, weekday.",
     ),
-    "label_type": (
+    "label_of_a_time": (
         "label: overdue",
-        "label: crew",
+        "label: arrived",
         "label:",
-        "label: the column 'crew' has type long. Valid: boolean.",
+        "label: no model predicts the column 'arrived' of type timestamp. Valid: a column of type "
+        "boolean, double, long, string.",
     ),
-    "label_nullable": (
+    "head_kind": (
         "label: overdue",
-        "label: pilot",
-        "label:",
-        "label: the label 'pilot' is nullable. Valid: a column with nullable: false.",
+        "label: overdue\nhead: logistic",
+        "head:",
+        "head.kind: unknown value 'logistic'. Valid: binary, multiclass, regression, count.",
+    ),
+    "head_of_label": (
+        "label: overdue",
+        "label: overdue\nhead: regression",
+        "head:",
+        "head.kind: the head regression cannot predict the column 'overdue' of type boolean. "
+        "Valid: binary.",
+    ),
+    "head_exposure_of_binary": (
+        "label: overdue",
+        "label: overdue\nhead: {kind: binary, exposure: hour}",
+        "head:",
+        "head.exposure: unknown key 'exposure'. Valid: kind.",
+    ),
+    "metric_of_another_head": (
+        "  auc: {min: 0.6, max_drop: 0.1}",
+        "  rmse: {max: 10}",
+        "rmse",
+        "thresholds.rmse: models with the head binary have no metric 'rmse'. Valid: auc, "
+        "auc_precision_recall, binary_accuracy, precision, recall, binary_crossentropy, "
+        "calibration.",
+    ),
+    "over_baseline_of_recall": (
+        "  auc: {min: 0.6, max_drop: 0.1}",
+        "  recall: {over_baseline: 0.1}",
+        "recall",
+        "thresholds.recall.over_baseline: a constant answer has no recall to be better than. "
+        "Valid: min and max.",
+    ),
+    "split_by_time_without_time": (
+        "event_time: arrived\nmaturity_days: 14",
+        "",
+        "split:",
+        "split: a relative split divides by event time, and the model has none. Valid: kind: hash "
+        "or kind: column, or the key event_time.",
+    ),
+    "split_shares": (
+        "split: {kind: relative, test_days: 45, eval_days: 30}",
+        "split: {kind: hash, eval: 0.5, test: 0.5}",
+        "split:",
+        "split: eval and test leave a share of 0.00 to train. Valid: eval and test with at most "
+        "0.9 together.",
+    ),
+    "split_column_type": (
+        "split: {kind: relative, test_days: 45, eval_days: 30}",
+        "split: {kind: column, column: hour}",
+        "split:",
+        "split.column: the column 'hour' has type long. Valid: string.",
     ),
     "event_time_type": (
         "event_time: arrived",
@@ -66,13 +115,15 @@ CASES = {
         "split: {kind: relative, test_days: 45, eval_days: 30}",
         "split: {kind: relativ}",
         "split:",
-        "split.kind: unknown value 'relativ'. Valid: relative (nearest); all: relative, fixed.",
+        "split.kind: unknown value 'relativ'. Valid: relative (nearest); all: relative, fixed, "
+        "hash, column.",
     ),
     "split_no_kind": (
         "split: {kind: relative, test_days: 45, eval_days: 30}",
         "split: {test_days: 45}",
         "split:",
-        "split: the key 'kind' is missing. Valid: kind: relative or kind: fixed.",
+        "split: the key 'kind' is missing. Valid: kind: relative or kind: fixed "
+        "or kind: hash or kind: column.",
     ),
     "split_mixed": (
         "split: {kind: relative, test_days: 45, eval_days: 30}",
@@ -111,8 +162,8 @@ CASES = {
         "  length_m: {kind: numeric, buckets: 4}",
         "  length_m: {buckets: 4}",
         "length_m:",
-        "features.length_m: the key 'kind' is missing. Valid: categorical, numeric, "
-        "cyclic, position, crossed, text.",
+        "features.length_m: the key 'kind' is missing. Valid: kind: categorical or kind: numeric "
+        "or kind: cyclic or kind: position or kind: crossed or kind: text.",
     ),
     "feature_param": (
         "  length_m: {kind: numeric, buckets: 4}",
@@ -313,7 +364,7 @@ CASES = {
         "  auc: {min: 0.6, max_drop: 0.1}",
         "  auc: {}",
         "auc",
-        "thresholds.auc: the threshold has no bound. Valid: min, max or max_drop.",
+        "thresholds.auc: the threshold has no bound. Valid: min, max, max_drop or over_baseline.",
     ),
     "threshold_range": (
         "  auc: {min: 0.6, max_drop: 0.1}",

@@ -112,7 +112,8 @@ def export(folder: Path) -> Any:
     import keras
     import tensorflow as tf
 
-    from tfx_pipeline.modules.saved_model import Background, save_model
+    from tfx_pipeline.heads.binary import PROBABILITY, FittedBinary
+    from tfx_pipeline.modules.saved_model import Answers, Background, save_model
 
     layout = layout_of(tuple(Feature(n, "numeric", (n,), {"buckets": 0}) for n in "abc"))
 
@@ -141,7 +142,8 @@ def export(folder: Path) -> Any:
         "c": tf.io.FixedLenFeature([1], tf.float32),
     }
     stored = Background(background(), seed=0)
-    save_model(str(folder), model, Transform(), layout, COLUMNS, parse, stored)
+    answers = Answers(FittedBinary(), PROBABILITY, lambda raw: None)
+    save_model(str(folder), model, Transform(), layout, COLUMNS, parse, answers, stored)
 
 
 @pytest.mark.tfx

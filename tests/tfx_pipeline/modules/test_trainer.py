@@ -15,11 +15,13 @@ from tests.tfx_pipeline import toy
 from tests.tfx_pipeline.conftest import Toy
 from tfx_pipeline import scores
 from tfx_pipeline.evaluation.serving_check import serialize
+from tfx_pipeline.heads.binary import FittedBinary
 from tfx_pipeline.modules import input_data as data
 from tfx_pipeline.modules import network, trainer
 from tfx_pipeline.modules.layout import layout_of
 
 pytestmark = pytest.mark.tfx
+HEAD = FittedBinary()
 
 # What the function behind the toy labels itself reaches on the test split is 0.81.
 AUC_FLOOR = 0.77
@@ -73,19 +75,20 @@ def numeric_model(training: object) -> object:
 
     tf.keras.utils.set_random_seed(0)
     features = tuple(Feature(name, "numeric", (name,), {"buckets": 0}) for name in "ab")
-    return network.build(layout_of(features), training, lambda name: 0, 4)
+    return network.build(layout_of(features), training, lambda name: 0, 4, HEAD)
 
 
 def test_stops_early_and_keeps_the_best_weights() -> None:
     training = replace(toy.TRAINING, epochs=40, patience=2, learning_rate=0.05)
     model = numeric_model(training)
     noise = arrays(signal=False)
-    half = data.Arrays([part[:200] for part in noise.inputs], noise.labels[:200])
-    other = data.Arrays([part[200:] for part in noise.inputs], noise.labels[200:])
-    history = trainer.fit(model, half, other, training, None).history["val_auc"]
+    half = data.Arrays([part[:200] for part in noise.inputs], noise.targets[:200])
+    other = data.Arrays([part[200:] for part in noise.inputs], noise.targets[200:])
+    history = trainer.fit(model, half, other, training, None, HEAD).history["val_auc"]
     assert len(history) < 40
     assert history.index(max(history)) == len(history) - 1 - 2
-    assert scores.auc(*trainer.predictions(model, other)) == pytest.approx(max(history), abs=1e-6)
+    labels, answers, _ = trainer.predictions(model, other)
+    assert scores.auc(labels, answers[:, 0]) == pytest.approx(max(history), abs=1e-6)
 
 
 def test_a_dataset_that_is_too_large_for_memory_is_streamed(
@@ -113,7 +116,7 @@ def test_the_same_seed_gives_the_same_model() -> None:
     answers = []
     for _ in range(2):
         model = numeric_model(training)
-        trainer.fit(model, split, split, training, None)
+        trainer.fit(model, split, split, training, None, HEAD)
         answers.append(trainer.predictions(model, split)[1])
     assert answers[0] == pytest.approx(answers[1], abs=1e-6)
 

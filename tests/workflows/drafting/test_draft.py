@@ -20,6 +20,7 @@ from goldlake.workflows.run import default_source
 from goldlake_core.contracts.errors import GoldlakeError, UsageError
 from goldlake_core.contracts.field_names import column_names
 from goldlake_core.contracts.loader import load_contract
+from goldlake_core.contracts.sections import Split
 from tests.workflows.drafting.odd_files import NOT_TABLES, ODD_FILES, Odd
 
 CHURN = "customerID,Joined,Contract,Tenure,Monthly Charges (£),Churn\n" + "".join(
@@ -132,7 +133,7 @@ def test_the_new_users_hour_begins_without_an_edit(
         "  ✓ key       customer_id\n"
         "  ? time      joined is when it happened\n"
         "  ✓ columns   6: 2 string, 1 date, 1 long, 1 double, 1 boolean\n"
-        "  ? label     churn, by 3 features\n"
+        "  ? label     churn (binary), by 3 features\n"
         "Wrote churn/contract.yaml and churn/models/churn.yaml\n"
         "Next: goldlake check churn, then goldlake run churn\n"
     )
@@ -145,7 +146,7 @@ def test_the_new_users_hour_begins_without_an_edit(
     usecase = load_contract(tmp_path / "churn")
     assert usecase.source.path == "../churn.csv"
     assert usecase.models["churn"].feature_columns == ("contract", "tenure", "monthly_charges")
-    assert usecase.models["churn"].training.batch_rows == 16
+    assert usecase.models["churn"].split.kind == "relative"
     assert usecase.models["churn"].examples == (
         {"contract": "A", "tenure": 0, "monthly_charges": 0.5},
         {"contract": "B", "tenure": 1, "monthly_charges": 1.5},
@@ -193,17 +194,62 @@ def test_a_model_that_is_there_is_not_written_over(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("label", "head", "metric"),
+    [
+        ("Contract", "multiclass", "crossentropy"),
+        ("Tenure", "regression", "rmse"),
+        ("Monthly Charges (£)", "regression", "rmse"),
+        ("Churn", "binary", "auc"),
+    ],
+)
+def test_each_type_of_label_has_its_head(
+    tmp_path: Path, label: str, head: str, metric: str
+) -> None:
+    (tmp_path / "churn.csv").write_text(CHURN, encoding="utf-8")
+    drafted(tmp_path, str(tmp_path / "churn.csv"), label)
+    [model] = load_contract(tmp_path / "drafted").models.values()
+    assert model.head.kind == head
+    assert [(each.metric, each.over_baseline) for each in model.thresholds] == [(metric, 0.05)]
+    assert model.split.kind == "relative"
+
+
+@pytest.mark.parametrize(
     ("label", "reason"),
     [
-        ("Contract", "contract has type string, and models predict booleans"),
-        ("Tenure", "tenure has type long, and models predict booleans"),
+        ("Joined", "joined has type date, which no model predicts"),
+        ("customerID", "customer_id has 400 different texts, too many for classes"),
+        ("Same", "same is the same in all records"),
     ],
 )
 def test_a_label_that_no_model_learns_is_told(tmp_path: Path, label: str, reason: str) -> None:
-    (tmp_path / "churn.csv").write_text(CHURN, encoding="utf-8")
+    header, *lines = CHURN.splitlines()
+    text = f"{header},Same\n" + "".join(f"{line},x\n" for line in lines)
+    (tmp_path / "churn.csv").write_text(text, encoding="utf-8")
     found, _ = drafted(tmp_path, str(tmp_path / "churn.csv"), label)
     assert [line.text for line in found.told if line.what == "label"] == [f"no model: {reason}"]
     assert not (tmp_path / "drafted" / "models").exists()
+
+
+def test_without_a_time_a_hash_divides_and_units_stay_together(tmp_path: Path) -> None:
+    lines = [
+        f"{unit} {cycle} {unit % 7 + cycle / 9:.3f} {(unit * cycle) % 11}.5"
+        for unit in range(1, 30)
+        for cycle in range(1, 20 + unit % 5)
+    ]
+    (tmp_path / "wear.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    drafted(tmp_path, str(tmp_path / "wear.txt"), "column_3")
+    model = load_contract(tmp_path / "drafted").models["column_3"]
+    assert model.split == Split("hash", by=("column_1",))
+    text = (tmp_path / "drafted/models/column_3.yaml").read_text(encoding="utf-8")
+    assert "# ? the records of one column_1 stay together" in text
+
+
+def test_records_without_a_label_are_counted(tmp_path: Path) -> None:
+    text = CHURN.replace(",Yes\n", ",\n", 30)
+    (tmp_path / "churn.csv").write_text(text, encoding="utf-8")
+    drafted(tmp_path, str(tmp_path / "churn.csv"), "Churn")
+    text = (tmp_path / "drafted/models/churn.yaml").read_text(encoding="utf-8")
+    assert "label: churn  # 30 records have none, and are left out" in text
 
 
 def test_a_feature_that_tells_the_label_by_itself_is_told(tmp_path: Path) -> None:
@@ -214,7 +260,7 @@ def test_a_feature_that_tells_the_label_by_itself_is_told(tmp_path: Path) -> Non
     (tmp_path / "churn.csv").write_text(text, encoding="utf-8")
     drafted(tmp_path, str(tmp_path / "churn.csv"), "Churn")
     model = (tmp_path / "drafted" / "models" / "churn.yaml").read_text(encoding="utf-8")
-    assert "  status: {kind: categorical}  # ? tells churn by itself" in model
+    assert "  status: categorical  # ? tells churn by itself" in model
 
 
 def test_names_that_are_wrong_are_named(tmp_path: Path) -> None:
