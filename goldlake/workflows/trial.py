@@ -16,6 +16,7 @@ from goldlake.workflows.drafting.cures import cure
 from goldlake_core.contracts import sql_rules
 from goldlake_core.contracts.errors import UsageError
 from goldlake_core.contracts.findings import Remark, warning
+from goldlake_core.contracts.rules import OF_FILES
 from goldlake_core.contracts.sections import Column, UseCase
 from goldlake_core.storage.landing import Cursor
 from lakehouse.silver import ALWAYS_ACCEPTED
@@ -131,7 +132,7 @@ def try_records(usecase: UseCase, records: int = RECORDS) -> tuple[Trial, list[P
 
 def first_records(usecase: UseCase) -> Iterator[bytes]:
     """The records of a source from its first, as they would be landed."""
-    if usecase.source.kind == "files":
+    if usecase.source.kind in OF_FILES:
         for file in files_of(usecase):
             with reading(file, wanted_of(usecase)) as records:
                 yield from records.lines

@@ -177,7 +177,7 @@ def _read_silver(entry: Entry, source: Found | None, errors: Errors) -> SilverDr
             columns.are_known = False
         if not errors.add(rules.flag_errors(columns.sound, columns.entries)):
             columns.drop_flags()
-        if kind not in (rules.FILES, None):
+        if kind not in (*rules.OF_FILES, None):
             errors.add(rules.nested_field_errors(columns.sound, columns.entries))
     key = _silver_key(found, columns, kind, errors)
     version = _silver_column("version", found, columns, errors)

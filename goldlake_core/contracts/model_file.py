@@ -113,7 +113,7 @@ def read_model(document: Entry, gold: dict[str, GoldDraft] | None, errors: Error
     if found.has("limits"):
         draft.limits = _limits(found.entries["limits"], features.columns, errors)
     if found.has("examples"):
-        draft.examples = _examples(found.entries["examples"], features, table, errors)
+        draft.examples = _examples(found.entries["examples"], features, head, table, errors)
     is_sound = len(errors.found) == before and table is not None and table.table is not None
     if is_sound and label and head and split and training and serving:
         draft.model = Model(
@@ -439,12 +439,18 @@ def _limits(entry: Entry, known: Columns, errors: Errors) -> dict[int, DriftLimi
 
 
 def _examples(
-    entry: Entry, features: _Features, table: GoldDraft | None, errors: Errors
+    entry: Entry,
+    features: _Features,
+    head: Head | None,
+    table: GoldDraft | None,
+    errors: Errors,
 ) -> tuple[Mapping[str, Any], ...]:
     items = errors.catch(entry.items) or ()
     rows = tuple(errors.catch(item.free) for item in items)
     if table is not None and table.table is not None and features.columns.are_known:
-        columns = [travelling(table.table.column(name)) for name in features.columns.names]
+        exposure = (head.exposure,) if head is not None and head.exposure else ()
+        names = dict.fromkeys((*features.columns.names, *exposure))
+        columns = [travelling(table.table.column(name)) for name in names]
         for item, row in zip(items, rows, strict=True):
             if row is not None:
                 errors.add(rules.example_errors(columns, item))

@@ -65,7 +65,7 @@ class Task:
     """What a model of a label is.
 
     Attributes:
-        head: Its head.
+        head: Kind of its head.
         bound: A bound that any useful model keeps, as keys of ``thresholds``.
         comment: What a person should look at, or "".
     """

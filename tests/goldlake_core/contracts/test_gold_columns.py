@@ -47,9 +47,7 @@ title: Hot
 description: Whether it is hot.
 table: cycles
 label: is_hot
-event_time: day
-maturity_days: 0
-split: {kind: relative, eval_days: 5, test_days: 5}
+split: {kind: hash, by: [unit]}
 thresholds: {auc: {min: 0.5}}
 features:
   mean: {kind: numeric}
