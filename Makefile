@@ -7,14 +7,16 @@ BIN := .venv/bin
 # Two processes, a file of tests at a time: Spark and TensorFlow each keep about one core busy.
 WORKERS ?= -n 2 --dist loadfile
 # Parts of the long tests, each under an hour. Every test marked `long` is in exactly one of them.
-PARTS := lake faults kills fuzz tfx setup wheel readme stacks
+PARTS := lake faults kills fuzz tfx usecases setup wheel readme stacks
 KILLS := tests/faults/test_kills.py tests/faults/test_disks.py
 README_TEST := tests/end_to_end/test_readme.py
+USECASES_TEST := tests/end_to_end/test_any_label.py
 LONG_lake := $(WORKERS) -m "long and not (tfx or other_stack)" --ignore=tests/setup --ignore=tests/faults --ignore=tests/fuzz --ignore=$(README_TEST)
 LONG_faults := $(WORKERS) --dist load -m long tests/faults $(KILLS:%=--ignore=%)
 LONG_fuzz := $(WORKERS) --dist load -m long tests/fuzz
 LONG_kills := $(WORKERS) --dist load -m long $(KILLS)
-LONG_tfx := $(WORKERS) -m "long and tfx and not other_stack" --ignore=tests/setup
+LONG_tfx := $(WORKERS) -m "long and tfx and not other_stack" --ignore=tests/setup --ignore=$(USECASES_TEST)
+LONG_usecases := $(WORKERS) --dist load -m long $(USECASES_TEST)
 LONG_setup := -m long tests/setup --ignore=tests/setup/test_wheel.py
 LONG_readme := -m long $(README_TEST)
 LONG_wheel := -m long tests/setup/test_wheel.py
@@ -47,6 +49,7 @@ ifeq ($(PART),)
 	@echo "  make test-long PART=kills   commands killed at every step, full and read-only disks"
 	@echo "  make test-long PART=fuzz    the server's decoders and its HTTP, half an hour each (FUZZ_SECONDS=...)"
 	@echo "  make test-long PART=tfx     a year of real data up to a served model; compiling for Kubeflow; recorded documents"
+	@echo "  make test-long PART=usecases  labels of every kind from a file to a served answer"
 	@echo "  make test-long PART=setup   set-up from nothing, killed and repaired"
 	@echo "  make test-long PART=wheel   the wheel in an empty environment, outside any clone"
 	@echo "  make test-long PART=readme  each block of the README in a bare clone"
@@ -57,7 +60,7 @@ optional-kfp-env:
 	@bash requirements/setup.sh kfp || echo "SKIPPED: compiling for Kubeflow, for lack of its environment"
 
 long-tfx: optional-kfp-env
-long-lake long-faults long-kills long-fuzz long-tfx long-setup long-wheel long-readme: lint
+long-lake long-faults long-kills long-fuzz long-tfx long-usecases long-setup long-wheel long-readme: lint
 	$(BIN)/python -m pytest $(LONG_$(@:long-%=%)) $(ARGS)
 
 long-stacks: test-current

@@ -112,20 +112,25 @@ def evaluator(
 
     from tfx_pipeline.components.base import add_to_cache_key
     from tfx_pipeline.evaluation.evaluation import eval_config
+    from tfx_pipeline.parts.named import named
 
+    config = eval_config(
+        spec.evaluation,
+        rows=spec.rows[EVALUATED_SPLIT],
+        has_baseline=baseline_model is not None,
+    )
+    if spec.evaluation.eval_config is not None:
+        own = named(spec.evaluation.eval_config, spec.model_id, "parts.eval_config")
+        config = own(config)
     node = Evaluator(
         examples=examples,
         model=model,
         baseline_model=baseline_model,
         schema=schema,
         example_splits=[EVALUATED_SPLIT],
-        eval_config=eval_config(
-            spec.evaluation,
-            rows=spec.rows[EVALUATED_SPLIT],
-            has_baseline=baseline_model is not None,
-        ),
+        eval_config=config,
     )
-    add_to_cache_key(node, code_hash("tfx_pipeline.evaluation.metrics"))
+    add_to_cache_key(node, code_hash("tfx_pipeline.evaluation.metrics") + spec.evaluation.part_hash)
     return node
 
 

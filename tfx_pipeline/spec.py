@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, Literal, TypeAlias, TypeVar
 
 import msgspec
@@ -19,6 +20,8 @@ from goldlake_core.contracts.errors import PermanentError
 from goldlake_core.contracts.heads import HeadKind
 from goldlake_core.contracts.sections import (
     Column,
+    Costs,
+    Decision,
     DriftLimit,
     Explain,
     Feature,
@@ -105,6 +108,8 @@ class FeatureSpec(Spec, frozen=True):
         preprocessing: Dotted function of the use-case folder, or None.
         preprocessing_hash: sha256 of that function's module, or "".
         head: What kind of answer the model gives.
+        preprocessing_fn: Dotted name of the function in place of goldlake's, or None.
+        part_hash: sha256 of its code, or "".
     """
 
     model_id: str
@@ -114,6 +119,8 @@ class FeatureSpec(Spec, frozen=True):
     preprocessing: str | None = None
     preprocessing_hash: str = ""
     head: Head = Head("binary")
+    preprocessing_fn: str | None = None
+    part_hash: str = ""
 
     def input(self, name: str) -> ColumnSpec:
         """The input called ``name``; raises KeyError."""
@@ -129,12 +136,20 @@ class TrainingSpec(Spec, frozen=True):
         rows: Rows of the train and eval split, from the export's manifest: lets the trainer count
             steps without reading the data twice.
         explain: How the signature ``explain`` is made, or None for no such signature.
+        decision: How the model decides that a row is positive, or None.
+        build_model: Dotted name of the function in place of goldlake's, or None.
+        run_fn: The same of the trainer.
+        part_hash: sha256 of the code of both, or "".
     """
 
     features: FeatureSpec
     training: Training
     rows: Mapping[str, int]
     explain: Explain | None = None
+    decision: Decision | None = None
+    build_model: str | None = None
+    run_fn: str | None = None
+    part_hash: str = ""
 
 
 class EvaluationSpec(Spec, frozen=True):
@@ -146,6 +161,9 @@ class EvaluationSpec(Spec, frozen=True):
         thresholds: Bounds on the test split that a candidate must keep to be blessed.
         slices: Column lists; the whole split is always evaluated.
         head: What kind of answer the model gives.
+        costs: What wrong answers cost, or None.
+        eval_config: Dotted name of the function that changes TFMA's configuration, or None.
+        part_hash: sha256 of its code, or "".
     """
 
     model_id: str
@@ -153,6 +171,9 @@ class EvaluationSpec(Spec, frozen=True):
     thresholds: tuple[Threshold, ...]
     slices: tuple[tuple[str, ...], ...]
     head: HeadKind = "binary"
+    costs: Costs | None = None
+    eval_config: str | None = None
+    part_hash: str = ""
 
 
 class ValidationSpec(Spec, frozen=True):
@@ -235,6 +256,7 @@ def pipeline_spec(
     manifest_sha256: str,
     baseline_version: int | None = None,
     preprocessing_hash: str = "",
+    part_hashes: Mapping[str, str] = MappingProxyType({}),
 ) -> PipelineSpec:
     """Cuts a contract and an export's manifest into the parts that nodes depend on.
 
@@ -246,6 +268,7 @@ def pipeline_spec(
         manifest_sha256: sha256 of the manifest's bytes.
         baseline_version: What serves now.
         preprocessing_hash: sha256 of the module that ``model.preprocessing`` names, or "".
+        part_hashes: sha256 of the code of each part that the contract names, by its key.
 
     Raises:
         PermanentError: The export lacks a column the contract names, or has it with another type.
@@ -275,6 +298,8 @@ def pipeline_spec(
         preprocessing=model.preprocessing,
         preprocessing_hash=preprocessing_hash,
         head=model.head,
+        preprocessing_fn=model.parts.preprocessing_fn,
+        part_hash=part_hashes.get("preprocessing_fn", ""),
     )
     return PipelineSpec(
         usecase=usecase.name,
@@ -291,9 +316,20 @@ def pipeline_spec(
             training=model.training,
             rows={split: rows[split] for split in ("train", "eval")},
             explain=model.serving.explain,
+            decision=model.decision,
+            build_model=model.parts.build_model,
+            run_fn=model.parts.run_fn,
+            part_hash="".join(part_hashes.get(key, "") for key in ("build_model", "run_fn")),
         ),
         evaluation=EvaluationSpec(
-            model_id, model.label, model.thresholds, model.slices, model.head.kind
+            model_id,
+            model.label,
+            model.thresholds,
+            model.slices,
+            model.head.kind,
+            model.decision.costs if model.decision else None,
+            model.parts.eval_config,
+            part_hashes.get("eval_config", ""),
         ),
         validation=ValidationSpec(
             label=model.label,

@@ -14,7 +14,7 @@ from goldlake.cli.printing import Part, aligned, console, say, say_all, styled, 
 from goldlake.cli.progress import Summary
 from goldlake.cli.sections import MOST_LINES, Section, fitted, height
 from goldlake.workflows import homes
-from goldlake_core.contracts.heads import HEADS
+from goldlake_core.contracts.heads import COST, HEADS
 from goldlake_core.contracts.sections import SPLITS
 from goldlake_core.documents.lakehouse import (
     Exported,
@@ -51,6 +51,7 @@ FATE_MEANINGS = {
     "deleted": "gone at the source",
 }
 FATES = tuple(FATE_MEANINGS)
+_FIRST = ("recall", COST)
 _LEFT_OUT = {
     "immature": "the label is not mature yet",
     "outside": "the split has no place for them",
@@ -344,8 +345,14 @@ def _metrics(thresholds: Sequence[Bound]) -> list[tuple[Part, ...]]:
             _number(bounds[0].value),
             (", ".join(map(_bound, bounds)), "dim"),
         )
-        for metric, bounds in sorted(metrics.items(), key=lambda item: _holds(item[1]))
+        for metric, bounds in sorted(metrics.items(), key=_place)
     ]
+
+
+def _place(item: tuple[str, list[Bound]]) -> tuple[bool, bool]:
+    """What does not hold comes first; of what is alike, recall, and then what errors cost."""
+    metric, bounds = item
+    return _holds(bounds), metric not in _FIRST
 
 
 def _holds(bounds: Sequence[Bound]) -> bool:

@@ -13,7 +13,7 @@ import msgspec
 
 from goldlake_core.contracts.errors import UsageError
 from goldlake_core.contracts.keys import keys_of
-from goldlake_core.contracts.sections import Column, GoldTable, Head, Model, UseCase
+from goldlake_core.contracts.sections import Column, GoldTable, Head, Model, Parts, UseCase
 
 MODEL_SECTIONS = ("export", "features", "training", "evaluation", "validation", "handoff")
 
@@ -88,10 +88,11 @@ def model_sections(model: Model, table: GoldTable) -> dict[str, object]:
 
 
 def _training(model: Model) -> object:
-    """What the trainer reads; without `explain` as it was before there was that key."""
-    if model.serving.explain is None:
-        return model.training
-    return {"training": model.training, "explain": model.serving.explain}
+    """What the trainer reads; without later keys as it was before there were any."""
+    parts = None if model.parts == Parts() else model.parts
+    later = {"explain": model.serving.explain, "decision": model.decision, "parts": parts}
+    given = {name: value for name, value in later.items() if value is not None}
+    return {"training": model.training, **given} if given else model.training
 
 
 def functions_hash(usecase: UseCase, dotted: str) -> str:

@@ -45,6 +45,9 @@ class HeadLaw(NamedTuple):
 _RMSE, _MAE = Metric(False, None), Metric(False, None)
 _CALIBRATION = Metric(None, None, has_constant=False)
 
+COST = "cost_per_1000"
+"""Cost of the wrong answers to 1,000 rows, by the costs of the model's decision."""
+
 HEADS: Mapping[HeadKind, HeadLaw] = {
     "binary": HeadLaw(
         ("boolean", "long"),
@@ -57,6 +60,7 @@ HEADS: Mapping[HeadKind, HeadLaw] = {
             "recall": Metric(True, 1, has_constant=False),
             "binary_crossentropy": Metric(False, None),
             "calibration": _CALIBRATION,
+            COST: Metric(False, None, has_constant=False),
         },
     ),
     "multiclass": HeadLaw(

@@ -36,6 +36,7 @@ class Form(enum.Enum):
     DATASET = "letters, digits, . _ -"
     DURATION = "0, or a number with s, m, h, d or w, such as 12h"
     FUNCTION = "module.function"
+    DOTTED = "module.function of the folder, or package.module.function"
     FIELD = "field name, with dots for nested fields of JSON, or a place"
     FORMATS = "Spark datetime pattern, iso, epoch_s or epoch_ms, or a list of these"
     PATH = "path, pattern or fsspec URL"

@@ -19,12 +19,15 @@ from goldlake_core.contracts.rules import flag_errors, same_name_errors, type_er
 from goldlake_core.contracts.sections import (
     FEATURES,
     Column,
+    Costs,
+    Decision,
     DriftLimit,
     Explain,
     Feature,
     Head,
     Kind,
     Model,
+    Parts,
     RequestLog,
     Serving,
     Split,
@@ -100,13 +103,23 @@ def read_model(document: Entry, gold: dict[str, GoldDraft] | None, errors: Error
     training: Training | None = Training()
     if found.has("training"):
         inner = read_section(found.entries["training"], keys_of(Training), errors)
+        errors.add(rules.balance_errors(head.kind if head else None, features.sound, inner))
         training = None if inner.broken else Training(**inner.values)
+    decision = _decision(found, head, errors)
+    parts = Parts()
+    if found.has("parts"):
+        inner = read_section(found.entries["parts"], keys_of(Parts), errors)
+        errors.add(rules.parts_errors(inner))
+        parts = Parts() if inner.broken else Parts(**inner.values)
     serving: Serving | None = Serving()
     if found.has("serving"):
         serving = _serving(found.entries["serving"], features.columns, errors)
     if found.has("thresholds"):
         kind = head.kind if head is not None else None
         draft.thresholds = _thresholds(found.entries["thresholds"], kind, errors)
+        has_costs = decision is not None and decision.costs is not None
+        for metric, item in (errors.catch(found.entries["thresholds"].members) or {}).items():
+            errors.add(rules.cost_errors(has_costs, metric, item))
     slices: tuple[tuple[str, ...], ...] = ()
     if found.has("slices"):
         slices = _slices(found.entries["slices"], features.columns, errors)
@@ -126,6 +139,8 @@ def read_model(document: Entry, gold: dict[str, GoldDraft] | None, errors: Error
             features=draft.features,
             thresholds=draft.thresholds,
             training=training,
+            decision=decision,
+            parts=parts,
             serving=serving,
             slices=slices,
             limits=tuple(draft.limits.values()),
@@ -274,7 +289,12 @@ def _read_feature(
             errors.add(feature_errors(column, label, table.origins, where))
     if len(errors.found) > before or columns is None:
         return None
-    params = {key.name: found.values[key.name] for key in keys_of(kind.params)}
+    # A later key at its default is left out, so that hashes of features stay as they were.
+    params = {
+        key.name: found.values[key.name]
+        for key in keys_of(kind.params)
+        if not key.key.later or found.values[key.name] != key.default
+    }
     return Feature(name=name, kind=chosen, columns=columns, params=params)  # type: ignore[arg-type]
 
 
@@ -369,6 +389,20 @@ def _read_split(entry: Entry, columns: Columns, errors: Errors) -> Split | None:
         is_sound = errors.add(type_errors(found.entries["column"], column, "string"))
         values["column"] = column.name
     return Split(**values) if is_sound else None
+
+
+def _decision(found: Found, head: Head | None, errors: Errors) -> Decision | None:
+    if not found.has("decision"):
+        return None
+    inner = read_section(found.entries["decision"], keys_of(Decision), errors)
+    is_sound = errors.add(rules.decision_errors(head.kind if head else None, inner))
+    values = dict(inner.values)
+    if inner.has("costs"):
+        costs = read_section(inner.entries["costs"], keys_of(Costs), errors)
+        if costs.broken:
+            return None
+        values["costs"] = Costs(**costs.values)
+    return Decision(**values) if is_sound and not inner.broken else None
 
 
 def _serving(entry: Entry, known: Columns, errors: Errors) -> Serving | None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from goldlake_core.contracts.column_types import NUMBERS
 from goldlake_core.contracts.errors import ContractError, InstanceError
-from goldlake_core.contracts.heads import HEADS, METRICS, HeadKind, heads_of
+from goldlake_core.contracts.heads import COST, HEADS, METRICS, HeadKind, heads_of
 from goldlake_core.contracts.names import nearest
 from goldlake_core.contracts.read import Found
 from goldlake_core.contracts.sections import Column, DriftLimit, Feature, Split
@@ -267,6 +267,63 @@ def threshold_errors(metric: str, found: Found) -> Iterator[ContractError]:
     if over is not None and not METRICS[metric].has_constant:
         yield found.entries["over_baseline"].error(
             f"a constant answer has no {metric} to be better than", valid="min and max"
+        )
+
+
+def parts_errors(found: Found) -> Iterator[ContractError]:
+    """The default trainer knows the outputs of the default preprocessing only."""
+    if found.has("preprocessing_fn") and not found.has("run_fn"):
+        yield found.entries["preprocessing_fn"].error(
+            "goldlake's trainer does not know the outputs of another preprocessing",
+            valid="a run_fn beside it",
+            hint="for further columns beside goldlake's own, use the key preprocessing",
+        )
+    if found.has("build_model", "run_fn"):
+        yield found.entries["build_model"].error(
+            "a run_fn builds its model itself", valid="one of build_model and run_fn"
+        )
+
+
+def decision_errors(kind: HeadKind | None, found: Found) -> Iterator[ContractError]:
+    """Only a binary model decides, and by one law."""
+    if kind not in ("binary", None):
+        yield found.entry.error(
+            f"a model with the head {kind} decides nothing", valid="head: binary, or no decision"
+        )
+    if len(found.entries) != 1:
+        yield found.entry.error("the decision has no law, or two", valid="recall or costs")
+
+
+def cost_errors(has_costs: bool, metric: str, entry: Entry) -> Iterator[ContractError]:
+    """A bound of costs needs costs."""
+    if metric == COST and not has_costs:
+        yield entry.error(
+            f"{COST} needs what wrong answers cost",
+            valid="decision: {costs: {missed: 20, false_alarm: 1}}",
+        )
+
+
+def balance_errors(
+    kind: HeadKind | None, features: Sequence[Feature], found: Found
+) -> Iterator[ContractError]:
+    """Classes are balanced where there are classes, and rows are made up of numbers only."""
+    if found.has("class_weight") and kind not in ("binary", "multiclass", None):
+        yield found.entries["class_weight"].error(
+            f"the head {kind} has no classes to weigh", valid="head: binary or multiclass"
+        )
+    if not found.has("oversample"):
+        return
+    entry = found.entries["oversample"]
+    if kind not in ("binary", None):
+        yield entry.error(f"smote does not go with the head {kind}", valid="head: binary")
+    if found.has("class_weight"):
+        yield entry.error("smote and class_weight balance the classes twice", valid="one of both")
+    others = [f.name for f in features if f.kind != "numeric" or f.params["buckets"]]
+    if others:
+        yield entry.error(
+            f"smote makes rows between two rows, and between two categories there is none: "
+            f"{', '.join(others[:6])}",
+            valid="features of kind numeric without buckets, or class_weight: balanced",
         )
 
 

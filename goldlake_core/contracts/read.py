@@ -217,6 +217,19 @@ def function(entry: Entry) -> str:
     return text
 
 
+def dotted(entry: Entry) -> str:
+    """``module.function`` of the use-case folder, or the full name of a function of a package."""
+    text = entry.exact_text()
+    if text.count(".") < 2:
+        return function(entry)
+    if not all(part.isidentifier() for part in text.split(".")):
+        raise entry.error(
+            f"{text!r} does not name a function",
+            valid="package.module.function, such as tfx_pipeline.parts.linear.build_model",
+        )
+    return text
+
+
 def _dataset(entry: Entry) -> str:
     text = entry.exact_text()
     if not _DATASET.fullmatch(text):
@@ -378,6 +391,7 @@ _FORMS: Mapping[Form, Callable[[Entry, Declared], Any]] = {
     Form.DATASET: _plain(_dataset),
     Form.DURATION: _plain(_duration),
     Form.FUNCTION: _plain(function),
+    Form.DOTTED: _plain(dotted),
     Form.FIELD: _plain(_field),
     Form.FORMATS: _plain(_formats),
     Form.PATH: _plain(_path),

@@ -239,9 +239,10 @@ class Categorical(Section, frozen=True):
 
 
 class Numeric(Section, frozen=True):
-    """A number, as a z-score."""
+    """A number, scaled."""
 
     buckets: Annotated[int, Key("Number of quantile buckets for the wide part. With 0 there is the z-score only.", "follow", 0, 1000)] = 0
+    scale: Annotated[Literal["z", "minmax", "log", "none"], Key("How the number is scaled for the deep part, by the train split: `z` to mean 0 and deviation 1, `log` the same after the logarithm of 1 more than the absolute value, with the sign, `minmax` to 0 and 1 at the smallest and the greatest value, `none` not at all.", "follow", later=True)] = "z"
 
 
 class Cyclic(Section, frozen=True):
@@ -265,10 +266,12 @@ class Crossed(Section, frozen=True):
 
 
 class Words(Section, frozen=True):
-    """A text, as the mean of the embeddings of its lower-cased words."""
+    """A text, as the mean of the embeddings of its lower-cased words and of runs of them."""
 
-    max_tokens: Annotated[int, Key("Greatest size of the vocabulary.", "follow", 1, 10**6)] = 1000
+    max_tokens: Annotated[int, Key("Greatest size of the vocabulary, by frequency.", "follow", 1, 10**6)] = 1000
     embedding: Annotated[int, Key("Width of a word's embedding.", "follow", 1, 1024)] = 8
+    max_words: Annotated[int, Key("Number of words of one text that are read; the rest are dropped.", "follow", 1, 10_000, later=True)] = 16
+    ngrams: Annotated[int, Key("Greatest length of the runs of words that are tokens too: 2 adds pairs, 3 also triples.", "follow", 1, 3, later=True)] = 1
 
 
 class Kind(NamedTuple):
@@ -347,6 +350,8 @@ class Training(Section, frozen=True):
     epochs: Annotated[int | None, Key("Greatest number of epochs.", "follow", 1, 100_000, default="by rows: 200 to 10")] = None
     patience: Annotated[int | None, Key("Number of epochs without a better result on eval before training stops.", "follow", 0, 100_000, default="by rows: 20 to 2")] = None
     seed: Annotated[int, Key("Seed of all random number generators.", "follow", 0, 2**31 - 1)] = 0
+    class_weight: Annotated[Literal["balanced"] | None, Key("`balanced` weighs the rows of each class so that all classes weigh alike. The head is binary or multiclass.", "follow", later=True)] = None
+    oversample: Annotated[Literal["smote"] | None, Key("`smote` adds rows between rows of the rarer class, to the train split only, after Transform. The head is binary, and all features are numbers.", "follow", later=True)] = None
 
     def sized(self, rows: int) -> Training:
         """The parameters with those that the contract leaves out chosen by the number of rows.
@@ -373,6 +378,20 @@ class Training(Section, frozen=True):
 _HIDDEN: tuple[tuple[int, tuple[int, ...]], ...] = ((10_000, (64, 32)), (1000, (32, 16)), (0, (16,)))
 _RATES = ((100_000, 0.001), (10_000, 0.002), (0, 0.005))
 """Hidden units and learning rates, each from a number of rows on."""
+
+
+class Costs(Section, frozen=True):
+    """What a wrong answer costs, in any currency."""
+
+    missed: Annotated[float, Key("Cost of a positive that is answered as negative.", "follow", above=0)]
+    false_alarm: Annotated[float, Key("Cost of a negative that is answered as positive.", "follow", above=0)]
+
+
+class Decision(Section, frozen=True):
+    """From which probability on a row is answered as positive: one of the two keys."""
+
+    recall: Annotated[float | None, Key("Share of the positives that must be found. The highest threshold that finds them on eval is taken.", "follow", high=1, above=0)] = None
+    costs: Annotated[Costs | None, Key("What wrong answers cost. The threshold that is cheapest on eval is taken.", "follow", form=Form.SECTION, default="none")] = None
 
 
 class Threshold(Section, frozen=True):
@@ -411,6 +430,18 @@ class Explain(Section, frozen=True):
     seed: Annotated[int, Key("Seed of the sampled rows and orders of columns.", "follow", 0, 2**31 - 1)] = 0
 
 
+class Parts(Section, frozen=True):
+    """Functions that take the place of goldlake's own: of the use case's folder, or of a package.
+
+    They have the signatures that TFX and goldlake's own functions have.
+    """
+
+    preprocessing_fn: Annotated[str | None, Key("`preprocessing_fn(inputs, custom_config)` of TFX Transform, from raw tensors by column to outputs by name. It needs a `run_fn` that knows its outputs.", "follow", form=Form.DOTTED, later=True)] = None
+    build_model: Annotated[str | None, Key("`build_model(layout, training, vocabulary_size, numbers, head)`, which returns an uncompiled Keras model. `tfx_pipeline.parts.linear.build_model` is a linear model.", "follow", form=Form.DOTTED, later=True)] = None
+    run_fn: Annotated[str | None, Key("`run_fn(fn_args)` of TFX Trainer, which trains and writes a SavedModel with the signatures that are checked before it is pushed.", "follow", form=Form.DOTTED, later=True)] = None
+    eval_config: Annotated[str | None, Key("`eval_config(config)`, which gets goldlake's EvalConfig of TFMA and returns the one to use.", "follow", form=Form.DOTTED, later=True)] = None
+
+
 class Serving(Section, frozen=True):
     """How the model is served."""
 
@@ -437,12 +468,14 @@ class Model(Section, frozen=True, kw_only=True):
     features: Annotated[tuple[Feature, ...], Key("What the model reads, in model order.", "follow", form=Form.SECTIONS, least=1)]
     thresholds: Annotated[tuple[Threshold, ...], Key("Bounds that a candidate must meet to be blessed, by metric.", "follow", form=Form.SECTIONS, least=1)]
     training: Annotated[Training, Key("Parameters of the trainer.", "follow", form=Form.SECTION, default="every default")] = Training()
+    decision: Annotated[Decision | None, Key("How the served model decides that a row is positive. The threshold is chosen on eval, after the probabilities are calibrated there, and stored in the model, which answers `is_positive`. The head is binary.", "follow", form=Form.SECTION, default="no decision", later=True)] = None
     slices: Annotated[tuple[tuple[str, ...], ...], Key("Columns by whose values the evaluation is repeated. The whole split is always evaluated.", "follow", form=Form.SLICES, default="none")] = ()
     limits: Annotated[tuple[DriftLimit, ...], Key("Limits of skew and drift.", "follow", form=Form.LIST, default="none")] = ()
     min_domain_mass: Annotated[float, Key("Least share of a column's values that must lie in its domain.", "follow", 0, 1)] = 1.0
     handoff: Annotated[Handoff, Key("TFX component that reads the export.", "follow")] = "snapshot_example_gen"
     examples: Annotated[tuple[Mapping[str, Any], ...], Key("Rows that `goldlake run` asks the served model about. A missing key travels as the column's `wire_null`.", "follow", form=Form.LIST, default="none")] = ()
     preprocessing: Annotated[str | None, Key("Function of the use case's folder that gets the dict of raw tensors and returns further numeric columns for the deep part.", "follow", form=Form.FUNCTION)] = None
+    parts: Annotated[Parts, Key("Functions that take the place of goldlake's own.", "follow", form=Form.SECTION, default="none", later=True)] = Parts()
     serving: Annotated[Serving, Key("How the model is served.", "follow", form=Form.SECTION, default="every default")] = Serving()
 
     @property

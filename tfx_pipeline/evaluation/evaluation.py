@@ -14,7 +14,7 @@ from typing import Any, Literal
 import msgspec
 from msgspec.structs import replace
 
-from goldlake_core.contracts.heads import METRICS, OVER_BASELINE, HeadKind
+from goldlake_core.contracts.heads import COST, METRICS, OVER_BASELINE
 from goldlake_core.contracts.sections import Threshold
 from goldlake_core.documents.training import Bound, Metrics
 from tfx_pipeline.heads.base import COUNT
@@ -71,9 +71,10 @@ def eval_config(spec: EvaluationSpec, *, rows: int, has_baseline: bool) -> Any:
     names = [CANDIDATE, BASELINE] if has_baseline else [""]
     bounds = {bound.metric: bound for bound in _bounds(spec.thresholds)}
     bounds[COUNT] = Threshold(COUNT, minimum=rows, maximum=rows)
-    names_of_metrics = dict.fromkeys([*HEADS[spec.head].scores, COUNT, *bounds])
+    costs = [] if spec.costs is None else [COST]
+    names_of_metrics = dict.fromkeys([*HEADS[spec.head].scores, *costs, COUNT, *bounds])
     metrics = [
-        _metric(metric, spec.head, _tfma_threshold(bounds.get(metric), has_baseline))
+        _metric(metric, spec, _tfma_threshold(bounds.get(metric), has_baseline))
         for metric in names_of_metrics
     ]
     slices = [config_pb2.SlicingSpec(feature_keys=list(columns)) for columns in spec.slices]
@@ -107,18 +108,19 @@ def _bounds(thresholds: Iterable[Threshold]) -> Iterator[Threshold]:
             yield Threshold(f"{threshold.metric}{OVER_BASELINE}", threshold.over_baseline)
 
 
-def _metric(name: str, head: HeadKind, threshold: Any | None) -> Any:
+def _metric(name: str, spec: EvaluationSpec, threshold: Any | None) -> Any:
     """A metric of every slice, whose bound holds for the whole split only."""
     from tensorflow_model_analysis.proto import config_pb2
 
     bounds = []
+    costs = {} if spec.costs is None else {"costs": msgspec.to_builtins(spec.costs)}
     if threshold is not None:
         whole = [config_pb2.SlicingSpec()]
         bounds = [config_pb2.PerSliceMetricThreshold(slicing_specs=whole, threshold=threshold)]
     return config_pb2.MetricConfig(
         class_name="ExactScore",
         module="tfx_pipeline.evaluation.metrics",
-        config=json.dumps({"name": name, "head": head}),
+        config=json.dumps({"name": name, "head": spec.head, **costs}),
         per_slice_thresholds=bounds,
     )
 
@@ -210,8 +212,8 @@ def read_evaluation(uri: str, spec: EvaluationSpec | None = None) -> Evaluation:
 
 def _count_bound(config: Any) -> Threshold:
     """The number of rows that `eval_config` requires."""
-    for metric in config.metrics_specs[0].metrics:
-        if json.loads(metric.config)["name"] == COUNT:
+    for metric in (metric for each in config.metrics_specs for metric in each.metrics):
+        if json.loads(metric.config or "{}").get("name") == COUNT:
             bound = metric.per_slice_thresholds[0].threshold.value_threshold
             return Threshold(COUNT, bound.lower_bound.value, bound.upper_bound.value)
     raise ValueError("The evaluation was not made by this package: it does not bound its rows")
@@ -221,11 +223,11 @@ def _metrics_by_slice(
     tfma: Any, uri: str, name: str | None
 ) -> dict[tuple[tuple[str, str], ...], Metrics]:
     result = tfma.load_eval_result(uri, model_name=name)
-    metrics = result.config.metrics_specs[0].metrics
-    known = {json.loads(metric.config)["name"] for metric in metrics}
     return {
         tuple((column, str(value)) for column, value in key): {
-            metric: _number(value) for metric, value in outputs[""][""].items() if metric in known
+            metric: _number(value)
+            for metric, value in outputs[""][""].items()
+            if "doubleValue" in value
         }
         for key, outputs in result.slicing_metrics
     }

@@ -9,7 +9,7 @@ at the end.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import apache_beam as beam
@@ -17,6 +17,7 @@ import tensorflow_model_analysis as tfma
 from tensorflow_model_analysis.metrics import metric_util
 
 from goldlake_core.contracts.heads import HeadKind
+from goldlake_core.contracts.sections import Costs
 from tfx_pipeline.heads.base import Head
 from tfx_pipeline.heads.registry import HEADS
 
@@ -27,21 +28,31 @@ _Accumulator = tuple[array, ...]
 class ExactScore(tfma.metrics.Metric):  # type: ignore[misc]
     """The score called ``name`` of a head."""
 
-    def __init__(self, name: str, head: HeadKind = "binary") -> None:
+    def __init__(
+        self, name: str, head: HeadKind = "binary", costs: Mapping[str, float] | None = None
+    ) -> None:
         super().__init__(
-            metric_util.merge_per_key_computations(_computations), name=name, head=head
+            metric_util.merge_per_key_computations(_computations),
+            name=name,
+            head=head,
+            costs=costs,
         )
 
 
 def _computations(
-    name: str, head: HeadKind, model_name: str = "", output_name: str = ""
+    name: str,
+    head: HeadKind,
+    costs: Mapping[str, float] | None = None,
+    model_name: str = "",
+    output_name: str = "",
 ) -> list[Any]:
     """Collects the rows once for all scores of a model, and computes one score."""
     rows = tfma.metrics.MetricKey(_ROWS, model_name=model_name, output_name=output_name)
     key = tfma.metrics.MetricKey(name, model_name=model_name, output_name=output_name)
 
     def score(found: dict[Any, Any]) -> dict[Any, float]:
-        return {key: HEADS[head].score(name, found[rows])}
+        given = None if costs is None else Costs(**costs)
+        return {key: HEADS[head].score(name, found[rows], given)}
 
     collect = _Collect(rows, HEADS[head])
     return [

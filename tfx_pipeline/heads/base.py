@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 from goldlake_core.contracts.errors import PermanentError
-from goldlake_core.contracts.heads import HEADS, OVER_BASELINE, HeadKind, is_over_baseline
+from goldlake_core.contracts.heads import COST, HEADS, OVER_BASELINE, HeadKind, is_over_baseline
+from goldlake_core.contracts.sections import Costs, Decision
 from tfx_pipeline.modules.tensors import Tensors
 
 if TYPE_CHECKING:
@@ -22,6 +24,25 @@ Columns: TypeAlias = "tuple[np.ndarray, ...]"
 Score: TypeAlias = Callable[..., float]
 """A score of such columns; NaN where it is undefined."""
 COUNT = "example_count"
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What a contract may say of the answers besides their head.
+
+    Attributes:
+        decision: How the model decides that a row is positive, or None.
+        is_balanced: Whether rows are weighted so that all classes weigh alike.
+        is_oversampled: Whether there are made-up rows of the rarer class, so that probabilities
+            have to be calibrated again.
+    """
+
+    decision: Decision | None = None
+    is_balanced: bool = False
+    is_oversampled: bool = False
+
+
+NO_WISHES = Wishes()
 
 
 class LabelError(PermanentError):
@@ -73,6 +94,15 @@ class FittedHead(ABC):
             weights: As `targets` makes them, [n], or None.
         """
 
+    def settle(self, targets: np.ndarray, outputs: np.ndarray) -> None:
+        """What is chosen on eval after training, such as a decision threshold; nothing by default.
+
+        Args:
+            targets: As `targets` makes them, [n].
+            outputs: The trained network's outputs, float32 [n, units].
+        """
+        return
+
     @abstractmethod
     def answers(self, outputs: Any, exposure: Any | None) -> Tensors:
         """The outputs of ``serving_default``, one tensor with n rows each.
@@ -104,12 +134,15 @@ class Head(ABC):
     scores: ClassVar[Mapping[str, Score]]
 
     @abstractmethod
-    def fit(self, labels: np.ndarray, exposures: np.ndarray | None) -> FittedHead:
+    def fit(
+        self, labels: np.ndarray, exposures: np.ndarray | None, wishes: Wishes = NO_WISHES
+    ) -> FittedHead:
         """The head with what it has to know of the train split's labels.
 
         Args:
             labels: Labels of the train split as tf.Example has them.
             exposures: Exposures, or None.
+            wishes: What else the contract says of the answers.
 
         Raises:
             LabelError: The labels are not what the head can learn; says what would be.
@@ -136,10 +169,16 @@ class Head(ABC):
     def problems(self, answers: Mapping[str, np.ndarray], rows: int) -> list[str]:
         """What is wrong with the answers to some rows, one sentence each."""
 
-    def score(self, name: str, columns: Columns) -> float:
-        """A score by name, also one that ends in `OVER_BASELINE`."""
+    def cost(self, columns: Columns, costs: Costs) -> float:
+        """Cost of the wrong answers to 1,000 rows; NaN for heads that decide nothing."""
+        return float("nan")
+
+    def score(self, name: str, columns: Columns, costs: Costs | None = None) -> float:
+        """A score by name, also one that ends in `OVER_BASELINE`, and `COST`."""
         if name == COUNT:
             return float(len(columns[0]))
+        if name == COST:
+            return self.cost(columns, costs) if costs is not None else float("nan")
         if not is_over_baseline(name):
             return self.scores[name](*columns)
         metric = name.removesuffix(OVER_BASELINE)

@@ -1,38 +1,66 @@
-"""The probability that a boolean label is true."""
+"""The probability that a boolean label is true, and whether that makes a row positive."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from goldlake_core.contracts.sections import Costs, Decision
+from tfx_pipeline import scores
+from tfx_pipeline.heads import deciding
 from tfx_pipeline.heads.base import (
+    NO_WISHES,
     Columns,
     FittedHead,
     Head,
     LabelError,
+    Score,
+    Wishes,
     outside,
     shape_problems,
 )
 from tfx_pipeline.modules.tensors import Tensors
-from tfx_pipeline.scores import SCORES, auc, binary_crossentropy
 
 if TYPE_CHECKING:
     import numpy as np
 
-PROBABILITY = "probability"
+PROBABILITY, IS_POSITIVE = "probability", "is_positive"
 
 
 class FittedBinary(FittedHead):
-    """One sigmoid unit."""
+    """One sigmoid unit; calibrated and with a threshold where the contract asks for it.
+
+    Attributes:
+        line: Slope and offset of the log odds that calibrate probabilities, or None.
+        threshold: Probability from which on a row is positive, or None.
+    """
 
     loss = "binary_crossentropy"
     monitor = "val_auc"
     mode = "max"
 
+    def __init__(
+        self,
+        weights: tuple[float, float] | None = None,
+        decision: Decision | None = None,
+        *,
+        is_calibrated: bool = False,
+    ) -> None:
+        """Keeps the weights of negatives and positives, or None, and what is chosen on eval."""
+        self.weights = weights
+        self.line: tuple[float, float] | None = None
+        self.threshold: float | None = None
+        self._decision = decision
+        self._is_calibrated = is_calibrated
+
     def targets(self, label: Any, exposure: Any | None) -> tuple[Any, Any | None]:
         import tensorflow as tf
 
-        return tf.cast(label, tf.float32), None
+        targets = tf.cast(label, tf.float32)
+        if self.weights is None:
+            return targets, None
+        negative, positive = self.weights
+        return targets, tf.where(targets > 0.5, positive, negative)
 
     def activated(self, logits: Any) -> Any:
         import keras
@@ -42,13 +70,42 @@ class FittedBinary(FittedHead):
     def watched(
         self, targets: np.ndarray, outputs: np.ndarray, weights: np.ndarray | None
     ) -> Mapping[str, float]:
-        scores = outputs.reshape(-1)
-        return {"val_auc": auc(targets, scores), "val_loss": binary_crossentropy(targets, scores)}
+        found = outputs.reshape(-1)
+        loss = scores.binary_crossentropy(targets, found)
+        return {"val_auc": scores.auc(targets, found), "val_loss": loss}
+
+    def settle(self, targets: np.ndarray, outputs: np.ndarray) -> None:
+        found = outputs.reshape(-1)
+        if self._is_calibrated:
+            self.line = deciding.platt_line(targets, found)
+            found = deciding.calibrated(found, self.line)
+        if self._decision is not None:
+            self.threshold = deciding.decision_threshold(targets, found, self._decision)
 
     def answers(self, outputs: Any, exposure: Any | None) -> Tensors:
         import tensorflow as tf
 
-        return {PROBABILITY: tf.reshape(outputs, [-1])}
+        probability = tf.reshape(outputs, [-1])
+        if self.line is not None:
+            slope, offset = self.line
+            clipped = tf.clip_by_value(probability, deciding.CLIP, 1 - deciding.CLIP)
+            odds = tf.math.log(clipped) - tf.math.log1p(-clipped)
+            probability = tf.sigmoid(slope * odds + offset)
+        if self.threshold is None:
+            return {PROBABILITY: probability}
+        return {PROBABILITY: probability, IS_POSITIVE: probability >= self.threshold}
+
+
+def _of_probability(score: Callable[[Any, Any], float]) -> Score:
+    return lambda labels, found, is_positive: score(labels, found)
+
+
+def _of_decision(score: Callable[[Any, Any], float]) -> Score:
+    """A score of what was decided; without a decision at 0.5."""
+    return lambda labels, found, is_positive: score(labels, is_positive)
+
+
+_DECIDED = ("precision", "recall", "binary_accuracy")
 
 
 class Binary(Head):
@@ -56,14 +113,20 @@ class Binary(Head):
 
     kind = "binary"
     number = PROBABILITY
-    kept = "bf"
-    scores = {name: score for name, score in SCORES.items() if name != "example_count"}
+    kept = "bfb"
+    scores = {
+        name: _of_decision(score) if name in _DECIDED else _of_probability(score)
+        for name, score in scores.SCORES.items()
+        if name != "example_count"
+    }
 
-    def fit(self, labels: np.ndarray, exposures: np.ndarray | None) -> FittedHead:
+    def fit(
+        self, labels: np.ndarray, exposures: np.ndarray | None, wishes: Wishes = NO_WISHES
+    ) -> FittedHead:
         import numpy as np
 
-        values = np.unique(labels).tolist()
-        if not set(values) <= {0, 1}:
+        values, counts = np.unique(labels, return_counts=True)
+        if not set(values.tolist()) <= {0, 1}:
             shown = ", ".join(map(str, values[:6])) + (", …" if len(values) > 6 else "")
             raise LabelError(
                 f"The label has the values {shown}, and the head binary knows 0 and 1",
@@ -71,21 +134,31 @@ class Binary(Head):
             )
         if len(values) < 2:
             raise LabelError(
-                f"All labels of the train split are {values[0] if values else 'missing'}",
+                f"All labels of the train split are {values[0] if len(values) else 'missing'}",
                 valid="rows of both classes",
                 hint="look at the label, or choose another split",
             )
-        return FittedBinary()
+        negative, positive = (float(len(labels) / (2 * count)) for count in counts)
+        return FittedBinary(
+            (negative, positive) if wishes.is_balanced else None,
+            wishes.decision,
+            is_calibrated=wishes != NO_WISHES,
+        )
 
     def record(self, label: Any, answers: Mapping[str, Any]) -> Sequence[float]:
-        return int(label), float(answers[PROBABILITY])
+        probability = float(answers[PROBABILITY])
+        return int(label), probability, int(answers.get(IS_POSITIVE, probability > 0.5))
 
     def constant(self, metric: str, columns: Columns) -> Columns:
         import numpy as np
 
-        labels, scores = columns
+        labels, found, _ = columns
         share = labels.mean() if len(labels) else 0.0
-        return labels, np.full(len(scores), share, np.float64)
+        rows = len(found)
+        return labels, np.full(rows, share, np.float64), np.full(rows, share > 0.5, np.int8)
+
+    def cost(self, columns: Columns, costs: Costs) -> float:
+        return deciding.cost_per_1000(columns[0], columns[2], costs)
 
     def problems(self, answers: Mapping[str, np.ndarray], rows: int) -> list[str]:
         found = shape_problems(answers, rows, PROBABILITY)

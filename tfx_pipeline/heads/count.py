@@ -11,10 +11,12 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from tfx_pipeline.heads.base import (
+    NO_WISHES,
     Columns,
     FittedHead,
     Head,
     LabelError,
+    Wishes,
     outside,
     shape_problems,
 )
@@ -106,7 +108,9 @@ class Count(Head):
         "calibration": calibration,
     }
 
-    def fit(self, labels: np.ndarray, exposures: np.ndarray | None) -> FittedHead:
+    def fit(
+        self, labels: np.ndarray, exposures: np.ndarray | None, wishes: Wishes = NO_WISHES
+    ) -> FittedHead:
         import numpy as np
 
         events = labels.astype("float64")

@@ -6,10 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from tfx_pipeline.heads.base import (
+    NO_WISHES,
     Columns,
     FittedHead,
     Head,
     LabelError,
+    Wishes,
     outside,
     shape_problems,
 )
@@ -64,9 +66,12 @@ class FittedMulticlass(FittedHead):
     loss = "sparse_categorical_crossentropy"
     rest_method = "classify"
 
-    def __init__(self, classes: Sequence[bytes], *, is_text: bool) -> None:
-        """Keeps the classes as texts, the most frequent one first."""
+    def __init__(
+        self, classes: Sequence[bytes], weights: Sequence[float] | None, *, is_text: bool
+    ) -> None:
+        """Keeps the classes as texts, the most frequent one first, and their weights or None."""
         self.classes = tuple(classes)
+        self.weights = None if weights is None else [*weights, 0.0]
         self.units = len(self.classes)
         self._is_text = is_text
 
@@ -76,7 +81,12 @@ class FittedMulticlass(FittedHead):
         text = label if self._is_text else tf.strings.as_string(label)
         is_class = text[:, None] == tf.constant(self.classes)[None, :]
         index = tf.argmax(tf.cast(is_class, tf.int32), axis=1, output_type=tf.int32)
-        return tf.where(tf.reduce_any(is_class, axis=1), index, UNSEEN), None
+        is_known = tf.reduce_any(is_class, axis=1)
+        weights = None
+        if self.weights is not None:
+            place = tf.where(is_known, index, self.units)
+            weights = tf.gather(tf.constant(self.weights, tf.float32), place)
+        return tf.where(is_known, index, UNSEEN), weights
 
     def activated(self, logits: Any) -> Any:
         import keras
@@ -115,7 +125,9 @@ class Multiclass(Head):
     scores = {"accuracy": accuracy, "macro_f1": macro_f1, "top_3": top_3}
     scores["crossentropy"] = crossentropy
 
-    def fit(self, labels: np.ndarray, exposures: np.ndarray | None) -> FittedHead:
+    def fit(
+        self, labels: np.ndarray, exposures: np.ndarray | None, wishes: Wishes = NO_WISHES
+    ) -> FittedHead:
         import numpy as np
 
         values, counts = np.unique(labels, return_counts=True)
@@ -134,7 +146,10 @@ class Multiclass(Head):
         is_text = labels.dtype.kind not in "iu"
         texts = [value if is_text else str(value).encode() for value in values.tolist()]
         order = sorted(zip(-counts, texts, strict=True))
-        return FittedMulticlass([text for _, text in order], is_text=is_text)
+        weights = [-len(labels) / (len(values) * count) for count, _ in order]
+        return FittedMulticlass(
+            [text for _, text in order], weights if wishes.is_balanced else None, is_text=is_text
+        )
 
     def record(self, label: Any, answers: Mapping[str, Any]) -> Sequence[float]:
         import numpy as np

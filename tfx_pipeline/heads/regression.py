@@ -6,10 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from tfx_pipeline.heads.base import (
+    NO_WISHES,
     Columns,
     FittedHead,
     Head,
     LabelError,
+    Wishes,
     outside,
     shape_problems,
 )
@@ -80,7 +82,9 @@ class Regression(Head):
     kept = "dd"
     scores = {"rmse": rmse, "mae": mae, "r2": r2}
 
-    def fit(self, labels: np.ndarray, exposures: np.ndarray | None) -> FittedHead:
+    def fit(
+        self, labels: np.ndarray, exposures: np.ndarray | None, wishes: Wishes = NO_WISHES
+    ) -> FittedHead:
         numbers = labels.astype("float64")
         deviation = float(numbers.std()) if len(numbers) else 0.0
         if not deviation:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tfx_pipeline.heads.base import FittedHead
-from tfx_pipeline.modules.layout import MAX_WORDS, Layout
+from tfx_pipeline.modules.layout import Layout
 from tfx_pipeline.modules.network import pack
 from tfx_pipeline.modules.preprocessing import dense
 from tfx_pipeline.modules.tensors import ParseSpec, Tensors
@@ -46,7 +46,8 @@ def row_bytes(layout: Layout, own: int = 0) -> int:
         layout: Description of Transform's outputs.
         own: Number of columns that the use case adds.
     """
-    values = len(layout.ids) + len(layout.floats) + MAX_WORDS * len(layout.words) + own
+    ids = len(layout.ids) + sum(output.width for output in layout.words)
+    values = ids + len(layout.floats) + own
     return 4 * (values + 1)
 
 

@@ -14,21 +14,21 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from goldlake_core.contracts.sections import Feature
+from goldlake_core.contracts.sections import Feature, Words
 
 MISSING = 0
 EMPTY = 1
 RESERVED = 2
 """Ids before the first vocabulary entry: missing and empty; for words padding and missing."""
-MAX_WORDS = 16
-"""Words of one text that are read; the rest are dropped."""
+MISSING_FLAG = "__missing"
+"""Ending of the output that tells whether a number is missing."""
 OWN = "own__features"
 """Output that holds the use case's own numeric columns, side by side."""
 
 
 @dataclass(frozen=True)
 class IdOutput:
-    """An integer output, int64 [n] (``words``: [n, MAX_WORDS]).
+    """An integer output, int64 [n] (words: [n, width]).
 
     Attributes:
         name: Name of Transform's output.
@@ -37,6 +37,7 @@ class IdOutput:
         wide: Whether it has a weight per id in the wide part.
         embedding: Width in the deep part; 0 for none.
         is_one_hot: Whether it enters the deep part one-hot.
+        width: Ids per row.
     """
 
     name: str
@@ -45,6 +46,7 @@ class IdOutput:
     wide: bool = True
     embedding: int = 0
     is_one_hot: bool = False
+    width: int = 1
 
     def size(self, vocabulary_size: Callable[[str], int]) -> int:
         """Number of ids, given a function from the name of a vocabulary to its size."""
@@ -73,6 +75,16 @@ def cycle_length(feature: Feature) -> int:
     return math.ceil(feature.params["period"])
 
 
+def max_words(feature: Feature) -> int:
+    """Words that a text feature reads of one text."""
+    return int(feature.params.get("max_words", Words().max_words))
+
+
+def ngrams(feature: Feature) -> int:
+    """Greatest length of the runs of words that are tokens of a text feature."""
+    return int(feature.params.get("ngrams", Words().ngrams))
+
+
 def layout_of(features: tuple[Feature, ...], *, has_own: bool = False) -> Layout:
     """The outputs for a contract's features.
 
@@ -90,7 +102,7 @@ def layout_of(features: tuple[Feature, ...], *, has_own: bool = False) -> Layout
             size = RESERVED + int(params["oov_buckets"])
             ids.append(IdOutput(name, size, name, embedding=width, is_one_hot=width == 0))
         elif feature.kind == "numeric":
-            floats += [f"{name}__z", f"{name}__missing"]
+            floats += [f"{name}__z", f"{name}{MISSING_FLAG}"]
             if params["buckets"]:
                 ids.append(IdOutput(f"{name}__bucket", int(params["buckets"]) + 1))
         elif feature.kind == "cyclic":
@@ -111,6 +123,7 @@ def layout_of(features: tuple[Feature, ...], *, has_own: bool = False) -> Layout
                     f"{name}__words",
                     wide=False,
                     embedding=int(params["embedding"]),
+                    width=max_words(feature) * ngrams(feature),
                 )
             )
     return Layout(tuple(ids), tuple(words), tuple(floats), has_own)

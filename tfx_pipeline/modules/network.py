@@ -25,7 +25,7 @@ def pack(outputs: Tensors, layout: Layout) -> list[Any]:
         layout: Description of Transform's outputs.
 
     Returns:
-        ``[ids int32 [n, columns], numbers float32 [n, m], words int32 [n, MAX_WORDS] …]``, without
+        ``[ids int32 [n, columns], numbers float32 [n, m], words int32 [n, width] …]``, without
         ids or numbers where the contract's features give none.
     """
     import tensorflow as tf

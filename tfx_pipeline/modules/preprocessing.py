@@ -10,9 +10,10 @@ import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from goldlake_core.contracts.sections import Feature
+from goldlake_core.contracts.sections import Feature, Numeric
 from tfx_pipeline.modules import layout
 from tfx_pipeline.modules.tensors import Tensors
+from tfx_pipeline.parts.named import named
 from tfx_pipeline.spec import FeatureSpec, JsonObject, preprocessing_function
 
 CROSS_SEPARATOR = "\x1f"
@@ -47,6 +48,9 @@ def preprocessing_fn(inputs: Tensors, custom_config: JsonObject) -> Tensors:
         The outputs that `layout.layout_of` declares for the contract's features.
     """
     spec = FeatureSpec.from_json(custom_config)
+    if spec.preprocessing_fn is not None:
+        other = named(spec.preprocessing_fn, spec.model_id, "parts.preprocessing_fn")
+        return other(inputs, custom_config)  # type: ignore[no-any-return]
     columns = {column.name: dense(inputs[column.name]) for column in spec.inputs}
     outputs: Tensors = {}
     for feature in spec.features:
@@ -143,14 +147,10 @@ def _lookup(
 
 def _numeric(feature: Feature, columns: Mapping[str, Dense]) -> Tensors:
     import tensorflow as tf
-    import tensorflow_transform as tft
 
     column = columns[feature.columns[0]]
     number = _number(column)
-    known = tf.boolean_mask(number, column.present)
-    deviation = tf.sqrt(tft.var(known))
-    # A constant column has no deviation; it is only centered.
-    scaled = (number - tft.mean(known)) / tf.where(deviation > 0, deviation, 1.0)
+    scaled = _SCALES[feature.params.get("scale", Numeric().scale)](number, column.present)
     outputs = {
         f"{feature.name}__z": tf.where(column.present, scaled, tf.zeros_like(scaled)),
         f"{feature.name}__missing": tf.cast(~column.present, tf.float32),
@@ -159,6 +159,34 @@ def _numeric(feature: Feature, columns: Mapping[str, Dense]) -> Tensors:
         bucket = _bucket(column, int(feature.params["buckets"]))
         outputs[f"{feature.name}__bucket"] = _or_missing(bucket, column.present)
     return outputs
+
+
+def _z_score(number: Any, present: Any) -> Any:
+    import tensorflow as tf
+    import tensorflow_transform as tft
+
+    known = tf.boolean_mask(number, present)
+    deviation = tf.sqrt(tft.var(known))
+    # A constant column has no deviation; it is only centered.
+    return (number - tft.mean(known)) / tf.where(deviation > 0, deviation, 1.0)
+
+
+def _log(number: Any, present: Any) -> Any:
+    import tensorflow as tf
+
+    return _z_score(tf.sign(number) * tf.math.log1p(tf.abs(number)), present)
+
+
+def _min_max(number: Any, present: Any) -> Any:
+    import tensorflow as tf
+    import tensorflow_transform as tft
+
+    known = tf.boolean_mask(number, present)
+    low, high = tft.min(known), tft.max(known)
+    return (number - low) / tf.where(high > low, high - low, 1.0)
+
+
+_SCALES = {"z": _z_score, "log": _log, "minmax": _min_max, "none": lambda number, present: number}
 
 
 def _bucket(column: Dense, count: int) -> Any:
@@ -226,11 +254,15 @@ def _words(feature: Feature, columns: Mapping[str, Dense]) -> Tensors:
     lower = tf.strings.lower(_text(column), encoding="utf-8")
     words = tf.strings.split(tf.strings.regex_replace(lower, r"[^\pL\pN]+", " "))
     name = f"{feature.name}__words"
-    text = words.to_tensor(default_value="", shape=[None, layout.MAX_WORDS])
+    runs, width = layout.ngrams(feature), layout.max_words(feature)
+    if runs > 1:
+        words = tf.strings.ngrams(words[:, :width], list(range(1, runs + 1)), separator=" ")
+        width *= runs
+    text = words.to_tensor(default_value="", shape=[None, width])
     found = _lookup(text, words.flat_values, name=name, top=int(feature.params["max_tokens"]))
     padding = tf.constant(0, tf.int64)
     ids = tf.where(text == "", padding, found)
-    only_missing = tf.one_hot(0, layout.MAX_WORDS, on_value=1, off_value=0, dtype=tf.int64)
+    only_missing = tf.one_hot(0, width, on_value=1, off_value=0, dtype=tf.int64)
     return {name: tf.where(column.present[:, None], ids, only_missing[None, :])}
 
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
+from goldlake_core.contracts.errors import PermanentError
 from goldlake_core.contracts.sections import Training
-from tfx_pipeline.heads.base import FittedHead
+from tfx_pipeline.heads.base import NO_WISHES, FittedHead, Wishes
 from tfx_pipeline.heads.registry import HEADS
 from tfx_pipeline.modules import input_data as data
 from tfx_pipeline.modules import network
 from tfx_pipeline.modules import saved_model as export
-from tfx_pipeline.modules.layout import OWN, layout_of
+from tfx_pipeline.modules.layout import MISSING_FLAG, OWN, Layout, layout_of
+from tfx_pipeline.modules.oversampling import oversampled
 from tfx_pipeline.modules.raw_rows import sample_rows, wire_arrays
+from tfx_pipeline.parts.named import named
 from tfx_pipeline.spec import TrainingSpec
 
 PREDICT_ROWS = 16_384
@@ -28,6 +31,9 @@ def run_fn(fn_args: Any) -> None:
     import tensorflow_transform as tft
 
     spec = TrainingSpec.from_json(fn_args.custom_config)
+    if spec.run_fn is not None:
+        named(spec.run_fn, spec.features.model_id, "parts.run_fn")(fn_args)
+        return
     training = spec.training.sized(spec.rows["train"])
     batch_rows = training.batch_rows
     assert batch_rows is not None, "the number of rows has decided it"
@@ -43,7 +49,12 @@ def run_fn(fn_args: Any) -> None:
         spec.features.head.exposure,
     )
     kind = HEADS[spec.features.head.kind]
-    head = kind.fit(*data.label_values(fn_args.train_files, parse, labels))
+    wishes = Wishes(
+        spec.decision,
+        is_balanced=training.class_weight == "balanced",
+        is_oversampled=training.oversample == "smote",
+    )
+    head = kind.fit(*data.label_values(fn_args.train_files, parse, labels), wishes)
 
     def split(patterns: list[str], rows: int, shuffle_seed: int | None, batch_rows: int) -> Any:
         def dataset(**options: Any) -> Any:
@@ -55,10 +66,15 @@ def run_fn(fn_args: Any) -> None:
 
     train = split(fn_args.train_files, spec.rows["train"], training.seed, batch_rows)
     evaluate = split(fn_args.eval_files, spec.rows["eval"], None, PREDICT_ROWS)
-    model = network.build(
-        layout, training, output.vocabulary_size_by_name, len(layout.floats) + own, head
-    )
+    if wishes.is_oversampled:
+        train = _oversampled(train, layout, training.seed)
+    build = network.build
+    if spec.build_model is not None:
+        build = named(spec.build_model, spec.features.model_id, "parts.build_model")
+    model = build(layout, training, output.vocabulary_size_by_name, len(layout.floats) + own, head)
     fit(model, train, evaluate, training, fn_args.model_run_dir, head)
+    if wishes != NO_WISHES:
+        head.settle(*predictions(model, evaluate)[:2])
     columns = spec.features.inputs
     background = None
     if spec.explain is not None:
@@ -69,6 +85,22 @@ def run_fn(fn_args: Any) -> None:
     export.save_model(
         fn_args.serving_model_dir, model, transform, layout, columns, parse, answers, background
     )
+
+
+def _oversampled(train: Any, layout: Layout, seed: int) -> data.Arrays:
+    """The train split with made-up rows of the rarer class.
+
+    Raises:
+        PermanentError: The split is too large for memory.
+    """
+    if not isinstance(train, data.Arrays):
+        raise PermanentError(
+            "oversample: smote needs the train split in memory, and it is too large",
+            valid="class_weight: balanced, or fewer rows or features",
+        )
+    is_number = [not name.endswith(MISSING_FLAG) for name in layout.floats]
+    rows, targets = oversampled(train.inputs[0], train.targets, is_number, seed)
+    return data.Arrays([rows], targets)
 
 
 def fit(

@@ -65,7 +65,7 @@ class Task:
     """What a model of a label is.
 
     Attributes:
-        head: Kind of its head.
+        head: What kind of answer the model gives.
         bound: A bound that any useful model keeps, as keys of ``thresholds``.
         comment: What a person should look at, or "".
     """
@@ -237,7 +237,9 @@ def event_days(table: Table) -> int:
 
 def features_of(table: Table, label: str) -> list[Feature]:
     """What a model can read of a table, known by type and number of values only."""
-    skipped = {label, *table.always}
+    # A part of a longer key may say what a row is about, such as the kind of an offense.
+    names = table.key if len(table.key) == 1 else (unit_of(table),)
+    skipped = {label, table.version, table.event_time, *names}
     columns = [each for each in table.columns if each.name not in skipped]
     known = {each.name for each in table.columns}
     columns = [

@@ -192,6 +192,7 @@ _FORMS: Mapping[Form, Callable[[Declared], Schema]] = {
             ]
         }
     ),
+    Form.DOTTED: _always({"type": "string", "pattern": r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)+$"}),
     Form.FREE: _free,
     Form.LIST: _always({"type": "array", "items": {"type": "object"}}),
     Form.SLICES: _always({"type": "array", "items": _TEXTS}),

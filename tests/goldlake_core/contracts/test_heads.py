@@ -12,7 +12,15 @@ from goldlake_core.contracts.errors import ContractError
 from goldlake_core.contracts.heads import HEADS, METRICS
 from goldlake_core.contracts.loader import load_contract
 from goldlake_core.contracts.model_rules import torn_errors
-from goldlake_core.contracts.sections import Head, Model, Split, Training, UseCase
+from goldlake_core.contracts.sections import (
+    Costs,
+    Decision,
+    Head,
+    Model,
+    Split,
+    Training,
+    UseCase,
+)
 from goldlake_core.contracts.wire import raw_inputs
 from goldlake_core.contracts.yaml_entry import parse
 
@@ -144,3 +152,77 @@ def test_metrics_of_one_name_mean_the_same() -> None:
     for law in HEADS.values():
         for name, metric in law.metrics.items():
             assert METRICS[name] == metric
+
+
+def test_a_decision_and_what_balances_classes(tmp_path: Path) -> None:
+    costs = {"missed": 20, "false_alarm": 1}
+    model = loaded(
+        tmp_path,
+        label="is_back",
+        decision={"costs": costs},
+        training={"oversample": "smote"},
+        thresholds={"cost_per_1000": {"max": 900}, "recall": {"min": 0.9}},
+    )
+    assert model.decision == Decision(costs=Costs(20, 1))
+    assert model.training.oversample == "smote"
+
+
+@pytest.mark.parametrize(
+    ("model", "text"),
+    [
+        ({"decision": {}}, "the decision has no law, or two. Valid: recall or costs"),
+        (
+            {"label": "color", "decision": {"recall": 0.9}, "thresholds": {"accuracy": {"min": 0}}},
+            "a model with the head multiclass decides nothing. Valid: head: binary, or no decision",
+        ),
+        (
+            {"thresholds": {"cost_per_1000": {"max": 9}}},
+            "cost_per_1000 needs what wrong answers cost. Valid: decision: {costs: {missed: 20, "
+            "false_alarm: 1}}",
+        ),
+        (
+            {"features": {"color": "categorical"}, "training": {"oversample": "smote"}},
+            "smote makes rows between two rows, and between two categories there is none: color. "
+            "Valid: features of kind numeric without buckets, or class_weight: balanced",
+        ),
+        (
+            {
+                "label": "size",
+                "training": {"class_weight": "balanced"},
+                "thresholds": {"rmse": {"max": 9}},
+            },
+            "the head regression has no classes to weigh. Valid: head: binary or multiclass",
+        ),
+    ],
+)
+def test_decisions_that_do_not_hold(tmp_path: Path, model: dict[str, Any], text: str) -> None:
+    assert refusal(tmp_path, **{"label": "is_back", **model}) == text
+
+
+def test_parts_are_named_by_dots(tmp_path: Path) -> None:
+    linear = "tfx_pipeline.parts.linear.build_model"
+    model = loaded(tmp_path, label="is_back", parts={"build_model": linear})
+    assert model.parts.build_model == linear
+
+
+@pytest.mark.parametrize(
+    ("parts", "text"),
+    [
+        (
+            {"preprocessing_fn": "own.preprocessing_fn"},
+            "goldlake's trainer does not know the outputs of another preprocessing. Valid: a "
+            "run_fn beside it",
+        ),
+        (
+            {"run_fn": "own.run_fn", "build_model": "own.build_model"},
+            "a run_fn builds its model itself. Valid: one of build_model and run_fn",
+        ),
+        (
+            {"run_fn": "a.b.c-d"},
+            "'a.b.c-d' does not name a function. Valid: package.module.function, such as "
+            "tfx_pipeline.parts.linear.build_model",
+        ),
+    ],
+)
+def test_parts_that_do_not_hold(tmp_path: Path, parts: dict[str, str], text: str) -> None:
+    assert refusal(tmp_path, label="is_back", parts=parts) == text

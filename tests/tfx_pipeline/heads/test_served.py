@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from goldlake_core.contracts.sections import Feature, Training
-from tfx_pipeline.heads.base import FittedHead
+from goldlake_core.contracts.sections import Costs, Decision, Feature, Training
+from tfx_pipeline.heads.base import NO_WISHES, FittedHead, Wishes
+from tfx_pipeline.heads.binary import FittedBinary
 from tfx_pipeline.heads.registry import HEADS
 from tfx_pipeline.modules.layout import layout_of
 from tfx_pipeline.spec import ColumnSpec
@@ -41,7 +42,7 @@ def labels_of(kind: str, columns: Mapping[str, np.ndarray]) -> np.ndarray:
     return np.random.default_rng(4).poisson(area * np.exp(1 + a)).astype("int64")
 
 
-def trained(kind: str, folder: Path) -> tuple[FittedHead, np.ndarray]:
+def trained(kind: str, folder: Path, wishes: Wishes = NO_WISHES) -> tuple[FittedHead, np.ndarray]:
     """A head with its model on disk; returns also the labels."""
     import keras
     import tensorflow as tf
@@ -60,7 +61,7 @@ def trained(kind: str, folder: Path) -> tuple[FittedHead, np.ndarray]:
     columns = numbers()
     labels = labels_of(kind, columns)
     exposures = columns["area"] if kind == "count" else None
-    head = HEADS[kind].fit(labels, exposures)
+    head = HEADS[kind].fit(labels, exposures, wishes)
     exposure = None if exposures is None else tf.constant(exposures)
     targets, weights = head.targets(tf.constant(labels), exposure)
     zeros = np.zeros(ROWS, "float32")
@@ -71,6 +72,7 @@ def trained(kind: str, folder: Path) -> tuple[FittedHead, np.ndarray]:
     training = Training(learning_rate=0.02, epochs=30, patience=5, dropout=0.0).sized(ROWS)
     model = network.build(LAYOUT, training, lambda name: 0, 4, head)
     trainer.fit(model, split, split, training, None, head)
+    head.settle(*trainer.predictions(model, split)[:2])
     parse = {name: tf.io.FixedLenFeature([1], tf.float32) for name in NAMES}
     where = input_data.Labels("y", None, "area" if kind == "count" else "")
     answers = saved_model.Answers(head, HEADS[kind].number, where.exposures)
@@ -121,3 +123,25 @@ def test_a_head_learns_and_is_served(kind: str, tmp_path: Path) -> None:
     if kind == "count":
         assert found["value"] == pytest.approx(found["rate"] * columns["area"], rel=1e-5)
         assert head.score("calibration", arrays) == pytest.approx(1, abs=0.1)
+
+
+@pytest.mark.parametrize(
+    "decision", [Decision(recall=0.98), Decision(costs=Costs(missed=20.0, false_alarm=1.0))]
+)
+def test_a_decision_is_stored_in_the_model_and_answered(tmp_path: Path, decision: Decision) -> None:
+    from serving.loader import load
+    from tfx_pipeline.evaluation.serving_check import check_model
+
+    fitted, labels = trained("binary", tmp_path, Wishes(decision, is_balanced=True))
+    columns = numbers()
+    with closing(load(str(tmp_path))) as model:
+        found = model.run("serving_default", columns)
+    assert list(found) == ["is_positive", "probability"]
+    assert isinstance(fitted, FittedBinary)
+    assert fitted.threshold is not None
+    assert (found["is_positive"] == (found["probability"] >= fitted.threshold)).all()
+    missed = (labels == 1) & ~found["is_positive"]
+    assert missed.sum() <= 0.02 * labels.sum() + 1
+    assert abs(found["probability"].mean() - labels.mean()) < 0.02
+    rows = [{n: float(v[0]) for n, v in columns.items()}]
+    assert check_model(str(tmp_path), COLUMNS, rows).problems == ()

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
+from goldlake_core.contracts.sections import Feature
 from tests.tfx_pipeline import toy
 from tests.tfx_pipeline.conftest import Toy
 from tfx_pipeline.evaluation.serving_check import serialize
+from tfx_pipeline.modules.layout import layout_of
 
 pytestmark = pytest.mark.tfx
 
@@ -123,3 +128,40 @@ def test_a_required_column_must_be_there(transform: Any) -> None:
 
     with pytest.raises(tf.errors.InvalidArgumentError, match="hour"):
         transform({**KNOWN, "hour": None})
+
+
+def test_scales_and_runs_of_words(tmp_path: Path) -> None:
+    import tensorflow as tf
+    import tensorflow_transform as tft
+
+    features = (
+        Feature("price", "numeric", ("price",), {"buckets": 0, "scale": "log"}),
+        Feature("weight", "numeric", ("weight",), {"buckets": 0, "scale": "minmax"}),
+        Feature("hour", "numeric", ("hour",), {"buckets": 0, "scale": "none"}),
+        Feature(
+            "words",
+            "text",
+            ("note",),
+            {"max_tokens": 50, "embedding": 4, "max_words": 2, "ngrams": 2},
+        ),
+    )
+    rows = toy.rows(200, seed=1)
+    toy.write_split(tmp_path / "examples", "train", rows)
+    spec = replace(toy.SPEC, features=features)
+    toy.analyze(tmp_path / "examples", tmp_path / "graph", spec)
+    output = tft.TFTransformOutput(str(tmp_path / "graph"))
+    asked = [{**KNOWN, "weight": w, "note": n} for w, n in ((1.0, "leave it now"), (None, "it"))]
+    serialized = tf.constant([serialize(row, toy.COLUMNS) for row in asked])
+    parse = {column.name: output.raw_feature_spec()[column.name] for column in toy.COLUMNS}
+    found = output.transform_features_layer()(tf.io.parse_example(serialized, parse))
+    logs = np.log1p([row["price"] for row in rows])
+    expected = (math.log1p(10) - logs.mean()) / logs.std()
+    assert found["price__z"].numpy() == pytest.approx([expected] * 2, abs=1e-3)
+    assert found["weight__z"].numpy() == pytest.approx([0.25, 0])
+    assert found["hour__z"].numpy().tolist() == [6, 6]
+    names = output.vocabulary_by_name("words__words")
+    words = found["words__words"].numpy()
+    assert words.shape == (2, 4)
+    assert layout_of(features).words[0].width == 4
+    tokens = [[names[place - 2].decode() for place in row if place > 1] for row in words]
+    assert tokens == [["leave", "it", "leave it"], ["it"]]

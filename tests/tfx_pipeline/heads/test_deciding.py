@@ -1,0 +1,81 @@
+"""Calibration, thresholds and costs, on numbers that can be checked by hand."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from goldlake_core.contracts.sections import Costs, Decision
+from tfx_pipeline.heads import deciding
+
+LABELS = np.array([0, 0, 1, 0, 1, 1, 0, 1])
+SCORES = np.array([0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8])
+
+rows_of_scores = st.lists(st.tuples(st.booleans(), st.integers(0, 50)), min_size=2, max_size=60)
+
+
+def recall_and_alarms(threshold: float) -> tuple[float, int]:
+    found = threshold <= SCORES
+    return float(found[LABELS == 1].mean()), int(found[LABELS == 0].sum())
+
+
+@pytest.mark.parametrize(
+    ("recall", "found"), [(1.0, (1.0, 2)), (0.75, (0.75, 1)), (0.5, (0.5, 1)), (0.25, (0.25, 0))]
+)
+def test_the_highest_threshold_that_finds_enough(recall: float, found: tuple[float, int]) -> None:
+    threshold = deciding.decision_threshold(LABELS, SCORES, Decision(recall=recall))
+    assert recall_and_alarms(threshold) == found
+    assert threshold not in SCORES
+
+
+def test_the_cheapest_threshold() -> None:
+    dear_misses = Decision(costs=Costs(missed=20.0, false_alarm=1.0))
+    assert recall_and_alarms(deciding.decision_threshold(LABELS, SCORES, dear_misses))[0] == 1.0
+    dear_alarms = Decision(costs=Costs(missed=1.0, false_alarm=20.0))
+    assert recall_and_alarms(deciding.decision_threshold(LABELS, SCORES, dear_alarms)) == (0.25, 0)
+
+
+@given(rows_of_scores, st.sampled_from([0.5, 0.9, 0.98, 1.0]))
+def test_the_wanted_recall_is_reached_on_eval(rows: list[tuple[bool, int]], recall: float) -> None:
+    labels = np.array([label for label, _ in rows])
+    scores = np.array([step / 50 for _, step in rows], "float32")
+    threshold = deciding.decision_threshold(labels, scores, Decision(recall=recall))
+    assert 0 <= threshold <= 1
+    if labels.any():
+        assert (scores[labels] >= threshold).mean() >= recall - 1e-9
+
+
+def test_a_line_of_log_odds_calibrates() -> None:
+    chance = np.random.default_rng(0)
+    true = chance.uniform(0.02, 0.6, 20_000)
+    labels = chance.random(20_000) < true
+    distorted = deciding.calibrated(true, (0.5, 1.5))
+    line = deciding.platt_line(labels, distorted)
+    assert line == pytest.approx((2.0, -3.0), abs=0.15)
+    assert deciding.calibrated(distorted, line).mean() == pytest.approx(labels.mean(), abs=0.002)
+
+
+@pytest.mark.parametrize("labels", [np.zeros(4), np.ones(4)])
+def test_one_class_and_a_falling_line_calibrate_nothing(labels: np.ndarray) -> None:
+    scores = np.array([0.1, 0.4, 0.6, 0.9])
+    assert deciding.platt_line(labels, scores) == (1.0, 0.0)
+    assert deciding.platt_line(np.array([1, 1, 0, 0]), scores) == (1.0, 0.0)
+
+
+def test_separable_rows_have_a_finite_line() -> None:
+    labels = (np.arange(40) >= 20).astype("int8")
+    scores = np.where(labels == 1, 0.99, 0.01)
+    slope, offset = deciding.platt_line(labels, scores)
+    assert 0 < slope < 100
+    assert abs(offset) < 1
+
+
+def test_costs_of_wrong_answers() -> None:
+    costs = Costs(missed=20.0, false_alarm=1.0)
+    labels, positive = np.array([1, 1, 0, 0]), np.array([1, 0, 1, 0])
+    assert deciding.cost_per_1000(labels, positive, costs) == pytest.approx(1000 * 21 / 4)
+    assert math.isnan(deciding.cost_per_1000(labels[:0], positive[:0], costs))
