@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from goldlake_core.contracts.column_types import COLUMN_TYPES
+from goldlake_core.contracts.durations import seconds_of
 from goldlake_core.contracts.errors import PermanentError, UsageError
 from goldlake_core.contracts.fields import RECORD_FIELD
 from goldlake_core.contracts.sections import Column, Format, Lookup, UseCase
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 MOST_ROWS = 200_000
 _NAMED = 3
+_FOUND, _SPAN = "_found", "_span"
 
 
 @dataclass(frozen=True)
@@ -123,7 +125,7 @@ def table(usecase: UseCase, lookup: Lookup) -> pl.DataFrame:
     }
     typed = typed_frames(lookup.columns, texts)
     for column in lookup.columns:
-        must = column if column.name not in lookup.key else _needed(column)
+        must = _needed(column) if column.name in (*lookup.key, lookup.at) else column
         for code, is_broken in broken_rows(must, typed[column.name]):
             if is_broken.any():
                 number = int(is_broken.arg_max() or 0)
@@ -132,11 +134,12 @@ def table(usecase: UseCase, lookup: Lookup) -> pl.DataFrame:
                 reason = f"{what} for {column.name} ({code.rpartition('.')[2]})"
                 raise _refused(lookup, file, number + 1, reason)
     rows = _frame(lookup.columns, typed)
-    twice = rows.select(lookup.key).is_duplicated()
+    named = [*lookup.key, lookup.at] if lookup.at else [*lookup.key]
+    twice = rows.select(named).is_duplicated()
     if twice.any():
-        first = rows.select(lookup.key).filter(twice).row(0)
-        key = ", ".join(f"{n}={v}" for n, v in zip(lookup.key, first, strict=True))
-        count = rows.select(lookup.key).rows().count(first)
+        first = rows.select(named).filter(twice).row(0)
+        key = ", ".join(f"{n}={v}" for n, v in zip(named, first, strict=True))
+        count = rows.select(named).rows().count(first)
         raise PermanentError(
             f"{file.place} has the key {key} {count} times",
             valid="each key once",
@@ -201,11 +204,45 @@ def with_lookups(
     from pyspark.sql import functions as F
 
     for lookup, frame in zip(lookups, frames, strict=True):
+        if lookup.at:
+            silver = _with_newest(silver, lookup, frame)
+            silver = silver.select("*", f"{_FOUND}.values.*").drop(_FOUND)
+            continue
         names = {name: f"_{lookup.name}_{name}" for name in lookup.key}
         other = F.broadcast(frame.withColumnsRenamed(names))
         same = [F.col(quoted(name)) == F.col(quoted(new)) for name, new in names.items()]
         silver = silver.join(other, same, "left").drop(*names.values())
     return silver
+
+
+def _with_newest(silver: DataFrame, lookup: Lookup, frame: DataFrame) -> DataFrame:
+    """Silver rows with the newest record of a lookup at or before their time, as a struct.
+
+    Time is divided into spans as long as a record may be old, so that a row meets the records of
+    two spans and no others.
+    """
+    from pyspark.sql import functions as F
+
+    width = int(seconds_of(lookup.within) * 1_000_000)
+    at, time = (
+        F.unix_micros(F.col(quoted(name)).cast("timestamp")) for name in (lookup.at, lookup.of)
+    )
+    values = [c.name for c in lookup.columns if c.name not in (*lookup.key, lookup.at)]
+    names = {name: f"_{lookup.name}_{name}" for name in lookup.key}
+    found = F.struct(at.alias("at"), F.struct(*map(quoted, values)).alias("values"))
+    span = F.floor(at / width)
+    other = frame.select(
+        *(F.col(quoted(name)).alias(new) for name, new in names.items()),
+        found.alias(_FOUND),
+        F.explode(F.array(span, span + 1)).alias(_SPAN),
+    )
+    same = F.floor(time / width) == F.col(_SPAN)
+    same &= F.col(f"{_FOUND}.at").between(time - width + 1, time)
+    for name, new in names.items():
+        same &= F.col(quoted(name)) == F.col(quoted(new))
+    met = silver.join(F.broadcast(other), same, "left")
+    # The key is among silver's columns, so that a group is a row.
+    return met.groupBy(*map(quoted, silver.columns)).agg(F.max(_FOUND).alias(_FOUND))
 
 
 def missing(
@@ -216,6 +253,14 @@ def missing(
 
     found = []
     for lookup, frame in zip(lookups, frames, strict=True):
+        if lookup.at:
+            of = F.col(quoted(lookup.of))
+            lacking = _with_newest(silver, lookup, frame).where(f"{_FOUND} is null")
+            number, low, high = lacking.agg(F.count(of), F.min(of), F.max(of)).collect()[0]
+            if number:
+                times = f"{low}" if low == high else f"{low} to {high}"
+                found.append(Missing(lookup.name, number, (times,)))
+            continue
         key = [quoted(name) for name in lookup.key]
         keys = silver.select(*key).dropna(how="any").groupBy(*key).count()
         lacking = keys.join(F.broadcast(frame), list(lookup.key), "left_anti")

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 
 from goldlake_core.contracts import windows
 from goldlake_core.contracts.column_section import Columns
+from goldlake_core.contracts.column_types import TIMES
+from goldlake_core.contracts.durations import seconds_of
 from goldlake_core.contracts.errors import ContractError
 from goldlake_core.contracts.names import nearest
 from goldlake_core.contracts.read import Found
@@ -172,7 +174,9 @@ def lookup_errors(
                 f"{name!r} has type {column.type}, and in silver {other.type}",
                 valid=f"type: {other.type}",
             )
-    own = [column for column in columns.sound if key is not None and column.name not in key]
+    at = found.entries["at"].exact_text() if found.has("at") else ""
+    joined = {*(key or ()), at}
+    own = [column for column in columns.sound if key is not None and column.name not in joined]
     if key is not None and columns.are_sound and not own:
         yield found.entry.error("the lookup has no column besides its key", valid="at least one")
     for column in own:
@@ -184,6 +188,25 @@ def lookup_errors(
             )
         if column.name in silver.by_name:
             yield entry.error(f"silver has the column {column.name!r}", valid="another name")
+
+
+def time_errors(found: Found, at: Column | None, of: Column | None) -> Iterator[ContractError]:
+    """A lookup is joined by a key, by a time, or by both; a time has one to compare with."""
+    if not found.has("key") and "key" not in found.broken and "at" not in found.entries:
+        yield found.entry.error("the key 'key' is missing", valid="key, or at and of")
+    for one, other in (("at", "of"), ("of", "at"), ("within", "at")):
+        if found.has(one) and other not in found.entries:
+            yield found.entries[one].error(
+                f"there is {one} and no {other}",
+                valid="at: a time of the file, of: a time of silver",
+            )
+    for name, column in (("at", at), ("of", of)):
+        if column is not None and column.type not in TIMES:
+            yield found.entries[name].error(
+                f"the column {column.name!r} has type {column.type}", valid=" or ".join(TIMES)
+            )
+    if found.has("within") and not seconds_of(found.values["within"]):
+        yield found.entries["within"].error("no record is that young", valid="such as 3h")
 
 
 def feature_errors(

@@ -184,8 +184,14 @@ def _lookups(found: Found, silver: Columns, errors: Errors) -> tuple[tuple[Looku
             keys = declared(Column, lambda key: key.in_silver)
             columns = read_columns(inner.entries["columns"], keys, errors, written)
         key = columns.find_all(inner.entries["key"], errors) if inner.has("key") else None
+        if not inner.has("key") and "key" not in inner.broken and columns.are_known:
+            key = ()
+        at = columns.find(inner.entries["at"], errors) if inner.has("at") else None
+        of = silver.find(inner.entries["of"], errors) if inner.has("of") else None
         errors.add(gold_rules.lookup_errors(inner, key, columns, silver))
-        own = {n: c for n, c in columns.by_name.items() if n not in (key or ())}
+        errors.add(gold_rules.time_errors(inner, at, of))
+        joined = (*(key or ()), at.name if at else "")
+        own = {n: c for n, c in columns.by_name.items() if n not in joined}
         for each in own.keys() & added.by_name.keys():
             problem = columns.entries[each].error(
                 f"another lookup has the column {each!r}", valid="another name"
@@ -196,7 +202,16 @@ def _lookups(found: Found, silver: Columns, errors: Errors) -> tuple[tuple[Looku
         added.are_known &= columns.are_known and key is not None
         if key is not None and columns.are_sound and not inner.broken:
             path = inner.values["path"]
-            lookup = Lookup(name=name, path=path, format=written, key=key, columns=columns.sound)
+            lookup = Lookup(
+                name=name,
+                path=path,
+                format=written,
+                key=key,
+                at=at.name if at else "",
+                of=of.name if of else "",
+                within=inner.values["within"],
+                columns=columns.sound,
+            )
             lookups.append(lookup)
     return tuple(lookups), added
 

@@ -190,7 +190,10 @@ class Lookup(Section, frozen=True, kw_only=True):
     name: str
     path: Annotated[str, Key("The file, on this machine. A path counts from the folder of the use case. A changed file makes the table again.", "rebuild", form=Form.PATH)]
     format: Annotated[Format | None, Key("How the file is written.", "rebuild", form=Form.SECTION, default="every default")] = None
-    key: Annotated[tuple[str, ...], Key("Columns of the file that silver has under the same names. Each key is there once. A silver row whose key is not there gets no values, and is counted.", "rebuild", form=Form.COLUMNS, least=1)]
+    key: Annotated[tuple[str, ...], Key("Columns of the file that silver has under the same names. Each key is there once. A silver row whose key is not there gets no values, and is counted. With `at` it may be left out.", "rebuild", form=Form.COLUMNS, default="required, none with `at`")] = ()
+    at: Annotated[str, Key("Timestamp or date column of the file with the time of its record, such as a measurement. A silver row gets the newest record at or before its own time, so that it holds what was known at the event. A key may then be there once for each time.", "rebuild", form=Form.COLUMN, default="none")] = ""
+    of: Annotated[str, Key("Timestamp or date column of silver with the row's own time.", "rebuild", form=Form.COLUMN, of="of silver", default="required with `at`")] = ""
+    within: Annotated[str, Key("How old the record may be.", "rebuild", form=Form.DURATION)] = "1d"
     columns: Annotated[tuple[Column, ...], Key("The columns that are read of the file. Those that are not of the key appear in the gold table. The field `#` is the number of the record in its file, from 1.", "rebuild", form=Form.SECTIONS, least=1)]
 
 

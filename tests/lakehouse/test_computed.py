@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,17 +51,44 @@ gold:
       place: {type: string, expr: "concat(hall, ' over life')"}
 """
 SITES = "site,name,opened\na,North,2020-01-01\nb,South,2021-07-03\n"
+CRIMES = """\
+name: engines
+source: {kind: files, path: "data/*.csv"}
+silver:
+  key: [id]
+  event_time: at
+  columns:
+    id: {type: long, nullable: false}
+    at: {type: timestamp, format: epoch_s, nullable: false}
+    town: string
+gold:
+  events:
+    lookups:
+      weather:
+        path: weather.csv
+        key: [town]
+        at: measured
+        of: at
+        within: 3h
+        columns:
+          town: string
+          measured: {type: timestamp, format: epoch_s}
+          warm: double
+          wind: long
+    columns:
+      is_warm: {type: boolean, expr: warm > 20}
+"""
 Row = tuple[int, int, str, float]
 
 
 class Lab:
     """Engines in files, a lookup, and a home."""
 
-    def __init__(self, spark: Any, folder: Path) -> None:
+    def __init__(self, spark: Any, folder: Path, contract: str = CONTRACT) -> None:
         self.spark = spark
         self.folder = folder / "engines"
         (self.folder / "data").mkdir(parents=True)
-        (self.folder / "contract.yaml").write_text(CONTRACT, encoding="utf-8")
+        (self.folder / "contract.yaml").write_text(contract, encoding="utf-8")
         (self.folder / "sites.csv").write_text(SITES, encoding="utf-8")
         self.home = Home.at(folder / "home")
         self.told: list[str] = []
@@ -75,13 +103,16 @@ class Lab:
 
     def refined(self, rows: list[Row]) -> None:
         """One more file, and everything made of it."""
+        self.write("unit,cycle,site,heat", rows)
+        self.held |= {row[:2]: row for row in rows}
+
+    def write(self, header: str, rows: Sequence[tuple[Any, ...]]) -> None:
         number = len(list((self.folder / "data").iterdir()))
         lines = [",".join(map(str, row)) for row in rows]
-        text = "\n".join(["unit,cycle,site,heat", *lines, ""])
+        text = "\n".join([header, *lines, ""])
         (self.folder / "data" / f"{number}.csv").write_text(text, encoding="utf-8")
         land(self.usecase, self.home, "live", None, None, f"run{number}", silent)
         self.again(f"run{number}")
-        self.held |= {row[:2]: row for row in rows}
 
     def again(self, run: str) -> None:
         self.told = []
@@ -151,3 +182,35 @@ def test_a_changed_lookup_makes_the_table_again_and_is_told_before(lab: Lab) -> 
     with pytest.raises(PermanentError, match=r"sites\.csv has the key site=b 2 times"):
         lab.again("twice")
     assert {row[4] for row in lab.rows().values()} >= {"East over life"}
+
+
+def test_a_second_feed_is_joined_as_it_was_known_at_the_event(spark: Any, tmp_path: Path) -> None:
+    lab = Lab(spark, tmp_path, CRIMES)
+    rng, hour = random.Random(9), 3_600
+    measured = {
+        (town, rng.randrange(0, 200) * 900): (float(rng.randint(0, 40)), rng.randint(0, 9))
+        for town in "ab"
+        for _ in range(40)
+    }
+    lines = [f"{t},{at},{warm},{wind}" for (t, at), (warm, wind) in measured.items()]
+    text = "\n".join(["town,measured,warm,wind", *lines, ""])
+    (lab.folder / "weather.csv").write_text(text, encoding="utf-8")
+    events: dict[int, tuple[int, str]] = {}
+    for first in (0, 25):  # a rebuild, then an increment
+        new = {
+            n: (rng.randrange(0, 200) * 900, rng.choice("abc")) for n in range(first, first + 25)
+        }
+        events |= new
+        lab.write("id,at,town", [(n, at, town) for n, (at, town) in new.items()])
+        table = lab.usecase.gold["events"]
+        rows = delta.read(spark, specs.gold(lab.usecase, lab.home, table).uri).collect()
+        found = {r["id"]: (r["warm"], r["wind"], r["is_warm"]) for r in rows}
+        expected = {}
+        for n, (at, town) in events.items():
+            known = [each for each in measured if each[0] == town and at - 3 * hour < each[1] <= at]
+            warm, wind = measured[max(known)] if known else (None, None)
+            expected[n] = (warm, wind, None if warm is None else warm > 20)
+        assert found == expected
+        lacking = sum(expected[n][0] is None for n in new)
+        assert any(f"{lacking} rows have keys that lookup weather lacks" in t for t in lab.told)
+    gold.require_rebuilt(spark, lab.usecase, lab.home, 1, lab.usecase.gold["events"])

@@ -157,8 +157,12 @@ def _computed(gold: GoldTable) -> Iterator[str]:
             f"{lengths}.\n"
         )
     for lookup in gold.lookups:
-        own = [column.name for column in lookup.columns if column.name not in lookup.key]
-        yield f"{_names(own)}: from `{lookup.path}` by {_names(lookup.key)}.\n"
+        joined = (*lookup.key, lookup.at)
+        own = [column.name for column in lookup.columns if column.name not in joined]
+        by = [f"by {_names(lookup.key)}"] if lookup.key else []
+        if lookup.at:
+            by.append(f"the newest `{lookup.at}` at or before `{lookup.of}` ({lookup.within})")
+        yield f"{_names(own)}: from `{lookup.path}`, {', '.join(by)}.\n"
     computed = [(f"`{c.name}`", f"`{' '.join(c.expr.split())}`") for c in gold.columns if c.expr]
     if computed:
         yield table(("column", "Spark SQL"), computed)

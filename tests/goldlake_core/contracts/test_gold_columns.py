@@ -158,6 +158,25 @@ WRONG = {
         "gold.cycles.lookups.halls.path: a lookup is a file of this machine. Valid: a path; copy "
         "the file there",
     ),
+    "lookup by nothing": (
+        ("key: [unit]\n        columns: {unit: long, hall", "columns: {unit: long, hall"),
+        "gold.cycles.lookups.halls: the key 'key' is missing. Valid: key, or at and of",
+    ),
+    "lookup by half a time": (
+        (
+            "key: [unit]\n        columns: {unit: long, hall",
+            "at: unit\n        columns: {unit: long, hall",
+        ),
+        "gold.cycles.lookups.halls.at: there is at and no of. Valid: at: a time of the file, of: a "
+        "time of silver",
+    ),
+    "lookup by no time": (
+        (
+            "key: [unit]\n        columns: {unit: long, hall",
+            "at: unit\n        of: day\n        columns: {unit: long, hall",
+        ),
+        "gold.cycles.lookups.halls.at: the column 'unit' has type long. Valid: timestamp or date",
+    ),
     "aggregate": (
         ("    per: [unit]", "    mode: aggregate\n    per: [unit]"),
         "gold.cycles: the key 'build' is missing. Valid: build with mode: aggregate",
