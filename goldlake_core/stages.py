@@ -24,6 +24,7 @@ from goldlake_core.documents.examples import ExamplesRefined, ExamplesRequest
 from goldlake_core.documents.keeping import Erased
 from goldlake_core.documents.lakehouse import Audited, Exported, Followed, Landed, Refined
 from goldlake_core.documents.maintain import Maintained
+from goldlake_core.documents.scoring import KeepRequest, Kept, Scored, ScoreRequest
 from goldlake_core.documents.stages import (
     AuditRequest,
     EraseRequest,
@@ -55,6 +56,8 @@ Result: TypeAlias = (
     | ExamplesRefined
     | Exported
     | Trained
+    | Scored
+    | Kept
 )
 
 DOCUMENTS: dict[Stage, tuple[type[Request], type[Result]]] = {
@@ -68,6 +71,8 @@ DOCUMENTS: dict[Stage, tuple[type[Request], type[Result]]] = {
     "examples": (ExamplesRequest, ExamplesRefined),
     "export": (ExportRequest, Exported),
     "train": (TrainRequest, Trained),
+    "score": (ScoreRequest, Scored),
+    "keep": (KeepRequest, Kept),
 }
 """Request and result of every stage that is a process."""
 

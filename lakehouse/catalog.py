@@ -8,6 +8,7 @@ from datetime import datetime, timezone
 import msgspec
 
 from goldlake_core.contracts.errors import UsageError
+from goldlake_core.contracts.ids import LAYERS
 from goldlake_core.documents.lakehouse import TableEntry, Totals
 from goldlake_core.instants import of_text, utc_text
 from goldlake_core.storage.deltalog import DeltaLog
@@ -16,7 +17,6 @@ from lakehouse import commits, epochs
 from lakehouse.specs import FATES, VERSIONS
 
 RUNS = "runs"
-LAYERS = ("bronze", "silver", "gold", "audit")
 
 
 def tables(

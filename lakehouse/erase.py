@@ -46,6 +46,7 @@ from goldlake_core.storage.landing import (
 from lakehouse import commits, delta, epochs, specs
 from lakehouse.catalog import RUNS
 from lakehouse.commits import BronzeCommit
+from lakehouse.scores import LAYER
 from lakehouse.sources import polls
 
 if TYPE_CHECKING:
@@ -97,7 +98,8 @@ def forget(usecase: UseCase, home: Home, *, gold: bool) -> None:
     Args:
         usecase: The use case.
         home: Where everything is kept.
-        gold: Whether gold is removed, too; the next refinement makes it again.
+        gold: Whether gold is removed, too; the next refinement makes it again. Tables of scores go
+            with it.
     """
     book = epochs.read(home, usecase.name)
     current = book.current if book else epochs.FIRST
@@ -114,6 +116,8 @@ def forget(usecase: UseCase, home: Home, *, gold: bool) -> None:
             shutil.rmtree(posixpath.join(root, "bronze", name))
     if gold:
         shutil.rmtree(posixpath.join(root, "gold"), ignore_errors=True)
+        # Scores have the key of what was scored. They are made again by scoring again.
+        shutil.rmtree(posixpath.join(root, LAYER), ignore_errors=True)
     audit = posixpath.join(root, "audit")
     for name in os.listdir(audit) if os.path.isdir(audit) else ():
         if name != RUNS:  # fates and quarantine of before silver had epochs

@@ -66,6 +66,23 @@ def read_rows(
     return chosen(found, _frame(log, snapshot), where=where, columns=columns, limit=limit)
 
 
+def all_rows(table: TableId, home: Home) -> tuple[pl.LazyFrame, int]:
+    """All rows of a table, and the version that they are of. Read-only.
+
+    Args:
+        table: The table, at a version or at its newest.
+        home: The home that holds it.
+
+    Raises:
+        UsageError: There is no such table.
+        StoreError: There is no such version, or the table uses a feature that is not read here.
+    """
+    log = _log(table, home)
+    snapshot = log.snapshot(table.version)
+    _refuse_unreadable(table, snapshot)
+    return _frame(log, snapshot), snapshot.version
+
+
 def chosen(
     table: str, frame: pl.LazyFrame, *, where: str | None, columns: tuple[str, ...], limit: int
 ) -> Rows:

@@ -58,6 +58,7 @@ from lakehouse import (
     standing,
 )
 from lakehouse.commits import VersionsCommit
+from lakehouse.scores import keep_stage
 from lakehouse.translate import told, translated
 
 if TYPE_CHECKING:
@@ -386,4 +387,5 @@ STAGES: dict[Stage, StageFunction] = {
     "restore": translated(restore_stage),
     "examples": translated(examples_stage),
     "export": translated(export_stage),
+    "keep": translated(keep_stage),
 }

@@ -1,11 +1,12 @@
-"""Stages of this package: ``python -m tfx_pipeline RUN_DIR train``."""
+"""Stages of this package: ``python -m tfx_pipeline RUN_DIR train`` or ``score``."""
 
 from __future__ import annotations
 
 import sys
 
 from goldlake_core.stages import stage_main
+from tfx_pipeline.scoring import score
 from tfx_pipeline.stages import train
 
 if __name__ == "__main__":
-    sys.exit(stage_main({"train": train}, sys.argv[1:]))
+    sys.exit(stage_main({"train": train, "score": score}, sys.argv[1:]))

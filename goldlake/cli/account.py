@@ -35,6 +35,7 @@ from goldlake_core.documents.reports import (
     TablesView,
     TrainReport,
 )
+from goldlake_core.documents.scoring import ScoreReport
 from goldlake_core.documents.stages import Stage
 from goldlake_core.documents.training import Bound, Trained
 
@@ -121,6 +122,8 @@ SUMMARIES: dict[Stage, Summary] = {
     "examples": lambda r: f"{len(r.problems)} with a problem" if r.problems else "",
     "export": _export,
     "train": _train,
+    "score": lambda r: f"{r.rows:,} rows answered",
+    "keep": lambda r: f"{r.rows:,} rows in {r.table}@{r.version}",
     "promote": _promote_summary,
 }
 
@@ -177,6 +180,15 @@ def print_training(document: TrainReport) -> None:
     part = ModelReport(export=document.export, train=document.train)
     for section in _model(document.model, part, console().width, ""):
         say_all(section.lines())
+
+
+def print_scores(document: ScoreReport) -> None:
+    """Prints what was scored, and where the scores are."""
+    say(f"{document.model} answered {document.rows:,} rows of {document.source}")
+    if document.table is not None:
+        say(f"  in {document.table}. Next: goldlake show {document.table}")
+    else:
+        say(f"  in {document.file}")
 
 
 def print_promotion(document: Promotion) -> None:
@@ -404,6 +416,8 @@ def _number(value: float | None) -> str:
 def _answer(answer: Any) -> str:
     if isinstance(answer, float):
         return f"{answer:.3f}"
+    if isinstance(answer, dict) and "class" in answer and answer.get("scores"):
+        return f"{answer['class']} {max(answer['scores']):.3f}"
     return answer if isinstance(answer, str) else json.dumps(answer, ensure_ascii=False)
 
 

@@ -31,6 +31,7 @@ COMMANDS = {
     "rollback": "models",
     "serve": "serving",
     "predict": "predict",
+    "score": "score",
     "conformance": "conformance",
     "lineage": "review",
     "tensorboard": "review",

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from goldlake_core.contracts.errors import UsageError
 from goldlake_core.contracts.names import is_name
 
-LAYERS = ("bronze", "silver", "gold", "audit")
+LAYERS = ("bronze", "silver", "gold", "scores", "audit")
 MAX_VERSION = 2**63 - 1
 
 

@@ -21,6 +21,8 @@ Stage = Literal[
     "examples",
     "export",
     "train",
+    "score",
+    "keep",
     "promote",
     "backup",
 ]

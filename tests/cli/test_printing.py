@@ -47,6 +47,7 @@ from goldlake_core.documents.reports import (
     TablesView,
     TrainReport,
 )
+from goldlake_core.documents.scoring import ScoreReport
 from goldlake_core.documents.stages import StageError
 from lakehouse.rows import Rows
 from tests.cli.documents import (
@@ -280,6 +281,20 @@ CASES = {
         Predictions(predictions=("NARCOTICS", {"label": "a", "odds": [0.5] * 40})),
         Predictions,
         lambda document: list(document.predictions),
+    ),
+    "score": Case(
+        ("score", MODEL, "--input", "toy.gold.calls"),
+        "score.score",
+        ScoreReport(
+            run_id="r",
+            logs="logs",
+            model=f"{MODEL}@7",
+            source="toy.gold.calls@3",
+            rows=1200,
+            table="toy.scores.late@1",
+            file=None,
+        ),
+        ScoreReport,
     ),
     "conformance": Case(
         ("conformance", "http://127.0.0.1:1"),

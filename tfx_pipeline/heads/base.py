@@ -126,12 +126,14 @@ class Head(ABC):
             explains it.
         kept: Type codes (of `array.array`) of what evaluation keeps of a row.
         scores: Its scores by name, each a function of the kept columns.
+        scored: Columns of a table of answers.
     """
 
     kind: ClassVar[HeadKind]
     number: ClassVar[str] = ""
     kept: ClassVar[str]
     scores: ClassVar[Mapping[str, Score]]
+    scored: ClassVar[tuple[str, ...]]
 
     @abstractmethod
     def fit(
@@ -168,6 +170,10 @@ class Head(ABC):
     @abstractmethod
     def problems(self, answers: Mapping[str, np.ndarray], rows: int) -> list[str]:
         """What is wrong with the answers to some rows, one sentence each."""
+
+    def flat(self, answers: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
+        """The answers as columns of a table, those of `scored` that the model has."""
+        return answers
 
     def cost(self, columns: Columns, costs: Costs) -> float:
         """Cost of the wrong answers to 1,000 rows; NaN for heads that decide nothing."""

@@ -114,6 +114,7 @@ class Binary(Head):
     kind = "binary"
     number = PROBABILITY
     kept = "bfb"
+    scored = (PROBABILITY, IS_POSITIVE)
     scores = {
         name: _of_decision(score) if name in _DECIDED else _of_probability(score)
         for name, score in scores.SCORES.items()

@@ -101,6 +101,7 @@ class Count(Head):
     kind = "count"
     number = VALUE
     kept = "ddd"
+    scored = (VALUE, RATE)
     scores = {
         "poisson_deviance": poisson_deviance,
         "rmse": lambda labels, values, exposures: rmse(labels, values),

@@ -122,6 +122,7 @@ class Multiclass(Head):
 
     kind = "multiclass"
     kept = "iiif"
+    scored = (CLASS, "score")
     scores = {"accuracy": accuracy, "macro_f1": macro_f1, "top_3": top_3}
     scores["crossentropy"] = crossentropy
 
@@ -162,6 +163,9 @@ class Multiclass(Head):
             return UNSEEN, found, len(classes), 0.0
         true = int(place[0])
         return true, found, int((scores > scores[true]).sum()), float(scores[true])
+
+    def flat(self, answers: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
+        return {CLASS: answers[CLASS], "score": answers[SCORES].max(axis=1)}
 
     def constant(self, metric: str, columns: Columns) -> Columns:
         import numpy as np

@@ -80,6 +80,7 @@ class Regression(Head):
     kind = "regression"
     number = VALUE
     kept = "dd"
+    scored = (VALUE,)
     scores = {"rmse": rmse, "mae": mae, "r2": r2}
 
     def fit(

@@ -22,6 +22,7 @@ from goldlake_core.documents import (
     maintain,
     replay,
     reports,
+    scoring,
 )
 from goldlake_core.documents.planning import IngestPlan, Reconciled
 
@@ -48,6 +49,7 @@ COMMANDS: Mapping[str, object] = {
     "restore": maintain.RestoreReport,
     "rollback": reports.Promotion,
     "run": reports.RunReport,
+    "score": scoring.ScoreReport,
     "show": reports.RowsView,
     "source": reports.SourceAddress,
     "tables": reports.TablesView,

@@ -59,7 +59,7 @@ def test_texts() -> None:
         (
             "harbour.sliver.calls",
             "'harbour.sliver.calls' names no table: unknown layer 'sliver'. "
-            "Valid: silver (nearest); all: bronze, silver, gold, audit.",
+            "Valid: silver (nearest); all: bronze, silver, gold, scores, audit.",
         ),
         ("harbour.silver.calls@", "'harbour.silver.calls@' has no version ''. "
                                   "Valid: a whole number, 0 or more."),
