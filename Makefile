@@ -10,14 +10,14 @@ WORKERS ?= -n 2 --dist loadfile
 PARTS := lake faults kills fuzz serving-load tfx usecases setup wheel readme stacks
 KILLS := tests/faults/test_kills.py tests/faults/test_disks.py
 README_TEST := tests/end_to_end/test_readme.py
-USECASES_TEST := tests/end_to_end/test_any_label.py
-LONG_lake := $(WORKERS) -m "long and not (tfx or other_stack)" --ignore=tests/setup --ignore=tests/faults --ignore=tests/fuzz --ignore=$(README_TEST)
+USECASES := tests/end_to_end/test_any_label.py tests/usecases/test_fates.py
+LONG_lake := $(WORKERS) -m "long and not (tfx or other_stack)" --ignore=tests/setup --ignore=tests/faults --ignore=tests/fuzz --ignore=$(README_TEST) $(USECASES:%=--ignore=%)
 LONG_faults := $(WORKERS) --dist load -m long tests/faults $(KILLS:%=--ignore=%)
 LONG_serving-load := -s -m long tests/load
 LONG_fuzz := $(WORKERS) --dist load -m long tests/fuzz
 LONG_kills := $(WORKERS) --dist load -m long $(KILLS)
-LONG_tfx := $(WORKERS) -m "long and tfx and not other_stack" --ignore=tests/setup --ignore=tests/load --ignore=$(USECASES_TEST)
-LONG_usecases := $(WORKERS) --dist load -m long $(USECASES_TEST)
+LONG_tfx := $(WORKERS) -m "long and tfx and not other_stack" --ignore=tests/setup --ignore=tests/load $(USECASES:%=--ignore=%)
+LONG_usecases := $(WORKERS) --dist load -m long $(USECASES)
 LONG_setup := -m long tests/setup --ignore=tests/setup/test_wheel.py
 LONG_readme := -m long $(README_TEST)
 LONG_wheel := -m long tests/setup/test_wheel.py
@@ -51,7 +51,7 @@ ifeq ($(PART),)
 	@echo "  make test-long PART=fuzz    the server's decoders and its HTTP, half an hour each (FUZZ_SECONDS=...)"
 	@echo "  make test-long PART=serving-load  a million requests and a thousand reloads under load (LOAD_REQUESTS=..., LOAD_RELOADS=...)"
 	@echo "  make test-long PART=tfx     a year of real data up to a served model; compiling for Kubeflow; recorded documents"
-	@echo "  make test-long PART=usecases  labels of every kind from a file to a served answer"
+	@echo "  make test-long PART=usecases  tables and labels of every kind, from a file to fates, gold and a served answer"
 	@echo "  make test-long PART=setup   set-up from nothing, killed and repaired"
 	@echo "  make test-long PART=wheel   the wheel in an empty environment, outside any clone"
 	@echo "  make test-long PART=readme  each block of the README in a bare clone"

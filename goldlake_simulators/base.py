@@ -60,7 +60,10 @@ def simulator(kind: str) -> Simulator:
     else:
         entries = [entry for entry in entry_points(group=GROUP) if entry.name == kind]
         if not entries:
-            raise UsageError(f"A source of kind {kind!r} has no simulator")
+            raise UsageError(
+                f"A source of kind {kind!r} has no simulator",
+                hint="goldlake run USECASE, which writes files where the source is one of files",
+            )
         found = entries[0].load()
     if not callable(found):
         raise UsageError(

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, time, timedelta, timezone, tzinfo
-from functools import reduce
+from functools import cached_property, reduce
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
@@ -24,7 +24,17 @@ from goldlake_core.stages import Emit
 from goldlake_core.storage.deltalog import Commit, DeltaLog, Snapshot
 from goldlake_core.storage.files import list_names
 from goldlake_core.storage.home import Home
-from lakehouse import changefeed, commits, delta, fates, reach, rebuilt, specs
+from lakehouse import (
+    changefeed,
+    commits,
+    computed,
+    delta,
+    fates,
+    lookups,
+    reach,
+    rebuilt,
+    specs,
+)
 from lakehouse.changefeed import CHANGE
 from lakehouse.commits import SilverCommit
 
@@ -105,7 +115,7 @@ def refine(
             continue
         own = replace(reflected, gold_contract=spec.properties[specs.CONTRACT_PROPERTY])
         step = _Step(spark, usecase, table, spec, silver, versions, own)
-        changed[table.name] = step.increment(last) if last else step.rebuild()
+        changed[table.name] = step.increment(last, emit) if last else step.rebuild(emit)
         delta.set_comments(spark, spec)
         rows = DeltaLog(spec.uri).snapshot().rows
         emit("progress", f"gold: {spec.id}: {rows:,} rows")
@@ -283,7 +293,7 @@ class _Step:
     def _made_of(self, silver: DataFrame) -> DataFrame:
         return self._declared(self._build(silver))
 
-    def rebuild(self) -> bool:
+    def rebuild(self, emit: Emit) -> bool:
         rows = self.whole()
         calls = self._require_lawful(rows)
         again = self.whole()
@@ -296,9 +306,10 @@ class _Step:
                 self._require_same(one, other, rebuilt.NEARER)
         self._require_unique(rows)
         delta.overwrite(rows, self.spec, asdict(self.basis))
+        self._tell_missing(self._silver(), emit)
         return True
 
-    def increment(self, last: Commit) -> bool:
+    def increment(self, last: Commit, emit: Emit) -> bool:
         first = basis_of(last).silver_version + 1
         if not changefeed.differs(self.silver.uri, first, self.silver.version):
             return False
@@ -314,6 +325,7 @@ class _Step:
                     delta.merge(rows, self.spec.uri, self.table.key, metadata=metadata)
                 else:  # the basis has moved on
                     delta.append(rows.drop(delta.DELETED), self.spec.uri, metadata=metadata)
+                self._tell_missing(self._present(last_changes(feed)), emit)
             finally:
                 rows.unpersist()
         finally:
@@ -431,10 +443,10 @@ class _Step:
         if calls.unstable:
             listed = ", ".join(calls.unstable)
             raise PermanentError(
-                f"{self.table.build} of {self.spec.id} calls {listed}, which gives "
+                f"{self._made_by} of {self.spec.id} calls {listed}, which gives "
                 "another value each time: a row made again would differ from the one that is there",
                 valid="functions of the silver row's own values",
-                hint=f"correct {self.table.build}",
+                hint=f"correct {self._made_by}",
             )
         if self.table.mode != "rows":
             return calls
@@ -445,7 +457,7 @@ class _Step:
         if step:
             declared = ", ".join(self.table.reach) or "its own silver row"
             raise self._beyond(
-                f"{self.table.build} of {self.spec.id} looks further than {declared}: it has {step}"
+                f"{self._made_by} of {self.spec.id} looks further than {declared}: it has {step}"
             )
         return calls
 
@@ -459,10 +471,10 @@ class _Step:
             doubled = keys.where(F.col("count") > 1).limit(1).collect()[0]
             name = ", ".join(f"{each}={doubled[each]}" for each in self.table.key)
             raise PermanentError(
-                f"{self.table.build} of {self.spec.id} returns {doubled['count']} rows with the "
+                f"{self._made_by} of {self.spec.id} returns {doubled['count']} rows with the "
                 f"key {name}",
                 valid="one row per key",
-                hint=f"correct {self.table.build} or gold.{self.table.name}.key in the contract",
+                hint=f"correct {self._made_by} or gold.{self.table.name}.key in the contract",
             )
         return number or 0
 
@@ -546,7 +558,7 @@ class _Step:
         if wrong:
             raise self._beyond(
                 f"{self.spec.id} would differ from a rebuild of it ({'; '.join(wrong)}): "
-                f"{self.table.build} depends on more than the rows that changed, or gives other "
+                f"{self._made_by} depends on more than the rows that changed, or gives other "
                 "values each time; nothing was written"
             )
 
@@ -556,17 +568,31 @@ class _Step:
             return PermanentError(
                 problem,
                 valid="all rows that a change touches, from build(silver, changes, gold)",
-                hint=f"correct {self.table.build}",
+                hint=f"correct {self._made_by}",
             )
         return PermanentError(
             problem,
             valid=f"gold.{name}.reach: the silver columns that form the unit that it looks at",
             hint=f"write reach: [COLUMN] at gold.{name} in {self.usecase.folder}/contract.yaml, or "
-            f"correct {self.table.build}",
+            f"correct {self._made_by}",
         )
 
     def _box(self, keys: Sequence[Row]) -> Column:
         return rebuilt.box(keys, self.table.key)
+
+    def _tell_missing(self, silver: DataFrame, emit: Emit) -> None:
+        """Tells which of these silver rows have a key that a lookup lacks."""
+        if self.table.lookups:
+            for each in lookups.missing(silver, self.table.lookups, self._looked_up):
+                emit("info", f"gold: {self.spec.id}: {each}")
+
+    @cached_property
+    def _looked_up(self) -> list[DataFrame]:
+        return lookups.frames(self.spark, self.usecase, self.table.lookups)
+
+    @property
+    def _made_by(self) -> str:
+        return self.table.build or f"gold.{self.table.name}.columns"
 
     @property
     def _key(self) -> list[str]:
@@ -583,8 +609,10 @@ class _Step:
     def _build(
         self, silver: DataFrame, changes: DataFrame | None = None, gold: DataFrame | None = None
     ) -> DataFrame:
+        if self.table.lookups:
+            silver = lookups.with_lookups(silver, self.table.lookups, self._looked_up)
         if not self.table.build:
-            return silver
+            return computed.with_computed(silver, self.table)
         function: Callable[..., Any] = resolve(
             self.usecase, self.table.build, f"gold.{self.table.name}.build"
         )
@@ -598,10 +626,10 @@ class _Step:
         missing = [name for name in self.spec.names if name not in rows.columns]
         if missing:
             raise PermanentError(
-                f"{self.table.build} of {self.spec.id} returns {', '.join(rows.columns)} and lacks "
+                f"{self._made_by} of {self.spec.id} returns {', '.join(rows.columns)} and lacks "
                 f"{', '.join(missing)}",
                 valid=f"the contract's columns: {', '.join(self.spec.names)}",
-                hint=f"correct {self.table.build} or gold.{self.table.name} in the contract",
+                hint=f"correct {self._made_by} or gold.{self.table.name} in the contract",
             )
         columns = [
             F.col(quoted(f.name)).cast(f.type).alias(f.name, metadata={"comment": f.comment})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
@@ -11,9 +12,11 @@ from goldlake_core.contracts.hashing import functions_hash, section_hash
 from goldlake_core.contracts.sections import Column, GoldTable, UseCase
 from goldlake_core.storage.home import Home
 from goldlake_core.storage.landing import LandingZone
+from lakehouse import lookups
 from lakehouse.epochs import table_folder
 
 CONTRACT_PROPERTY = "goldlake.contract"
+LOOKUPS_PROPERTY = "goldlake.lookups"
 
 CONTENT_HASH, FILE, LINE, SEQUENCE = "_content_hash", "_file", "_line", "_sequence"
 KNOWN_FROM, SOURCE_UPDATED, IS_MARKED = "_known_from", "_source_updated", "_newest_is_quarantined"
@@ -146,13 +149,16 @@ def silver(usecase: UseCase, home: Home, epoch: int) -> TableSpec:
 
 def gold(usecase: UseCase, home: Home, table: GoldTable) -> TableSpec:
     """A gold table as its contract declares it."""
+    properties = {CONTRACT_PROPERTY: gold_hash(usecase, table), **_KEPT_LOG}
+    if table.lookups:
+        properties[LOOKUPS_PROPERTY] = json.dumps(digests(usecase, table))
     return TableSpec(
         f"{usecase.name}.gold.{table.name}",
         home.table(usecase.name, "gold", table.name),
         table.comment,
         tuple(contract_field(column) for column in table.columns),
         sql_rules.constraints(table.columns),
-        {CONTRACT_PROPERTY: gold_hash(usecase, table), **_KEPT_LOG},
+        properties,
     )
 
 
@@ -167,7 +173,7 @@ def all_tables(usecase: UseCase, home: Home, epoch: int) -> tuple[TableSpec, ...
 
 
 def gold_hash(usecase: UseCase, table: GoldTable) -> str:
-    """Hash of all that decides a gold table's rows: its shape, rules and build function's module.
+    """Hash of all that decides a gold table's rows: its shape, rules, lookups and functions.
 
     Comments do not enter it: an edited one makes no new rows, and so trains no new model.
     """
@@ -175,9 +181,23 @@ def gold_hash(usecase: UseCase, table: GoldTable) -> str:
     made_of: list[object] = [table.mode, table.build, table.key, columns]
     if table.build:
         made_of.append(functions_hash(usecase, table.build))
+    computed = [(c.name, c.expr) for c in table.columns if c.expr]
+    if computed:
+        made_of.append(["expr", computed, table.per, table.order, table.windows])
+    if table.lookups:
+        made_of.append(["lookups", table.lookups, digests(usecase, table)])
     if is_reaching(table):
         made_of.append([table.reach, table.reach_order, table.reach_before, table.reach_after])
     return section_hash(made_of)
+
+
+def digests(usecase: UseCase, table: GoldTable) -> dict[str, str]:
+    """sha256 of the file of each lookup of a table. Read-only.
+
+    Raises:
+        UsageError: There is no such file.
+    """
+    return {lookup.name: lookups.digest(usecase, lookup) for lookup in table.lookups}
 
 
 def is_reaching(table: GoldTable) -> bool:

@@ -12,6 +12,7 @@ from goldlake.workflows.planning import outlook
 from goldlake.workflows.trial import Trial, try_records
 from goldlake_core.contracts import findings
 from goldlake_core.contracts.contract_file import GoldDraft, SilverDraft
+from goldlake_core.contracts.errors import PermanentError
 from goldlake_core.contracts.findings import Finding, loading_finding
 from goldlake_core.contracts.loader import Reading, read_folder
 from goldlake_core.contracts.names import nearest
@@ -20,8 +21,9 @@ from goldlake_core.contracts.registry import find_usecase
 from goldlake_core.contracts.sections import UseCase
 from goldlake_core.documents.planning import Outlook
 from goldlake_core.storage.home import Home
+from lakehouse import lookups
 from lakehouse.checks.columns import column_remarks
-from lakehouse.checks.expressions import expression_remarks
+from lakehouse.checks.expressions import COLUMN, expression_remarks
 from lakehouse.checks.formats import format_remarks
 from lakehouse.checks.functions import Use, function_findings
 from lakehouse.checks.models import model_remarks
@@ -78,6 +80,8 @@ def check_usecase(
     usecase = None if reading.errors else reading.usecase()
     if usecase is not None:
         found += [loading_finding(error) for error in read_examples(usecase)[1]]
+        assert reading.contract.document is not None
+        found += _lookup_findings(usecase, Places(reading.contract.document))
     trial = None
     if usecase is not None and has_data:
         trial, problems = try_records(usecase)
@@ -176,9 +180,24 @@ def _silver_findings(silver: SilverDraft, contract: Places) -> Iterator[Finding]
 
 def _gold_findings(table: GoldDraft, contract: Places) -> Iterator[Finding]:
     for column in table.columns.sound:
+        if column.expr:
+            types = table.readable.get(column.name)
+            for remark in expression_remarks(column.expr, types, COLUMN):
+                yield contract.finding(remark, "gold", table.name, "columns", column.name, "expr")
         if not column.field:
             for key, remark in column_remarks(column):
                 yield contract.finding(remark, "gold", table.name, "columns", column.name, key)
+
+
+def _lookup_findings(usecase: UseCase, contract: Places) -> Iterator[Finding]:
+    """What is wrong with the files of lookups, which are read whole."""
+    for table in usecase.gold.values():
+        for lookup in table.lookups:
+            try:
+                lookups.table(usecase, lookup)
+            except PermanentError as refused:
+                remark = findings.error(refused.problem, refused.valid, refused.hint)
+                yield contract.finding(remark, "gold", table.name, "lookups", lookup.name, "path")
 
 
 def _source_uses(source: Found, contract: Places) -> Iterator[Use]:
@@ -188,7 +207,7 @@ def _source_uses(source: Found, contract: Places) -> Iterator[Use]:
 
 
 def _gold_uses(table: GoldDraft, contract: Places) -> Iterator[Use]:
-    if table.build is not None and table.mode is not None:
+    if table.build and table.mode is not None:
         # An aggregate is always given all three; those that do not apply are None.
         arguments = ("silver",) if table.mode == "rows" else ("silver", "changes", "gold")
         yield Use(table.build, arguments, contract, ("gold", table.name, "build"))

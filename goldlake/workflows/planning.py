@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from math import ceil
 
@@ -224,9 +225,29 @@ def _gold_changes(usecase: UseCase, home: Home) -> Iterator[ChangedKey]:
         changes = changed_keys(book.gold[name], table, f"gold.{name}")
         yield from changes
         log = DeltaLog(spec.uri)
-        made_by = log.snapshot().properties.get(specs.CONTRACT_PROPERTY, "") if log.exists() else ""
+        properties = log.snapshot().properties if log.exists() else {}
+        files = list(_lookup_changes(name, properties, spec))
+        yield from files
+        made_by = properties.get(specs.CONTRACT_PROPERTY, "")
         is_other = made_by not in ("", spec.properties[specs.CONTRACT_PROPERTY])
-        if is_other and consequence(changes) != "rebuild":
+        if is_other and not files and consequence(changes) != "rebuild":
             before, after = made_by[:12], spec.properties[specs.CONTRACT_PROPERTY][:12]
             code = f"gold.{name}.build (code)"
             yield ChangedKey(key=code, before=before, after=after, consequence="rebuild")
+
+
+def _lookup_changes(
+    table: str, properties: Mapping[str, str], spec: specs.TableSpec
+) -> Iterator[ChangedKey]:
+    """Files of lookups that are other ones than those that a table was made with."""
+    before, after = (
+        json.loads(each.get(specs.LOOKUPS_PROPERTY, "{}")) for each in (properties, spec.properties)
+    )
+    for name in before.keys() & after.keys():
+        if before[name] != after[name]:
+            yield ChangedKey(
+                key=f"gold.{table}.lookups.{name} (file)",
+                before=before[name][:12],
+                after=after[name][:12],
+                consequence="rebuild",
+            )

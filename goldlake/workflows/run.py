@@ -6,6 +6,7 @@ import contextlib
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from goldlake.workflows import planning
 from goldlake.workflows.history import recorded
@@ -13,6 +14,7 @@ from goldlake.workflows.names import unknown
 from goldlake.workflows.processes import OnEvent, Run, StageEnded, StageFailed
 from goldlake.workflows.promote import promote_and_ask
 from goldlake.workflows.servers import embedded_source
+from goldlake_core.contracts.errors import UsageError
 from goldlake_core.contracts.registry import load_usecase
 from goldlake_core.contracts.sections import Model, UseCase
 from goldlake_core.documents.lakehouse import Exported, Landed, Refined
@@ -160,11 +162,35 @@ def _source(request: RunRequest, run: Run, on_event: OnEvent) -> Iterator[str]:
         yield request.source
         return
     on_event(event_now("source", "begin"))
+    usecase = load_usecase(request.usecase)
+    if usecase.source.kind == "files":
+        folder = _generated(usecase, request, run.home)
+        on_event(
+            StageEnded("source", SourceStarted(url=folder, rows=request.rows, seed=request.seed))
+        )
+        yield folder
+        return
     log = run.logs / "source.log"
     with embedded_source(request.usecase, request.rows, request.seed, log) as url:
         started = SourceStarted(url=url, rows=request.rows, seed=request.seed)
         on_event(StageEnded("source", started))
         yield url
+
+
+def _generated(usecase: UseCase, request: RunRequest, home: Home) -> str:
+    """The folder of a use case's generated files, in the home.
+
+    Raises:
+        UsageError: The home is not on this machine.
+    """
+    from goldlake_simulators.files import generated_files
+
+    if "://" in home.root:
+        raise UsageError(
+            f"Generated files have no place in {home.root}", valid="a home on this machine"
+        )
+    above = Path(home.path("generated", usecase.name))
+    return str(generated_files(usecase, request.rows, request.seed, above))
 
 
 def _model(

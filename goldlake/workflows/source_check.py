@@ -13,7 +13,7 @@ import requests.utils
 from goldlake.workflows.trial import first_records
 from goldlake_core.contracts.errors import GoldlakeError
 from goldlake_core.contracts.fields import is_path
-from goldlake_core.contracts.rules import FILES
+from goldlake_core.contracts.rules import OF_FILES
 from goldlake_core.contracts.sections import UseCase
 from goldlake_core.documents.reports import Finding
 from lakehouse.sources.files import files_of
@@ -29,7 +29,7 @@ def source_findings(usecase: UseCase) -> list[Finding]:
     Args:
         usecase: The use case whose own source is asked.
     """
-    found = list(_files(usecase) if usecase.source.kind == FILES else _address(usecase))
+    found = list(_files(usecase) if usecase.source.kind in OF_FILES else _address(usecase))
     if all(finding.is_ok for finding in found):
         found += _records(usecase)
     return found

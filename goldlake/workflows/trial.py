@@ -16,8 +16,8 @@ from goldlake.workflows.drafting.cures import cure
 from goldlake_core.contracts import sql_rules
 from goldlake_core.contracts.column_types import NUMBERS
 from goldlake_core.contracts.errors import UsageError
-from goldlake_core.contracts.fields import CONTENT_FIELD, content_id, value_at
 from goldlake_core.contracts.findings import Remark, warning
+from goldlake_core.contracts.rules import OF_FILES
 from goldlake_core.contracts.sections import Column, Model, UseCase
 from goldlake_core.storage.landing import Cursor
 from lakehouse.silver import ALWAYS_ACCEPTED
@@ -25,15 +25,13 @@ from lakehouse.sources.base import Connector
 from lakehouse.sources.file_records import reading
 from lakehouse.sources.files import files_of, wanted_of
 from lakehouse.sources.plugins import connector
-from lakehouse.typed import source_text, value
+from lakehouse.typed_records import NESTED, broken_rows, decoded, text_of, typed_frames
 
 if TYPE_CHECKING:
     import polars as pl
 
 RECORDS = 20_000
 _SHOWN_VALUES = 6
-_NESTED = "\0nested"
-"""Text of a value that is an object or a list, which no text of a source is."""
 
 
 class Trial(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,24 +84,24 @@ def try_records(usecase: UseCase, records: int = RECORDS) -> tuple[Trial, list[P
     lines = list(islice(first_records(usecase), records))
     if not lines:
         raise UsageError(f"The source of {usecase.name} has no records yet")
-    decoded = [(line, _decoded(line)) for line in lines]
-    found = [(line, record) for line, record in decoded if record is not None]
+    read = [(line, decoded(line)) for line in lines]
+    found = [(line, record) for line, record in read if record is not None]
     fields = {name for _, record in found for name in record}
     columns = usecase.silver.columns
-    texts = {c.name: [_text(line, record, c.field) for line, record in found] for c in columns}
-    frame = pl.DataFrame(texts, schema=dict.fromkeys(texts, pl.String))
+    texts = {c.name: [text_of(line, record, c.field) for line, record in found] for c in columns}
+    frames = typed_frames(columns, texts)
     problems: list[Problem] = []
     reasons: dict[str, int] = {}
     if len(found) < len(lines):
         count = reasons[sql_rules.JSON_INVALID] = len(lines) - len(found)
-        example = next(line for line, record in decoded if record is None)
+        example = next(line for line, record in read if record is None)
         what = f"{_share(count, len(lines))} are not JSON objects, such as {_shown(example)}"
         problems.append(Problem(None, warning(what, "lines that have all fields of the header")))
     rejected, missing = pl.repeat(value=False, n=len(found), eager=True), dict[str, int]()
     labels = {model.label: model for model in usecase.models.values()}
     counted: dict[str, Mapping[str, int]] = {}
     for column in columns:
-        typed = frame.select(_columns(column))
+        typed = frames[column.name]
         empty = int(typed["text"].null_count())
         if empty:
             missing[column.name] = empty
@@ -111,13 +109,13 @@ def try_records(usecase: UseCase, records: int = RECORDS) -> tuple[Trial, list[P
             model = labels[column.name]
             counted[model.name] = _counts(typed["value"])
             problems += _label_problems(column, model, typed["value"])
-        for code, is_broken in _broken(column, typed):
+        for code, is_broken in broken_rows(column, typed):
             count = int(is_broken.sum())
             if not count:
                 continue
             reasons[code] = count
             rejected = rejected | is_broken
-            problems.append(_problem(column, code, frame[column.name], is_broken, fields))
+            problems.append(_problem(column, code, typed["source"], is_broken, fields))
     problems += [
         Problem(column.name, remark)
         for column in columns
@@ -138,7 +136,7 @@ def try_records(usecase: UseCase, records: int = RECORDS) -> tuple[Trial, list[P
 
 def first_records(usecase: UseCase) -> Iterator[bytes]:
     """The records of a source from its first, as they would be landed."""
-    if usecase.source.kind == "files":
+    if usecase.source.kind in OF_FILES:
         for file in files_of(usecase):
             with reading(file, wanted_of(usecase)) as records:
                 yield from records.lines
@@ -162,60 +160,6 @@ def _pages(reader: Connector) -> Iterator[bytes]:
         cursor = ends
 
 
-def _decoded(line: bytes) -> dict[str, object] | None:
-    try:
-        return msgspec.json.decode(line, type=dict[str, object])
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return None
-
-
-def _text(line: bytes, record: Mapping[str, Any], field: str) -> str | None:
-    found = content_id(line) if field == CONTENT_FIELD else value_at(record, field)
-    if found is None or isinstance(found, str):
-        return found
-    if isinstance(found, bool):
-        return "true" if found else "false"
-    return _NESTED if isinstance(found, dict | list) else str(found)
-
-
-def _columns(column: Column) -> list[pl.Expr]:
-    import polars as pl
-
-    text = source_text(column, pl.col(column.name))
-    return [text.alias("text"), value(column, text).alias("value")]
-
-
-def _broken(column: Column, typed: pl.DataFrame) -> Iterator[tuple[str, pl.Series]]:
-    """Reason codes of a column, each with the records that have it."""
-    text, found = typed["text"], typed["value"]
-    if not column.nullable:
-        yield f"{column.name}.missing", text.is_null()
-    if column.type == "string":
-        yield f"{column.name}.unparsable", (text == _NESTED).fill_null(value=False)
-    else:
-        yield f"{column.name}.unparsable", text.is_not_null() & found.is_null()
-    if column.domain is not None:
-        is_in = found.is_in(list(column.domain)).fill_null(value=True)
-        yield f"{column.name}.domain", ~is_in
-    if column.range is not None:
-        low, high = column.range
-        is_low = found < low if low is not None else found != found
-        is_high = found > high if high is not None else found != found
-        yield f"{column.name}.range", (is_low | is_high).fill_null(value=False)
-    if column.pattern is not None:
-        yield f"{column.name}.pattern", ~_matches(found, column.pattern)
-
-
-def _matches(texts: pl.Series, pattern: str) -> pl.Series:
-    """Which texts match a pattern; all where only Java reads it."""
-    import polars as pl
-
-    try:
-        return texts.str.contains(rf"\A(?:{pattern})\z").fill_null(value=True)
-    except pl.exceptions.ComputeError:
-        return pl.repeat(value=True, n=len(texts), eager=True)
-
-
 def _problem(
     column: Column, code: str, texts: pl.Series, is_broken: pl.Series, fields: set[str]
 ) -> Problem:
@@ -226,8 +170,8 @@ def _problem(
         return Problem(
             column.name, warning(f"{share} have no value", cure(column, kind, (), fields))
         )
-    examples = broken.value_counts(sort=True)[column.name].to_list()
-    example = "an object or a list" if examples[0] == _NESTED else repr(examples[0][:40])
+    examples = broken.value_counts(sort=True)["source"].to_list()
+    example = "an object or a list" if examples[0] == NESTED else repr(examples[0][:40])
     said = {
         "unparsable": f"is not a {column.type}",
         "domain": "is not in the domain",

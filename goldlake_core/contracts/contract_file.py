@@ -5,21 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import cast
-
-import msgspec
 
 from goldlake_core.contracts import rules
+from goldlake_core.contracts.column_section import Columns, read_columns
 from goldlake_core.contracts.column_types import NUMBERS, TIMES
 from goldlake_core.contracts.errors import ContractError
-from goldlake_core.contracts.fields import CONTENT_FIELD, FILE_FIELD
-from goldlake_core.contracts.keys import Declared, Form, declared, keys_of
+from goldlake_core.contracts.fields import CONTENT_FIELD
+from goldlake_core.contracts.gold_section import ROWS, GoldDraft, read_gold, rows_of
+from goldlake_core.contracts.keys import Form, declared, keys_of
 from goldlake_core.contracts.read import (
     Errors,
     Found,
-    column_name,
-    column_names,
-    name_errors,
     read_section,
 )
 from goldlake_core.contracts.sections import (
@@ -27,7 +23,6 @@ from goldlake_core.contracts.sections import (
     Check,
     Column,
     Format,
-    GoldTable,
     Incremental,
     Notify,
     PagesOf,
@@ -39,8 +34,6 @@ from goldlake_core.contracts.sections import (
 )
 from goldlake_core.contracts.yaml_entry import Entry
 
-ROWS = "rows"
-"""Name of the gold table of a contract that declares none."""
 CONTENT_COLUMN = Column(
     name="content_id",
     type="string",
@@ -48,85 +41,11 @@ CONTENT_COLUMN = Column(
     field=CONTENT_FIELD,
     nullable=False,
 )
-_UNMARKED = Format()
 _OF_REST: Mapping[str, tuple[type[Section], Callable[[Found], Iterator[ContractError]]]] = {
     "paging": (PagesOf, rules.paging_errors),
     "incremental": (Incremental, lambda found: iter(())),
     "auth": (Auth, rules.auth_errors),
 }
-_GOLD_VALUES = ("comment", "mode", "build", "reach_before", "reach_after")
-
-
-@dataclass
-class Columns:
-    """The columns of a table as far as they hold.
-
-    Attributes:
-        by_name: Each declared column; None where it does not hold.
-        entries: Where each is declared.
-        are_known: Whether all names are known, so that another name is an error.
-    """
-
-    by_name: dict[str, Column | None] = field(default_factory=dict)
-    entries: dict[str, Entry] = field(default_factory=dict)
-    are_known: bool = True
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Names in table order."""
-        return tuple(self.by_name)
-
-    @property
-    def sound(self) -> tuple[Column, ...]:
-        """The columns that hold."""
-        return tuple(column for column in self.by_name.values() if column is not None)
-
-    @property
-    def are_sound(self) -> bool:
-        """Whether all columns hold."""
-        return self.are_known and None not in self.by_name.values()
-
-    def drop_flags(self) -> None:
-        """Columns with a presence flag do not hold: two of them, or another column, collide."""
-        for column in self.sound:
-            if column.wire_null is not None and column.wire_null.kind == "flag":
-                self.by_name[column.name] = None
-
-    def find(self, entry: Entry, errors: Errors) -> Column | None:
-        """The column that a value names; None where it, or what is known of it, does not hold."""
-        if not self.are_known:
-            return None
-        name = errors.catch(lambda: column_name(entry, self.names))
-        return self.by_name[name] if name is not None else None
-
-    def find_all(self, entry: Entry, errors: Errors, minimum: int = 1) -> tuple[str, ...] | None:
-        """The columns that a list names; None where it does not hold."""
-        if not self.are_known:
-            return None
-        return errors.catch(lambda: column_names(entry, self.names, minimum=minimum))
-
-
-@dataclass
-class GoldDraft:
-    """A gold table as far as it holds.
-
-    Attributes:
-        name: The table's name.
-        mode: Its mode, or None.
-        columns: Its columns, the kept ones first.
-        build: The function that makes its rows, or None.
-        key: Its key, or None.
-        table: The table, or None where something in it does not hold.
-        per: Columns of a unit whose rows are made of each other.
-    """
-
-    name: str
-    mode: str | None
-    columns: Columns
-    build: str | None = None
-    key: tuple[str, ...] | None = None
-    table: GoldTable | None = None
-    per: tuple[str, ...] = ()
 
 
 @dataclass
@@ -186,9 +105,10 @@ def read_contract(document: Entry, folder: Path, errors: Errors) -> Draft:
     if found.has("silver"):
         draft.silver = _read_silver(found.entries["silver"], draft.source, errors)
     if found.has("gold"):
-        draft.gold = _read_gold(found.entries["gold"], draft.silver, errors)
+        of_silver = draft.silver.columns, draft.silver.key
+        draft.gold = read_gold(found.entries["gold"], *of_silver, errors)
     elif "gold" not in found.broken:
-        draft.gold = {ROWS: _rows_of(draft.silver)}
+        draft.gold = {ROWS: rows_of(draft.silver.columns, draft.silver.key)}
     notify = _read_notify(found.entries["notify"], errors) if found.has("notify") else None
     silver = draft.silver.silver
     if len(errors.found) > before or draft.source is None or silver is None or draft.gold is None:
@@ -248,14 +168,16 @@ def _read_silver(entry: Entry, source: Found | None, errors: Errors) -> SilverDr
     columns = Columns(are_known=False)
     if found.has("columns"):
         written = (source.values.get("format") if source is not None else None) or Format()
-        columns = read_columns(found.entries["columns"], keys_of(Column), errors, written)
+        columns = read_columns(
+            found.entries["columns"], declared(Column, lambda key: key.in_silver), errors, written
+        )
         if not columns.by_name and columns.are_known:
             problem = found.entries["columns"].error("there is no column", valid="at least one")
             errors.found.append(problem)
             columns.are_known = False
         if not errors.add(rules.flag_errors(columns.sound, columns.entries)):
             columns.drop_flags()
-        if kind not in (rules.FILES, None):
+        if kind not in (*rules.OF_FILES, None):
             errors.add(rules.nested_field_errors(columns.sound, columns.entries))
     key = _silver_key(found, columns, kind, errors)
     version = _silver_column("version", found, columns, errors)
@@ -331,67 +253,6 @@ def _silver_column(key: str, found: Found, columns: Columns, errors: Errors) -> 
     return column
 
 
-def read_columns(
-    entry: Entry, keys: tuple[Declared, ...], errors: Errors, written: Format = _UNMARKED
-) -> Columns:
-    """The columns that a table declares.
-
-    Args:
-        entry: Mapping of column name to mapping.
-        keys: The keys that a column may have there.
-        errors: Where errors are kept.
-        written: How the source writes numbers, where a column does not say it.
-    """
-    columns = Columns()
-    members = errors.catch(entry.members)
-    if members is None:
-        return Columns(are_known=False)
-    for name, item in members.items():
-        columns.entries[name] = item
-        if not errors.add(name_errors(name, item)):
-            columns.are_known = False
-            continue
-        columns.by_name[name] = _read_column(name, item, keys, errors, written)
-    return columns
-
-
-def _read_column(
-    name: str, entry: Entry, keys: tuple[Declared, ...], errors: Errors, written: Format
-) -> Column | None:
-    before = len(errors.found)
-    found = read_section(entry.short_for("type"), keys, errors)
-    if "type" in found.broken:
-        return None
-    kind = found.values["type"]
-    for key in keys:
-        if key.key.only and found.has(key.name) and kind not in key.key.only:
-            where = found.entries[key.name]
-            errors.found.append(rules.wrong_type(where, key.name, kind, *key.key.only))
-            found.broken.add(key.name)
-    if found.has("range"):
-        where = found.entries["range"]
-        found.values["range"] = errors.catch(lambda: rules.range_value(where, kind))
-    if "field" in found.values:
-        is_of_file = found.has("file")
-        found.values["field"] = FILE_FIELD if is_of_file else found.values["field"] or name
-        errors.add(rules.format_errors(found, kind, entry))
-        errors.add(rules.file_errors(found))
-        for mark in ("decimal", "thousands"):
-            if kind in NUMBERS and mark not in found.entries:
-                found.values[mark] = getattr(written, mark)
-        errors.add(rules.mark_errors(found))
-    if found.has("replace") and "domain" not in found.broken:
-        replaced = found.values["replace"], found.values["domain"], found.entries["replace"]
-        errors.add(rules.replacement_errors(*replaced))
-    if len(errors.found) > before:
-        return None
-    column = Column(name=name, **found.values)
-    if not found.has("wire_null"):
-        return column
-    way = errors.catch(lambda: rules.wire_null_value(found.entries["wire_null"], column))
-    return None if way is None else msgspec.structs.replace(column, wire_null=way)
-
-
 def _read_checks(
     entry: Entry, columns: Columns, errors: Errors
 ) -> tuple[tuple[Check, ...], dict[int, str]]:
@@ -410,116 +271,3 @@ def _read_checks(
         if not found.broken:
             checks.append(Check(**found.values))
     return tuple(checks), expects
-
-
-def _rows_of(silver: SilverDraft) -> GoldDraft:
-    """The gold table of a contract that declares none: silver's columns."""
-    draft = GoldDraft(ROWS, "rows", silver.columns, key=silver.key)
-    if silver.silver is not None:
-        draft.table = GoldTable(
-            name=ROWS,
-            comment="Silver's columns.",
-            mode="rows",
-            build="",
-            key=silver.silver.key,
-            columns=silver.silver.columns,
-            keep=silver.silver.names,
-        )
-    return draft
-
-
-def _read_gold(entry: Entry, silver: SilverDraft, errors: Errors) -> dict[str, GoldDraft] | None:
-    members = errors.catch(entry.members)
-    if members is None:
-        return None
-    if not members:
-        errors.found.append(entry.error("there is no gold table", valid="at least one"))
-    return {name: _read_gold_table(name, item, silver, errors) for name, item in members.items()}
-
-
-def _read_gold_table(name: str, entry: Entry, silver: SilverDraft, errors: Errors) -> GoldDraft:
-    before = len(errors.found)
-    errors.add(name_errors(name, entry))
-    found = read_section(entry, keys_of(GoldTable), errors)
-    draft = GoldDraft(name, found.values.get("mode"), Columns(are_known=not found.broken))
-    draft.build = found.values.get("build")
-    kept: tuple[str, ...] | None = ()
-    if found.has("keep"):
-        kept = silver.columns.find_all(found.entries["keep"], errors, minimum=0)
-    own = Columns()
-    if found.has("columns"):
-        keys = declared(Column, lambda key: key.in_gold)
-        own = read_columns(found.entries["columns"], keys, errors)
-    errors.add(_twice_errors(own.entries, kept or ()))
-    draft.columns.are_known &= own.are_known and kept is not None
-    draft.columns.by_name = {n: silver.columns.by_name[n] for n in kept or ()} | own.by_name
-    draft.key = _gold_key(found, draft, own, silver.key, errors)
-    for column in draft.key or ():
-        is_nullable = draft.columns.by_name[column]
-        if is_nullable is not None:  # a kept key column is never null here
-            draft.columns.by_name[column] = msgspec.structs.replace(
-                is_nullable, nullable=False, wire_null=None
-            )
-    errors.add(rules.flag_errors(draft.columns.sound, own.entries))
-    reach, reach_order = _gold_reach(found, silver, errors)
-    if len(errors.found) > before or draft.key is None or not draft.columns.are_sound:
-        return draft
-    draft.table = GoldTable(
-        name=name,
-        key=draft.key,
-        columns=draft.columns.sound,
-        keep=cast(tuple[str, ...], kept),
-        reach=reach,
-        reach_order=reach_order,
-        **{each: found.values[each] for each in _GOLD_VALUES},
-    )
-    return draft
-
-
-def _gold_reach(
-    found: Found, silver: SilverDraft, errors: Errors
-) -> tuple[tuple[str, ...], str | None]:
-    """The columns of a unit and the order inside it; neither where they do not hold."""
-    errors.add(rules.reach_errors(found))
-    unit = silver.columns.find_all(found.entries["reach"], errors) if found.has("reach") else None
-    order = None
-    if found.has("reach_order"):
-        where = found.entries["reach_order"]
-        order = silver.columns.find(where, errors)
-        if order is not None:
-            errors.add(rules.type_errors(where, order, *TIMES))
-            errors.add(rules.nullable_errors(where, order))
-    return unit or (), order.name if order else None
-
-
-def _twice_errors(own: Mapping[str, Entry], kept: tuple[str, ...]) -> Iterator[ContractError]:
-    for name in kept:
-        if name in own:
-            yield own[name].error(
-                f"the column {name!r} is declared here and under keep", valid="one of the two"
-            )
-
-
-def _gold_key(
-    found: Found,
-    draft: GoldDraft,
-    own: Columns,
-    silver_key: tuple[str, ...] | None,
-    errors: Errors,
-) -> tuple[str, ...] | None:
-    key = draft.columns.find_all(found.entries["key"], errors) if found.has("key") else None
-    if key is None:
-        return None
-    is_sound = True
-    if found.has("mode") and silver_key is not None:
-        law = rules.gold_key_errors(found.values["mode"], key, silver_key, found.entries["key"])
-        is_sound &= errors.add(law)
-    for name in key:
-        column = own.by_name.get(name)
-        if column is not None and column.nullable:
-            problem = own.entries[name].error(
-                "a key column is nullable", valid="nullable: false", hint="write nullable: false"
-            )
-            errors.found.append(problem)
-            is_sound = False
-    return key if is_sound else None

@@ -53,6 +53,7 @@ class Form(enum.Enum):
     WIRE_NULL = 'nan, {text: "…"} or {flag: has_x}'
     SECTION = "mapping"
     SECTIONS = "mapping of name to mapping"
+    WINDOWS = "mapping of name to a number of rows or all"
     LIST = "list of mappings"
     FREE = "mapping of anything"
     SLICES = "list of lists of columns"
@@ -80,6 +81,7 @@ class Key:
         required: Whether it must be written although the attribute has a default.
         variant: Variant of the section that has the key (``kind: relative``); "" for every one.
         in_gold: Whether a gold column may have it too.
+        in_silver: Whether a silver column may have it.
         least: Least number of items of a list.
         later: Whether contracts of an earlier version lacked the key. At its default it does not
             enter hashes, which stay as they were.
@@ -98,6 +100,7 @@ class Key:
     required: bool = False
     variant: str = ""
     in_gold: bool = True
+    in_silver: bool = True
     least: int = 0
     later: bool = False
 

@@ -10,6 +10,7 @@ from typing import Any, cast
 from goldlake_core.contracts import model_rules as rules
 from goldlake_core.contracts.column_types import TIMES
 from goldlake_core.contracts.contract_file import Columns, GoldDraft
+from goldlake_core.contracts.gold_rules import feature_errors, told_label_errors
 from goldlake_core.contracts.heads import HEADS, HeadKind, default_head
 from goldlake_core.contracts.keys import Declared, keys_of
 from goldlake_core.contracts.names import nearest
@@ -125,7 +126,7 @@ def read_model(document: Entry, gold: dict[str, GoldDraft] | None, errors: Error
     if found.has("limits"):
         draft.limits = _limits(found.entries["limits"], features.columns, errors)
     if found.has("examples"):
-        draft.examples = _examples(found.entries["examples"], features, table, errors)
+        draft.examples = _examples(found.entries["examples"], features, head, table, errors)
     is_sound = len(errors.found) == before and table is not None and table.table is not None
     if is_sound and label and head and split and training and serving:
         draft.model = Model(
@@ -248,6 +249,9 @@ def _features(
     is_known = len(features) == len(entries) and table is not None
     if is_known and len(errors.found) == before:
         errors.add(rules.crossed_errors(features, entries))
+        if label is not None and table is not None:
+            columns = [column for feature in features for column in feature.columns]
+            errors.add(told_label_errors(columns, label, table.origins, entry))
     if table is not None:
         by_column = {name: feature.name for feature in features for name in feature.columns}
         served = [travelling(c) if c.name in by_column else c for c in table.columns.sound]
@@ -280,8 +284,9 @@ def _read_feature(
     for column in columns or ():
         where = found.at("columns")
         known = table.columns.by_name.get(column) if table is not None else None
-        if known is not None:
+        if known is not None and table is not None:
             errors.add(rules.feature_column_errors(known, chosen, kind.types, label, where))
+            errors.add(feature_errors(column, label, table.origins, where))
     if len(errors.found) > before or columns is None:
         return None
     # A later key at its default is left out, so that hashes of features stay as they were.
@@ -468,12 +473,18 @@ def _limits(entry: Entry, known: Columns, errors: Errors) -> dict[int, DriftLimi
 
 
 def _examples(
-    entry: Entry, features: _Features, table: GoldDraft | None, errors: Errors
+    entry: Entry,
+    features: _Features,
+    head: Head | None,
+    table: GoldDraft | None,
+    errors: Errors,
 ) -> tuple[Mapping[str, Any], ...]:
     items = errors.catch(entry.items) or ()
     rows = tuple(errors.catch(item.free) for item in items)
     if table is not None and table.table is not None and features.columns.are_known:
-        columns = [travelling(table.table.column(name)) for name in features.columns.names]
+        exposure = (head.exposure,) if head is not None and head.exposure else ()
+        names = dict.fromkeys((*features.columns.names, *exposure))
+        columns = [travelling(table.table.column(name)) for name in names]
         for item, row in zip(items, rows, strict=True):
             if row is not None:
                 errors.add(rules.example_errors(columns, item))

@@ -17,6 +17,7 @@ from goldlake_core.contracts.errors import ContractError
 from goldlake_core.contracts.fields import placed
 from goldlake_core.contracts.keys import Declared, Form
 from goldlake_core.contracts.names import MAX_NAME, is_name, nearest
+from goldlake_core.contracts.windows import ALL
 from goldlake_core.contracts.yaml_entry import Entry
 
 T = TypeVar("T")
@@ -25,6 +26,10 @@ _FUNCTION = re.compile(r"[a-z_][a-z0-9_]*\.[A-Za-z_][A-Za-z0-9_]*")
 _DATASET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _ZONE = re.compile(r"[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+)*")
 _JAVA_ONLY = re.compile(r"\\[pPQRhHXz]|\[\^?\[|&&|[*+?}]\+|\(\?<[^=!]")
+
+MAX_WINDOW = 100_000
+"""Most rows of a window, but for one that has all of its unit."""
+_SQL_WORDS = ("partition", "order", "rows", "range")
 
 # What these hold is read by the section that knows the columns or the keys below them.
 LATER = frozenset(
@@ -290,6 +295,23 @@ def _path(entry: Entry) -> str:
     return text
 
 
+def _windows(entry: Entry) -> Mapping[str, int]:
+    """Number of rows by window; `ALL` for all of the unit."""
+    lengths: dict[str, int] = {}
+    for name, item in entry.members().items():
+        if not is_name(name) or name in _SQL_WORDS:
+            raise item.error(f"{name!r} cannot name a window", valid="a name such as last5")
+        if item.is_text and item.exact_text() == "all":
+            lengths[name] = ALL
+        else:
+            lengths[name] = item.integer()
+            if not 1 <= lengths[name] <= MAX_WINDOW:
+                raise item.error(
+                    f"{lengths[name]} is out of bounds", valid=f"1 to {MAX_WINDOW:,}, or all"
+                )
+    return lengths
+
+
 def _delimiter(entry: Entry) -> str:
     text = entry.exact_text()
     if text not in ("tab", "blanks") and (len(text) != 1 or text in '"\r\n'):
@@ -384,6 +406,7 @@ _FORMS: Mapping[Form, Callable[[Entry, Declared], Any]] = {
     Form.CHOICES: _choices,
     Form.WEBHOOK: _plain(addresses.webhook),
     Form.HEADERS: _plain(addresses.headers),
+    Form.WINDOWS: _plain(_windows),
 }
 
 

@@ -18,8 +18,10 @@ RULES = ("domain", "range", "pattern")
 """Rules of single columns that become CHECK constraints, called ``COLUMN_RULE``."""
 
 _QUOTED = re.compile(r"'[^']*'")
-FILES, REST = "files", "rest"
-WITHOUT_DATASET = (FILES, REST)
+FILES, REST, DOCUMENTS = "files", "rest", "documents"
+OF_FILES = (FILES, DOCUMENTS)
+"""Kinds of source that are files, known by their content."""
+WITHOUT_DATASET = (*OF_FILES, REST)
 """Kinds of source whose data set needs no identifier: the use case's name tells it."""
 ISO = "iso"
 NAMED_FORMATS = (ISO, "epoch_s", "epoch_ms")
@@ -146,7 +148,7 @@ def source_errors(found: Found) -> Iterator[ContractError]:
     elif not found.has("dataset") and "dataset" not in found.broken:
         yield found.entry.error("the key 'dataset' is missing", valid="required here: dataset")
     for key in ("path", "format"):
-        if found.has(key) and kind != FILES:
+        if found.has(key) and kind not in OF_FILES:
             yield found.entries[key].error(
                 f"{key} does not go with a source of kind {kind}", valid=f"{key} with kind files"
             )

@@ -22,6 +22,7 @@ WireNullKind = Literal["nan", "text", "flag"]
 FeatureKind = Literal["categorical", "numeric", "cyclic", "position", "crossed", "text"]
 Handoff = Literal["snapshot_example_gen", "csv_example_gen"]
 NotifyStatus = Literal["refused", "failed", "interrupted"]
+Known = Literal["at_event", "at_report", "amended"]
 SPLITS = ("train", "eval", "test")
 
 _DAYS = 36_500
@@ -66,6 +67,9 @@ class Column(Section, frozen=True):
     file: Annotated[str | None, Key("Regular expression over the name of the record's file. The text of its first group is the value, and `field` is not read. A record that was landed before the contract had the key has no value.", "rebuild", form=Form.PATTERN, in_gold=False, later=True)] = None
     decimal: Annotated[str, Key("Decimal mark of the source's numbers.", "rebuild", form=Form.MARK, only=NUMBERS, in_gold=False, default="that of `source.format`", later=True)] = "."
     thousands: Annotated[str, Key("Mark between groups of three digits in the source's numbers.", "rebuild", form=Form.MARK, only=NUMBERS, in_gold=False, default="that of `source.format`", later=True)] = ""
+
+    expr: Annotated[str, Key("Spark SQL that computes the column from silver columns, those of `lookups` and computed ones before it. A function over a window of the table is written `avg(x) over last5`. A table whose `build` makes the rows has none.", "rebuild", form=Form.TEXT, default="none", in_silver=False, later=True)] = ""
+    known: Annotated[Known, Key("When the value is known: `at_event`, `at_report` of the event, or `amended` afterwards, such as an outcome. A feature may not read what is amended, nor what is computed from it.", "follow", later=True)] = "at_event"
 
     @property
     def formats(self) -> tuple[str, ...]:
@@ -180,27 +184,44 @@ class Silver(Section, frozen=True, kw_only=True):
         return tuple(c.name for c in self.columns)
 
 
+class Lookup(Section, frozen=True, kw_only=True):
+    """A file that is joined to silver by key: names of codes, populations, answers."""
+
+    name: str
+    path: Annotated[str, Key("The file, on this machine. A path counts from the folder of the use case. A changed file makes the table again.", "rebuild", form=Form.PATH)]
+    format: Annotated[Format | None, Key("How the file is written.", "rebuild", form=Form.SECTION, default="every default")] = None
+    key: Annotated[tuple[str, ...], Key("Columns of the file that silver has under the same names. Each key is there once. A silver row whose key is not there gets no values, and is counted. With `at` it may be left out.", "rebuild", form=Form.COLUMNS, default="required, none with `at`")] = ()
+    at: Annotated[str, Key("Timestamp or date column of the file with the time of its record, such as a measurement. A silver row gets the newest record at or before its own time, so that it holds what was known at the event. A key may then be there once for each time.", "rebuild", form=Form.COLUMN, default="none")] = ""
+    of: Annotated[str, Key("Timestamp or date column of silver with the row's own time.", "rebuild", form=Form.COLUMN, of="of silver", default="required with `at`")] = ""
+    within: Annotated[str, Key("How old the record may be.", "rebuild", form=Form.DURATION)] = "1d"
+    columns: Annotated[tuple[Column, ...], Key("The columns that are read of the file. Those that are not of the key appear in the gold table. The field `#` is the number of the record in its file, from 1.", "rebuild", form=Form.SECTIONS, least=1)]
+
+
 class GoldTable(Section, frozen=True):
     """A table that is maintained from silver's change data feed.
 
-    In mode ``rows``, ``build(silver)`` returns the rows, or without a build the kept columns are the
-    row; without ``reach`` each is made of the silver
-    row with its key alone. In mode ``aggregate``, ``build(silver, changes, gold)`` returns the rows to
+    In mode ``rows``, ``build(silver)`` returns the rows; without a build, the kept columns, those of
+    ``lookups`` and the computed ones are the row. Without ``reach`` and ``per`` each is made of the
+    silver row with its key alone. In mode ``aggregate``, ``build(silver, changes, gold)`` returns the rows to
     upsert, and those to remove with a true column ``_deleted``; changes and gold are None when all
     rows are to be made.
     """
 
     name: str
-    comment: Annotated[str, Key("One sentence about the table, which becomes its Delta comment.", "follow", form=Form.TEXT)]
-    mode: Annotated[Literal["rows", "aggregate"], Key("`rows` makes one row per silver row, with the same key; `aggregate` makes rows from many.", "rebuild")]
-    build: Annotated[str, Key("Function of the use case's folder that makes the rows.", "rebuild", form=Form.FUNCTION)]
-    key: Annotated[tuple[str, ...], Key("Columns that together identify a row.", "rebuild", form=Form.COLUMNS, least=1)]
+    comment: Annotated[str, Key("One sentence about the table, which becomes its Delta comment.", "follow", form=Form.TEXT)] = "Rows of silver, with what is computed from them."
+    mode: Annotated[Literal["rows", "aggregate"], Key("`rows` makes one row per silver row, with the same key; `aggregate` makes rows from many.", "rebuild")] = "rows"
+    build: Annotated[str, Key("Function of the use case's folder that makes the rows. Mode `aggregate` must have it.", "rebuild", form=Form.FUNCTION, default="none")] = ""
+    key: Annotated[tuple[str, ...], Key("Columns that together identify a row. Mode `aggregate` must have it.", "rebuild", form=Form.COLUMNS, default="silver's key", least=1)] = ()
     columns: Annotated[tuple[Column, ...], Key("The table's own columns, which follow the kept ones. A computed column has no source field.", "rebuild", form=Form.SECTIONS, default="none")] = ()
     reach: Annotated[tuple[str, ...], Key("Silver columns that form a unit: a row is made of silver rows of its unit only. Without it and without `reach_order`, a row is made of the silver row with its key only.", "rebuild", form=Form.COLUMNS, of="of silver", default="none")] = ()
     reach_order: Annotated[str | None, Key("Timestamp or date column of silver that bounds how far a row looks inside its unit.", "rebuild", form=Form.COLUMN, of="of silver")] = None
     reach_before: Annotated[str, Key("How far before its own `reach_order` a row looks.", "rebuild", form=Form.DURATION)] = "0"
     reach_after: Annotated[str, Key("How far after its own `reach_order` a row looks.", "rebuild", form=Form.DURATION)] = "0"
-    keep: Annotated[tuple[str, ...], Key("Silver columns that appear unchanged, before the table's own. A kept key column is not nullable here.", "rebuild", form=Form.COLUMNS, of="of silver", default="none")] = ()
+    keep: Annotated[tuple[str, ...], Key("Silver columns that appear unchanged, before the table's own. A kept key column is not nullable here.", "rebuild", form=Form.COLUMNS, of="of silver", default="all without a `build`, else none")] = ()
+    lookups: Annotated[tuple[Lookup, ...], Key("Files that are joined to silver by key. A `build` gets their columns, too.", "rebuild", form=Form.SECTIONS, default="none", later=True)] = ()
+    per: Annotated[tuple[str, ...], Key("Silver columns that form a unit, such as a machine. Windows lie inside of a unit, and all rows of a unit are made again when one of them changes.", "rebuild", form=Form.COLUMNS, of="of silver", default="none", later=True)] = ()
+    order: Annotated[tuple[str, ...], Key("Silver columns by which the rows of a unit are ordered. Rows that are equal in them are ordered by the key.", "rebuild", form=Form.COLUMNS, of="of silver", default="none", later=True)] = ()
+    windows: Annotated[Mapping[str, int], Key("Windows for `expr`: the last N rows of the unit, the row itself included, or `all` of its rows. `all` looks ahead, so that no feature may read it; a label may.", "rebuild", form=Form.WINDOWS, default="none", later=True)] = {}
 
     def column(self, name: str) -> Column:
         """The column called ``name``; raises KeyError."""

@@ -17,3 +17,8 @@ _LITERAL = re.compile(
 def without_literals(sql: str) -> str:
     """The text with ``''`` in place of every literal; names in backquotes lose their quotes."""
     return _LITERAL.sub(lambda m: m[0][1:-1] if m[0].startswith("`") else "''", sql)
+
+
+def blanked(sql: str) -> str:
+    """The text with blanks in place of each literal's letters: every place stays where it is."""
+    return _LITERAL.sub(lambda m: m[0] if m[0].startswith("`") else " " * len(m[0]), sql)

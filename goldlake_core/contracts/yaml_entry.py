@@ -28,7 +28,7 @@ _MAP = "tag:yaml.org,2002:map"
 _NULL = "tag:yaml.org,2002:null"
 _BOOL = "tag:yaml.org,2002:bool"
 _INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]*)")
-_NUMBER = re.compile(r"[-+]?(0|[1-9][0-9]*)?(\.[0-9]+|(?<=[0-9])\.)?([eE][-+]?[0-9]+)?")
+_NUMBER = re.compile(r"[-+]?((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]+)?")
 _NUMBER_SOMEWHERE = re.compile(
     r"[-+]?\.?[0-9][0-9_.]*([eE][-+]?[0-9]+)?|0[xob][0-9a-fA-F_]+|[-+]?[0-9][0-9_]*(:[0-9.]+)+"
 )
@@ -316,4 +316,4 @@ def _check_tokens(text: str, file: str, loader: Any) -> None:
 
 
 def _looks_like_number(text: str) -> bool:
-    return any(c.isdigit() for c in text) and _NUMBER.fullmatch(text) is not None
+    return _NUMBER.fullmatch(text) is not None

@@ -7,6 +7,7 @@ The paths, relative to the root::
     landing/USECASE/DATASET/cursor.json           a cache: what the last whole polls found
     landing/USECASE/DATASET/aside/                pages and lines that nothing vouches for any more
     landing/USECASE/identity.json                 the source this store belongs to
+    generated/USECASE/SEED-ROWS-CODE/             files of generated rows, of a demo
     landing/USECASE/erasures.json                 keys whose records were erased, as digests
     landing/USECASE/lock                          held by the one process that writes
     tables/USECASE/LAYER/NAME                     Delta tables (bronze, silver, gold)

@@ -1,6 +1,7 @@
 """The simulated portal as an ASGI application: HTTP around `query.answer`.
 
-``GET /resource/ID.json`` speaks SODA 2.x; ``GET /`` tells what is served. Every answer carries the
+``GET /resource/ID.json`` speaks SODA 2.x, ``GET /api/views/ID.json`` has the metadata of the data
+set, and ``GET /`` tells what is served. Every answer carries the
 header X-Goldlake-Source with the rows' identity, which is the same on any port, and their inputs.
 """
 
@@ -107,6 +108,26 @@ class About(msgspec.Struct, frozen=True, kw_only=True):
     speed: float | None
 
 
+@dataclass(frozen=True)
+class View:
+    """What a portal says of a data set.
+
+    Attributes:
+        title: Name of the data set.
+        description: A paragraph about it.
+        licence: Terms under which it may be used.
+        comments: What it says about a column, by field.
+    """
+
+    title: str
+    description: str
+    licence: str
+    comments: Mapping[str, str]
+
+
+_UNTOLD = View("", "", "", {})
+
+
 class Portal:
     """The application. One data set; read-only.
 
@@ -116,6 +137,7 @@ class Portal:
         told: What the header says of the data set's rows.
         clock: Which versions are visible.
         faults: What goes wrong on request.
+        view: What the portal says of the data set, but for its columns' types.
     """
 
     def __init__(
@@ -125,12 +147,14 @@ class Portal:
         told: Told,
         clock: Clock,
         faults: Faults,
+        view: View = _UNTOLD,
     ) -> None:
         self.dataset_id = dataset_id
         self.dataset = dataset
         self.told = told
         self.clock = clock
         self.faults = faults
+        self.view = view
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one request (ASGI)."""
@@ -164,6 +188,8 @@ class Portal:
             return _error(405, "method_not_allowed", f"{method} is not allowed", data={})
         if path == "/":
             return Reply(200, orjson.dumps(codec.plain(self.about())) + b"\n", {})
+        if path == f"/api/views/{self.dataset_id}.json":
+            return Reply(200, orjson.dumps(self._metadata()) + b"\n", {})
         if path != f"/resource/{self.dataset_id}.json":
             wanted = path.rsplit("/", 1)[-1].removesuffix(".json")
             return _error(404, "dataset.missing", "Not found", data={"id": wanted})
@@ -189,6 +215,24 @@ class Portal:
             at=self.clock.at(),
             speed=self.clock.speed,
         )
+
+    def _metadata(self) -> dict[str, object]:
+        columns = [
+            {
+                "name": field.replace("_", " ").title(),
+                "fieldName": field,
+                "dataTypeName": kind,
+                "description": self.view.comments.get(field, ""),
+            }
+            for field, kind in self.dataset.types.items()
+        ]
+        return {
+            "id": self.dataset_id,
+            "name": self.view.title,
+            "description": self.view.description,
+            "license": {"name": self.view.licence},
+            "columns": columns,
+        }
 
     def _rows(self, parameters: list[tuple[str, str]], known_tag: str | None) -> Reply:
         at = self.clock.at()

@@ -11,7 +11,7 @@ from goldlake_core.contracts.registry import resolve
 from goldlake_core.contracts.sections import UseCase
 from goldlake_simulators.base import SimulatorOptions
 from goldlake_simulators.socrata.faults import Faults
-from goldlake_simulators.socrata.portal import Clock, Portal
+from goldlake_simulators.socrata.portal import Clock, Portal, View
 from goldlake_simulators.socrata.records import EPOCH, Row, Shape, published
 from goldlake_simulators.socrata.replay import export_rows, file_hash
 from goldlake_simulators.socrata.values import time_text
@@ -41,7 +41,9 @@ def portal(usecase: UseCase, options: SimulatorOptions) -> Portal:
     if not len(dataset):
         raise UsageError("There are no rows to serve", valid="exports with rows, or --rows above 0")
     clock = Clock(_start(options.start, dataset.earliest or EPOCH), options.speed)
-    return Portal(dataset_id, dataset, told, clock, faults)
+    comments = {column.field: column.comment for column in usecase.silver.columns}
+    view = View(usecase.title, usecase.description, usecase.licence, comments)
+    return Portal(dataset_id, dataset, told, clock, faults, view)
 
 
 def _replayed(

@@ -174,6 +174,39 @@ def json_line(value: Any) -> bytes:
 
 
 @dataclass(frozen=True)
+class DataSet:
+    """A data set of an API as its address names it, and its first records: what a draft is made of.
+
+    Attributes:
+        kind: Kind of source that lands it.
+        address: Address of the API.
+        dataset: Identifier of the data set there.
+        records: The first records, by field.
+        is_whole: Whether there are no further ones.
+        key: Field of the API's own that tells rows apart.
+        version: Field of the API's own that says when a row was last changed.
+        title: Name that the API gives the data set, or "".
+        description: What the API says about it, or "".
+        licence: Terms that the API names, or "".
+        texts: Fields that hold texts, such as codes of digits, as the API says.
+        comments: What the API says about a field.
+    """
+
+    kind: str
+    address: str
+    dataset: str
+    records: Sequence[Mapping[str, object]]
+    is_whole: bool
+    key: str
+    version: str
+    title: str = ""
+    description: str = ""
+    licence: str = ""
+    texts: frozenset[str] = frozenset()
+    comments: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class SourceKind:
     """One kind of source, as a package declares it.
 
@@ -182,11 +215,14 @@ class SourceKind:
         options: The ``source.options`` that it knows, with their defaults; None: not declared.
         updated_field: Field of a record in which the source says when it last changed it, as text
             that sorts by time; None where it does not say.
+        data_set: The data set that an address names, with so many of its first records; None where
+            it is not an address of this kind.
     """
 
     connector: Callable[[UseCase, str], Connector]
     options: Mapping[str, Any] | None = None
     updated_field: str | None = None
+    data_set: Callable[[str, int], DataSet | None] = lambda where, rows: None
 
 
 def options_of(source: Source, known: Mapping[str, Any]) -> dict[str, Any]:

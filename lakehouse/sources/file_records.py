@@ -29,7 +29,7 @@ from goldlake_core.contracts.fields import COPY_FIELD, FILE_FIELD, placed
 from goldlake_core.contracts.sections import Format
 from goldlake_core.datafiles import csvs, opened, sniff
 from goldlake_core.datafiles.opened import SourceFile
-from lakehouse.sources import split
+from lakehouse.sources import document_records, split
 from lakehouse.sources.base import json_line
 
 SAMPLE_ROWS = 10_000
@@ -55,6 +55,7 @@ class Wanted:
         skip_key: The key for lines before the header.
         fields: Fields of the records that the contract reads; () where any will do.
         has_file: Whether each record gets the name of its file.
+        is_documents: Whether each file is one record, a document.
         has_copies: Whether records tell how many of their like came before in their file.
     """
 
@@ -63,6 +64,7 @@ class Wanted:
     skip_key: str = "skip_lines"
     fields: tuple[str, ...] = ()
     has_file: bool = False
+    is_documents: bool = False
     has_copies: bool = False
 
 
@@ -98,7 +100,7 @@ def reading(file: SourceFile, wanted: Wanted, *, is_surveyed: bool = True) -> It
         RetryableError: Another machine did not answer.
     """
     repeated: frozenset[int] = frozenset()
-    if is_surveyed:
+    if is_surveyed and not wanted.is_documents:
         _survey(file, wanted)
     if wanted.has_copies:
         with _opened(file, wanted) as records:
@@ -116,7 +118,10 @@ def reading(file: SourceFile, wanted: Wanted, *, is_surveyed: bool = True) -> It
 def _opened(file: SourceFile, wanted: Wanted) -> Iterator[Records]:
     with opened.unpacked(file) as (stream, name):
         bare = opened.bare_name(name)
-        if bare.endswith(_LINES):
+        if wanted.is_documents:
+            content = stream.read(document_records.MOST_BYTES + 1)
+            yield Records(iter([document_records.record(name, content, wanted.format.encoding)]))
+        elif bare.endswith(_LINES):
             yield Records(_json_lines(stream, file, wanted))
         elif bare.endswith(_JSON):
             yield Records(iter(_json_elements(stream, file, wanted)))

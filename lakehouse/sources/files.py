@@ -16,18 +16,23 @@ Contracts of earlier versions have ``source.address`` for the path, and ``source
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping
 from contextlib import ExitStack
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 from goldlake_core.contracts.errors import PermanentError, UsageError
 from goldlake_core.contracts.fields import CONTENT_FIELD
 from goldlake_core.contracts.read import is_text_encoding
+from goldlake_core.contracts.rules import DOCUMENTS
 from goldlake_core.contracts.sections import Format, Source, UseCase
 from goldlake_core.datafiles import opened
 from goldlake_core.datafiles.opened import SourceFile
+from goldlake_core.documents.lakehouse import Identity
 from goldlake_core.storage.landing import Cursor, PageEntry
+from lakehouse.sources import document_records
 from lakehouse.sources.base import (
     Origin,
     Page,
@@ -43,6 +48,8 @@ from lakehouse.sources.file_records import Records, Wanted, reading
 KINDS = (".csv", ".tsv", ".json", ".geojson", ".jsonl", ".ndjson", ".parquet")
 OTHERS = (".txt", ".dat", ".data", ".tab")
 """Endings of files of CSV that a folder may hold and that only a pattern or a name takes."""
+GENERATED = ".generated"
+"""File of a folder of generated files: what they are, so that they never mix with real ones."""
 OPTIONS: Mapping[str, Any] = {"encoding": "utf-8", "delimiter": ",", "skip": 0}
 
 
@@ -74,9 +81,16 @@ class FilesConnector:
         self._next: list[bytes] = []
 
     def origin(self) -> Origin:
-        """Which data set the files hold. The identity does not say where they lie."""
+        """Which data set the files hold. The identity does not say where they lie.
+
+        Raises:
+            PermanentError: The folder says that its files are generated, and not how.
+        """
+        told = _generation(self._where)
+        if told is not None:
+            return Origin(told[0], _whole(self._where), told[1])
         dataset = self._usecase.source.dataset or self._usecase.name
-        return Origin({"kind": "files", "dataset": dataset}, _whole(self._where))
+        return Origin({"kind": self._usecase.source.kind, "dataset": dataset}, _whole(self._where))
 
     def partitions(self) -> list[Partition]:
         """The files in the order of their names."""
@@ -163,7 +177,9 @@ def files_of(usecase: UseCase, address: str = "") -> list[SourceFile]:
     Raises:
         UsageError: There are none, or two have one name.
     """
-    return opened.found(address or _of_contract(usecase), KINDS, OTHERS)
+    is_documents = usecase.source.kind == DOCUMENTS
+    kinds, others = (document_records.KINDS, ()) if is_documents else (KINDS, OTHERS)
+    return opened.found(address or _of_contract(usecase), kinds, others)
 
 
 def wanted_of(usecase: UseCase) -> Wanted:
@@ -182,6 +198,7 @@ def wanted_of(usecase: UseCase) -> Wanted:
         skip_key="skip" if is_old else "skip_lines",
         fields=() if is_old else own,
         has_file=any(column.file is not None for column in columns),
+        is_documents=source.kind == DOCUMENTS,
         has_copies=any(silver.column(name).field == CONTENT_FIELD for name in silver.key),
     )
 
@@ -206,9 +223,22 @@ def _of_contract(usecase: UseCase) -> str:
     return path if "://" in path else str(usecase.folder / path)
 
 
-def _whole(where: str) -> str:
-    from pathlib import Path
+def _generation(where: str) -> tuple[Identity, Identity] | None:
+    """Who made the files of a folder, and of what; None for files that nobody generated."""
+    path = Path(where) / GENERATED
+    if "://" in where or not path.is_file():
+        return None
+    try:
+        told = json.loads(path.read_text(encoding="utf-8"))
+        return dict(told["identity"]), dict(told["inputs"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise PermanentError(
+            f"{path} does not say what made the files beside it",
+            hint="remove the folder; the same command writes it again",
+        ) from error
 
+
+def _whole(where: str) -> str:
     return where if "://" in where else str(Path(where).resolve())
 
 

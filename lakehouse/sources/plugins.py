@@ -11,11 +11,13 @@ from importlib.metadata import entry_points
 
 from goldlake_core.contracts.errors import UsageError
 from goldlake_core.contracts.sections import UseCase
-from lakehouse.sources.base import Connector, SourceKind
+from lakehouse.sources.base import Connector, DataSet, SourceKind
 
 GROUP = "goldlake.sources"
 
-_OURS = {kind: f"lakehouse.sources.{kind}" for kind in ("files", "kafka", "rest", "socrata")}
+_OURS = {
+    kind: f"lakehouse.sources.{kind}" for kind in ("documents", "files", "kafka", "rest", "socrata")
+}
 
 
 def kinds() -> list[str]:
@@ -41,6 +43,24 @@ def source_kind(kind: str) -> SourceKind:
             f"The entry point {kind!r} of {GROUP} gives {found!r}", valid="a SourceKind"
         )
     return found
+
+
+def data_set(where: str, rows: int) -> DataSet | None:
+    """The data set that an address names, of any kind of source, with its first records. Read-only.
+
+    Args:
+        where: An address, or any other place.
+        rows: Most records to read.
+
+    Raises:
+        UsageError: The data set has no records.
+        PermanentError: The source refuses.
+        RetryableError: The source did not answer.
+    """
+    if not where.startswith(("http://", "https://")):
+        return None
+    found = (source_kind(kind).data_set(where, rows) for kind in kinds())
+    return next((each for each in found if each is not None), None)
 
 
 def connector(usecase: UseCase, address: str = "") -> Connector:

@@ -13,6 +13,7 @@ header and so never enters a URL, the manifest or a log.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -26,6 +27,7 @@ from goldlake_core.documents.lakehouse import Identity
 from goldlake_core.storage.landing import Cursor
 from lakehouse.sources import split
 from lakehouse.sources.base import (
+    DataSet,
     Origin,
     Page,
     Paging,
@@ -43,7 +45,11 @@ MAX_LIMIT = 50_000
 """Most rows per page (SODA 2.1, `$limit`)."""
 OPTIONS: Mapping[str, Any] = {"attempts": 8, "backoff_s": 0.5, "timeout_s": 120.0}
 
-_ORDER = ":updated_at,:id"
+_ROW_ID, _ROW_VERSION = ":id", ":updated_at"
+_ORDER = f"{_ROW_VERSION},{_ROW_ID}"
+_RESOURCE = re.compile(
+    r"(?P<address>https?://[^/?#]+)/resource/(?P<dataset>[a-z0-9]{4}-[a-z0-9]{4})\.json/?"
+)
 _SAFE = "$:,*@_-.()'="
 
 
@@ -234,4 +240,91 @@ def _explained(status: int, body: bytes) -> str | None:
     return "; ".join(part for part in (said, advice) if part) or None
 
 
-KIND = SourceKind(connector=SocrataConnector, options=OPTIONS, updated_field=":updated_at")
+class _Column(msgspec.Struct):
+    field: str = msgspec.field(name="fieldName")
+    type: str = msgspec.field(name="dataTypeName", default="")
+    title: str = msgspec.field(name="name", default="")
+    about: str | None = msgspec.field(name="description", default=None)
+
+
+class _Licence(msgspec.Struct, frozen=True):
+    name: str = ""
+
+
+class _View(msgspec.Struct):
+    name: str = ""
+    description: str | None = None
+    license: _Licence = _Licence()
+    columns: list[_Column] = []
+
+
+def data_set(where: str, rows: int) -> DataSet | None:
+    """The data set that the address of its rows names, with the portal's metadata. Read-only.
+
+    Fields of the portal's own are left out but for the row's id and time of change.
+
+    Args:
+        where: Such as ``https://HOST/resource/ID.json``.
+        rows: Most records to read.
+
+    Returns:
+        The data set, or None where the address is none of rows.
+
+    Raises:
+        UsageError: The data set has no rows.
+        PermanentError: The portal refuses.
+        RetryableError: The portal did not answer.
+    """
+    named = _RESOURCE.fullmatch(where)
+    if named is None:
+        return None
+    address, dataset = named["address"], named["dataset"]
+    http = Http(Traffic(), patience=Patience(attempts=3), explain=_explained)
+    view = http.get(f"{address}/api/views/{dataset}.json", _view)
+    most = min(rows, MAX_LIMIT)
+    query = f"$select=:*,*&$order={_ORDER}&$limit={most}"
+    found = http.get(f"{address}/resource/{dataset}.json?{query}", _rows)
+    if not found:
+        raise UsageError(f"There is no record in {where}", valid="a data set with rows")
+    return DataSet(
+        kind="socrata",
+        address=address,
+        dataset=dataset,
+        records=[{n: v for n, v in row.items() if _is_kept(n)} for row in found],
+        is_whole=len(found) < most,
+        key=_ROW_ID,
+        version=_ROW_VERSION,
+        title=_line(view.name),
+        description=_line(view.description or ""),
+        licence=_line(view.license.name),
+        texts=frozenset(column.field for column in view.columns if column.type == "text"),
+        comments={column.field: _line(column.about or column.title) for column in view.columns},
+    )
+
+
+def _is_kept(field: str) -> bool:
+    return not field.startswith(":") or field in (_ROW_ID, _ROW_VERSION)
+
+
+def _line(text: str) -> str:
+    """A text of the portal as one line, at most 300 characters of it."""
+    return " ".join(text.split())[:300]
+
+
+def _view(response: Response) -> _View:
+    try:
+        return msgspec.json.decode(response.body, type=_View)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise split.Unreadable(f"it has no metadata of a data set: {error}") from error
+
+
+def _rows(response: Response) -> list[dict[str, object]]:
+    try:
+        return msgspec.json.decode(response.body, type=list[dict[str, object]])
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise split.Unreadable(f"it has no array of records: {error}") from error
+
+
+KIND = SourceKind(
+    connector=SocrataConnector, options=OPTIONS, updated_field=_ROW_VERSION, data_set=data_set
+)

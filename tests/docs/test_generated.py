@@ -18,6 +18,10 @@ PAGES = (
     "docs/reference/catalogue.md",
     "docs/reference/cli.md",
     "docs/reference/contract.md",
+    "docs/reference/crime_text.md",
+    "docs/reference/germany_pks.md",
+    "docs/reference/turbofan.md",
+    "docs/reference/uk_street_crime.md",
     "goldlake_core/contracts/json_schemas/contract.schema.json",
     "goldlake_core/contracts/json_schemas/model.schema.json",
 )

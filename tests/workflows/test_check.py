@@ -54,8 +54,8 @@ CASES = {
         "  kind: socrata",
         "  kind: socrat",
         "kind: socrat",
-        "source.kind: there is no kind of source 'socrat'. Valid: socrata (nearest); all: files, "
-        "kafka, rest, socrata.",
+        "source.kind: there is no kind of source 'socrat'. Valid: socrata (nearest); all: "
+        "documents, files, kafka, rest, socrata.",
     ),
     "unknown option": (
         "contract.yaml",

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     "where",
     required=True,
     metavar="FILE",
-    help="A file, a folder, a pattern or a URL: CSV, JSON, JSON lines or Parquet, also packed.",
+    help="A file, a folder, a pattern or a URL: CSV, JSON, JSON lines or Parquet, also packed; or "
+    "the address of a portal's data set, https://HOST/resource/ID.json.",
 )
 @click.option("--label", metavar="COLUMN", help="The column that a model is to predict.")
 @click.option(

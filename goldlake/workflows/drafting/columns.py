@@ -77,7 +77,14 @@ class Profile:
         return self.distinct == self.rows and not self.missing
 
 
-def profile(field: str, name: str, texts: Sequence[str | None], *, is_text: bool) -> Profile:
+def profile(
+    field: str,
+    name: str,
+    texts: Sequence[str | None],
+    *,
+    is_text: bool,
+    is_string: bool = False,
+) -> Profile:
     """What the texts of a field are.
 
     Args:
@@ -85,6 +92,7 @@ def profile(field: str, name: str, texts: Sequence[str | None], *, is_text: bool
         name: The column's name.
         texts: Its texts; None where a record has none.
         is_text: Whether the file is CSV, in which numbers may have marks.
+        is_string: Whether the source says that it holds texts, such as codes of digits.
     """
     import polars as pl
 
@@ -98,6 +106,8 @@ def profile(field: str, name: str, texts: Sequence[str | None], *, is_text: bool
     values = different.filter(~is_null)
     if not len(values):
         return replace(found, nulls=tuple(different), missing=len(series), distinct=0)
+    if is_string:
+        return _string(found, counts)
     nulls = tuple(different.filter(is_null))
     most_odd = 0 if len(values) <= MOST_ODD_TEXTS else MOST_ODD_TEXTS
     read = (

@@ -11,6 +11,7 @@ from goldlake.workflows.drafting.table import Table
 from goldlake_core.contracts.fields import placed
 from goldlake_core.contracts.sections import Format
 from goldlake_core.contracts.yaml_text import Value, comment, commented, written
+from lakehouse.sources.base import DataSet
 
 _FEW = 4
 
@@ -25,17 +26,16 @@ def contract_text(name: str, path: str, table: Table, label: str | None) -> str:
         label: Name of the column that a model is to predict, or None.
     """
     always = table.always | ({label} if label and not table.column(label).missing else set())
+    origin = table.sample.origin
     title = name.replace("_", " ").capitalize()
     lines = [
         "# Drafted by `goldlake init` from the first records. What a line with ? says is guessed:",
         "# look at it. All keys are explained on the page docs/reference/contract.md.",
         f"name: {written(name)}",
-        commented(f"title: {written(title)}", "? a heading for people"),
+        *(_heading(title) if origin is None else _headings(origin, title)),
         "",
         "source:",
-        "  kind: files",
-        f"  path: {written(path)}",
-        *_format(table),
+        *(_files(path, table) if origin is None else _data_set(origin, table)),
         "",
         "silver:",
         *_keys(table),
@@ -43,6 +43,32 @@ def contract_text(name: str, path: str, table: Table, label: str | None) -> str:
         *(_column(column, table, is_always=column.name in always) for column in table.columns),
     ]
     return "\n".join([*lines, *_left_out(table)]) + "\n"
+
+
+def _heading(title: str) -> Iterator[str]:
+    yield commented(f"title: {written(title)}", "? a heading for people")
+
+
+def _headings(origin: DataSet, title: str) -> Iterator[str]:
+    """What the API says of the data set as a whole."""
+    yield f"title: {written(origin.title or title)}"
+    for key, text in (("description", origin.description), ("licence", origin.licence)):
+        if text:
+            yield f"{key}: {written(text)}"
+
+
+def _files(path: str, table: Table) -> Iterator[str]:
+    yield "  kind: files"
+    yield f"  path: {written(path)}"
+    yield from _format(table)
+
+
+def _data_set(origin: DataSet, table: Table) -> Iterator[str]:
+    yield f"  kind: {written(origin.kind)}"
+    yield f"  address: {written(origin.address)}"
+    yield f"  dataset: {written(origin.dataset)}"
+    if table.event_time:
+        yield f"  time_field: {written(table.column(table.event_time).field)}"
 
 
 def format_of(table: Table) -> dict[str, Value]:
@@ -64,7 +90,8 @@ def _keys(table: Table) -> Iterator[str]:
         repeated = f"; {table.repeated:,} are equal to another" if table.repeated else ""
         yield commented("  key: content", f"no columns tell the records apart{repeated}")
     else:
-        guess = "" if table.sample.is_whole else "? tells the records of the sample apart"
+        is_certain = table.sample.is_whole or table.sample.origin is not None
+        guess = "" if is_certain else "? tells the records of the sample apart"
         yield commented(f"  key: {written(table.key)}", guess)
     if table.version:
         yield commented(
@@ -101,7 +128,18 @@ def declaration(column: Profile, table: Table, *, is_always: bool) -> Mapping[st
         declared["null_values"] = column.nulls
     if is_always:
         declared["nullable"] = False
+    origin = table.sample.origin
+    if origin is not None and (about := _about(column.field, origin)):
+        declared["comment"] = about
     return declared
+
+
+def _about(field: str, origin: DataSet) -> str:
+    own = {
+        origin.key: "Id that the source gives the row.",
+        origin.version: "When the source last changed the row.",
+    }
+    return own.get(field) or origin.comments.get(field, "")
 
 
 def _field(column: Profile, table: Table) -> Value:

@@ -65,7 +65,7 @@ def draft(target: str, where: str, label: str | None = None, rows: int = ROWS) -
 
     Args:
         target: Name of the use case, or the path of its folder.
-        where: A file, a folder, a pattern, or a URL.
+        where: A file, a folder, a pattern, or a URL of such or of an API's data set.
         label: The column to predict, by its name in the file or in the contract; None for no model.
         rows: Most records to look at.
 
@@ -203,7 +203,7 @@ def _guesses(table: Table) -> Iterator[Told]:
 
 def _key(table: Table) -> Told:
     if table.key:
-        is_guess = not table.sample.is_whole
+        is_guess = not table.sample.is_whole and table.sample.origin is None
         return Told(what="key", text=", ".join(table.key), is_guess=is_guess)
     text = "content: no columns tell the records apart"
     if table.repeated:
@@ -213,6 +213,8 @@ def _key(table: Table) -> Told:
 
 def _layout(table: Table) -> str:
     sample: Sample = table.sample
+    if sample.origin is not None:
+        return f"data set {sample.origin.dataset} of {sample.origin.address}"
     if not sample.is_text:
         return "records of JSON or Parquet"
     keys = {"encoding": sample.format.encoding, "delimiter": sample.format.delimiter}

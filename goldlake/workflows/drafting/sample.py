@@ -13,8 +13,10 @@ from goldlake_core.contracts.errors import PermanentError, UsageError
 from goldlake_core.contracts.sections import Format
 from goldlake_core.datafiles import opened, sniff
 from goldlake_core.datafiles.opened import SourceFile
+from lakehouse.sources.base import DataSet
 from lakehouse.sources.file_records import Wanted, is_text_file, reading
 from lakehouse.sources.files import KINDS, OTHERS
+from lakehouse.sources.plugins import data_set
 
 ROWS = 20_000
 MOST_FILES = 20
@@ -36,6 +38,7 @@ class Sample:
         odd: Lines that are not records, such as those of another width.
         nested: Fields that hold lists, which no column can.
         is_text: Whether the files are CSV, whose header names each field.
+        origin: The data set of an API that the records are of, or None.
     """
 
     files: tuple[SourceFile, ...]
@@ -46,13 +49,14 @@ class Sample:
     odd: int = 0
     nested: list[str] = field(default_factory=list)
     is_text: bool = True
+    origin: DataSet | None = None
 
 
 def read_sample(where: str, rows: int = ROWS) -> Sample:
     """The first records at a place. Read-only.
 
     Args:
-        where: A file, a folder, a pattern, or a URL.
+        where: A file, a folder, a pattern, or a URL of such or of an API's data set.
         rows: Most records to read.
 
     Raises:
@@ -60,6 +64,9 @@ def read_sample(where: str, rows: int = ROWS) -> Sample:
         PermanentError: A file cannot be read.
         RetryableError: Another machine did not answer.
     """
+    origin = data_set(where, rows)
+    if origin is not None:
+        return _of_data_set(origin, where)
     files = opened.found(where, KINDS, OTHERS)
     found = Sample(tuple(files), is_whole=len(files) <= MOST_FILES)
     read = files[:MOST_FILES]
@@ -72,6 +79,17 @@ def read_sample(where: str, rows: int = ROWS) -> Sample:
         raise UsageError(
             f"There is no record in {where}", valid="a file with rows below its header"
         )
+    return found
+
+
+def _of_data_set(origin: DataSet, where: str) -> Sample:
+    file = SourceFile(f"data set {origin.dataset}", where)
+    found = Sample((file,), is_whole=origin.is_whole, is_text=False, origin=origin)
+    for record in origin.records:
+        _take(record, found)
+    # The fields of the API's own are the last.
+    for name in (origin.key, origin.version):
+        found.texts[name] = found.texts.pop(name)
     return found
 
 
@@ -103,20 +121,25 @@ def _read(file: SourceFile, found: Sample, rows: int) -> None:
         for name in records.names:
             found.texts.setdefault(name, [None] * found.rows)
         for line in islice(records.lines, rows):
-            texts: dict[str, _Text] = {}
             try:
                 record = msgspec.json.decode(line, type=dict[str, Any])
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
                 found.odd += 1
                 continue
-            _flatten(record, "", texts, found.nested)
-            for name in texts:
-                if name not in found.texts:
-                    found.texts[name] = [None] * found.rows
-            for name, column in found.texts.items():
-                column.append(texts.get(name))
-            found.rows += 1
+            _take(record, found)
         found.is_whole &= next(records.lines, None) is None
+
+
+def _take(record: Mapping[str, Any], found: Sample) -> None:
+    """Adds a record to a sample."""
+    texts: dict[str, _Text] = {}
+    _flatten(record, "", texts, found.nested)
+    for name in texts:
+        if name not in found.texts:
+            found.texts[name] = [None] * found.rows
+    for name, column in found.texts.items():
+        column.append(texts.get(name))
+    found.rows += 1
 
 
 def _flatten(

@@ -11,6 +11,7 @@ from itertools import combinations
 from goldlake.workflows.drafting.columns import MARKS, Marks, Profile, kind_of_number, profile
 from goldlake.workflows.drafting.sample import Sample
 from goldlake_core.contracts.field_names import column_names
+from lakehouse.sources.base import DataSet
 
 _ID = re.compile(r"(^|_)(id|key|code|nr|no|number|nummer|uuid|guid|ref|unit|schluessel)(_|$)")
 _VERSION = re.compile(r"(^|_)(updated|modified|changed|amended|last_update|last_change)(_|$)")
@@ -64,10 +65,20 @@ class Table:
 def table_of(sample: Sample) -> Table:
     """What a sample of records is taken for."""
     unnameable = tuple(field for field in sample.texts if not _is_nameable(field))
-    names = column_names(field for field in sample.texts if field not in unnameable)
+    fields = [field for field in sample.texts if field not in unnameable]
+    origin = sample.origin
+    spelled = {field: _title(field, origin) for field in fields}
+    titles = column_names(spelled.values())
+    strings = origin.texts | {origin.key} if origin is not None else frozenset[str]()
     found = [
-        profile(field, name, sample.texts[field], is_text=sample.is_text)
-        for field, name in names.items()
+        profile(
+            field,
+            titles[spelled[field]],
+            sample.texts[field],
+            is_text=sample.is_text,
+            is_string=field in strings,
+        )
+        for field in fields
     ]
     empty = tuple(each.field for each in found if not each.distinct)
     columns = [each for each in found if each.distinct]
@@ -77,6 +88,8 @@ def table_of(sample: Sample) -> Table:
     key = _key(columns, sample)
     times = [each for each in columns if each.times is not None and not each.missing]
     version = next((t.name for t in times if _VERSION.search(t.name) and key), "")
+    if origin is not None:
+        key, version = (titles[spelled[origin.key]],), titles[spelled[origin.version]]
     events = [each for each in times if each.name != version]
     named = [each for each in events if _EVENT.search(each.name)]
     event_time = next(iter([*named, *events]), None)
@@ -93,6 +106,12 @@ def table_of(sample: Sample) -> Table:
         event_time=event_time.name if event_time else "",
         repeated=repeated,
     )
+
+
+def _title(field: str, origin: DataSet | None) -> str:
+    """What a column is named after; fields of the API's own are about the row."""
+    is_of_api = origin is not None and field in (origin.key, origin.version)
+    return f"row {field}" if is_of_api else field
 
 
 def _is_nameable(field: str) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from goldlake.workflows.pages.reference import table
 from goldlake_core.contracts import ids, sql_rules, wire
@@ -20,6 +20,7 @@ from goldlake_core.contracts.sections import (
     UseCase,
     WireNull,
 )
+from goldlake_core.contracts.windows import ALL
 
 
 def data_catalogue(usecase: UseCase) -> str:
@@ -132,12 +133,39 @@ def _gold(usecase: UseCase, gold: GoldTable) -> str:
             f"{gold.comment}\n",
             f"Key: {_names(gold.key)}. Mode: {gold.mode}. {_maker(gold)}\n",
             _columns(gold.columns, has_field=False),
+            *_computed(gold),
         ]
     )
 
 
 def _maker(gold: GoldTable) -> str:
-    return f"Made by `{gold.build}`." if gold.build else "It holds silver's columns."
+    if gold.build:
+        return f"Made by `{gold.build}`."
+    has_own = any(column.expr for column in gold.columns)
+    return "Computed by the contract." if has_own else "It holds silver's columns."
+
+
+def _computed(gold: GoldTable) -> Iterator[str]:
+    """Where the columns come from that are not silver's, and over which rows."""
+    if gold.per:
+        lengths = ", ".join(
+            f"`{name}` has {'all rows' if rows == ALL else f'the last {rows:,} rows'}"
+            for name, rows in gold.windows.items()
+        )
+        yield (
+            f"Windows lie in rows of one {_names(gold.per)}, ordered by {_names(gold.order)}: "
+            f"{lengths}.\n"
+        )
+    for lookup in gold.lookups:
+        joined = (*lookup.key, lookup.at)
+        own = [column.name for column in lookup.columns if column.name not in joined]
+        by = [f"by {_names(lookup.key)}"] if lookup.key else []
+        if lookup.at:
+            by.append(f"the newest `{lookup.at}` at or before `{lookup.of}` ({lookup.within})")
+        yield f"{_names(own)}: from `{lookup.path}`, {', '.join(by)}.\n"
+    computed = [(f"`{c.name}`", f"`{' '.join(c.expr.split())}`") for c in gold.columns if c.expr]
+    if computed:
+        yield table(("column", "Spark SQL"), computed)
 
 
 def _model(usecase: UseCase, model: Model) -> str:

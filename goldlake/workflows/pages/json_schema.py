@@ -17,6 +17,7 @@ from goldlake_core.contracts.durations import PATTERN as DURATION
 from goldlake_core.contracts.heads import METRICS
 from goldlake_core.contracts.keys import Declared, Form
 from goldlake_core.contracts.names import MAX_NAME
+from goldlake_core.contracts.read import MAX_WINDOW
 
 Schema = dict[str, Any]
 
@@ -198,5 +199,17 @@ _FORMS: Mapping[Form, Callable[[Declared], Schema]] = {
     Form.WORDS: _always({"type": "array", "items": _TEXT, "minItems": 1}),
     Form.CHOICES: _choices,
     Form.WEBHOOK: _always(_HIDDEN),
+    Form.WINDOWS: _always(
+        {
+            "type": "object",
+            "propertyNames": _NAME,
+            "additionalProperties": {
+                "anyOf": [
+                    {"const": "all"},
+                    {"type": "integer", "minimum": 1, "maximum": MAX_WINDOW},
+                ]
+            },
+        }
+    ),
     Form.HEADERS: _always({"type": "object", "additionalProperties": _HIDDEN}),
 }

@@ -22,6 +22,7 @@ from goldlake_core.contracts.sections import (
     GoldTable,
     Head,
     Incremental,
+    Lookup,
     Model,
     Notify,
     PagesOf,
@@ -73,13 +74,27 @@ class Place:
 _SILVER = Place(
     keys_of(Silver),
     {
-        "columns": Place(keys_of(Column), repeated=".NAME", short="type"),
+        "columns": Place(
+            declared(Column, lambda key: key.in_silver), repeated=".NAME", short="type"
+        ),
         "checks": Place(keys_of(Check), repeated="[]"),
     },
 )
 _GOLD = Place(
     keys_of(GoldTable),
-    {"columns": Place(declared(Column, lambda key: key.in_gold), repeated=".NAME", short="type")},
+    {
+        "columns": Place(declared(Column, lambda key: key.in_gold), repeated=".NAME", short="type"),
+        "lookups": Place(
+            keys_of(Lookup),
+            {
+                "format": Place(keys_of(Format)),
+                "columns": Place(
+                    declared(Column, lambda key: key.in_silver), repeated=".NAME", short="type"
+                ),
+            },
+            repeated=".NAME",
+        ),
+    },
     repeated=".NAME",
 )
 _REST = Place(

@@ -233,8 +233,8 @@ CASES = {
         "    keep: [berth]\n    columns:\n      berth: {type: string, nullable: false, "
         "comment: Again.}",
         "comment: Again.",
-        "gold.berth_day.columns.berth: the column 'berth' is declared here and under "
-        "keep. Valid: one of the two.",
+        "gold.berth_day.columns.berth: the column 'berth' is declared here and kept "
+        "from silver. Valid: another name, or a list keep without it.",
     ),
     "gold_rows_key": (
         "    key: [call_id]\n    comment",
@@ -290,7 +290,7 @@ CASES = {
         "      day: {type: date, nullable: false, field: arrived,",
         "      day: {",
         "gold.berth_day.columns.day.field: unknown key 'field'. Valid: type, comment, "
-        "nullable, domain, range, pattern, wire_null, unit.",
+        "nullable, domain, range, pattern, wire_null, unit, expr, known.",
     ),
     "gold_no_mapping": (
         "  berth_day:\n",

@@ -36,7 +36,9 @@ def test_numbers_of_both_yaml_versions(text: str, number: float) -> None:
     assert members(f"a: {text}")["a"].number() == number
 
 
-@pytest.mark.parametrize("text", ["'1'", ".inf", ".nan", "1_000", "0x10", "1:30", "010", "true"])
+@pytest.mark.parametrize(
+    "text", ["'1'", "E01", "e", ".", ".inf", ".nan", "1_000", "0x10", "1:30", "010", "true"]
+)
 def test_what_is_no_number(text: str) -> None:
     with pytest.raises(ContractError, match=r"f\.yaml:1: a: expected a number"):
         members(f"a: {text}")["a"].number()

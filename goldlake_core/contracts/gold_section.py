@@ -1,0 +1,288 @@
+"""Reads the gold tables of a ``contract.yaml``, each as far as it holds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import cast
+
+import msgspec
+
+from goldlake_core.contracts import gold_rules, rules
+from goldlake_core.contracts.column_section import Columns, read_columns
+from goldlake_core.contracts.column_types import TIMES
+from goldlake_core.contracts.errors import ContractError
+from goldlake_core.contracts.gold_rules import Origins
+from goldlake_core.contracts.keys import declared, keys_of
+from goldlake_core.contracts.read import Errors, Found, name_errors, read_section
+from goldlake_core.contracts.sections import Column, Format, GoldTable, Lookup
+from goldlake_core.contracts.yaml_entry import Entry
+
+ROWS = "rows"
+"""Name of the gold table of a contract that declares none."""
+_VALUES = ("comment", "mode", "build", "reach_before", "reach_after", "windows")
+
+
+@dataclass
+class GoldDraft:
+    """A gold table as far as it holds.
+
+    Attributes:
+        name: The table's name.
+        mode: Its mode, or None.
+        columns: Its columns: the kept ones, those of lookups, its own.
+        build: The function that makes its rows; None or "" without one.
+        key: Its key, or None.
+        table: The table, or None where something in it does not hold.
+        origins: What its computed columns are made of.
+        readable: What an expression may read, by the column that has it.
+        windows: Number of rows of its windows, by name.
+        per: Columns of a unit whose rows are made of each other.
+    """
+
+    name: str
+    mode: str | None
+    columns: Columns
+    build: str | None = None
+    key: tuple[str, ...] | None = None
+    table: GoldTable | None = None
+    origins: Origins = field(default_factory=Origins)
+    readable: dict[str, dict[str, str | None]] = field(default_factory=dict)
+    windows: Mapping[str, int] = field(default_factory=dict)
+    per: tuple[str, ...] = ()
+
+
+def rows_of(silver: Columns, key: tuple[str, ...] | None) -> GoldDraft:
+    """The gold table of a contract that declares none: silver's columns."""
+    draft = GoldDraft(ROWS, "rows", silver, key=key)
+    draft.origins = gold_rules.origins(silver.sound, {})
+    if key is not None and silver.are_sound:
+        draft.table = GoldTable(
+            name=ROWS,
+            comment="Silver's columns.",
+            key=key,
+            columns=silver.sound,
+            keep=silver.names,
+        )
+    return draft
+
+
+def read_gold(
+    entry: Entry, silver: Columns, key: tuple[str, ...] | None, errors: Errors
+) -> dict[str, GoldDraft] | None:
+    """The gold tables that a contract declares.
+
+    Args:
+        entry: Mapping of table name to mapping.
+        silver: The columns of the silver table.
+        key: Silver's key, or None where it does not hold.
+        errors: Where errors are kept.
+
+    Returns:
+        The tables by name, or None where the section cannot be read.
+    """
+    members = errors.catch(entry.members)
+    if members is None:
+        return None
+    if not members:
+        errors.found.append(entry.error("there is no gold table", valid="at least one"))
+    return {name: _read_table(name, item, silver, key, errors) for name, item in members.items()}
+
+
+def _read_table(
+    name: str, entry: Entry, silver: Columns, silver_key: tuple[str, ...] | None, errors: Errors
+) -> GoldDraft:
+    before = len(errors.found)
+    errors.add(name_errors(name, entry))
+    found = read_section(entry, keys_of(GoldTable), errors)
+    errors.add(gold_rules.mode_errors(found))
+    draft = GoldDraft(name, found.values.get("mode"), Columns(are_known=not found.broken))
+    draft.build = found.values.get("build")
+    kept: tuple[str, ...] | None = () if draft.build or draft.mode != "rows" else silver.names
+    if found.has("keep"):
+        kept = silver.find_all(found.entries["keep"], errors, minimum=0)
+    lookups, looked_up = _lookups(found, silver, errors)
+    own = Columns()
+    if found.has("columns"):
+        keys = declared(Column, lambda key: key.in_gold)
+        own = read_columns(found.entries["columns"], keys, errors)
+    errors.add(_twice_errors(own.entries, kept or (), looked_up))
+    draft.columns.are_known &= own.are_known and looked_up.are_known and kept is not None
+    draft.columns.are_known &= silver.are_known or found.has("keep") or bool(draft.build)
+    kept_columns = {n: silver.by_name[n] for n in kept or ()}
+    draft.columns.by_name = kept_columns | looked_up.by_name | own.by_name
+    draft.key = _key(found, draft, own, silver_key, errors)
+    for column in draft.key or ():
+        is_nullable = draft.columns.by_name[column]
+        if is_nullable is not None:  # a kept key column is never null here
+            draft.columns.by_name[column] = msgspec.structs.replace(
+                is_nullable, nullable=False, wire_null=None
+            )
+    errors.add(rules.flag_errors(draft.columns.sound, own.entries | looked_up.entries))
+    reach, reach_order = _reach(found, silver, errors)
+    per, order = (_of_silver(key, found, silver, errors) for key in ("per", "order"))
+    draft.per = per or reach
+    draft.windows = found.values.get("windows") or {}
+    errors.add(gold_rules.window_errors(found))
+    errors.add(gold_rules.expression_errors(found, draft.build, silver, own, draft.windows))
+    known = {**silver.by_name, **looked_up.by_name, **own.by_name}
+    draft.origins = gold_rules.origins([c for c in known.values() if c], draft.windows)
+    draft.readable = _readable(silver, looked_up, own)
+    if len(errors.found) > before or draft.key is None or not draft.columns.are_sound:
+        return draft
+    draft.table = GoldTable(
+        name=name,
+        key=draft.key,
+        columns=draft.columns.sound,
+        keep=cast(tuple[str, ...], kept),
+        reach=per or reach,
+        reach_order=reach_order,
+        lookups=lookups,
+        per=per,
+        order=order,
+        **{each: found.values[each] for each in _VALUES},
+    )
+    return draft
+
+
+def _readable(
+    silver: Columns, looked_up: Columns, own: Columns
+) -> dict[str, dict[str, str | None]]:
+    """Per computed column the type by name of what its expression may read."""
+    if not (silver.are_known and looked_up.are_known and own.are_known):
+        return {}
+    types: dict[str, str | None] = {
+        name: column.type if column else None
+        for name, column in (silver.by_name | looked_up.by_name).items()
+    }
+    found = {}
+    for name, column in own.by_name.items():
+        if column is not None and column.expr:
+            found[name] = dict(types)
+        types[name] = column.type if column else None
+    return found
+
+
+def _lookups(found: Found, silver: Columns, errors: Errors) -> tuple[tuple[Lookup, ...], Columns]:
+    """The lookups that hold, and the columns that they add to the table."""
+    added = Columns()
+    if not found.has("lookups"):
+        return (), added
+    members = errors.catch(found.entries["lookups"].members)
+    added.are_known = members is not None
+    lookups = []
+    for name, item in (members or {}).items():
+        errors.add(name_errors(name, item))
+        inner = read_section(item, keys_of(Lookup), errors)
+        written = Format()
+        if inner.has("format"):
+            layout = read_section(inner.entries["format"], keys_of(Format), errors)
+            errors.add(rules.mark_errors(layout))
+            written = Format() if layout.broken else Format(**layout.values)
+        columns = Columns(are_known=False)
+        if inner.has("columns"):
+            keys = declared(Column, lambda key: key.in_silver)
+            columns = read_columns(inner.entries["columns"], keys, errors, written)
+        key = columns.find_all(inner.entries["key"], errors) if inner.has("key") else None
+        if not inner.has("key") and "key" not in inner.broken and columns.are_known:
+            key = ()
+        at = columns.find(inner.entries["at"], errors) if inner.has("at") else None
+        of = silver.find(inner.entries["of"], errors) if inner.has("of") else None
+        errors.add(gold_rules.lookup_errors(inner, key, columns, silver))
+        errors.add(gold_rules.time_errors(inner, at, of))
+        joined = (*(key or ()), at.name if at else "")
+        own = {n: c for n, c in columns.by_name.items() if n not in joined}
+        for each in own.keys() & added.by_name.keys():
+            problem = columns.entries[each].error(
+                f"another lookup has the column {each!r}", valid="another name"
+            )
+            errors.found.append(problem)
+        added.by_name |= own
+        added.entries |= {n: columns.entries[n] for n in own}
+        added.are_known &= columns.are_known and key is not None
+        if key is not None and columns.are_sound and not inner.broken:
+            path = inner.values["path"]
+            lookup = Lookup(
+                name=name,
+                path=path,
+                format=written,
+                key=key,
+                at=at.name if at else "",
+                of=of.name if of else "",
+                within=inner.values["within"],
+                columns=columns.sound,
+            )
+            lookups.append(lookup)
+    return tuple(lookups), added
+
+
+def _of_silver(key: str, found: Found, silver: Columns, errors: Errors) -> tuple[str, ...]:
+    return (silver.find_all(found.entries[key], errors) or ()) if found.has(key) else ()
+
+
+def _reach(found: Found, silver: Columns, errors: Errors) -> tuple[tuple[str, ...], str | None]:
+    """The columns of a unit and the order inside it; neither where they do not hold."""
+    errors.add(rules.reach_errors(found))
+    unit = _of_silver("reach", found, silver, errors)
+    order = None
+    if found.has("reach_order"):
+        where = found.entries["reach_order"]
+        order = silver.find(where, errors)
+        if order is not None:
+            errors.add(rules.type_errors(where, order, *TIMES))
+            errors.add(rules.nullable_errors(where, order))
+    return unit, order.name if order else None
+
+
+def _twice_errors(
+    own: Mapping[str, Entry], kept: tuple[str, ...], looked_up: Columns
+) -> Iterator[ContractError]:
+    for name, entry in {**looked_up.entries, **own}.items():
+        if name in kept:
+            yield entry.error(
+                f"the column {name!r} is declared here and kept from silver",
+                valid="another name, or a list keep without it",
+            )
+    for name in own.keys() & looked_up.entries.keys():
+        yield own[name].error(f"a lookup has the column {name!r}", valid="another name")
+
+
+def _key(
+    found: Found,
+    draft: GoldDraft,
+    own: Columns,
+    silver_key: tuple[str, ...] | None,
+    errors: Errors,
+) -> tuple[str, ...] | None:
+    if not found.has("key") and "key" not in found.broken and draft.mode == "rows":
+        return _silvers_key(found, draft, silver_key, errors)
+    key = draft.columns.find_all(found.entries["key"], errors) if found.has("key") else None
+    if key is None:
+        return None
+    is_sound = True
+    if found.has("mode") and silver_key is not None:
+        law = rules.gold_key_errors(found.values["mode"], key, silver_key, found.entries["key"])
+        is_sound &= errors.add(law)
+    for name in key:
+        column = own.by_name.get(name)
+        if column is not None and column.nullable:
+            problem = own.entries[name].error(
+                "a key column is nullable", valid="nullable: false", hint="write nullable: false"
+            )
+            errors.found.append(problem)
+            is_sound = False
+    return key if is_sound else None
+
+
+def _silvers_key(
+    found: Found, draft: GoldDraft, silver_key: tuple[str, ...] | None, errors: Errors
+) -> tuple[str, ...] | None:
+    missing = [name for name in silver_key or () if name not in draft.columns.by_name]
+    if missing and draft.columns.are_known:
+        problem = found.entry.error(
+            f"the table lacks the key column {missing[0]!r} of silver",
+            valid=f"keep: [{', '.join(silver_key or ())}, …]",
+        )
+        errors.found.append(problem)
+        return None
+    return None if missing else silver_key

@@ -1,0 +1,216 @@
+"""Gold columns that the contract computes: windows over a unit, and files that are joined."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from goldlake.workflows.planning import outlook
+from goldlake_core.contracts.errors import PermanentError
+from goldlake_core.contracts.loader import load_contract
+from goldlake_core.contracts.sections import UseCase
+from goldlake_core.storage.home import Home
+from lakehouse import audit, delta, gold, specs, stages
+from lakehouse.sources.land import land
+from tests.lakehouse.records import silent
+
+pytestmark = pytest.mark.spark
+
+CONTRACT = """\
+name: engines
+source: {kind: files, path: "data/*.csv"}
+silver:
+  key: [unit, cycle]
+  columns:
+    unit: {type: long, nullable: false}
+    cycle: {type: long, nullable: false}
+    site: string
+    heat: double
+gold:
+  cycles:
+    per: [unit]
+    order: [site]
+    windows: {last3: 3, life: all}
+    lookups:
+      sites:
+        path: sites.csv
+        key: [site]
+        columns:
+          site: string
+          hall: {type: string, field: name}
+          opened: {type: timestamp, format: yyyy-MM-dd, time_zone: Europe/Berlin}
+    columns:
+      heat_mean: {type: double, expr: avg(heat) over last3}
+      heat_before: {type: double, expr: "lag(heat, 1) over last3"}
+      rise: {type: double, expr: heat - heat_before}
+      left: {type: long, expr: "least(max(cycle) over life - cycle, 4)"}
+      place: {type: string, expr: "concat(hall, ' over life')"}
+"""
+SITES = "site,name,opened\na,North,2020-01-01\nb,South,2021-07-03\n"
+CRIMES = """\
+name: engines
+source: {kind: files, path: "data/*.csv"}
+silver:
+  key: [id]
+  event_time: at
+  columns:
+    id: {type: long, nullable: false}
+    at: {type: timestamp, format: epoch_s, nullable: false}
+    town: string
+gold:
+  events:
+    lookups:
+      weather:
+        path: weather.csv
+        key: [town]
+        at: measured
+        of: at
+        within: 3h
+        columns:
+          town: string
+          measured: {type: timestamp, format: epoch_s}
+          warm: double
+          wind: long
+    columns:
+      is_warm: {type: boolean, expr: warm > 20}
+"""
+Row = tuple[int, int, str, float]
+
+
+class Lab:
+    """Engines in files, a lookup, and a home."""
+
+    def __init__(self, spark: Any, folder: Path, contract: str = CONTRACT) -> None:
+        self.spark = spark
+        self.folder = folder / "engines"
+        (self.folder / "data").mkdir(parents=True)
+        (self.folder / "contract.yaml").write_text(contract, encoding="utf-8")
+        (self.folder / "sites.csv").write_text(SITES, encoding="utf-8")
+        self.home = Home.at(folder / "home")
+        self.told: list[str] = []
+        self.held: dict[tuple[int, int], Row] = {}
+
+    @property
+    def usecase(self) -> UseCase:
+        return load_contract(self.folder)
+
+    def emit(self, kind: str, message: str, **fields: Any) -> None:
+        self.told.append(message)
+
+    def refined(self, rows: list[Row]) -> None:
+        """One more file, and everything made of it."""
+        self.write("unit,cycle,site,heat", rows)
+        self.held |= {row[:2]: row for row in rows}
+
+    def write(self, header: str, rows: Sequence[tuple[Any, ...]]) -> None:
+        number = len(list((self.folder / "data").iterdir()))
+        lines = [",".join(map(str, row)) for row in rows]
+        text = "\n".join([header, *lines, ""])
+        (self.folder / "data" / f"{number}.csv").write_text(text, encoding="utf-8")
+        land(self.usecase, self.home, "live", None, None, f"run{number}", silent)
+        self.again(f"run{number}")
+
+    def again(self, run: str) -> None:
+        self.told = []
+        stages.refine(self.spark, self.usecase, self.home, run, self.emit)
+
+    def rows(self) -> dict[tuple[int, int], tuple[Any, ...]]:
+        table = self.usecase.gold["cycles"]
+        found = delta.read(self.spark, specs.gold(self.usecase, self.home, table).uri).collect()
+        names = ("heat_mean", "heat_before", "rise", "left", "place")
+        return {(r["unit"], r["cycle"]): tuple(r[name] for name in names) for r in found}
+
+    def expected(self) -> dict[tuple[int, int], tuple[Any, ...]]:
+        """The table in plain Python, straight from the contract."""
+        made = {}
+        halls = {"a": "North", "b": "South"}
+        for unit in {key[0] for key in self.held}:
+            of_unit = [row for row in self.held.values() if row[0] == unit]
+            ordered = sorted(of_unit, key=lambda row: (row[2], row[1]))
+            last = max(row[1] for row in ordered)
+            for place, (_, cycle, site, heat) in enumerate(ordered):
+                near = [row[3] for row in ordered[max(0, place - 2) : place + 1]]
+                before = ordered[place - 1][3] if place else None
+                rise = None if before is None else heat - before
+                hall = f"{halls[site]} over life" if site in halls else None
+                mean = sum(near) / len(near)
+                made[unit, cycle] = (mean, before, rise, min(last - cycle, 4), hall)
+        return made
+
+
+@pytest.fixture(scope="module")
+def lab(spark: Any, tmp_path_factory: pytest.TempPathFactory) -> Lab:
+    return Lab(spark, tmp_path_factory.mktemp("computed"))
+
+
+def test_windows_follow_what_changed_in_their_unit(lab: Lab) -> None:
+    rng = random.Random(5)
+    lab.refined(
+        [(u, c, rng.choice("abx"), float(rng.randint(0, 9))) for u in (1, 2) for c in (1, 2, 4)]
+    )
+    assert lab.rows() == lab.expected()
+    # A row between others, a longer life, an amendment, and a unit that nothing touches.
+    lab.refined([(1, 3, "a", 2.0), (1, 9, "b", 8.0), (1, 1, "b", 5.0), (3, 1, "x", 1.0)])
+    assert lab.rows() == lab.expected()
+    assert lab.told[-2:] == [
+        "gold: engines.gold.cycles: 1 row has a key that lookup sites lacks (x)",
+        "gold: engines.gold.cycles: 9 rows",
+    ]
+    usecase = lab.usecase
+    gold.require_rebuilt(lab.spark, usecase, lab.home, 1, usecase.gold["cycles"])
+    audit.deep(lab.spark, usecase, lab.home, 1, silent)
+
+
+def test_a_changed_lookup_makes_the_table_again_and_is_told_before(lab: Lab) -> None:
+    if not lab.held:  # alone
+        lab.refined([(1, 1, "a", 1.0), (3, 1, "x", 1.0)])
+    before = lab.rows()
+    sites = lab.folder / "sites.csv"
+    sites.write_text(SITES + "x,East,2022-01-01\n", encoding="utf-8")
+    (change,) = outlook(lab.usecase, lab.home).changes
+    assert (change.key, change.consequence) == ("gold.cycles.lookups.sites (file)", "rebuild")
+    lab.again("lookup")
+    assert [each for each in lab.told if "lacks" in each] == []
+    changed = {key for key, row in lab.rows().items() if row != before[key]}
+    assert changed == {key for key, row in lab.held.items() if row[2] == "x"}
+    # A key that is there twice is refused, and what was there stays.
+    sites.write_text(SITES + "b,West,2022-01-01\n", encoding="utf-8")
+    with pytest.raises(PermanentError, match=r"sites\.csv has the key site=b 2 times"):
+        lab.again("twice")
+    assert {row[4] for row in lab.rows().values()} >= {"East over life"}
+
+
+def test_a_second_feed_is_joined_as_it_was_known_at_the_event(spark: Any, tmp_path: Path) -> None:
+    lab = Lab(spark, tmp_path, CRIMES)
+    rng, hour = random.Random(9), 3_600
+    measured = {
+        (town, rng.randrange(0, 200) * 900): (float(rng.randint(0, 40)), rng.randint(0, 9))
+        for town in "ab"
+        for _ in range(40)
+    }
+    lines = [f"{t},{at},{warm},{wind}" for (t, at), (warm, wind) in measured.items()]
+    text = "\n".join(["town,measured,warm,wind", *lines, ""])
+    (lab.folder / "weather.csv").write_text(text, encoding="utf-8")
+    events: dict[int, tuple[int, str]] = {}
+    for first in (0, 25):  # a rebuild, then an increment
+        new = {
+            n: (rng.randrange(0, 200) * 900, rng.choice("abc")) for n in range(first, first + 25)
+        }
+        events |= new
+        lab.write("id,at,town", [(n, at, town) for n, (at, town) in new.items()])
+        table = lab.usecase.gold["events"]
+        rows = delta.read(spark, specs.gold(lab.usecase, lab.home, table).uri).collect()
+        found = {r["id"]: (r["warm"], r["wind"], r["is_warm"]) for r in rows}
+        expected = {}
+        for n, (at, town) in events.items():
+            known = [each for each in measured if each[0] == town and at - 3 * hour < each[1] <= at]
+            warm, wind = measured[max(known)] if known else (None, None)
+            expected[n] = (warm, wind, None if warm is None else warm > 20)
+        assert found == expected
+        lacking = sum(expected[n][0] is None for n in new)
+        assert any(f"{lacking} rows have keys that lookup weather lacks" in t for t in lab.told)
+    gold.require_rebuilt(spark, lab.usecase, lab.home, 1, lab.usecase.gold["events"])
