@@ -65,6 +65,7 @@ class Column(Section, frozen=True):
     file: Annotated[str | None, Key("Regular expression over the name of the record's file. The text of its first group is the value, and `field` is not read. A record that was landed before the contract had the key has no value.", "rebuild", form=Form.PATTERN, in_gold=False, later=True)] = None
     decimal: Annotated[str, Key("Decimal mark of the source's numbers.", "rebuild", form=Form.MARK, only=NUMBERS, in_gold=False, default="that of `source.format`", later=True)] = "."
     thousands: Annotated[str, Key("Mark between groups of three digits in the source's numbers.", "rebuild", form=Form.MARK, only=NUMBERS, in_gold=False, default="that of `source.format`", later=True)] = ""
+    gate: Annotated[float, Key("Factor on the room that the validation gate's limits leave this column: 2 doubles it, 0.5 halves it.", "follow", high=1000, above=0, later=True)] = 1.0
 
     @property
     def formats(self) -> tuple[str, ...]:
@@ -168,6 +169,8 @@ class Silver(Section, frozen=True, kw_only=True):
     columns: Annotated[tuple[Column, ...], Key("The columns in the order of the table.", "rebuild", form=Form.SECTIONS, least=1)]
     checks: Annotated[tuple[Check, ...], Key("Rules over several columns of a row.", "rebuild", form=Form.LIST, default="none")] = ()
     most_rejected: Annotated[float, Key("Largest share of rejected records among those that a run decides. Above it nothing is refined and the run ends with exit code 3. Up to 5 rejected records are always accepted.", "follow", 0, 1)] = 0.05
+    period: Annotated[Literal["day", "week", "month"] | None, Key("Length of the periods of event time that the validation gate compares.", "follow", default="month, or week where there is less", later=True)] = None
+    gate: Annotated[float, Key("Factor on the room that the validation gate's limits leave what is about no single column, such as the rows a day.", "follow", high=1000, above=0, later=True)] = 1.0
 
     def column(self, name: str) -> Column:
         """The column called ``name``; raises KeyError."""
