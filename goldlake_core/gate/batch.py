@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from goldlake_core.gate.layout import Layout
+from goldlake_core.gate.layout import Layout, PeriodKind
 from goldlake_core.gate.periods import Period
 
 if TYPE_CHECKING:
@@ -19,6 +20,28 @@ Array: TypeAlias = "np.ndarray[Any, Any]"
 MINUTES_A_DAY = 1440
 CODED = ("string", "boolean", "long")
 """Types whose values are looked at one by one. Whole numbers with many values are bins as well."""
+
+
+@dataclass(frozen=True)
+class Span:
+    """Several periods together, for learning a baseline.
+
+    Attributes:
+        first: First day of the first one.
+        kind: Length of a period.
+        days: Number of days in all.
+        parts: A span is not divided.
+    """
+
+    first: date
+    kind: PeriodKind
+    days: int
+    parts: int = 1
+
+    def part_of(self, day: int) -> int:
+        """The one part."""
+        del day
+        return 0
 
 
 @dataclass(frozen=True)
@@ -66,7 +89,7 @@ class Batch:
     """The rows of a period.
 
     Attributes:
-        period: The period.
+        period: The period, or a span of several.
         rows: Number of rows.
         minutes: int64 per row: minutes from the start of the period, on the publisher's clock.
         coded: Columns of texts, codes and flags.
@@ -77,7 +100,7 @@ class Batch:
         repeats: Share of rows that are in the period twice, and that were in the one before.
     """
 
-    period: Period
+    period: Period | Span
     rows: int
     minutes: Array
     coded: Mapping[str, Coded]
@@ -102,7 +125,7 @@ class Batch:
 def batch_of(
     frame: pl.DataFrame,
     layout: Layout,
-    period: Period,
+    period: Period | Span,
     *,
     ripe_before: Mapping[str, float] | None = None,
     is_closed: bool = True,
@@ -114,7 +137,7 @@ def batch_of(
     Args:
         frame: Rows with the columns of the layout. The event time is a timestamp or a date.
         layout: How the table is seen.
-        period: The period to take.
+        period: The period to take, or a span of several.
         ripe_before: By label, the instant (seconds since 1970) before which events are mature;
             None: all are.
         is_closed: Whether the period is over.
@@ -175,7 +198,7 @@ def local_minutes(frame: pl.DataFrame, layout: Layout) -> Array:
     return local.cast(pl.Datetime("us")).dt.timestamp("us").to_numpy() // 60_000_000
 
 
-def _start_minute(period: Period) -> int:
+def _start_minute(period: Period | Span) -> int:
     return int(np.datetime64(period.first, "m").astype(np.int64))
 
 

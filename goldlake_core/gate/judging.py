@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from goldlake_core.gate import records, shares
-from goldlake_core.gate.baseline import Baseline
+from goldlake_core.gate.baseline import MISSING, Baseline
 from goldlake_core.gate.counts import Counts, pooled
 from goldlake_core.gate.families import STATISTICS, measured
 from goldlake_core.gate.layout import Layout
@@ -15,7 +15,7 @@ from goldlake_core.gate.statistic import Measure
 
 FEWEST_PERIODS = 3
 """Earlier periods that limits need."""
-FEWEST_ROWS = 200
+FEWEST_ROWS = 500
 """Rows below which shares of a period say little."""
 MOST_PERIODS = 24
 """Earlier periods that are compared with, the newest ones."""
@@ -126,10 +126,25 @@ class History:
         for measure in measured(own, rest, self.baseline):
             high = _FIXED.get(measure.statistic)
             is_share = measure.statistic == shares.JENSEN_SHANNON
-            if high is None or own.rows < FEWEST_ROWS and is_share:
+            if high is None or is_share and not self._has_fixed(own, measure.columns[0]):
                 continue
             usual = high - _FIXED_ROOM
             yield _finding(measure, Limit(None, high, usual, usual), layout)
+
+    def _has_fixed(self, own: Counts, column: str) -> bool:
+        """Whether a fixed distance says something of a column: not where each period has one value.
+
+        A column of missing values is another one in any case.
+        """
+        if own.rows < FEWEST_ROWS or not self.periods:
+            return False
+        place = self.baseline.names.index(column)
+        begin, end = self.baseline.offsets[place : place + 2]
+        slots = own.arrays["shares"][:, begin:end].sum(axis=0)
+        if slots[MISSING] == slots.sum():
+            return True
+        held = [each.arrays["shares"][:, begin:end].sum(axis=0) for each in self.periods]
+        return any((each > 0).sum() > 1 for each in held)
 
 
 def _no_rows(own: Counts, layout: Layout) -> Iterator[Finding]:

@@ -19,6 +19,10 @@ CHANCE = 2.0
 """Deviations of chance that a smaller period than those before it may differ more."""
 
 
+MANY_ROWS = 5000
+"""Rows from which the floors allow for chance; a smaller period gets more room."""
+
+
 @dataclass(frozen=True)
 class Limit:
     """The bounds of one statistic of one column.
@@ -65,10 +69,11 @@ def limit_of(
     values = [each.value for each in earlier]
     low, high = min(values), max(values)
     # A value of few rows differs more by chance alone.
-    usual = float(np.median(sizes))
+    usual, fewest = float(np.median(sizes)), min(rows, *sizes)
     spread = max(own.spread, *(each.spread for each in earlier))
-    chance = max(0.0, 1 / np.sqrt(max(rows, 1)) - 1 / np.sqrt(max(usual, 1)))
-    extra = statistic.floor + CHANCE * spread * chance
+    smaller = max(0.0, 1 / np.sqrt(max(rows, 1)) - 1 / np.sqrt(max(usual, 1)))
+    few = max(0.0, 1 / np.sqrt(max(fewest, 1)) - 1 / np.sqrt(MANY_ROWS))
+    extra = statistic.floor + spread * (CHANCE * smaller + few)
     if statistic.direction == "up":
         above = (max(high, 0.0) * (FACTOR - 1) + extra) if high > 0 else extra
         return Limit(None, high + room * above, low, high)

@@ -13,7 +13,7 @@ import polars as pl
 
 from goldlake_core.gate import baseline as baselines
 from goldlake_core.gate.baseline import Baseline
-from goldlake_core.gate.batch import Account, batch_of, repeats_of
+from goldlake_core.gate.batch import Account, Span, batch_of, repeats_of
 from goldlake_core.gate.counts import Counts
 from goldlake_core.gate.families import counted
 from goldlake_core.gate.judging import History, Judgement
@@ -105,20 +105,10 @@ class Judge:
         return self.history.judged(self.counts(batch, self.last, self.month), layout())
 
 
-def fitted_on(rows: pl.DataFrame, start: object, names: tuple[str, ...]) -> Baseline:
+def fitted_on(rows: pl.DataFrame, start: date, names: tuple[str, ...]) -> Baseline:
     """The baseline of some months together."""
-    whole = _Whole(period_of(start, "month").first, "month")  # type: ignore[arg-type]
-    return baselines.fitted(batch_of(rows, layout(), whole), layout(), 1, names, "test")
-
-
-class _Whole:
-    """A span without an end, of which all rows are taken."""
-
-    def __init__(self, first: object, kind: str) -> None:
-        self.first, self.kind, self.days, self.parts = first, kind, 100_000, 1
-
-    def part_of(self, day: int) -> int:
-        return 0
+    span = Span(start.replace(day=1), "month", 400)
+    return baselines.fitted(batch_of(rows, layout(), span), layout(), 1, names, "test")
 
 
 def outcome(judge: Judge, month: Month, one: Break, severity: float, known: pl.Series) -> Outcome:
