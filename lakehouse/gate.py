@@ -7,7 +7,7 @@ counted stays, so that a run costs what it changed.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from functools import cached_property
@@ -41,6 +41,9 @@ from goldlake_core.storage.home import Home
 from lakehouse.gaterows import Summary, TableRows
 
 if TYPE_CHECKING:
+    import polars as pl
+
+if TYPE_CHECKING:
     pass
 
 MOST_STRAIN = 1e9
@@ -59,11 +62,13 @@ class Gate:
         rows: The rows of the table.
         files: What the gate keeps of it.
         emit: Takes lines for people.
+        is_kept: Whether counts, state and verdict are written.
     """
 
     rows: TableRows
     files: GateFiles
     emit: Emit
+    is_kept: bool = True
     _counts: dict[str, Counts] = field(default_factory=dict)
 
     @property
@@ -82,19 +87,20 @@ class Gate:
         return self.rows.days()
 
     def judge(
-        self, run_id: str, *, is_kept: bool = True, all_periods: bool = False
+        self, run_id: str, *, also: Collection[str] = (), against: Gate | None = None
     ) -> TableVerdict:
         """Judges what changed since the last time.
 
         Args:
             run_id: The run that judges.
-            is_kept: Whether counts, state and verdict are written.
-            all_periods: Whether periods are judged, too, that did not change.
+            also: Names of periods that are judged though they did not change.
+            against: Another version of the table, all of whose other periods are compared with;
+                None: the earlier periods of this version.
 
         Returns:
             The verdict; periods of an earlier run that are refused still are named in it.
         """
-        baseline = self._baseline(is_kept)
+        baseline = self.baseline
         summaries = self._summaries(baseline)
         names = list(summaries)
         kept = self.state.periods if self.state.baseline == baseline.number else {}
@@ -111,16 +117,20 @@ class Gate:
                 ripe=self.rows.ripeness(period),
                 run_id=run_id,
             )
-            if before is not None and not all_periods and _is_same(before, state):
+            if before is not None and name not in also and _is_same(before, state):
                 states[name] = before
                 continue
             if before is None or not _is_same(before, state):
                 self._counts.pop(name, None)
-            earlier = [
-                self._count(each, summaries, baseline, states[each], kept)
-                for each in names[max(0, place - 2 * MOST_PERIODS) : place]
-                if not self._refused(states[each], each, accepted)
-            ]
+            earlier = (
+                [
+                    self._count(each, summaries, baseline, states[each], kept)
+                    for each in names[max(0, place - 2 * MOST_PERIODS) : place]
+                    if not self._refused(states[each], each, accepted)
+                ]
+                if against is None
+                else against.others(name, baseline)
+            )
             own = self._count(name, summaries, baseline, state, kept)
             verdict = self._judged(name, own, History(earlier, baseline), state)
             judged.append(verdict)
@@ -138,9 +148,18 @@ class Gate:
             refused=refused,
             accepted=accepted,
         )
-        if is_kept:
+        if self.is_kept:
             self._keep(document, states, judged)
         return document
+
+    def others(self, name: str, baseline: Baseline) -> list[Counts]:
+        """The counts of all periods but one."""
+        summaries = self._summaries(baseline)
+        return [
+            self._counted(period, summary, baseline, is_closed=self.rows.is_over(period))
+            for each, (period, summary) in summaries.items()
+            if each != name
+        ]
 
     def _keep(
         self,
@@ -211,13 +230,14 @@ class Gate:
                 self.emit("info", f"gate: {error.problem}; the period is counted again")
         if found is None:
             period, summary = summaries[name]
-            found = self._counted(period, summary, baseline, state)
-            self.files.write(found.to_bytes(), *file)
+            found = self._counted(period, summary, baseline, is_closed=state.is_closed)
+            if self.is_kept:
+                self.files.write(found.to_bytes(), *file)
         self._counts[name] = found
         return found
 
     def _counted(
-        self, period: Period, summary: Summary, baseline: Baseline, state: PeriodState
+        self, period: Period, summary: Summary, baseline: Baseline, *, is_closed: bool
     ) -> Counts:
         rows = self.rows.of(period)
         repeats = None
@@ -229,13 +249,18 @@ class Gate:
             self.layout,
             period,
             ripe_before=self.rows.ripe_before(),
-            is_closed=state.is_closed,
+            is_closed=is_closed,
             account=summary.account if self.rows.account is not None else None,
             repeats=repeats,
         )
         return counted(batch, baseline)
 
-    def _baseline(self, is_kept: bool) -> Baseline:
+    def rows_of(self, name: str) -> pl.DataFrame:
+        """The rows of the period of that name."""
+        return self.rows.of(self._summaries(self.baseline)[name][0])
+
+    @cached_property
+    def baseline(self) -> Baseline:
         """The baseline that is there, or a new one where it does not fit any more."""
         number = self.state.baseline
         data = self.files.read("baselines", f"{number}.json") if number else None
@@ -244,7 +269,7 @@ class Gate:
         if found is not None and not reason:
             return found
         made = self._fitted(number + 1, reason)
-        if is_kept:
+        if self.is_kept:
             self.files.write(codec.encode_line(made), "baselines", f"{made.number}.json")
         if number:
             self.emit("info", f"gate: {self.layout.table}: baseline {made.number}: {reason}")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 from goldlake_core.documents.codec import FORMAT
@@ -157,3 +159,50 @@ class GateState(msgspec.Struct, frozen=True, kw_only=True):
     judged_at: float = 0.0
     run_id: str = ""
     periods: dict[str, PeriodState] = {}
+
+
+class FindingReport(msgspec.Struct, frozen=True, kw_only=True):
+    """A value beyond its limit, with what a person needs to decide about it.
+
+    Attributes:
+        value: The value and its limit.
+        accepted: Why it was accepted, or null.
+        examples: Some rows that it is about; none where it is about no single rows.
+        accept: What to write into the contract so that the value is inside its limit, as YAML;
+            "" where no key does that.
+    """
+
+    value: GateValue
+    accepted: str | None
+    examples: tuple[dict[str, Any], ...]
+    accept: str
+
+
+class PeriodReport(msgspec.Struct, frozen=True, kw_only=True):
+    """A period as `goldlake validate` shows it.
+
+    Attributes:
+        verdict: Every measured value, the worst first.
+        run_id: The run that judged it, or "" where none did.
+        is_refused: Whether it stops a run.
+        findings: The values beyond their limits, the worst first.
+    """
+
+    verdict: PeriodVerdict
+    run_id: str
+    is_refused: bool
+    findings: tuple[FindingReport, ...]
+
+
+class ValidationReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What `goldlake validate` says of a table.
+
+    Attributes:
+        table: Id and version of the table.
+        against: Version whose periods it was compared with; null for its own earlier periods.
+        periods: The periods, the newest last.
+    """
+
+    table: str
+    against: int | None
+    periods: tuple[PeriodReport, ...]

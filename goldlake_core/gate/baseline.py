@@ -72,6 +72,16 @@ class Coding(msgspec.Struct, frozen=True, kw_only=True):
             return _NUMBER_SLOTS + len(self.coarse_edges) + 1
         return _TEXT_SLOTS + min(len(self.levels), COARSE_LEVELS)
 
+    def slot_names(self, *, coarse: bool = False) -> list[str]:
+        """What each slot holds, for people."""
+        if not self.is_number:
+            levels = self.levels[:COARSE_LEVELS] if coarse else self.levels
+            return ["another value", "missing", *levels]
+        edges = [f"{edge:g}" for edge in (self.coarse_edges if coarse else self.edges)]
+        bounds = zip(["", *edges], [*edges, ""], strict=True)
+        bins = [f"{low} to {high}".strip() for low, high in bounds]
+        return ["another value", "missing", f"below {self.low:g}", f"above {self.high:g}", *bins]
+
     def slots(self, coded: Coded | None, numbers: Array | None, *, coarse: bool = False) -> Array:
         """int32 per row: the slot of its value."""
         if not self.is_number:

@@ -9,7 +9,7 @@ import numpy as np
 from goldlake_core.gate.baseline import Baseline
 from goldlake_core.gate.batch import Batch
 from goldlake_core.gate.counts import Counts
-from goldlake_core.gate.shares import distances
+from goldlake_core.gate.shares import distances, most_moved
 from goldlake_core.gate.statistic import Family, Measure, Statistic
 
 PAIR = "pair_jensen_shannon"
@@ -47,9 +47,14 @@ def measure(own: Counts, rest: Counts, baseline: Baseline) -> Iterator[Measure]:
     starts = offsets[:-1]
     rows, other_rows = np.add.reduceat(counted, starts), np.add.reduceat(others, starts)
     distance, _, cells = distances(counted, others, offsets)
-    for index, pair in enumerate(baseline.pairs):
+    moved = most_moved(counted, others, offsets)
+    names = {each: baseline.columns[each].slot_names(coarse=True) for each in baseline.names}
+    for index, (a, b) in enumerate(baseline.pairs):
         if rows[index] and other_rows[index]:
-            yield Measure(PAIR, pair, float(distance[index]), float(np.sqrt(cells[index] / 8)))
+            first, second = divmod(moved[index], len(names[b]))
+            chance = float(np.sqrt(cells[index] / 8))
+            detail = f"{names[a][first]} with {names[b][second]}"
+            yield Measure(PAIR, (a, b), float(distance[index]), chance, detail)
 
 
 FAMILY = Family("pairs", STATISTICS, count, measure)

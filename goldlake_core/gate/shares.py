@@ -46,18 +46,17 @@ def measure(own: Counts, rest: Counts, baseline: Baseline) -> Iterator[Measure]:
     rows, other_rows = np.add.reduceat(counted, starts), np.add.reduceat(others, starts)
     distance, norm, cells = distances(counted, others, baseline.offsets)
     z, place = _part_z(parts, others, baseline)
+    moved = most_moved(counted, others, baseline.offsets)
     p = np.maximum.reduceat(others, starts) / np.maximum(other_rows, 1)
     for index, name in enumerate(baseline.names):
         if not rows[index] or not other_rows[index]:
             continue
-        level = _slot_name(baseline, index, int(place[index]))
-        yield Measure(
-            JENSEN_SHANNON, (name,), float(distance[index]), float(np.sqrt(cells[index] / 8)), level
-        )
-        yield Measure(
-            INFINITY_NORM, (name,), float(norm[index]), float(np.sqrt(p[index] * (1 - p[index])))
-        )
-        yield Measure(PART_Z, (name,), float(z[index]), 0.0, level)
+        names = baseline.columns[name].slot_names()
+        level = names[int(moved[index])]
+        chance = float(np.sqrt(cells[index] / 8)), float(np.sqrt(p[index] * (1 - p[index])))
+        yield Measure(JENSEN_SHANNON, (name,), float(distance[index]), chance[0], level)
+        yield Measure(INFINITY_NORM, (name,), float(norm[index]), chance[1], level)
+        yield Measure(PART_Z, (name,), float(z[index]), 0.0, names[int(place[index])])
 
 
 def distances(own: Array, others: Array, offsets: Array) -> tuple[Array, Array, Array]:
@@ -79,6 +78,16 @@ def distances(own: Array, others: Array, offsets: Array) -> tuple[Array, Array, 
     return np.sqrt(divergence), norm, np.maximum(np.add.reduceat(half > 0, starts) - 1, 0)
 
 
+def most_moved(own: Array, others: Array, offsets: Array) -> list[int]:
+    """The slot of each segment whose share changed most; see `distances`."""
+    starts, lengths = offsets[:-1], np.diff(offsets)
+    p = own / np.repeat(np.maximum(np.add.reduceat(own, starts), 1), lengths)
+    q = others / np.repeat(np.maximum(np.add.reduceat(others, starts), 1), lengths)
+    change = np.abs(p - q)
+    bounds = zip(offsets[:-1], offsets[1:], strict=True)
+    return [int(np.argmax(change[begin:end])) for begin, end in bounds]
+
+
 def _part_z(parts: Array, others: Array, baseline: Baseline) -> tuple[Array, Array]:
     """Per column the largest z of a slot in a part, and which slot that is."""
     offsets = baseline.offsets
@@ -94,20 +103,6 @@ def _part_z(parts: Array, others: Array, baseline: Baseline) -> tuple[Array, Arr
         np.maximum.reduceat(z, starts),
         np.array([int(np.argmax(z[segment])) for segment in segments]),
     )
-
-
-def _slot_name(baseline: Baseline, index: int, slot: int) -> str:
-    coding = baseline.columns[baseline.names[index]]
-    if slot == 0:
-        return "another value"
-    if slot == 1:
-        return "missing"
-    if not coding.is_number:
-        return coding.levels[slot - 2]
-    if slot in (2, 3):
-        return f"below {coding.low:g}" if slot == 2 else f"above {coding.high:g}"
-    edges = ("", *(f"{edge:g}" for edge in coding.edges), "")
-    return f"{edges[slot - 4]} to {edges[slot - 3]}".strip()
 
 
 FAMILY = Family("shares", STATISTICS, count, measure)
