@@ -315,10 +315,10 @@ def value_of(finding: Finding) -> GateValue:
     return GateValue(
         statistic=measure.statistic,
         columns=measure.columns,
-        value=round(measure.value, 6),
-        low=None if limit.low is None else round(limit.low, 6),
-        high=round(limit.high, 6),
-        strain=round(min(finding.strain, MOST_STRAIN), 4),
+        value=round(float(measure.value), 6),
+        low=None if limit.low is None else round(float(limit.low), 6),
+        high=round(float(limit.high), 6),
+        strain=round(min(float(finding.strain), MOST_STRAIN), 4),
         stops=finding.stops,
         detail=measure.detail,
     )

@@ -35,7 +35,7 @@ def examples(
         return ()
     shown = frame.filter(mask).head(SHOWN)
     wanted = [layout.event_time, *value.columns]
-    return tuple(shown.select(dict.fromkeys(wanted)).to_dicts())
+    return tuple(shown.select(list(dict.fromkeys(wanted))).to_dicts())
 
 
 def _mask(

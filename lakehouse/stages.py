@@ -37,7 +37,7 @@ from goldlake_core.documents.stages import (
     Stage,
 )
 from goldlake_core.stages import Emit, StageFunction, require_same_contract
-from goldlake_core.storage import erasures
+from goldlake_core.storage import erasures, gatefiles
 from goldlake_core.storage.deltalog import DeltaLog
 from goldlake_core.storage.gatefiles import GateFiles
 from goldlake_core.storage.home import Home
@@ -224,6 +224,7 @@ def erased(spark: SparkSession, usecase: UseCase, home: Home, run_id: str, emit:
     erase.forget(usecase, home, gold=True)
     refined = refine(spark, usecase, home, run_id, emit, is_rebuild=True, accept_rejected=True)
     erase.forget(usecase, home, gold=False)
+    gatefiles.forget(home, usecase.name)
     pages = {place.page for place in begun.places}
     epoch = epochs.current(home, usecase.name)
     return Erased(pages=len(pages), epoch=epoch, totals=refined.totals)

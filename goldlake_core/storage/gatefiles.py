@@ -72,10 +72,21 @@ class GateFiles:
         self.write(codec.encode_line(verdict), "verdicts", f"{verdict.run_id}.json")
 
     def acceptances(self) -> tuple[Acceptance, ...]:
-        """Everything that was accepted, the oldest first."""
+        """Everything that was accepted in the use case, the oldest first.
+
+        What is right in silver is right in gold, whichever of them it was accepted for.
+        """
+        found = [
+            each
+            for table in {self.table, *tables_of(self.home, self.table.usecase)}
+            for each in GateFiles(self.home, table)._accepted()
+        ]
+        return tuple(sorted(found, key=lambda each: (each.at, each.table, each.column)))
+
+    def _accepted(self) -> list[Acceptance]:
         names = list_names(self.home.fs, self.path("acceptances"), ".json")
         found = (self._read(self.path("acceptances", name), Acceptance) for name in names)
-        return tuple(sorted((each for each in found if each), key=lambda each: each.at))
+        return [each for each in found if each]
 
     def accept(self, acceptance: Acceptance) -> None:
         """Records an acceptance; the same one again changes nothing."""
@@ -92,6 +103,15 @@ class GateFiles:
             raise StoreError(
                 error.problem, hint=f"remove {path}; the gate makes it again"
             ) from error
+
+
+def forget(home: Home, usecase: str) -> None:
+    """Removes all that the gate keeps of a use case's rows; what was accepted stays."""
+    for table in tables_of(home, usecase):
+        files = GateFiles(home, table)
+        for name in ("state.json", "baselines", "counts", "verdicts"):
+            with contextlib.suppress(FileNotFoundError):
+                home.fs.rm(files.path(name), recursive=True)
 
 
 def tables_of(home: Home, usecase: str) -> tuple[TableId, ...]:

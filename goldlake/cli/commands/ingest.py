@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _PLAN = click.option(
     "--plan", "is_plan", is_flag=True, help="Only say what would happen; write nothing."
 )
-_EVERY_S, _LONGEST_S = 30.0, 86_400.0
+_EVERY_S, _LONGEST_S, _GATE_EVERY_S = 30.0, 86_400.0, 900.0
 _SOURCE = "The API or the files to read; live: the contract's own address."
 
 

@@ -97,7 +97,7 @@ def _print_period(period: PeriodReport, limit: int) -> None:
             f"Only fixed limits were applied: {verdict.earlier} earlier periods have enough rows, "
             "and limits need 3 and enough rows in this one"
         )
-    rows = [("value", "limit", "strain", "statistic", "of")]
+    rows: list[tuple[str, ...]] = [("value", "limit", "strain", "statistic", "of")]
     rows += [_cells(value) for value in verdict.values[:limit]]
     from goldlake.cli.printing import aligned
 
