@@ -2,7 +2,8 @@
 
 Each earlier period is measured against the other earlier ones. A distance may be 1.6 times their
 largest value, and the floor of its statistic; a value that counts in both directions may leave
-their span by its width, and the floor. A contract multiplies the room above (and below) them.
+their span by its width, and the floor. The room above (and below) them is larger where there are
+few earlier periods, or few rows, and a contract multiplies it.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ CHANCE = 2.0
 """Deviations of chance that a smaller period than those before it may differ more."""
 
 
+FEW_PERIODS = 1.5
+"""Of few earlier periods the largest value says little: with k of them the room is 1 + 1.5 / k."""
 MANY_ROWS = 5000
 """Rows from which the floors allow for chance; a smaller period gets more room."""
 
@@ -74,6 +77,7 @@ def limit_of(
     smaller = max(0.0, 1 / np.sqrt(max(rows, 1)) - 1 / np.sqrt(max(usual, 1)))
     few = max(0.0, 1 / np.sqrt(max(fewest, 1)) - 1 / np.sqrt(MANY_ROWS))
     extra = statistic.floor + spread * (CHANCE * smaller + few)
+    room *= 1 + FEW_PERIODS / len(values)
     if statistic.direction == "up":
         above = (max(high, 0.0) * (FACTOR - 1) + extra) if high > 0 else extra
         return Limit(None, high + room * above, low, high)

@@ -23,7 +23,7 @@ BREAKS = Breaks()
 
 
 @BREAKS.of("shares", 0.5, 0.25, 0.1, 0.05)
-def narcotics_not_reported(month: Month, share: float) -> pl.DataFrame:
+def battery_not_reported(month: Month, share: float) -> pl.DataFrame:
     """A part of one type does not arrive."""
     return month.rows.filter(~some(month.rows, share, pl.col("primary_type") == "BATTERY"))
 

@@ -87,5 +87,3 @@ def write(spec: specs.TableSpec, frame: pl.DataFrame, about: dict[str, str] | No
     ]
     lines = "\n".join(json.dumps(action) for action in actions)
     (folder / "_delta_log" / f"{version:020d}.json").write_text(lines)
-
-
