@@ -26,7 +26,6 @@ from goldlake_core.documents.gate import (
     PeriodVerdict,
     TableVerdict,
 )
-from goldlake_core.documents.training import Anomaly
 from goldlake_core.gate.baseline import Baseline, fitted
 from goldlake_core.gate.batch import Span, batch_of, repeats_of
 from goldlake_core.gate.counts import Counts
@@ -37,6 +36,7 @@ from goldlake_core.gate.periods import Period, default_kind, period_of
 from goldlake_core.instants import now_text
 from goldlake_core.stages import DataRefused, Emit
 from goldlake_core.storage.gatefiles import GateFiles
+from goldlake_core.storage.gatefindings import anomaly_of, told
 from goldlake_core.storage.home import Home
 from lakehouse.gaterows import Summary, TableRows
 
@@ -385,19 +385,10 @@ def require_passed(verdict: TableVerdict | None, files: GateFiles) -> None:
     run_id = state.periods[name].run_id
     raise DataRefused(
         f"The gate refuses {', '.join(verdict.refused)} of {verdict.table}: {named}{more}",
-        tuple(_anomaly(name, value) for name, value in open_values),
+        tuple(anomaly_of(name, value) for name, value in open_values),
         hint=f"goldlake validate {verdict.table}, and if it is right: goldlake accept {run_id} "
         f'{column} --because "…"',
     )
-
-
-def told(value: GateValue) -> str:
-    """A value and its limit in one line."""
-    about = " x ".join(value.columns)
-    low = "" if value.low is None else f"{value.low:.4g} to "
-    detail = f" ({value.detail})" if value.detail else ""
-    of = f" of {about}" if about else ""
-    return f"{value.statistic}{of} is {value.value:.4g}, usual is {low}{value.high:.4g}{detail}"
 
 
 def _worst(values: Sequence[GateValue]) -> list[GateValue]:
@@ -405,13 +396,3 @@ def _worst(values: Sequence[GateValue]) -> list[GateValue]:
     for each in values:
         found.setdefault(each.columns, each)
     return list(found.values())
-
-
-def _anomaly(period: str, value: GateValue) -> Anomaly:
-    return Anomaly(
-        column=" x ".join(value.columns),
-        split=period,
-        kind=value.statistic,
-        severity="error",
-        description=told(value),
-    )
