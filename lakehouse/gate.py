@@ -355,8 +355,8 @@ def judge(
         emit(
             "info",
             f"gate: {rows.layout.table}: fixed limits for {', '.join(few[:NAMED])}"
-            f"{' and others' if len(few) > NAMED else ''}: there are fewer than three earlier "
-            "periods of enough rows",
+            f"{' and others' if len(few) > NAMED else ''}: limits need three earlier periods of "
+            "500 rows or more, and as many rows of a whole week in this one",
         )
     emit("gate", f"{rows.layout.table}: {'refused' if verdict.refused else 'passed'}")
     return verdict

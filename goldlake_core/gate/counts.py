@@ -26,6 +26,7 @@ class Counts:
         values: Number of rows of each value, or of each pair of values, by column or columns.
         scalars: What is true of the one period only, by statistic and columns.
         is_closed: Whether the period was over.
+        has_week: Whether it was over, or held every day of a week: days of a week differ.
     """
 
     rows: int = 0
@@ -33,6 +34,7 @@ class Counts:
     values: dict[str, Counter[str]] = field(default_factory=dict)
     scalars: dict[str, float] = field(default_factory=dict)
     is_closed: bool = True
+    has_week: bool = True
 
     def plus(self, other: Counts, sign: int = 1) -> Counts:
         """The counts of both together; scalars are left out.
@@ -66,6 +68,7 @@ class Counts:
             "values": self.values,
             "scalars": self.scalars,
             "is_closed": self.is_closed,
+            "has_week": self.has_week,
         }
         packed = np.frombuffer(msgspec.json.encode(meta), np.uint8)
         target = io.BytesIO()
@@ -84,7 +87,14 @@ class Counts:
                 arrays = {key: archive[key] for key in archive.files}
             meta = msgspec.json.decode(arrays.pop(_META).tobytes())
             values = {key: Counter(each) for key, each in meta["values"].items()}
-            return cls(meta["rows"], arrays, values, meta["scalars"], meta["is_closed"])
+            return cls(
+                meta["rows"],
+                arrays,
+                values,
+                meta["scalars"],
+                meta["is_closed"],
+                meta["has_week"],
+            )
         except Exception as error:  # of zip, NumPy or JSON, by where the damage is
             raise StoreError(
                 f"{name} does not hold counts of the gate: {error}",

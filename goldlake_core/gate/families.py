@@ -20,6 +20,7 @@ FAMILIES: tuple[Family, ...] = (
     texts.FAMILY,
     quantities.FAMILY,
 )
+DAYS_OF_A_WEEK = 7
 STATISTICS: dict[str, Statistic] = {
     each.name: each for family in FAMILIES for each in family.statistics
 }
@@ -27,7 +28,8 @@ STATISTICS: dict[str, Statistic] = {
 
 def counted(batch: Batch, baseline: Baseline) -> Counts:
     """All counts of a period. Pure."""
-    counts = Counts(rows=batch.rows, is_closed=batch.is_closed)
+    has_week = batch.is_closed or (batch.rows > 0 and int(batch.days.max()) >= DAYS_OF_A_WEEK - 1)
+    counts = Counts(rows=batch.rows, is_closed=batch.is_closed, has_week=has_week)
     for family in FAMILIES:
         family.count(batch, baseline, counts)
     return counts

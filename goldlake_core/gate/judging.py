@@ -98,12 +98,12 @@ class History:
     def judged(self, own: Counts, layout: Layout) -> Judgement:
         """The judgement of a period. Pure."""
         found = list(_no_rows(own, layout))
-        if own.rows >= FEWEST_ROWS and self.has_limits:
+        has_limits = self.has_limits and own.rows >= FEWEST_ROWS and own.has_week
+        if has_limits:
             found += self._by_limits(own, layout)
         else:
             found += self._by_fixed(own, layout)
         found.sort(key=lambda each: -each.strain)
-        has_limits = self.has_limits and own.rows >= FEWEST_ROWS
         return Judgement(tuple(found), has_limits, len(self.periods))
 
     def _by_limits(self, own: Counts, layout: Layout) -> Iterator[Finding]:
@@ -136,7 +136,7 @@ class History:
 
         A column of missing values is another one in any case.
         """
-        if own.rows < FEWEST_ROWS or not self.periods:
+        if own.rows < FEWEST_ROWS or not own.has_week or not self.periods:
             return False
         place = self.baseline.names.index(column)
         begin, end = self.baseline.offsets[place : place + 2]

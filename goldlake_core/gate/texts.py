@@ -18,7 +18,7 @@ STATISTICS = (
     Statistic(BLANKS, "share of texts with a blank at an end", "both", 0.02),
     Statistic(EMPTY, "share of empty texts", "both", 0.02),
     Statistic(LOWER, "share of texts with a lower-case letter", "both", 0.02),
-    Statistic(LONGEST, "share of texts of the greatest length", "both", 0.02),
+    Statistic(LONGEST, "share of texts of the greatest length", "up", 0.02),
     Statistic(LENGTH, "mean length of the texts", "both", 0.5),
 )
 

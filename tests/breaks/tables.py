@@ -40,7 +40,9 @@ def write_year(home: Home, months: Iterable[pl.DataFrame]) -> None:
     fates = [
         silver.select("date", KNOWN_FROM, pl.lit("inserted").alias(FATE)),
         rejected.select(
-            event.dt.replace_time_zone("UTC").alias("date"),
+            event.dt.replace_time_zone("America/Chicago", ambiguous="earliest")
+            .dt.convert_time_zone("UTC")
+            .alias("date"),
             _KNOWN.alias(KNOWN_FROM),
             pl.lit("quarantined").alias(FATE),
         ),

@@ -94,8 +94,8 @@ def _print_period(period: PeriodReport, limit: int) -> None:
     say((verdict.period, "bold"), f": {verdict.rows:,} rows, {state}; ", word)
     if not verdict.has_limits:
         say_wrapped(
-            f"Only fixed limits were applied: {verdict.earlier} earlier periods have enough rows, "
-            "and limits need 3 and enough rows in this one"
+            f"Only fixed limits were applied: {verdict.earlier} earlier periods have 500 rows or "
+            "more; limits need 3 of them, and 500 rows of a whole week in this one"
         )
     rows: list[tuple[str, ...]] = [("value", "limit", "strain", "statistic", "of")]
     rows += [_cells(value) for value in verdict.values[:limit]]
