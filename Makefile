@@ -7,11 +7,12 @@ BIN := .venv/bin
 # Two processes, a file of tests at a time: Spark and TensorFlow each keep about one core busy.
 WORKERS ?= -n 2 --dist loadfile
 # Parts of the long tests, each under an hour. Every test marked `long` is in exactly one of them.
-PARTS := lake faults kills fuzz tfx setup wheel readme stacks
+PARTS := lake faults kills breaks fuzz tfx setup wheel readme stacks
 KILLS := tests/faults/test_kills.py tests/faults/test_disks.py
 README_TEST := tests/end_to_end/test_readme.py
-LONG_lake := $(WORKERS) -m "long and not (tfx or other_stack)" --ignore=tests/setup --ignore=tests/faults --ignore=tests/fuzz --ignore=$(README_TEST)
+LONG_lake := $(WORKERS) -m "long and not (tfx or other_stack)" --ignore=tests/setup --ignore=tests/faults --ignore=tests/fuzz --ignore=tests/breaks --ignore=$(README_TEST)
 LONG_faults := $(WORKERS) --dist load -m long tests/faults $(KILLS:%=--ignore=%)
+LONG_breaks := -m long tests/breaks
 LONG_fuzz := $(WORKERS) --dist load -m long tests/fuzz
 LONG_kills := $(WORKERS) --dist load -m long $(KILLS)
 LONG_tfx := $(WORKERS) -m "long and tfx and not other_stack" --ignore=tests/setup
@@ -45,6 +46,7 @@ ifeq ($(PART),)
 	@echo "  make test-long PART=lake    landing, Delta tables and exports of large data"
 	@echo "  make test-long PART=faults  every fault of tables, random histories, a real year from a portal that fails"
 	@echo "  make test-long PART=kills   commands killed at every step, full and read-only disks"
+	@echo "  make test-long PART=breaks  every break of a month of real data at every severity, and the clean months"
 	@echo "  make test-long PART=fuzz    the server's decoders and its HTTP, half an hour each (FUZZ_SECONDS=...)"
 	@echo "  make test-long PART=tfx     a year of real data up to a served model; compiling for Kubeflow; recorded documents"
 	@echo "  make test-long PART=setup   set-up from nothing, killed and repaired"
@@ -57,7 +59,7 @@ optional-kfp-env:
 	@bash requirements/setup.sh kfp || echo "SKIPPED: compiling for Kubeflow, for lack of its environment"
 
 long-tfx: optional-kfp-env
-long-lake long-faults long-kills long-fuzz long-tfx long-setup long-wheel long-readme: lint
+long-lake long-faults long-kills long-breaks long-fuzz long-tfx long-setup long-wheel long-readme: lint
 	$(BIN)/python -m pytest $(LONG_$(@:long-%=%)) $(ARGS)
 
 long-stacks: test-current

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from goldlake_core.documents.gate import GateValue
+from goldlake_core.documents.gate import GateRow, GateValue
 from goldlake_core.gate import pairs, quantities, records, seen, shares, texts
 from goldlake_core.gate.baseline import Baseline
 from goldlake_core.gate.batch import coded_series
@@ -19,12 +19,12 @@ _BY_SLOT = (shares.JENSEN_SHANNON, shares.INFINITY_NORM, shares.PART_Z)
 
 def examples(
     frame: pl.DataFrame, value: GateValue, baseline: Baseline, layout: Layout
-) -> tuple[dict[str, Any], ...]:
+) -> tuple[GateRow, ...]:
     """Some rows of a period that a finding is about; none where it is about no single rows.
 
     Args:
         frame: The rows of the period.
-        value: The finding.
+        value: A value beyond its limit.
         baseline: The baseline that it was measured by.
         layout: How the table is seen.
     """

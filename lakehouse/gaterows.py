@@ -75,7 +75,7 @@ class TableRows:
     Attributes:
         layout: How the gate sees it.
         frame: All its rows.
-        version: Its version.
+        version: Number of the version.
         as_of: Newest change at the source that it holds.
         account: Every landed record with its fate; None where the table does not know.
         hash_column: Column with a hash of the row, or None.

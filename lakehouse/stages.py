@@ -50,8 +50,6 @@ from lakehouse import (
     erase,
     export,
     follow,
-    gate,
-    gaterows,
     gold,
     maintain,
     mending,
@@ -157,6 +155,8 @@ def export_stage(request: ExportRequest, emit: Emit) -> Exported:
         )
     sections = ("source", f"gold.{model.table}", f"model.{model.name}.export")
     require_same_contract(request, usecase, *sections)
+    from lakehouse import gate, gaterows
+
     found = gaterows.gold_rows(usecase, home, usecase.gold[model.table], request.version)
     if found is not None:
         verdict = gate.judge(found, home, request.run_id, emit)
@@ -346,6 +346,8 @@ def _judge_of(
     """What judges silver of an epoch, and stops the run where a model would read what is wrong."""
 
     def judge(epoch: int) -> None:
+        from lakehouse import gate, gaterows  # NumPy; what has nothing to do needs none
+
         found = gaterows.silver_rows(usecase, home, epoch)
         if found is None:
             return

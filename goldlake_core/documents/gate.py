@@ -1,7 +1,8 @@
-"""What the validation gate measured, decided and was told to accept."""
+"""What the validation gate measured and decided, and what somebody accepted."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -161,6 +162,10 @@ class GateState(msgspec.Struct, frozen=True, kw_only=True):
     periods: dict[str, PeriodState] = {}
 
 
+GateRow = Mapping[str, Any]
+"""Some columns of a row."""
+
+
 class FindingReport(msgspec.Struct, frozen=True, kw_only=True):
     """A value beyond its limit, with what a person needs to decide about it.
 
@@ -174,7 +179,7 @@ class FindingReport(msgspec.Struct, frozen=True, kw_only=True):
 
     value: GateValue
     accepted: str | None
-    examples: tuple[dict[str, Any], ...]
+    examples: tuple[GateRow, ...]
     accept: str
 
 

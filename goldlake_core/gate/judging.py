@@ -37,8 +37,8 @@ class Finding:
     """A measured value and its limit.
 
     Attributes:
-        measure: The value.
-        limit: Its limit.
+        measure: The measured value.
+        limit: The limit of the value.
         strain: How much of the limit's room it takes; above 1 it is a finding.
         stops: Whether it would stop the run.
     """

@@ -18,7 +18,7 @@ class Period:
 
     Attributes:
         first: Its first day.
-        kind: Its length.
+        kind: Length of the period.
     """
 
     first: date

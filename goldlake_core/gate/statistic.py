@@ -36,7 +36,7 @@ class Measure(NamedTuple):
     Attributes:
         statistic: Name of the statistic.
         columns: The columns that it is about; none for the table as a whole.
-        value: The value.
+        value: What was measured.
         spread: How much chance adds to it at one row; it falls with the root of the rows.
         detail: What is most conspicuous, such as a level; "" where there is nothing to name.
     """
@@ -54,7 +54,7 @@ class Family:
 
     Attributes:
         name: Name of the family.
-        statistics: Its statistics.
+        statistics: The statistics of the family.
         count: Adds what it counts in a batch to the counts of the period. Pure otherwise.
         measure: The values of a period, by its counts and those of the periods to compare with.
     """

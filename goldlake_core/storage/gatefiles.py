@@ -30,7 +30,7 @@ class GateFiles:
 
     Attributes:
         home: Home that holds them.
-        table: The table.
+        table: The table that is judged.
     """
 
     home: Home

@@ -44,7 +44,7 @@ def findings(home: Home, table: TableId) -> tuple[Anomaly, ...]:
 
     Args:
         home: Home that holds the table.
-        table: The table.
+        table: The table that was judged.
 
     Returns:
         The findings by period, the worst first; none where the gate never judged the table.

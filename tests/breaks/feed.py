@@ -99,6 +99,17 @@ def refined(raw: pl.DataFrame, known_ids: pl.Series | None = None) -> Batch:
     return Batch(gold.select(names), raw.height, int(rows["_bad"].sum()), repeated)
 
 
+def instant_of(text: pl.Expr) -> pl.Expr:
+    """The instant of a time on the publisher's clock; an hour that was left out counts on."""
+    local = text.str.to_datetime(DATE, strict=False)
+
+    def placed(time: pl.Expr) -> pl.Expr:
+        return time.dt.replace_time_zone(str(_ZONE), ambiguous="earliest", non_existent="null")
+
+    later = placed(local + pl.duration(hours=1))
+    return pl.coalesce(placed(local), later).dt.convert_time_zone("UTC")
+
+
 def _typed(column: Column) -> tuple[pl.Expr, pl.Expr]:
     """The value of a column and whether it is a reason to quarantine its record."""
     text = pl.col(column.field or column.name)
@@ -119,9 +130,7 @@ def _typed(column: Column) -> tuple[pl.Expr, pl.Expr]:
             {"true": True, "false": False}, default=None, return_dtype=pl.Boolean
         )
     if column.type == "timestamp":
-        local = text.str.to_datetime(DATE, strict=False)
-        value = local.dt.replace_time_zone(str(_ZONE), ambiguous="earliest", non_existent="null")
-        value = value.dt.convert_time_zone("UTC")
+        value = instant_of(text)
     broken = broken | (text.is_not_null() & value.is_null())
     if not column.nullable:
         broken = broken | text.is_null()

@@ -13,7 +13,7 @@ from goldlake_core.storage.deltalog import DeltaLog
 from goldlake_core.storage.home import Home
 from lakehouse import specs
 from lakehouse.specs import CONTENT_HASH, FATE, KNOWN_FROM
-from tests.breaks.feed import refined, usecase
+from tests.breaks.feed import instant_of, refined, usecase
 
 _KNOWN = pl.datetime(2018, 3, 1, time_zone="UTC", time_unit="us")
 _AS_OF = "2018-02-28T00:00:00.000000Z"
@@ -36,13 +36,10 @@ def write_year(home: Home, months: Iterable[pl.DataFrame]) -> None:
     )
     write(specs.silver(case, home, 1), silver)
     rejected = raw.filter(~pl.col("id").is_in(rows["id"].cast(pl.String).implode()))
-    event = pl.col("date").str.to_datetime("%Y-%m-%dT%H:%M:%S%.3f", time_unit="us")
     fates = [
         silver.select("date", KNOWN_FROM, pl.lit("inserted").alias(FATE)),
         rejected.select(
-            event.dt.replace_time_zone("America/Chicago", ambiguous="earliest")
-            .dt.convert_time_zone("UTC")
-            .alias("date"),
+            instant_of(pl.col("date")).cast(pl.Datetime("us", "UTC")).alias("date"),
             _KNOWN.alias(KNOWN_FROM),
             pl.lit("quarantined").alias(FATE),
         ),
