@@ -47,8 +47,9 @@ if TYPE_CHECKING:
     pass
 
 MOST_STRAIN = 1e9
-FIT_ROWS = 1_000_000
-"""Most rows that a baseline is learned from; of more, every so manieth is taken."""
+FIT_ROWS, MOST_ROWS = 1_000_000, 2_000_000
+"""Most rows that a baseline is learned from, and that are counted of a period; of more, one of so
+many is taken."""
 FEWEST_RECORDS = 20
 """Records without a valid row from which a period counts; fewer have a wrong time by mistake."""
 NAMED = 3
@@ -161,6 +162,11 @@ class Gate:
             if each != name
         ]
 
+    def is_refused(self) -> bool:
+        """Whether a period was refused when the table was judged last, and nobody accepted it."""
+        accepted = self.files.acceptances()
+        return any(self._refused(each, n, accepted) for n, each in self.state.periods.items())
+
     def _keep(
         self,
         document: TableVerdict,
@@ -228,9 +234,12 @@ class Gate:
                 found = Counts.from_bytes(data, "/".join(file)) if data else None
             except StoreError as error:
                 self.emit("info", f"gate: {error.problem}; the period is counted again")
+        if found is not None and found.mark != state.mark:  # of a run that was cut off
+            found = None
         if found is None:
             period, summary = summaries[name]
             found = self._counted(period, summary, baseline, is_closed=state.is_closed)
+            found.mark = state.mark
             if self.is_kept:
                 self.files.write(found.to_bytes(), *file)
         self._counts[name] = found
@@ -239,9 +248,10 @@ class Gate:
     def _counted(
         self, period: Period, summary: Summary, baseline: Baseline, *, is_closed: bool
     ) -> Counts:
-        rows = self.rows.of(period)
+        step = max(1, -(-summary.rows // MOST_ROWS))
+        rows = self.rows.of(period, step)
         repeats = None
-        if self.rows.account is not None:
+        if self.rows.account is not None and step == 1:
             before = self.rows.of(period_of(period.first - timedelta(days=1), period.kind))
             repeats = repeats_of(rows, before, self.layout, baseline.identifiers)
         batch = batch_of(
@@ -252,6 +262,7 @@ class Gate:
             is_closed=is_closed,
             account=summary.account if self.rows.account is not None else None,
             repeats=repeats,
+            step=step,
         )
         return counted(batch, baseline)
 
@@ -340,7 +351,7 @@ def judge(
         The verdict, or None where the table is empty or was judged a short while ago.
     """
     gate = Gate(rows, GateFiles(home, TableId.parse(rows.layout.table)), emit)
-    if every_s and time.time() - gate.state.judged_at < every_s:
+    if time.time() - gate.state.judged_at < every_s and not gate.is_refused():
         return None
     if not gate.days:
         return None

@@ -129,9 +129,9 @@ class TableRows:
             days[place] = days.get(place, Summary()).plus(Summary(0, 0, landed, bad, same))
         return days
 
-    def of(self, period: Period) -> pl.DataFrame:
-        """The rows of a period."""
-        return self.between(period.first, period.end)
+    def of(self, period: Period, step: int = 1) -> pl.DataFrame:
+        """The rows of a period, or one of so many."""
+        return self.between(period.first, period.end, step)
 
     def between(self, first: date, end: date, step: int = 1) -> pl.DataFrame:
         """The rows of some days.

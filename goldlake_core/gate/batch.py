@@ -98,6 +98,7 @@ class Batch:
         is_closed: Whether the period is over.
         account: What became of its records before silver; None where the table does not say.
         repeats: Share of rows that are in the period twice, and that were in the one before.
+        step: Of so many rows of the period these are one.
     """
 
     period: Period | Span
@@ -109,6 +110,7 @@ class Batch:
     is_closed: bool = True
     account: Account | None = None
     repeats: tuple[float, float] | None = None
+    step: int = 1
 
     @property
     def days(self) -> Array:
@@ -131,6 +133,7 @@ def batch_of(
     is_closed: bool = True,
     account: Account | None = None,
     repeats: tuple[float, float] | None = None,
+    step: int = 1,
 ) -> Batch:
     """The rows of a period; rows of a frame whose event lies outside of it are left out.
 
@@ -143,6 +146,7 @@ def batch_of(
         is_closed: Whether the period is over.
         account: What became of its records before silver.
         repeats: As in `Batch`.
+        step: Of so many rows of the period the frame has one.
     """
     import polars as pl
 
@@ -172,6 +176,7 @@ def batch_of(
         is_closed=is_closed,
         account=account,
         repeats=repeats,
+        step=step,
     )
 
 

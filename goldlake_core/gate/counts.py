@@ -26,6 +26,7 @@ class Counts:
         values: Number of rows of each value, or of each pair of values, by column or columns.
         scalars: What is true of the one period only, by statistic and columns.
         is_closed: Whether the period was over.
+        mark: Digest of the rows that were counted.
         has_week: Whether it was over, or held every day of a week: days of a week differ.
     """
 
@@ -35,6 +36,7 @@ class Counts:
     scalars: dict[str, float] = field(default_factory=dict)
     is_closed: bool = True
     has_week: bool = True
+    mark: str = ""
 
     def plus(self, other: Counts, sign: int = 1) -> Counts:
         """The counts of both together; scalars are left out.
@@ -69,6 +71,7 @@ class Counts:
             "scalars": self.scalars,
             "is_closed": self.is_closed,
             "has_week": self.has_week,
+            "mark": self.mark,
         }
         packed = np.frombuffer(msgspec.json.encode(meta), np.uint8)
         target = io.BytesIO()
@@ -94,6 +97,7 @@ class Counts:
                 meta["scalars"],
                 meta["is_closed"],
                 meta["has_week"],
+                meta["mark"],
             )
         except Exception as error:  # of zip, NumPy or JSON, by where the damage is
             raise StoreError(

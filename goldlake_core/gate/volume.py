@@ -29,7 +29,7 @@ _FEWEST_A_DAY = 20.0
 def count(batch: Batch, baseline: Baseline, into: Counts) -> None:
     """Measures the period; an open one as far as its last whole day."""
     del baseline
-    days = np.bincount(batch.days, minlength=batch.period.days).astype(float)
+    days = np.bincount(batch.days, minlength=batch.period.days) * float(batch.step)
     if not batch.is_closed:
         days = days[: int(batch.days.max())] if batch.rows else days[:0]
     into.arrays["hours"] = np.bincount(batch.minutes % MINUTES_A_DAY // 60, minlength=24)

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 import yaml
@@ -192,6 +193,54 @@ def test_it_judges_at_most_so_often(home: Home, months: list[pl.DataFrame]) -> N
     assert gate.judge(rows, home, "run1", _nobody, every_s=900) is not None
     assert gate.judge(rows, home, "run2", _nobody, every_s=900) is None
     assert gate.judge(rows, home, "run3", _nobody, every_s=0) is not None
+
+
+def test_what_is_refused_is_refused_however_soon(home: Home, broken: list[pl.DataFrame]) -> None:
+    write_year(home, broken)
+    rows = gaterows.silver_rows(usecase(), home, 1)
+    assert rows is not None
+    for run_id in ("run1", "run2"):
+        verdict = gate.judge(rows, home, run_id, _nobody, every_s=900)
+        assert verdict is not None
+        assert verdict.refused == ("2016-12",)
+
+
+def test_counts_of_a_run_that_was_cut_off_are_not_taken(
+    home: Home, months: list[pl.DataFrame], broken: list[pl.DataFrame], monkeypatch: Any
+) -> None:
+    write_year(home, months)
+    judge(home, "run1")
+    file = Path(GateFiles(home, SILVER).path("counts", "1", "2016-12.npz"))
+    clean = file.read_bytes()
+
+    def die(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    write_year(home, broken)
+    with monkeypatch.context() as patched:
+        patched.setattr(GateFiles, "write_verdict", die)
+        with pytest.raises(KeyboardInterrupt):
+            judge(home, "run2")
+    assert file.read_bytes() != clean
+    write_year(home, months)  # as before: the state knows its mark, and the counts have another
+    rows = gaterows.silver_rows(usecase(), home, 1)
+    assert rows is not None
+    found = gate.Gate(rows, GateFiles(home, SILVER), _nobody).judge("run3", also=["2016-12"])
+    assert found.refused == ()
+    assert found.periods[-1].beyond == ()
+
+
+def test_a_large_period_is_sampled(
+    home: Home, months: list[pl.DataFrame], monkeypatch: Any
+) -> None:
+    write_year(home, months)
+    monkeypatch.setattr(gate, "MOST_ROWS", 700)
+    verdict = judge(home, "run1")
+    assert [each.rows for each in verdict.periods] == [500] * 7
+    values = {each.statistic: each.value for each in verdict.periods[-1].values}
+    assert "repeated" not in values
+    rate = next(each for each in verdict.periods[-1].values if each.statistic == "rows_a_day")
+    assert rate.value == pytest.approx(np.log(ROWS / 31), abs=0.01)
 
 
 def _call(home: Home, *arguments: str) -> Any:
