@@ -33,6 +33,7 @@ from goldlake_core.gate.families import counted
 from goldlake_core.gate.judging import MOST_PERIODS, Finding, History
 from goldlake_core.gate.layout import Layout
 from goldlake_core.gate.periods import Period, default_kind, period_of
+from goldlake_core.gate.records import FEWEST_RECORDS
 from goldlake_core.instants import now_text
 from goldlake_core.stages import DataRefused, Emit
 from goldlake_core.storage.gatefiles import GateFiles
@@ -50,8 +51,6 @@ MOST_STRAIN = 1e9
 FIT_ROWS, MOST_ROWS = 1_000_000, 2_000_000
 """Most rows that a baseline is learned from, and that are counted of a period; of more, one of so
 many is taken."""
-FEWEST_RECORDS = 20
-"""Records without a valid row from which a period counts; fewer have a wrong time by mistake."""
 NAMED = 3
 
 
@@ -212,6 +211,7 @@ class Gate:
         return {
             period.name: (period, summary)
             for period, summary in sorted(found.items())
+            # Fewer records without a valid row have a wrong time by mistake.
             if summary.rows or summary.landed >= FEWEST_RECORDS
         }
 

@@ -21,7 +21,7 @@ from goldlake_core.storage.deltalog import DeltaLog
 from goldlake_core.storage.home import Home
 from lakehouse import rows, specs
 from lakehouse.gold import basis_of
-from lakehouse.specs import CONTENT_HASH, FATE, KNOWN_FROM
+from lakehouse.specs import CONTENT_HASH, FATE, KNOWN_FROM, SEQUENCE
 
 if TYPE_CHECKING:
     import polars as pl
@@ -94,7 +94,11 @@ class TableRows:
         return ZoneInfo(self.layout.zone)
 
     def days(self) -> Mapping[date, Summary]:
-        """What each day of events holds. Records whose event is unknown count where they landed."""
+        """What each day of events holds.
+
+        A record whose event time cannot be read counts on the median day of its page, and where a
+        page has none, on the day when it landed, or the last one.
+        """
         import polars as pl
 
         mark = pl.struct(*self.layout.names).hash()
@@ -109,9 +113,9 @@ class TableRows:
         days = {day: Summary(count, int(total)) for day, count, total in found.iter_rows()}
         if self.account is None or not days:
             return days
-        event = pl.coalesce(
-            self._day(self.layout.event_time), self._day(KNOWN_FROM).clip(upper_bound=max(days))
-        )
+        own = self._day(self.layout.event_time)
+        page = own.cast(pl.Int32).median().over(SEQUENCE).cast(pl.Int32).cast(pl.Date)
+        event = pl.coalesce(own, page, self._day(KNOWN_FROM).clip(upper_bound=max(days)))
         records = (
             self.account.select(event.alias(_DAY), pl.col(FATE))
             .group_by(_DAY)

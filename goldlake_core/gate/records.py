@@ -20,16 +20,18 @@ STATISTICS = (
     Statistic(UNCHANGED, "log10 of the share of records that were sent again", "up", 0.5),
 )
 _LEAST = 1e-4
+FEWEST_RECORDS = 100
+"""Rows, or records, below which these shares say little."""
 
 
 def count(batch: Batch, baseline: Baseline, into: Counts) -> None:
     """Measures repeats and the account."""
     del baseline
-    if batch.repeats is not None and batch.rows:
+    if batch.repeats is not None and batch.rows >= FEWEST_RECORDS:
         within, again = batch.repeats
         into.scalars |= {scalar(TWICE): within, scalar(AGAIN): again}
     account = batch.account
-    if account is not None and account.landed:
+    if account is not None and account.landed >= FEWEST_RECORDS:
         for name in (QUARANTINED, UNCHANGED):
             share = getattr(account, name) / account.landed
             into.scalars[scalar(name)] = float(np.log10(share + _LEAST))

@@ -12,7 +12,7 @@ import polars as pl
 from goldlake_core.storage.deltalog import DeltaLog
 from goldlake_core.storage.home import Home
 from lakehouse import specs
-from lakehouse.specs import CONTENT_HASH, FATE, KNOWN_FROM
+from lakehouse.specs import CONTENT_HASH, FATE, KNOWN_FROM, SEQUENCE
 from tests.breaks.feed import instant_of, refined, usecase
 
 _KNOWN = pl.datetime(2018, 3, 1, time_zone="UTC", time_unit="us")
@@ -44,7 +44,10 @@ def write_year(home: Home, months: Iterable[pl.DataFrame]) -> None:
             pl.lit("quarantined").alias(FATE),
         ),
     ]
-    write(specs.versions(case, home, 1), pl.concat(fates, how="vertical_relaxed"))
+    # A page of one month each.
+    page = pl.col("date").dt.month().cast(pl.Int64).fill_null(12).alias(SEQUENCE)
+    records = pl.concat(fates, how="vertical_relaxed").with_columns(page)
+    write(specs.versions(case, home, 1), records)
     table = case.gold["arrest_features"]
     gold = rows.select([column.name for column in table.columns])
     write(specs.gold(case, home, table), gold, {"as_of": _AS_OF})

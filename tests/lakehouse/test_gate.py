@@ -137,6 +137,14 @@ def test_a_month_that_is_quarantined_whole_is_refused(
         judge(home, "run1")
 
 
+def test_a_month_without_readable_times_is_refused(home: Home, months: list[pl.DataFrame]) -> None:
+    lost = months[-1].with_columns(date=pl.col("date").str.replace("T", " at "))
+    write_year(home, [*months[:-1], lost])
+    # Nobody knows when they happened: they count on the last day that has events.
+    with pytest.raises(DataRefused, match=r"refuses 2016-11 .*: 2016-11: quarantined is -0\.3"):
+        judge(home, "run1")
+
+
 def test_what_is_lost_or_damaged_is_counted_again(
     home: Home, months: list[pl.DataFrame], broken: list[pl.DataFrame]
 ) -> None:
