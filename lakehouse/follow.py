@@ -132,7 +132,11 @@ class _Follower:
             pending = standing.pending_rows(usecase, home, is_rebuild=False)
             if pending != 0:
                 self._start_session(rows=max(pending or 0, ROWS_OF_A_BATCH), is_lasting=True)
-        request = self._request_of(RefineRequest, accept_rejected=asked.accept_rejected)
+        request = self._request_of(
+            RefineRequest,
+            accept_rejected=asked.accept_rejected,
+            gate_every_s=asked.gate_every_s,
+        )
         return self._refine_stage(request, self._quiet)
 
     def _request_of(self, kind: type[R], **more: Any) -> R:

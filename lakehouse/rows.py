@@ -117,10 +117,10 @@ def chosen(
     return Rows(table, tuple(some.columns), tuple(some.iter_rows()), total)
 
 
-def frame(uri: str) -> pl.LazyFrame:
-    """All rows of the table at a location, at its newest version."""
+def frame(uri: str, version: int | None = None) -> pl.LazyFrame:
+    """All rows of the table at a location, at a version or at its newest."""
     log = DeltaLog(uri)
-    return _frame(log, log.snapshot())
+    return _frame(log, log.snapshot(version))
 
 
 def _log(table: TableId, home: Home) -> DeltaLog:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import reduce
 from typing import TYPE_CHECKING
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from goldlake_core.contracts.errors import StoreError, UsageError
+from goldlake_core.contracts.ids import TableId
 from goldlake_core.contracts.registry import load_usecase
 from goldlake_core.contracts.sections import UseCase
 from goldlake_core.documents.examples import ExamplesRefined, ExamplesRequest
@@ -36,8 +37,9 @@ from goldlake_core.documents.stages import (
     Stage,
 )
 from goldlake_core.stages import Emit, StageFunction, require_same_contract
-from goldlake_core.storage import erasures
+from goldlake_core.storage import erasures, gatefiles
 from goldlake_core.storage.deltalog import DeltaLog
+from goldlake_core.storage.gatefiles import GateFiles
 from goldlake_core.storage.home import Home
 from goldlake_core.storage.locks import StoreLock
 from lakehouse import (
@@ -113,6 +115,7 @@ def refine_stage(request: RefineRequest, emit: Emit) -> Refined:
             emit,
             is_rebuild=request.rebuild,
             accept_rejected=request.accept_rejected,
+            judge=_judge_of(usecase, home, request, emit),
         )
     session_s = round(time.monotonic() - started - sum(result.seconds.values()), 3)
     return msgspec.structs.replace(result, seconds={**result.seconds, "session": session_s})
@@ -143,6 +146,7 @@ def export_stage(request: ExportRequest, emit: Emit) -> Exported:
 
     Raises:
         UsageError: There is no such model, or its contract changed since the run began.
+        DataRefused: The validation gate refuses the gold table.
     """
     usecase, home = load_usecase(request.usecase), Home.at(request.home)
     model = usecase.models.get(request.model)
@@ -152,6 +156,12 @@ def export_stage(request: ExportRequest, emit: Emit) -> Exported:
         )
     sections = ("source", f"gold.{model.table}", f"model.{model.name}.export")
     require_same_contract(request, usecase, *sections)
+    from lakehouse import gate, gaterows
+
+    found = gaterows.gold_rows(usecase, home, usecase.gold[model.table], request.version)
+    if found is not None:
+        verdict = gate.judge(found, home, request.run_id, emit)
+        gate.require_passed(verdict, GateFiles(home, TableId.parse(found.layout.table)))
     return export.export(
         session.spark_session,
         usecase,
@@ -215,6 +225,7 @@ def erased(spark: SparkSession, usecase: UseCase, home: Home, run_id: str, emit:
     erase.forget(usecase, home, gold=True)
     refined = refine(spark, usecase, home, run_id, emit, is_rebuild=True, accept_rejected=True)
     erase.forget(usecase, home, gold=False)
+    gatefiles.forget(home, usecase.name)
     pages = {place.page for place in begun.places}
     epoch = epochs.current(home, usecase.name)
     return Erased(pages=len(pages), epoch=epoch, totals=refined.totals)
@@ -273,18 +284,20 @@ def refine(
     *,
     is_rebuild: bool = False,
     accept_rejected: bool = False,
+    judge: Callable[[int], None] | None = None,
 ) -> Refined:
     """Brings bronze, silver and gold up to the landing zone and checks the account. Idempotent.
 
     A contract that stored rows cannot follow makes a new epoch of silver. It answers, and gold
     follows it, when it is whole and its account balances. The caller holds the store's lock.
+    ``judge`` is called with the epoch after silver's commit: what it refuses does not reach gold.
 
     Returns:
         What became of the records of this run's batches, and what the tables hold now.
 
     Raises:
         GateRefused: More records would be rejected than the contract accepts; silver and gold are
-            as they were.
+            as they were. Or the validation gate refuses silver; gold is as it was.
         StoreError: A record is lost, doubled or changed.
     """
     seconds: dict[str, float] = {}
@@ -316,6 +329,9 @@ def refine(
     with _timed(seconds, "audit"):
         totals = audit.check(spark, usecase, home, plan.epoch, emit)
     epochs.make_current(usecase, home, plan.epoch)
+    if judge is not None:
+        with _timed(seconds, "gate"):
+            judge(plan.epoch)
     with _timed(seconds, "gold"):
         changed = gold.refine(spark, usecase, home, plan.epoch, run_id, emit)
     epochs.keep_gold(usecase, home)
@@ -323,6 +339,24 @@ def refine(
         emit("info", _nothing_new(usecase, totals))
     _tell_left_over(usecase, home, emit)
     return _result(run_id, made, totals, _tables(usecase, home, plan.epoch), seconds)
+
+
+def _judge_of(
+    usecase: UseCase, home: Home, request: RefineRequest, emit: Emit
+) -> Callable[[int], None]:
+    """What judges silver of an epoch, and stops the run where a model would read what is wrong."""
+
+    def judge(epoch: int) -> None:
+        from lakehouse import gate, gaterows  # NumPy; what has nothing to do needs none
+
+        found = gaterows.silver_rows(usecase, home, epoch)
+        if found is None:
+            return
+        emit("progress", f"gate: {found.layout.table}")
+        verdict = gate.judge(found, home, request.run_id, emit, every_s=request.gate_every_s)
+        gate.require_passed(verdict, GateFiles(home, TableId.parse(found.layout.table)))
+
+    return judge
 
 
 def _plan(usecase: UseCase, home: Home, *, is_rebuild: bool) -> epochs.Plan:

@@ -13,6 +13,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 from tfx import types
 from tfx.components import (
     CsvExampleGen,
@@ -172,6 +173,7 @@ def validation_nodes(
         schema=curated.outputs["schema"],
         snapshot=data.snapshot,
         baseline_statistics=baseline_statistics,
+        gate=msgspec.json.encode(spec.gate).decode(),
         code_hash=_hash("validation_verdict"),
     )
     stop = ValidationStop(

@@ -33,6 +33,7 @@ from goldlake_core.contracts.sections import (
     WireNull,
 )
 from goldlake_core.documents.export import ExportedColumn, ExportManifest
+from goldlake_core.documents.training import Anomaly
 
 USECASE_PATH = "GOLDLAKE_USECASE_PATH"
 """Environment variable that tells executors the folder (or name) of the use case."""
@@ -224,6 +225,7 @@ class PipelineSpec(Spec, frozen=True):
         validation: What the curated schema and the gate depend on.
         serving: What the serving check depends on.
         baseline_version: Version the label serves now, which a candidate is compared with; or None.
+        gate: What the gate's last judgement of the gold table found.
     """
 
     usecase: str
@@ -240,6 +242,7 @@ class PipelineSpec(Spec, frozen=True):
     validation: ValidationSpec
     serving: ServingSpec = ServingSpec()
     baseline_version: int | None = None
+    gate: tuple[Anomaly, ...] = ()
 
     @property
     def model_id(self) -> str:

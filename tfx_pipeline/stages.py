@@ -11,12 +11,13 @@ import msgspec
 
 from goldlake_core.contracts import functions_hash, registry
 from goldlake_core.contracts.errors import GateRefused, StoreError, UsageError
-from goldlake_core.contracts.ids import ModelId
+from goldlake_core.contracts.ids import ModelId, TableId
 from goldlake_core.contracts.sections import Model, UseCase
 from goldlake_core.documents.export import ExportedColumn, ExportManifest
 from goldlake_core.documents.stages import TrainRequest
 from goldlake_core.documents.training import NodeReport, Trained
 from goldlake_core.stages import DataRefused, Emit, require_same_contract
+from goldlake_core.storage.gatefindings import findings
 from goldlake_core.storage.home import Home
 from serving import config
 from tfx_pipeline.baseline import baseline_version, statistics_folder
@@ -26,6 +27,9 @@ from tfx_pipeline.spec import USECASE_PATH, PipelineSpec, pipeline_spec
 
 if TYPE_CHECKING:
     from tfx_pipeline.local_runner import NodeRun
+
+MOST_FINDINGS = 100
+"""Findings of the gate that enter a verdict, the worst first; `goldlake validate` has all."""
 
 
 def train(request: TrainRequest, emit: Emit) -> Trained:
@@ -136,7 +140,11 @@ def spec_of(
         part_hashes=part_hashes(usecase, model),
     )
     served = config.served_version(config.read_or_empty(home.models_config), model_id)
-    return msgspec.structs.replace(spec, baseline_version=baseline_version(home, spec, served))
+    return msgspec.structs.replace(
+        spec,
+        baseline_version=baseline_version(home, spec, served),
+        gate=findings(home, TableId.parse(manifest.table))[:MOST_FINDINGS],
+    )
 
 
 def transformed(home: Home, spec: PipelineSpec) -> Mapping[str, list[str]]:

@@ -25,6 +25,8 @@ COMMANDS = {
     "tables": "data",
     "show": "show",
     "export": "data",
+    "validate": "validate",
+    "accept": "validate",
     "train": "models",
     "tune": "tune",
     "models": "models",

@@ -26,7 +26,7 @@ from lakehouse import epochs
 from metadata.database import copy_database
 from serving import config, registry
 
-PARTS = ("landing", "tables", "exports", "pipelines", "models", "metadata", "runs")
+PARTS = ("landing", "tables", "exports", "pipelines", "models", "metadata", "gate", "runs")
 """Parts of a home that a copy holds. Logs are left out: nothing reads them."""
 _EXPORT_MANIFEST = "manifest.json"
 # Order of writing: what never changes, what makes it a part of the home, what changes.
@@ -95,6 +95,7 @@ def survey(home: Home, usecase: str | None, scratch: Path) -> Survey:
     for part in ("models", "pipelines", "runs"):
         found.items += _plain(home, part, usecase)
     found.items += _exports(home, usecase)
+    found.items += _gate(home, usecase)
     found.items += recorded
     for name in folders(home, "tables"):
         if usecase in (None, name):
@@ -116,6 +117,16 @@ def _served(home: Home, usecase: str | None) -> Iterator[Item]:
         mine = tuple(m for m in whole.models if m.name.startswith(f"{usecase}."))
         data = config.render(config.ModelsConfig(mine)).encode()
     yield _document(home, home.models_config, data)
+
+
+def _gate(home: Home, usecase: str | None) -> Iterator[Item]:
+    """What the gate keeps; its files are small, and a judgement changes them."""
+    for name in folders(home, "gate"):
+        if usecase in (None, name):
+            for path in file_sizes(home, "gate", name):
+                data = read_bytes(home.fs, home.path(path))
+                if data is not None:
+                    yield _document(home, home.path(path), data)
 
 
 def _metadata(home: Home, scratch: Path) -> Iterator[Item]:

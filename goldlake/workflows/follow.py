@@ -40,6 +40,7 @@ def follow(
     on_event: OnEvent,
     *,
     accept_rejected: bool = False,
+    gate_every_s: float = 0.0,
     health_port: int | None = None,
 ) -> FollowReport:
     """Polls a source again and again, and refines what comes, until SIGTERM or Ctrl-C.
@@ -51,6 +52,7 @@ def follow(
         every_s: Seconds from one poll to the next.
         on_event: Called with the stage's events.
         accept_rejected: Whether any share of rejected records is accepted.
+        gate_every_s: Least number of seconds from one judgement of the gate to the next.
         health_port: Port of loopback on which ``/healthz`` answers, or None.
 
     Returns:
@@ -72,6 +74,7 @@ def follow(
         every=every_s,
         state=str(state),
         accept_rejected=accept_rejected,
+        gate_every_s=gate_every_s,
     )
     with _answering(health_port, state, every_s):
         run.stages("lakehouse", [request], on_event, end_s=END_S)

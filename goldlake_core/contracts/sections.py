@@ -67,6 +67,7 @@ class Column(Section, frozen=True):
     file: Annotated[str | None, Key("Regular expression over the name of the record's file. The text of its first group is the value, and `field` is not read. A record that was landed before the contract had the key has no value.", "rebuild", form=Form.PATTERN, in_gold=False, later=True)] = None
     decimal: Annotated[str, Key("Decimal mark of the source's numbers.", "rebuild", form=Form.MARK, only=NUMBERS, in_gold=False, default="that of `source.format`", later=True)] = "."
     thousands: Annotated[str, Key("Mark between groups of three digits in the source's numbers.", "rebuild", form=Form.MARK, only=NUMBERS, in_gold=False, default="that of `source.format`", later=True)] = ""
+    gate: Annotated[float, Key("Factor on the room that the validation gate's limits leave this column: 2 doubles it, 0.5 halves it.", "follow", high=1000, above=0, later=True)] = 1.0
 
     expr: Annotated[str, Key("Spark SQL that computes the column from silver columns, those of `lookups` and computed ones before it. A function over a window of the table is written `avg(x) over last5`. A table whose `build` makes the rows has none.", "rebuild", form=Form.TEXT, default="none", in_silver=False, later=True)] = ""
     known: Annotated[Known, Key("When the value is known: `at_event`, `at_report` of the event, or `amended` afterwards, such as an outcome. A feature may not read what is amended, nor what is computed from it.", "follow", later=True)] = "at_event"
@@ -173,6 +174,8 @@ class Silver(Section, frozen=True, kw_only=True):
     columns: Annotated[tuple[Column, ...], Key("The columns in the order of the table.", "rebuild", form=Form.SECTIONS, least=1)]
     checks: Annotated[tuple[Check, ...], Key("Rules over several columns of a row.", "rebuild", form=Form.LIST, default="none")] = ()
     most_rejected: Annotated[float, Key("Largest share of rejected records among those that a run decides. Above it nothing is refined and the run ends with exit code 3. Up to 5 rejected records are always accepted.", "follow", 0, 1)] = 0.05
+    period: Annotated[Literal["day", "week", "month"] | None, Key("Length of the periods of event time that the validation gate compares.", "follow", default="month, or week where there is less", later=True)] = None
+    gate: Annotated[float, Key("Factor on the room that the validation gate's limits leave what is about no single column, such as the rows a day.", "follow", high=1000, above=0, later=True)] = 1.0
 
     def column(self, name: str) -> Column:
         """The column called ``name``; raises KeyError."""

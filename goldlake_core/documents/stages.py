@@ -78,12 +78,14 @@ class FollowRequest(Request, frozen=True, kw_only=True):
         every: Seconds from the begin of one poll to that of the next, where nothing takes longer.
         state: File that says after each step how it stands, a `Followed`.
         accept_rejected: Whether any share of rejected records is accepted.
+        gate_every_s: Seconds that must have passed since the gate judged silver last.
     """
 
     source: str
     every: float
     state: str
     accept_rejected: bool = False
+    gate_every_s: float = 0.0
 
 
 class RefineRequest(Request, frozen=True, kw_only=True):
@@ -92,10 +94,12 @@ class RefineRequest(Request, frozen=True, kw_only=True):
     Attributes:
         rebuild: Whether silver and gold are made again from bronze, as a new epoch.
         accept_rejected: Whether any share of rejected records is accepted.
+        gate_every_s: Seconds that must have passed since the gate judged silver last.
     """
 
     rebuild: bool = False
     accept_rejected: bool = False
+    gate_every_s: float = 0.0
 
 
 class AuditRequest(Request, frozen=True, kw_only=True):

@@ -20,6 +20,7 @@ The paths, relative to the root::
     models/models.config.lock                     held by the process that changes it
     models/servers/                               servers that follow models.config now
     models/promotions/                            promotions that are not finished
+    gate/USECASE/LAYER.TABLE/                     counts, verdicts and acceptances of the gate
     requests/USECASE.MODEL/*.jsonl                requests that the embedded server answered
     metadata/mlmd.sqlite                          ML Metadata
     runs/RUN/                                     stage documents of one run

@@ -278,3 +278,37 @@ def test_missing_where_the_contract_forbids_it_is_refused(home: Path) -> None:
     found = _verdict(home)
     assert {(a.column, a.split) for a in found.anomalies} == {("hour", "train")}
     assert found.verdict == "refused"
+
+
+def test_findings_of_the_gate_are_part_of_the_verdict(home: Path) -> None:
+    write_export(home)
+    import tensorflow_data_validation as tfdv
+    from tensorflow_metadata.proto.v0 import anomalies_pb2
+
+    from goldlake_core.documents.training import Anomaly
+    from tfx_pipeline.components.curated_schema import curated_schema
+    from tfx_pipeline.components.validation_verdict import anomalies_message, verdict_document
+
+    found = [
+        Anomaly(column="cargo", split="2024-05", kind=kind, severity=severity, description=about)
+        for kind, severity, about in (
+            ("never_seen", "warning", "never_seen of cargo is 0.2; accepted: a new terminal"),
+            ("part_z", "error", "part_z of cargo is 20, usual is 6"),
+        )
+    ]
+    schema, statistics = curated_schema(_spec(home).validation), _statistics(home)
+    assert verdict_document(statistics, schema, None, tuple(found[:1])).verdict == "passed"
+    verdict = verdict_document(statistics, schema, None, tuple(found))
+    assert verdict.verdict == "refused"
+    assert verdict.anomalies[-2:] == tuple(found)
+    message = anomalies_message(verdict, schema)
+    file = home / "anomalies.pbtxt"
+    tfdv.write_anomalies_text(message, str(file))
+    info = tfdv.load_anomalies_text(str(file)).anomaly_info["cargo"]
+    assert info.severity == anomalies_pb2.AnomalyInfo.ERROR
+    assert info.short_description == "never_seen in 2024-05, part_z in 2024-05"
+    assert [reason.description for reason in info.reason] == [each.description for each in found]
+    shown = tfdv.utils.display_util.get_anomalies_dataframe(message)
+    assert shown.loc["'cargo'", "Anomaly long description"] == (
+        "never_seen of cargo is 0.2; accepted: a new terminal; part_z of cargo is 20, usual is 6"
+    )

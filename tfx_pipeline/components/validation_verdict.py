@@ -31,6 +31,8 @@ from tfx_pipeline.components.curated_schema import TRAINING, read_schema
 from tfx_pipeline.components.data_snapshot import DataSnapshot
 
 VERDICT_FILE = "verdict.json"
+ANOMALIES_FILE = "anomalies.pbtxt"
+"""All anomalies as TFDV's own message, for ``tfdv.display_anomalies``."""
 PASSED: Literal["passed"] = "passed"
 REFUSED: Literal["refused"] = "refused"
 ERROR = "error"
@@ -78,6 +80,7 @@ def verdict_document(
     statistics: Mapping[str, _Statistics],
     schema: schema_pb2.Schema,
     previous: _Statistics | None = None,
+    gate: tuple[Anomaly, ...] = (),
 ) -> Verdict:
     """Validates all splits, skew of test against train, and drift of train. Pure.
 
@@ -85,6 +88,7 @@ def verdict_document(
         statistics: Statistics by split.
         schema: The curated schema.
         previous: Train statistics of the data that the promoted model learned from, or None.
+        gate: What the gate found in periods of the gold table.
     """
     anomalies: list[Anomaly] = []
     distances: list[Distance] = []
@@ -98,6 +102,7 @@ def verdict_document(
         found = tfdv.validate_statistics(statistics[split], schema, environment=TRAINING, **others)
         anomalies += _anomalies(found, split)
         distances += _distances(found)
+    anomalies += gate
     is_refused = any(anomaly.severity == ERROR for anomaly in anomalies)
     return Verdict(
         verdict=REFUSED if is_refused else PASSED,
@@ -148,13 +153,18 @@ class Executor(BaseExecutor):
         check_rows(statistics, rows, snapshot.export_id)
         schema = read_schema(artifact_utils.get_single_instance(input_dict["schema"]))
         document = verdict_document(
-            statistics, schema, _previous(str(exec_properties["baseline_statistics"]))
+            statistics,
+            schema,
+            _previous(str(exec_properties["baseline_statistics"])),
+            msgspec.json.decode(str(exec_properties["gate"]), type=tuple[Anomaly, ...]),
         )
         verdict = artifact_utils.get_single_instance(output_dict["verdict"])
         verdict.verdict = document.verdict
         verdict.anomalies = len(document.anomalies)
         with fileio.open(os.path.join(verdict.uri, VERDICT_FILE), "wb") as file:
             file.write(codec.encode(document))
+        shown = anomalies_message(document, schema)
+        tfdv.write_anomalies_text(shown, os.path.join(verdict.uri, ANOMALIES_FILE))
 
 
 ValidationVerdictGen = component_class(
@@ -166,9 +176,10 @@ ValidationVerdictGen = component_class(
         "snapshot": DataSnapshot,
     },
     outputs={"verdict": ValidationVerdict},
-    parameters={"baseline_statistics": str},
+    parameters={"baseline_statistics": str, "gate": str},
     doc="""Publishes a `ValidationVerdict`. ``baseline_statistics`` is the folder, inside the home,
-    of the ExampleStatistics that the promoted model learned from, or "".""",
+    of the ExampleStatistics that the promoted model learned from, or "". ``gate`` is a JSON list of
+    what the gate found in periods of the gold table.""",
 )
 
 
@@ -181,6 +192,32 @@ def read_verdict(uri: str) -> Verdict:
     name = os.path.join(uri, VERDICT_FILE)
     with fileio.open(name, "rb") as file:
         return codec.decode(file.read(), Verdict, name)
+
+
+def anomalies_message(verdict: Verdict, schema: schema_pb2.Schema) -> anomalies_pb2.Anomalies:
+    """The whole verdict as TFDV's message: ``tfdv.display_anomalies`` shows it. Pure.
+
+    Args:
+        verdict: What the gate decided.
+        schema: The curated schema.
+    """
+    severities = {"error": anomalies_pb2.AnomalyInfo.ERROR}
+    message = anomalies_pb2.Anomalies(baseline=schema)
+    for found in verdict.anomalies:
+        info = message.anomaly_info[found.column or "(the table)"]
+        # A column is as severe as the worst that was found of it.
+        info.severity = max(
+            info.severity, severities.get(found.severity, anomalies_pb2.AnomalyInfo.WARNING)
+        )
+        place = f"{found.kind} in {found.split}"
+        if not info.reason:
+            info.path.step.append(found.column or "(the table)")
+            info.short_description = place
+        elif place not in info.short_description:
+            info.short_description += f", {place}"
+        info.reason.add(short_description=place, description=found.description)
+        info.description = "; ".join(reason.description for reason in info.reason)
+    return message
 
 
 def _previous(folder: str) -> _Statistics | None:

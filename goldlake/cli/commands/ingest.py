@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _PLAN = click.option(
     "--plan", "is_plan", is_flag=True, help="Only say what would happen; write nothing."
 )
-_EVERY_S, _LONGEST_S = 30.0, 86_400.0
+_EVERY_S, _LONGEST_S, _GATE_EVERY_S = 30.0, 86_400.0, 900.0
 _SOURCE = "The API or the files to read; live: the contract's own address."
 
 
@@ -76,6 +76,13 @@ class _Seconds(click.ParamType):
     help="Time from one poll to the next, such as 30s (with --follow).  [default: 30s]",
 )
 @click.option(
+    "--gate-every",
+    type=_Seconds(),
+    metavar="TIME",
+    help="Least time from one judgement of the validation gate to the next (with --follow).  "
+    "[default: 15m]",
+)
+@click.option(
     "--health-port",
     type=click.IntRange(1, 65535),
     metavar="PORT",
@@ -88,12 +95,14 @@ def ingest(
     as_json: bool,
     follow: bool,
     every: float | None,
+    gate_every: float | None,
     health_port: int | None,
     **options: Any,
 ) -> None:
     """Land what is new at the source and refine it: bronze, silver, gold."""
     if not follow:
-        for name, value in (("--every", every), ("--health-port", health_port)):
+        only = {"--every": every, "--gate-every": gate_every, "--health-port": health_port}
+        for name, value in only.items():
             if value is not None:
                 raise UsageError(f"{name} goes with --follow", hint="add --follow")
         _ingest(usecase, home, as_json, **options)
@@ -105,7 +114,8 @@ def ingest(
                 f"{option} does not go with --follow, which takes in whatever is new",
                 hint="leave one of them out; a range of days is goldlake backfill's",
             )
-    _follow(usecase, home, as_json, options, every or _EVERY_S, health_port)
+    gate_every_s = _GATE_EVERY_S if gate_every is None else gate_every
+    _follow(usecase, home, as_json, options, every or _EVERY_S, gate_every_s, health_port)
 
 
 @click.command()
@@ -192,6 +202,7 @@ def _follow(
     as_json: bool,
     options: dict[str, Any],
     every_s: float,
+    gate_every_s: float,
     health_port: int | None,
 ) -> None:
     from goldlake.cli import account
@@ -207,6 +218,7 @@ def _follow(
             every_s,
             progress,
             accept_rejected=options["accept_rejected"],
+            gate_every_s=gate_every_s,
             health_port=health_port,
         )
     report(document, as_json, _print_followed)
