@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -154,9 +155,15 @@ def _frame(log: DeltaLog, snapshot: Snapshot) -> pl.LazyFrame:
     if not snapshot.files:
         return pl.LazyFrame(schema=schema)
     parts = [_part(log, snapshot.uri, file) for file in snapshot.files]
-    frame = pl.concat(parts, how="diagonal_relaxed")
-    present = frame.collect_schema().names()
-    return frame.select(
+    return pl.concat(_declared(part, schema) for part in parts)
+
+
+def _declared(part: pl.LazyFrame, schema: Mapping[str, pl.DataType]) -> pl.LazyFrame:
+    """The columns of the table; writers differ in how they store a time."""
+    import polars as pl
+
+    present = part.collect_schema().names()
+    return part.select(
         pl.col(name).cast(kind) if name in present else pl.lit(None, kind).alias(name)
         for name, kind in schema.items()
     )

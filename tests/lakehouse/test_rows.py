@@ -71,6 +71,15 @@ def test_rows_of_the_newest_version(home: Home) -> None:
     assert found.total == 4
 
 
+def test_times_of_files_that_store_them_differently(home: Home) -> None:
+    folder = Path(home.table("toy", "silver", "calls"))
+    naive = pl.Series([SEEN.replace(tzinfo=None)], dtype=pl.Datetime("ns"))  # as INT96 is read
+    pl.DataFrame({"id": [5], "name": ["b"], "seen": naive}).write_parquet(folder / "ns.parquet")
+    commit(folder, 5, add("ns.parquet", 1))
+    found = read_rows(TABLE, home, where="seen is not null", columns=("id", "seen"))
+    assert sorted(found.rows) == [(3, SEEN), (5, SEEN)]
+
+
 def test_rows_of_an_older_version(home: Home) -> None:
     assert read_rows(TABLE.at(1), home).rows == ((1, "a"), (2, None))
     empty = read_rows(TABLE.at(0), home)
