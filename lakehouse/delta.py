@@ -13,7 +13,7 @@ from goldlake_core.contracts.errors import StoreError
 from goldlake_core.contracts.sql_rules import literal, quoted
 from goldlake_core.storage.deltalog import CommitMetadata, DataFile, DeltaLog, Field, Snapshot
 from lakehouse import files, transaction
-from lakehouse.specs import TableSpec
+from lakehouse.specs import STATISTICS, TableSpec
 from lakehouse.transaction import Txn
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def create(spark: SparkSession, spec: TableSpec) -> bool:
         builder = builder.addColumn(
             field.name, field.type, nullable=field.nullable, comment=field.comment
         )
-    for name, value in spec.properties.items():
+    for name, value in spec.all_properties.items():
         builder = builder.property(name, value)
     for name, expression in spec.constraints.items():
         builder = builder.property(f"delta.constraints.{name}", expression)
@@ -185,12 +185,16 @@ def overwrite(rows: DataFrame, spec: TableSpec, metadata: CommitMetadata) -> Non
         .option("userMetadata", json.dumps(metadata))
         .option("overwriteSchema", "true")
     )
-    if is_same_shape(spec, snapshot.schema):
+    has_same_shape = is_same_shape(spec, snapshot.schema)
+    if has_same_shape:
         writer = writer.option("overwriteSchema", "false")
     changed = constraint_changes(spec, snapshot.properties)
     _require_rules(rows, spec, changed["add"])
     for name in changed["drop"]:
         spark.sql(f"ALTER TABLE {_sql(spec.uri)} DROP CONSTRAINT {quoted(name)}")
+    if not has_same_shape and STATISTICS in snapshot.properties:
+        # Delta refuses a schema that lacks a column which is named there.
+        spark.sql(f"ALTER TABLE {_sql(spec.uri)} UNSET TBLPROPERTIES ({literal(STATISTICS)})")
     with transaction.about(spec.uri):
         writer.save(spec.uri)
     add_constraints(spark, spec, changed["add"])
@@ -252,7 +256,7 @@ def set_comments(spark: SparkSession, spec: TableSpec) -> None:
 def set_properties(spark: SparkSession, spec: TableSpec) -> None:
     """Sets the declared table properties that differ."""
     present = DeltaLog(spec.uri).snapshot().properties
-    differing = {k: v for k, v in spec.properties.items() if present.get(k) != v}
+    differing = {k: v for k, v in spec.all_properties.items() if present.get(k) != v}
     if differing:
         pairs = ", ".join(f"{literal(k)} = {literal(v)}" for k, v in differing.items())
         spark.sql(f"ALTER TABLE {_sql(spec.uri)} SET TBLPROPERTIES ({pairs})")
