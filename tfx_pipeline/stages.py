@@ -22,7 +22,7 @@ from goldlake_core.storage.home import Home
 from serving import config
 from tfx_pipeline.baseline import baseline_version, statistics_folder
 from tfx_pipeline.exports import read_manifest
-from tfx_pipeline.parts.named import part_hashes
+from tfx_pipeline.parts.named import encoders_hash, part_hashes
 from tfx_pipeline.spec import USECASE_PATH, PipelineSpec, pipeline_spec
 
 if TYPE_CHECKING:
@@ -138,6 +138,7 @@ def spec_of(
         manifest_sha256=sha256,
         preprocessing_hash=functions_hash(usecase, own) if own else "",
         part_hashes=part_hashes(usecase, model),
+        encoders_hash=encoders_hash(usecase, model),
     )
     served = config.served_version(config.read_or_empty(home.models_config), model_id)
     return msgspec.structs.replace(

@@ -22,7 +22,7 @@ from msgspec.structs import asdict, replace
 from goldlake_core.contracts import registry
 from goldlake_core.contracts.errors import UsageError
 from goldlake_core.contracts.sections import Training
-from goldlake_core.documents.tuning import Trial, Tuned, TuneRequest
+from goldlake_core.documents.tuning import Parameters, Trial, Tuned, TuneRequest
 from goldlake_core.stages import Emit, require_same_contract
 from goldlake_core.storage.home import Home
 from tfx_pipeline.exports import read_manifest
@@ -158,7 +158,7 @@ def search(
         trainer.fit(model, ready.train, ready.evaluate, training, None, head, [stopper])
         curve = law.curves[-1]
         result = law.sign * curve[-1] if curve and math.isfinite(curve[-1]) else None
-        parameters = {key: _plain(asdict(training)[key]) for key in KEYS}
+        parameters: Parameters = {key: _plain(asdict(training)[key]) for key in KEYS}
         trial = Trial(
             number=number,
             parameters=parameters,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 from pathlib import Path
-from typing import Any
 
 import yaml
 
@@ -17,7 +16,7 @@ from goldlake_core.contracts.loader import MODELS
 from goldlake_core.contracts.yaml_text import written
 from goldlake_core.documents.lakehouse import Exported
 from goldlake_core.documents.stages import ExportRequest
-from goldlake_core.documents.tuning import Tuned, TuneReport, TuneRequest
+from goldlake_core.documents.tuning import Parameters, Tuned, TuneReport, TuneRequest
 from goldlake_core.storage.home import Home
 
 
@@ -65,7 +64,7 @@ def tune(model: str, trials: int, seed: int, home: Home, on_event: OnEvent) -> T
     )
 
 
-def training_diff(file: Path, parameters: dict[str, Any]) -> str:
+def training_diff(file: Path, parameters: Parameters) -> str:
     """The edit of a model's file that gives it training parameters, as a unified diff. Read-only.
 
     Other keys of ``training`` stay what they are.

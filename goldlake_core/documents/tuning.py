@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
 
 from goldlake_core.documents.codec import FORMAT
 from goldlake_core.documents.lakehouse import Exported
 from goldlake_core.documents.stages import TrainRequest
+
+Parameters = dict[str, float | list[int]]
+"""Values by key of ``training``."""
 
 
 class TuneRequest(TrainRequest, frozen=True, kw_only=True):
@@ -36,7 +37,7 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     number: int
-    parameters: dict[str, Any]
+    parameters: Parameters
     result: float | None
     epochs: int
     is_stopped: bool

@@ -118,7 +118,9 @@ def prepared(fn_args: Any, spec: TrainingSpec, training: Training) -> Prepared:
     tf.keras.utils.set_random_seed(training.seed)
     output = tft.TFTransformOutput(fn_args.transform_output)
     layout = layout_of(spec.features.features, has_own=spec.features.preprocessing is not None)
-    own = output.transformed_feature_spec()[OWN].shape[0] if layout.has_own else 0
+    made = output.transformed_feature_spec()
+    wide = [*layout.vectors, *([OWN] if layout.has_own else [])]
+    own = sum(made[name].shape[0] for name in wide)
     parse = data.feature_spec(output.raw_feature_spec(), spec.features.inputs)
     transform = output.transform_features_layer()
     labels = data.Labels(
