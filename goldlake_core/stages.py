@@ -43,6 +43,7 @@ from goldlake_core.documents.stages import (
     TrainRequest,
 )
 from goldlake_core.documents.training import Anomaly, Trained
+from goldlake_core.documents.tuning import Tuned, TuneRequest
 from goldlake_core.instants import now_text
 from goldlake_core.storage.files import writing
 
@@ -56,6 +57,7 @@ Result: TypeAlias = (
     | ExamplesRefined
     | Exported
     | Trained
+    | Tuned
     | Scored
     | Kept
 )
@@ -71,6 +73,7 @@ DOCUMENTS: dict[Stage, tuple[type[Request], type[Result]]] = {
     "examples": (ExamplesRequest, ExamplesRefined),
     "export": (ExportRequest, Exported),
     "train": (TrainRequest, Trained),
+    "tune": (TuneRequest, Tuned),
     "score": (ScoreRequest, Scored),
     "keep": (KeepRequest, Kept),
 }

@@ -7,6 +7,7 @@ import sys
 from goldlake_core.stages import stage_main
 from tfx_pipeline.scoring import score
 from tfx_pipeline.stages import train
+from tfx_pipeline.tuning import tune
 
 if __name__ == "__main__":
-    sys.exit(stage_main({"train": train, "score": score}, sys.argv[1:]))
+    sys.exit(stage_main({"train": train, "score": score, "tune": tune}, sys.argv[1:]))

@@ -86,6 +86,7 @@ def create_pipeline(
     metadata_connection_config: Any = None,
     baseline_statistics: str = "",
     enable_cache: bool = True,
+    is_whole: bool = True,
 ) -> Pipeline:
     """Returns the pipeline of one model on one export.
 
@@ -96,16 +97,21 @@ def create_pipeline(
         metadata_connection_config: ML Metadata's connection, for a local run.
         baseline_statistics: Folder to measure drift against; see `ValidationVerdictGen`.
         enable_cache: Whether unchanged nodes are taken from earlier runs.
+        is_whole: Whether there are nodes after Transform.
     """
     data = data_nodes(spec)
     validation = validation_nodes(spec, data, baseline_statistics)
     transform = transform_node(spec, data, validation)
-    models = model_nodes(
-        spec,
-        examples=data.examples,
-        schema=validation.schema,
-        transform_graph=transform.outputs["transform_graph"],
-        stop=validation.stop,
+    models = (
+        []
+        if not is_whole
+        else model_nodes(
+            spec,
+            examples=data.examples,
+            schema=validation.schema,
+            transform_graph=transform.outputs["transform_graph"],
+            stop=validation.stop,
+        )
     )
     return Pipeline(
         pipeline_name=name or spec.model_id,

@@ -110,6 +110,7 @@ class FeatureSpec(Spec, frozen=True):
         head: What kind of answer the model gives.
         preprocessing_fn: Dotted name of the function in place of goldlake's, or None.
         part_hash: sha256 of its code, or "".
+        encoders_hash: sha256 of the files of all encoders, or "".
     """
 
     model_id: str
@@ -121,6 +122,7 @@ class FeatureSpec(Spec, frozen=True):
     head: Head = Head("binary")
     preprocessing_fn: str | None = None
     part_hash: str = ""
+    encoders_hash: str = ""
 
     def input(self, name: str) -> ColumnSpec:
         """The input called ``name``; raises KeyError."""
@@ -257,6 +259,7 @@ def pipeline_spec(
     baseline_version: int | None = None,
     preprocessing_hash: str = "",
     part_hashes: Mapping[str, str] = MappingProxyType({}),
+    encoders_hash: str = "",
 ) -> PipelineSpec:
     """Cuts a contract and an export's manifest into the parts that nodes depend on.
 
@@ -269,6 +272,7 @@ def pipeline_spec(
         baseline_version: What serves now.
         preprocessing_hash: sha256 of the module that ``model.preprocessing`` names, or "".
         part_hashes: sha256 of the code of each part that the contract names, by its key.
+        encoders_hash: sha256 of the files of the encoders of text features, or "".
 
     Raises:
         PermanentError: The export lacks a column the contract names, or has it with another type.
@@ -300,6 +304,7 @@ def pipeline_spec(
         head=model.head,
         preprocessing_fn=model.parts.preprocessing_fn,
         part_hash=part_hashes.get("preprocessing_fn", ""),
+        encoders_hash=encoders_hash,
     )
     return PipelineSpec(
         usecase=usecase.name,
@@ -356,6 +361,26 @@ def preprocessing_function(spec: FeatureSpec) -> Callable[..., Any] | None:
     name = spec.model_id.partition(".")[0]
     usecase = registry.load_usecase(os.environ.get(USECASE_PATH) or name)
     return registry.resolve(usecase, spec.preprocessing, "preprocessing")
+
+
+def encoder_folder(spec: FeatureSpec, feature: Feature) -> str:
+    """The folder of a text feature's encoder, inside that of the use case.
+
+    Raises:
+        PermanentError: There is no SavedModel.
+    """
+    from goldlake_core.contracts import registry
+
+    name = spec.model_id.partition(".")[0]
+    root = registry.find_usecase(os.environ.get(USECASE_PATH) or name).resolve()
+    folder = (root / str(feature.params["encoder"])).resolve()
+    if not folder.is_relative_to(root) or not (folder / "saved_model.pb").is_file():
+        raise PermanentError(
+            f"features.{feature.name}.encoder of {spec.model_id}: there is no SavedModel in "
+            f"{folder}",
+            valid=f"a folder inside {root} that holds saved_model.pb",
+        )
+    return str(folder)
 
 
 def _agreed_column(

@@ -21,7 +21,7 @@ from goldlake_core.storage.home import Home
 from serving import config
 from tfx_pipeline.baseline import baseline_version, statistics_folder
 from tfx_pipeline.exports import read_manifest
-from tfx_pipeline.parts.named import part_hashes
+from tfx_pipeline.parts.named import encoders_hash, part_hashes
 from tfx_pipeline.spec import USECASE_PATH, PipelineSpec, pipeline_spec
 
 if TYPE_CHECKING:
@@ -57,10 +57,10 @@ def train(request: TrainRequest, emit: Emit) -> Trained:
             f"{usecase.name} has no model {request.model!r}", valid=", ".join(usecase.models)
         )
     require_same_contract(request, usecase, f"gold.{model.table}", f"model.{model.name}.")
-    _set_environment(home, usecase)
+    set_environment(home, usecase)
     manifest, sha256 = read_manifest(request.export_id, request.manifest_sha256, home)
     require_same_sections(manifest, usecase, model, request.export_id)
-    spec = _spec(home, usecase, model, request.export_id, manifest, sha256)
+    spec = spec_of(home, usecase, model, request.export_id, manifest, sha256)
     emit("progress", "Starting TensorFlow and TFX", done=0, total=1)
 
     def on_start(node_id: str, number: int, total: int) -> None:
@@ -70,7 +70,7 @@ def train(request: TrainRequest, emit: Emit) -> Trained:
     return _result(home, spec, nodes, error, request.run_id, emit)
 
 
-def _set_environment(home: Home, usecase: UseCase) -> None:
+def set_environment(home: Home, usecase: UseCase) -> None:
     """What executors read; set before TensorFlow is imported."""
     os.environ["GOLDLAKE_HOME"] = home.root
     os.environ[USECASE_PATH] = str(usecase.folder.resolve())
@@ -115,7 +115,7 @@ def _changed_keys(manifest: ExportManifest, usecase: UseCase, model: Model) -> l
     return [key for key, (made, now) in pairs.items() if made != now] or ["split"]
 
 
-def _spec(
+def spec_of(
     home: Home,
     usecase: UseCase,
     model: Model,
@@ -123,6 +123,7 @@ def _spec(
     manifest: ExportManifest,
     sha256: str,
 ) -> PipelineSpec:
+    """What the pipeline needs to know of a model and an export, compared with what serves."""
     model_id = f"{usecase.name}.{model.name}"
     own = model.preprocessing
     spec = pipeline_spec(
@@ -133,13 +134,45 @@ def _spec(
         manifest_sha256=sha256,
         preprocessing_hash=functions_hash(usecase, own) if own else "",
         part_hashes=part_hashes(usecase, model),
+        encoders_hash=encoders_hash(usecase, model),
     )
     served = config.served_version(config.read_or_empty(home.models_config), model_id)
     return msgspec.structs.replace(spec, baseline_version=baseline_version(home, spec, served))
 
 
+def transformed(home: Home, spec: PipelineSpec) -> Mapping[str, list[str]]:
+    """Runs the pipeline up to Transform, or takes it from the cache.
+
+    Args:
+        home: The home whose pipeline runs.
+        spec: The model and the export.
+
+    Returns:
+        URIs of the examples or the graph that each node made, by node.
+
+    Raises:
+        DataRefused: The validation gate stopped the run.
+    """
+    from tfx_pipeline.components.validation_verdict import read_verdict
+
+    nodes, refused = _run(home, spec, lambda name, number, total: None, is_whole=False)
+    if refused is not None:
+        verdict = read_verdict(nodes["ValidationVerdictGen"].outputs["verdict"][0])
+        hint = f"goldlake tables {spec.usecase}"
+        raise DataRefused(refused.problem, verdict.anomalies, hint=hint) from refused
+    keys = ("examples", "typed_examples", "transform_graph")
+    made: dict[str, list[str]] = {}
+    for name, run in nodes.items():
+        made[name] = [uri for key in keys for uri in run.outputs.get(key, [])]
+    return made
+
+
 def _run(
-    home: Home, spec: PipelineSpec, on_start: Callable[[str, int, int], None]
+    home: Home,
+    spec: PipelineSpec,
+    on_start: Callable[[str, int, int], None],
+    *,
+    is_whole: bool = True,
 ) -> tuple[dict[str, NodeRun], GateRefused | None]:
     """The nodes that ran, and the gate's refusal if that ended the run."""
     from tfx.orchestration.metadata import sqlite_metadata_connection_config
@@ -156,6 +189,7 @@ def _run(
         pipeline_root=home.pipeline(spec.usecase, spec.model),
         metadata_connection_config=connection,
         baseline_statistics=statistics,
+        is_whole=is_whole,
     )
     runner = LocalRunner(on_start)
     try:

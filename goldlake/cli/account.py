@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -38,6 +39,7 @@ from goldlake_core.documents.reports import (
 from goldlake_core.documents.scoring import ScoreReport
 from goldlake_core.documents.stages import Stage
 from goldlake_core.documents.training import Bound, Trained
+from goldlake_core.documents.tuning import TuneReport
 
 # Between two tables on one line.
 _GAP = "  "
@@ -52,6 +54,8 @@ FATE_MEANINGS = {
     "deleted": "gone at the source",
 }
 FATES = tuple(FATE_MEANINGS)
+MOST_TRIALS = 10
+"""Trials that are printed."""
 _FIRST = ("recall", COST)
 _LEFT_OUT = {
     "immature": "the label is not mature yet",
@@ -122,6 +126,7 @@ SUMMARIES: dict[Stage, Summary] = {
     "examples": lambda r: f"{len(r.problems)} with a problem" if r.problems else "",
     "export": _export,
     "train": _train,
+    "tune": lambda r: f"the best of {len(r.trials)} trials is trial {r.best}",
     "score": lambda r: f"{r.rows:,} rows answered",
     "keep": lambda r: f"{r.rows:,} rows in {r.table}@{r.version}",
     "promote": _promote_summary,
@@ -180,6 +185,29 @@ def print_training(document: TrainReport) -> None:
     part = ModelReport(export=document.export, train=document.train)
     for section in _model(document.model, part, console().width, ""):
         say_all(section.lines())
+
+
+def print_trials(document: TuneReport) -> None:
+    """Prints the trials, the best first, and the edit of the model's file."""
+    tuned = document.tune
+    sign = -1 if tuned.is_better_high else 1
+    ranked = sorted(tuned.trials, key=lambda t: math.inf if t.result is None else sign * t.result)
+    cells = [
+        (
+            f"trial {trial.number}",
+            _number(trial.result),
+            f"{trial.epochs} epochs{', stopped' if trial.is_stopped else ''}",
+            (", ".join(f"{key} {value}" for key, value in trial.parameters.items()), "dim"),
+        )
+        for trial in ranked[:MOST_TRIALS]
+    ]
+    _say_table(f"{document.model} by {tuned.metric} on eval", cells, "lrll")
+    if len(ranked) > MOST_TRIALS:
+        say(f"  and {len(ranked) - MOST_TRIALS} more: --json")
+    if not document.diff:
+        say("The contract's own parameters are the best.")
+    for line in document.diff.splitlines():
+        say(line)
 
 
 def print_scores(document: ScoreReport) -> None:

@@ -26,6 +26,7 @@ COMMANDS = {
     "show": "show",
     "export": "data",
     "train": "models",
+    "tune": "tune",
     "models": "models",
     "promote": "models",
     "rollback": "models",

@@ -207,7 +207,7 @@ def _require_keys(usecase: UseCase, model: Model, keep: tuple[str, ...], out: st
         )
 
 
-def _records(scored: Scored) -> Iterator[dict[str, Any]]:
+def _records(scored: Scored) -> Iterator[dict[str, object]]:
     import polars as pl
 
     for file in scored.files:

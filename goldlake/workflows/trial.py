@@ -14,10 +14,11 @@ import msgspec
 
 from goldlake.workflows.drafting.cures import cure
 from goldlake_core.contracts import sql_rules
+from goldlake_core.contracts.column_types import NUMBERS
 from goldlake_core.contracts.errors import UsageError
 from goldlake_core.contracts.findings import Remark, warning
 from goldlake_core.contracts.rules import OF_FILES
-from goldlake_core.contracts.sections import Column, UseCase
+from goldlake_core.contracts.sections import Column, Model, UseCase
 from goldlake_core.storage.landing import Cursor
 from lakehouse.silver import ALWAYS_ACCEPTED
 from lakehouse.sources.base import Connector
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 RECORDS = 20_000
+_SHOWN_VALUES = 6
 
 
 class Trial(msgspec.Struct, frozen=True, kw_only=True):
@@ -96,7 +98,7 @@ def try_records(usecase: UseCase, records: int = RECORDS) -> tuple[Trial, list[P
         what = f"{_share(count, len(lines))} are not JSON objects, such as {_shown(example)}"
         problems.append(Problem(None, warning(what, "lines that have all fields of the header")))
     rejected, missing = pl.repeat(value=False, n=len(found), eager=True), dict[str, int]()
-    labels = {column: model.name for model in usecase.models.values() for column in [model.label]}
+    labels = {model.label: model for model in usecase.models.values()}
     counted: dict[str, Mapping[str, int]] = {}
     for column in columns:
         typed = frames[column.name]
@@ -104,7 +106,9 @@ def try_records(usecase: UseCase, records: int = RECORDS) -> tuple[Trial, list[P
         if empty:
             missing[column.name] = empty
         if column.name in labels:
-            counted[labels[column.name]] = _counts(typed["value"])
+            model = labels[column.name]
+            counted[model.name] = _counts(typed["value"])
+            problems += _label_problems(column, model, typed["value"])
         for code, is_broken in broken_rows(column, typed):
             count = int(is_broken.sum())
             if not count:
@@ -176,6 +180,23 @@ def _problem(
     }
     what = f"{share} would be rejected: {example} {said[kind]}"
     return Problem(column.name, warning(what, cure(column, kind, examples, fields)))
+
+
+def _label_problems(column: Column, model: Model, values: pl.Series) -> Iterator[Problem]:
+    """What a model could not learn of its label."""
+    known = values.drop_nulls()
+    numbers = known if column.type in NUMBERS else None
+    others = numbers.filter((numbers != 0) & (numbers != 1)) if numbers is not None else None
+    if model.head.kind == "binary" and others is not None and len(others):
+        shown = ", ".join(map(str, known.unique().sort().head(_SHOWN_VALUES).to_list()))
+        what = f"the label has the values {shown}, and the head binary knows 0 and 1"
+        yield Problem(column.name, warning(what, "head: multiclass, regression or count"))
+    elif model.head.kind == "count" and numbers is not None and (numbers < 0).any():
+        what = "the label has values below 0, and the head count knows 0 and more"
+        yield Problem(column.name, warning(what, "head: regression"))
+    elif len(known) and known.n_unique() < 2:
+        what = f"the label is {known[0]!r} in all records that have one"
+        yield Problem(column.name, warning(what, "a label that differs"))
 
 
 def _never_there(column: Column, missing: int, records: int, fields: set[str]) -> Remark | None:

@@ -275,6 +275,7 @@ class Words(Section, frozen=True):
     embedding: Annotated[int, Key("Width of a word's embedding.", "follow", 1, 1024)] = 8
     max_words: Annotated[int, Key("Number of words of one text that are read; the rest are dropped.", "follow", 1, 10_000, later=True)] = 16
     ngrams: Annotated[int, Key("Greatest length of the runs of words that are tokens too: 2 adds pairs, 3 also triples.", "follow", 1, 3, later=True)] = 1
+    encoder: Annotated[str | None, Key("Folder inside that of the use case with a SavedModel that takes texts, string [n], when it is called, and returns vectors, float32 [n, d]. It takes the place of words and is not trained further.", "follow", form=Form.PATH, default="none", later=True)] = None
 
 
 class Kind(NamedTuple):

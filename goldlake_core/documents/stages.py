@@ -21,6 +21,7 @@ Stage = Literal[
     "examples",
     "export",
     "train",
+    "tune",
     "score",
     "keep",
     "promote",

@@ -49,6 +49,7 @@ from goldlake_core.documents.reports import (
 )
 from goldlake_core.documents.scoring import ScoreReport
 from goldlake_core.documents.stages import StageError
+from goldlake_core.documents.tuning import Trial, Tuned, TuneReport
 from lakehouse.rows import Rows
 from tests.cli.documents import (
     MODEL,
@@ -281,6 +282,34 @@ CASES = {
         Predictions(predictions=("NARCOTICS", {"label": "a", "odds": [0.5] * 40})),
         Predictions,
         lambda document: list(document.predictions),
+    ),
+    "tune": Case(
+        ("tune", MODEL),
+        "tune.tune",
+        TuneReport(
+            run_id="r",
+            logs="logs",
+            model=MODEL,
+            export=train_report().export,
+            tune=Tuned(
+                metric="val_auc",
+                is_better_high=True,
+                trials=(
+                    Trial(
+                        number=1,
+                        parameters={"hidden_units": [16], "dropout": 0.1},
+                        result=None,
+                        epochs=2,
+                        is_stopped=True,
+                        seconds=1.5,
+                    ),
+                ),
+                best=1,
+                logs="logs",
+            ),
+            diff="--- a\n+++ b\n",
+        ),
+        TuneReport,
     ),
     "score": Case(
         ("score", MODEL, "--input", "toy.gold.calls"),

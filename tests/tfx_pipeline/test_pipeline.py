@@ -98,7 +98,7 @@ def _spec(trained: Trained, **changes: Any) -> PipelineSpec:
     export_id = "toy_harbour/overdue/v3"
     home = Home.at(trained.home)
     manifest, sha256 = read_manifest(export_id, home=home)
-    return runner._spec(home, usecase, model, export_id, manifest, sha256)
+    return runner.spec_of(home, usecase, model, export_id, manifest, sha256)
 
 
 def _computed(result: training.Trained) -> list[str]:

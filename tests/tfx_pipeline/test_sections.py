@@ -60,7 +60,7 @@ def _request(home: Path, folder: Path, **changes: str) -> TrainRequest:
 
 
 def test_the_stage_refuses_such_an_export(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tfx_pipeline.stages._set_environment", lambda home, usecase: None)
+    monkeypatch.setattr("tfx_pipeline.stages.set_environment", lambda home, usecase: None)
     write_export(tmp_path)
     folder = _edited(tmp_path, "eval_days: 30", "eval_days: 31")
     with pytest.raises(StoreError, match="was made under another contract: split of"):

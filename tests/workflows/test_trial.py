@@ -115,3 +115,39 @@ def test_lines_that_are_not_records_are_counted(ledger: Path) -> None:
     assert report.trial is not None
     assert (report.trial.rejected, dict(report.trial.reasons)) == (1, {"json.invalid": 1})
     assert "'cut;off'" in report.findings[0].problem
+
+
+@pytest.mark.parametrize(
+    ("column", "head", "problem"),
+    [
+        (
+            "id: long",
+            "binary",
+            "the label has the values 1, 2, 3, 4, 5, 6, and the head binary knows 0 and 1",
+        ),
+        (
+            'n: {type: long, field: Anzahl, thousands: ",", replace: {"8,001": "-1"}}',
+            "count",
+            "the label has values below 0, and the head count knows 0 and more",
+        ),
+        (
+            "betrag: {type: double, field: Betrag}",
+            "regression",
+            "the label is 1.5 in all records that have one",
+        ),
+    ],
+)
+def test_a_label_that_its_head_cannot_learn_is_told(
+    ledger: Path, column: str, head: str, problem: str
+) -> None:
+    write(ledger, f"rate: string\n{column}")
+    (ledger / "models").mkdir()
+    metric = {"binary": "auc", "count": "rmse", "regression": "rmse"}[head]
+    name = column.partition(":")[0]
+    (ledger / "models" / "m.yaml").write_text(
+        f"name: m\nlabel: {name}\nhead: {head}\nfeatures: {{rate: categorical}}\n"
+        f"thresholds: {{{metric}: {{min: 0}}}}\n",
+        encoding="utf-8",
+    )
+    report = check_usecase("./ledger", has_data=True)
+    assert problem in [finding.problem for finding in report.findings]

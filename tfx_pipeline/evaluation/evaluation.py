@@ -22,6 +22,7 @@ from tfx_pipeline.heads.registry import HEADS
 from tfx_pipeline.modules.saved_model import TF_EXAMPLE
 from tfx_pipeline.spec import EvaluationSpec
 
+_DIFFERENCE = "_diff"
 CANDIDATE, BASELINE = "candidate", "baseline"
 """Model names in TFMA's results, which leave the name out where there is only one model."""
 
@@ -227,10 +228,15 @@ def _metrics_by_slice(
         tuple((column, str(value)) for column, value in key): {
             metric: _number(value)
             for metric, value in outputs[""][""].items()
-            if "doubleValue" in value
+            if "doubleValue" in value and not _is_difference(metric, outputs[""][""])
         }
         for key, outputs in result.slicing_metrics
     }
+
+
+def _is_difference(metric: str, metrics: Mapping[str, Any]) -> bool:
+    """Whether a metric is TFMA's difference of another one from the model that serves."""
+    return metric.endswith(_DIFFERENCE) and metric.removesuffix(_DIFFERENCE) in metrics
 
 
 def _number(value: Mapping[str, Any]) -> float | None:

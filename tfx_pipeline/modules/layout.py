@@ -62,12 +62,14 @@ class Layout:
         words: Several ids per row; the deep part takes the mean of their embeddings.
         floats: Names of the float32 [n] outputs.
         has_own: Whether there is the output `OWN`, float32 [n, k].
+        vectors: Names of the float32 [n, d] outputs of encoders.
     """
 
     ids: tuple[IdOutput, ...]
     words: tuple[IdOutput, ...]
     floats: tuple[str, ...]
     has_own: bool = False
+    vectors: tuple[str, ...] = ()
 
 
 def cycle_length(feature: Feature) -> int:
@@ -95,6 +97,7 @@ def layout_of(features: tuple[Feature, ...], *, has_own: bool = False) -> Layout
     ids: list[IdOutput] = []
     words: list[IdOutput] = []
     floats: list[str] = []
+    vectors: list[str] = []
     for feature in features:
         name, params = feature.name, feature.params
         if feature.kind == "categorical":
@@ -115,6 +118,9 @@ def layout_of(features: tuple[Feature, ...], *, has_own: bool = False) -> Layout
         elif feature.kind == "crossed":
             size, width = int(params["buckets"]), int(params["embedding"])
             ids.append(IdOutput(f"{name}__cross", size, embedding=width))
+        elif params.get("encoder"):
+            vectors.append(f"{name}__encoded")
+            floats.append(f"{name}{MISSING_FLAG}")
         else:
             words.append(
                 IdOutput(
@@ -126,4 +132,4 @@ def layout_of(features: tuple[Feature, ...], *, has_own: bool = False) -> Layout
                     width=max_words(feature) * ngrams(feature),
                 )
             )
-    return Layout(tuple(ids), tuple(words), tuple(floats), has_own)
+    return Layout(tuple(ids), tuple(words), tuple(floats), has_own, tuple(vectors))

@@ -34,6 +34,7 @@ def pack(outputs: Tensors, layout: Layout) -> list[Any]:
     numbers = [tf.reshape(outputs[name], [-1, 1]) for name in layout.floats]
     if layout.has_own:
         numbers.append(outputs[OWN])
+    numbers += [outputs[name] for name in layout.vectors]
     words = [tf.cast(outputs[output.name], tf.int32) for output in layout.words]
     packed = [tf.stack(ids, axis=1)] if ids else []
     if numbers:

@@ -10,11 +10,17 @@ import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from goldlake_core.contracts.errors import PermanentError
 from goldlake_core.contracts.sections import Feature, Numeric
 from tfx_pipeline.modules import layout
 from tfx_pipeline.modules.tensors import Tensors
 from tfx_pipeline.parts.named import named
-from tfx_pipeline.spec import FeatureSpec, JsonObject, preprocessing_function
+from tfx_pipeline.spec import (
+    FeatureSpec,
+    JsonObject,
+    encoder_folder,
+    preprocessing_function,
+)
 
 CROSS_SEPARATOR = "\x1f"
 QUANTILE_ERROR = 0.001
@@ -54,7 +60,10 @@ def preprocessing_fn(inputs: Tensors, custom_config: JsonObject) -> Tensors:
     columns = {column.name: dense(inputs[column.name]) for column in spec.inputs}
     outputs: Tensors = {}
     for feature in spec.features:
-        outputs |= _KINDS[feature.kind](feature, columns)
+        if feature.params.get("encoder"):
+            outputs |= _encoded(feature, columns, spec)
+        else:
+            outputs |= _KINDS[feature.kind](feature, columns)
     own = preprocessing_function(spec)
     if own is not None:
         outputs[layout.OWN] = _own_columns(own(columns))
@@ -264,6 +273,27 @@ def _words(feature: Feature, columns: Mapping[str, Dense]) -> Tensors:
     ids = tf.where(text == "", padding, found)
     only_missing = tf.one_hot(0, width, on_value=1, off_value=0, dtype=tf.int64)
     return {name: tf.where(column.present[:, None], ids, only_missing[None, :])}
+
+
+def _encoded(feature: Feature, columns: Mapping[str, Dense], spec: FeatureSpec) -> Tensors:
+    """Vectors of a text by a SavedModel that the use case brings; zeros where it is missing."""
+    import tensorflow as tf
+    import tensorflow_transform as tft
+
+    folder = encoder_folder(spec, feature)
+    column = columns[feature.columns[0]]
+    encoder = tft.make_and_track_object(lambda: tf.saved_model.load(folder), name=feature.name)
+    vectors = encoder(_text(column))
+    if vectors.shape.rank != 2 or vectors.shape[1] is None or vectors.dtype != tf.float32:
+        raise PermanentError(
+            f"The encoder {folder} returns {vectors.dtype.name} {vectors.shape} for texts",
+            valid="float32 [n, d] with a fixed d",
+        )
+    there = tf.cast(column.present, tf.float32)
+    return {
+        f"{feature.name}__encoded": vectors * there[:, None],
+        f"{feature.name}{layout.MISSING_FLAG}": 1.0 - there,
+    }
 
 
 def _own_columns(columns: Tensors) -> Any:

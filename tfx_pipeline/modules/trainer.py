@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from goldlake_core.contracts.errors import PermanentError
@@ -14,6 +16,7 @@ from tfx_pipeline.modules import saved_model as export
 from tfx_pipeline.modules.layout import MISSING_FLAG, OWN, Layout, layout_of
 from tfx_pipeline.modules.oversampling import oversampled
 from tfx_pipeline.modules.raw_rows import sample_rows, wire_arrays
+from tfx_pipeline.modules.tensors import ParseSpec
 from tfx_pipeline.parts.named import named
 from tfx_pipeline.spec import TrainingSpec
 
@@ -27,20 +30,97 @@ def run_fn(fn_args: Any) -> None:
         fn_args: TFX's FnArgs. ``custom_config`` is `TrainingSpec` as JSON (other keys are ignored);
             TensorBoard logs go to ``model_run_dir``, the model to ``serving_model_dir``.
     """
-    import tensorflow as tf
-    import tensorflow_transform as tft
-
     spec = TrainingSpec.from_json(fn_args.custom_config)
     if spec.run_fn is not None:
         named(spec.run_fn, spec.features.model_id, "parts.run_fn")(fn_args)
         return
     training = spec.training.sized(spec.rows["train"])
+    ready = prepared(fn_args, spec, training)
+    model = ready.model(training)
+    fit(model, ready.train, ready.evaluate, training, fn_args.model_run_dir, ready.head)
+    if ready.wishes != NO_WISHES:
+        ready.head.settle(*predictions(model, ready.evaluate)[:2])
+    columns = spec.features.inputs
+    background = None
+    if spec.explain is not None:
+        wanted = spec.explain
+        rows = sample_rows(fn_args.train_files, columns, wanted.background_rows, wanted.seed)
+        background = export.Background(wire_arrays(rows, columns), wanted.seed)
+    number = HEADS[spec.features.head.kind].number
+    export.save_model(
+        fn_args.serving_model_dir,
+        model,
+        ready.transform,
+        ready.layout,
+        columns,
+        ready.parse,
+        export.Answers(ready.head, number, ready.labels.exposures),
+        background,
+    )
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What a model is trained from.
+
+    Attributes:
+        spec: The Trainer's part of the contract.
+        layout: Description of Transform's outputs.
+        parse: Feature spec of the raw columns.
+        transform: Keras layer that applies Transform's graph.
+        labels: Where the labels are.
+        wishes: What else the contract says of the answers.
+        head: The head, which knows the train split's labels.
+        train: `data.Arrays`, or a tf.data.Dataset in batches.
+        evaluate: Rows for early stopping, in the same form.
+        numbers: Width of the float input.
+        vocabulary_size: Entries of a vocabulary by its name.
+    """
+
+    spec: TrainingSpec
+    layout: Layout
+    parse: ParseSpec
+    transform: Any
+    labels: data.Labels
+    wishes: Wishes
+    head: FittedHead
+    train: Any
+    evaluate: Any
+    numbers: int
+    vocabulary_size: Callable[[str], int]
+
+    def model(self, training: Training) -> Any:
+        """A new model with these parameters, by the contract's ``build_model`` if it has one."""
+        build = network.build
+        if self.spec.build_model is not None:
+            name = self.spec.features.model_id
+            build = named(self.spec.build_model, name, "parts.build_model")
+        return build(self.layout, training, self.vocabulary_size, self.numbers, self.head)
+
+
+def prepared(fn_args: Any, spec: TrainingSpec, training: Training) -> Prepared:
+    """Reads and transforms the splits; what fits into memory is held there.
+
+    Args:
+        fn_args: TFX's FnArgs: Transform's graph, and files of train and eval.
+        spec: The Trainer's part of the contract.
+        training: Its parameters, sized.
+
+    Raises:
+        LabelError: The labels of the train split are not what the head can learn.
+        PermanentError: Rows are to be made up, and the split is too large for memory.
+    """
+    import tensorflow as tf
+    import tensorflow_transform as tft
+
     batch_rows = training.batch_rows
     assert batch_rows is not None, "the number of rows has decided it"
     tf.keras.utils.set_random_seed(training.seed)
     output = tft.TFTransformOutput(fn_args.transform_output)
     layout = layout_of(spec.features.features, has_own=spec.features.preprocessing is not None)
-    own = output.transformed_feature_spec()[OWN].shape[0] if layout.has_own else 0
+    made = output.transformed_feature_spec()
+    wide = [*layout.vectors, *([OWN] if layout.has_own else [])]
+    own = sum(made[name].shape[0] for name in wide)
     parse = data.feature_spec(output.raw_feature_spec(), spec.features.inputs)
     transform = output.transform_features_layer()
     labels = data.Labels(
@@ -48,13 +128,13 @@ def run_fn(fn_args: Any) -> None:
         tf.io.FixedLenFeature([], output.raw_feature_spec()[spec.features.label].dtype),
         spec.features.head.exposure,
     )
-    kind = HEADS[spec.features.head.kind]
     wishes = Wishes(
         spec.decision,
         is_balanced=training.class_weight == "balanced",
         is_oversampled=training.oversample == "smote",
     )
-    head = kind.fit(*data.label_values(fn_args.train_files, parse, labels), wishes)
+    values = data.label_values(fn_args.train_files, parse, labels)
+    head = HEADS[spec.features.head.kind].fit(*values, wishes)
 
     def split(patterns: list[str], rows: int, shuffle_seed: int | None, batch_rows: int) -> Any:
         def dataset(**options: Any) -> Any:
@@ -68,22 +148,19 @@ def run_fn(fn_args: Any) -> None:
     evaluate = split(fn_args.eval_files, spec.rows["eval"], None, PREDICT_ROWS)
     if wishes.is_oversampled:
         train = _oversampled(train, layout, training.seed)
-    build = network.build
-    if spec.build_model is not None:
-        build = named(spec.build_model, spec.features.model_id, "parts.build_model")
-    model = build(layout, training, output.vocabulary_size_by_name, len(layout.floats) + own, head)
-    fit(model, train, evaluate, training, fn_args.model_run_dir, head)
-    if wishes != NO_WISHES:
-        head.settle(*predictions(model, evaluate)[:2])
-    columns = spec.features.inputs
-    background = None
-    if spec.explain is not None:
-        wanted = spec.explain
-        rows = sample_rows(fn_args.train_files, columns, wanted.background_rows, wanted.seed)
-        background = export.Background(wire_arrays(rows, columns), wanted.seed)
-    answers = export.Answers(head, kind.number, labels.exposures)
-    export.save_model(
-        fn_args.serving_model_dir, model, transform, layout, columns, parse, answers, background
+    numbers = len(layout.floats) + own
+    return Prepared(
+        spec=spec,
+        layout=layout,
+        parse=parse,
+        transform=transform,
+        labels=labels,
+        wishes=wishes,
+        head=head,
+        train=train,
+        evaluate=evaluate,
+        numbers=numbers,
+        vocabulary_size=output.vocabulary_size_by_name,
     )
 
 
@@ -110,6 +187,7 @@ def fit(
     training: Training,
     log_folder: str | None,
     head: FittedHead,
+    others: Sequence[Any] = (),
 ) -> Any:
     """Trains in place and keeps the weights of the epoch with the best result on eval.
 
@@ -120,6 +198,7 @@ def fit(
         training: Training parameters of the contract.
         log_folder: Folder for TensorBoard logs, or None.
         head: Says what the loss is, and which result is watched.
+        others: Further Keras callbacks.
 
     Returns:
         Keras' History; the head's results on eval per epoch are exact, not binned.
@@ -138,6 +217,7 @@ def fit(
             patience=training.patience,
             restore_best_weights=True,
         ),
+        *others,
     ]
     if log_folder:
         callbacks.append(keras.callbacks.TensorBoard(log_folder, write_graph=False))

@@ -62,6 +62,18 @@ def part_hashes(usecase: UseCase, model: Model) -> Mapping[str, str]:
     return {key: _hash(usecase, dotted) for key, dotted in found.items() if dotted}
 
 
+def encoders_hash(usecase: UseCase, model: Model) -> str:
+    """sha256 of the files of all encoders of text features, or "" without any. Read-only."""
+    names = [str(f.params["encoder"]) for f in model.features if f.params.get("encoder")]
+    digest = hashlib.sha256()
+    for name in names:
+        folder = usecase.folder / name
+        for file in sorted(path for path in folder.rglob("*") if path.is_file()):
+            digest.update(f"\0{name}/{file.relative_to(folder).as_posix()}\0".encode())
+            digest.update(file.read_bytes())
+    return digest.hexdigest() if names else ""
+
+
 def _is_of_package(dotted: str) -> bool:
     return dotted.count(".") > 1
 

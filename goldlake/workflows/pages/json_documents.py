@@ -23,6 +23,7 @@ from goldlake_core.documents import (
     replay,
     reports,
     scoring,
+    tuning,
 )
 from goldlake_core.documents.planning import IngestPlan, Reconciled
 
@@ -55,6 +56,7 @@ COMMANDS: Mapping[str, object] = {
     "tables": reports.TablesView,
     "test": examples.ExamplesReport,
     "train": reports.TrainReport,
+    "tune": tuning.TuneReport,
 }
 """Type of the document by command."""
 

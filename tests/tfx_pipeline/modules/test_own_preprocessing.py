@@ -6,11 +6,13 @@ import shutil
 from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 from msgspec.structs import replace
 
+from goldlake_core.contracts.sections import Feature
 from serving.loader import load
 from tests.tfx_pipeline import toy
 from tfx_pipeline.evaluation.serving_check import check_model, serialize
@@ -70,3 +72,56 @@ def test_own_columns_reach_the_served_model(
     assert found[:3].tolist() == [[0, 0.25], [1, 0], [1, -1]]
     report = check_model(str(tmp_path / "model"), toy.COLUMNS, rows)
     assert report.problems == ()
+
+
+@pytest.mark.tfx
+def test_an_encoder_that_the_use_case_brings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Vectors of a SavedModel with a variable and a table reach the served model."""
+    import tensorflow as tf
+
+    from tfx_pipeline.modules.trainer import run_fn
+
+    class Encoder(tf.Module):
+        def __init__(self) -> None:
+            self.scale = tf.Variable([1.0, 10.0])
+
+        @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
+        def __call__(self, texts: Any) -> Any:
+            length = tf.cast(tf.strings.length(texts), tf.float32)
+            words = tf.cast(tf.strings.split(texts).row_lengths(), tf.float32)
+            return tf.stack([length, words], axis=1) * self.scale
+
+    shutil.copytree(HARBOUR, tmp_path / HARBOUR.name)
+    tf.saved_model.save(Encoder(), str(tmp_path / HARBOUR.name / "encoder"))
+    monkeypatch.setenv(USECASE_PATH, str(tmp_path / HARBOUR.name))
+    text = Feature(
+        "note", "text", ("note",), {"max_tokens": 9, "embedding": 2, "encoder": "encoder"}
+    )
+    numeric = tuple(f for f in toy.FEATURES if f.name == "price")
+    spec = replace(toy.SPEC, features=(text, *numeric))
+    for split in ("train", "eval"):
+        toy.write_split(tmp_path / "examples", split, toy.rows(300, seed=1))
+    toy.analyze(tmp_path / "examples", tmp_path / "graph", spec)
+    training = replace(toy.TRAINING, epochs=1)
+    run_fn(
+        SimpleNamespace(
+            custom_config=TrainingSpec(spec, training, {"train": 300, "eval": 300}).to_json(),
+            transform_output=str(tmp_path / "graph"),
+            train_files=[str(tmp_path / "examples" / "Split-train" / "*")],
+            eval_files=[str(tmp_path / "examples" / "Split-eval" / "*")],
+            model_run_dir=str(tmp_path / "run"),
+            serving_model_dir=str(tmp_path / "model"),
+        )
+    )
+    shutil.rmtree(tmp_path / HARBOUR.name / "encoder")
+    rows = toy.rows(20, seed=2)
+    for row, note in zip(rows, ["leave it", "", None], strict=False):
+        row.update(note=note)
+    serialized = np.array([serialize(row, toy.COLUMNS) for row in rows], object)
+    with closing(load(str(tmp_path / "model"))) as model:
+        found = model.run("transform_features", {"examples": serialized})
+    assert found["note__encoded"][:3].tolist() == [[8, 20], [0, 0], [0, 0]]
+    assert found["note__missing"][:3].tolist() == [0, 0, 1]
+    assert check_model(str(tmp_path / "model"), toy.COLUMNS, rows).problems == ()

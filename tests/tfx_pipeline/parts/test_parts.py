@@ -10,11 +10,11 @@ from msgspec.structs import replace
 
 from goldlake_core.contracts.errors import ContractError, PermanentError
 from goldlake_core.contracts.registry import load_usecase
-from goldlake_core.contracts.sections import Parts
+from goldlake_core.contracts.sections import Feature, Model, Parts
 from tests.tfx_pipeline import toy
 from tests.tfx_pipeline.conftest import Toy
-from tfx_pipeline.parts.named import named, part_hashes
-from tfx_pipeline.spec import USECASE_PATH
+from tfx_pipeline.parts.named import encoders_hash, named, part_hashes
+from tfx_pipeline.spec import USECASE_PATH, FeatureSpec, encoder_folder
 
 HARBOUR = Path(__file__).parents[2] / "usecases" / "toy_harbour"
 LINEAR = "tfx_pipeline.parts.linear.build_model"
@@ -110,3 +110,26 @@ def test_an_eval_config_of_ones_own_is_what_tfma_gets(folder: Path) -> None:
     config = eval_config(spec, rows=3, has_baseline=False)
     own = named("own.eval_config", "toy_harbour.overdue", "parts.eval_config")
     assert [list(each.feature_keys) for each in own(config).slicing_specs] == [[], ["pilot"]]
+
+
+def test_an_encoder_is_inside_the_folder_and_its_files_are_hashed(folder: Path) -> None:
+    (folder / "encoder").mkdir()
+    (folder / "encoder" / "saved_model.pb").write_bytes(b"1")
+    usecase = load_usecase(str(folder))
+
+    def model(encoder: str) -> Model:
+        text = Feature("cargo", "text", ("cargo",), {"encoder": encoder})
+        return replace(usecase.models["overdue"], features=(text,))
+
+    def found(encoder: str) -> str:
+        spec = FeatureSpec("toy_harbour.overdue", "overdue", (), model(encoder).features)
+        return encoder_folder(spec, spec.features[0])
+
+    assert found("encoder") == str((folder / "encoder").resolve())
+    for wrong in ("nothing", "..", "/etc"):
+        with pytest.raises(PermanentError, match="there is no SavedModel in"):
+            found(wrong)
+    first = encoders_hash(usecase, model("encoder"))
+    assert encoders_hash(usecase, usecase.models["overdue"]) == ""
+    (folder / "encoder" / "saved_model.pb").write_bytes(b"2")
+    assert encoders_hash(usecase, model("encoder")) not in ("", first)
