@@ -90,8 +90,11 @@ def _quoted_row(
                 waiting.extendleft(reversed(re.findall(r"[^\r\n]*(?:\r\n|\n|\r|\Z)", rest)[:-1]))
             return text[:end], fields
         # Twice as many lines each time: a long field is not looked at once per line.
+        before = len(taken)
         for _ in range(wanted):
             more = waiting.popleft() if waiting else next(source, None)
+            if more is None and len(taken) > before:
+                break  # The text ends with fewer lines than were asked for; they may do.
             if more is None or size > MAX_ROW_CHARS:
                 waiting.extendleft(reversed(taken[1:] + ([more] if more else [])))
                 text = line.rstrip(_ENDS)

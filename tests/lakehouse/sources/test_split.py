@@ -6,7 +6,7 @@ import io
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from goldlake_core.contracts.sections import Format
@@ -88,6 +88,7 @@ def test_texts_of_the_top_level_only() -> None:
 FIELD = st.text(st.characters(exclude_categories=("Cs",)), max_size=6) | st.none()
 
 
+@example(table=[["\n", "\n"]], delimiter=",")
 @given(st.lists(st.lists(FIELD, min_size=2, max_size=4)), st.sampled_from([",", ";", "\t"]))
 def test_csv_fields_come_back(table: list[list[str | None]], delimiter: str) -> None:
     def written(field: str | None) -> str:
