@@ -103,7 +103,9 @@ class Gate:
         judged: list[PeriodVerdict] = []
         for place, name in enumerate(names):
             state, before = self._state_of(name, run_id), self.state.periods.get(name)
-            if before is not None and name not in also and _is_same(before, state):
+            # What is refused is judged again: the contract may leave its limits more room now.
+            is_settled = before is not None and not self._refused(before, name, accepted)
+            if before is not None and is_settled and name not in also and _is_same(before, state):
                 states[name] = before
                 continue
             if against is None:
