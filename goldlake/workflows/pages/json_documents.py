@@ -16,6 +16,7 @@ from goldlake.workflows.drafting.draft import Drafted
 from goldlake_core.documents import (
     conformance,
     examples,
+    gate,
     history,
     keeping,
     lakehouse,
@@ -26,6 +27,7 @@ from goldlake_core.documents import (
 from goldlake_core.documents.planning import IngestPlan, Reconciled
 
 COMMANDS: Mapping[str, object] = {
+    "accept": gate.Acceptance,
     "backfill": reports.IngestReport | IngestPlan,
     "backup": keeping.BackupReport,
     "check": CheckReport,
@@ -53,6 +55,7 @@ COMMANDS: Mapping[str, object] = {
     "tables": reports.TablesView,
     "test": examples.ExamplesReport,
     "train": reports.TrainReport,
+    "validate": gate.ValidationReport,
 }
 """Type of the document by command."""
 
