@@ -44,9 +44,6 @@ from lakehouse.gaterows import Summary, TableRows
 if TYPE_CHECKING:
     import polars as pl
 
-if TYPE_CHECKING:
-    pass
-
 MOST_STRAIN = 1e9
 FIT_ROWS, MOST_ROWS = 1_000_000, 2_000_000
 """Most rows that a baseline is learned from, and that are counted of a period; of more, one of so
@@ -100,66 +97,63 @@ class Gate:
         Returns:
             The verdict; periods of an earlier run that are refused still are named in it.
         """
-        baseline = self.baseline
-        summaries = self._summaries(baseline)
-        names = list(summaries)
-        kept = self.state.periods if self.state.baseline == baseline.number else {}
+        names = list(self.periods)
         accepted = self.files.acceptances()
         states: dict[str, PeriodState] = {}
         judged: list[PeriodVerdict] = []
-        recent = set(names[-MOST_PERIODS:])
-        for place, (name, (period, summary)) in enumerate(summaries.items()):
-            before = kept.get(name)
-            state = PeriodState(
-                mark=summary.mark,
-                rows=summary.rows,
-                is_closed=self.rows.is_over(period),
-                ripe=self.rows.ripeness(period),
-                run_id=run_id,
-            )
-            if before is not None and name not in also and _is_same(before, state):
+        for place, name in enumerate(names):
+            state, before = self._state_of(name, run_id), self.state.periods.get(name)
+            # What is refused is judged again: the contract may leave its limits more room now.
+            is_settled = before is not None and not self._refused(before, name, accepted)
+            if before is not None and is_settled and name not in also and _is_same(before, state):
                 states[name] = before
                 continue
-            if before is None or not _is_same(before, state):
-                self._counts.pop(name, None)
-            earlier = (
-                [
-                    self._count(each, summaries, baseline, states[each], kept)
-                    for each in names[max(0, place - 2 * MOST_PERIODS) : place]
-                    if not self._refused(states[each], each, accepted)
-                ]
-                if against is None
-                else against.others(name, baseline)
-            )
-            own = self._count(name, summaries, baseline, state, kept)
-            verdict = self._judged(name, own, History(earlier, baseline), state)
+            if against is None:
+                newest = names[max(0, place - 2 * MOST_PERIODS) : place]
+                usual = [n for n in newest if not self._refused(states[n], n, accepted)]
+                earlier = [self._count(n, states[n]) for n in usual]
+            else:
+                earlier = against.others(name, self.baseline)
+            verdict = self._judged(name, History(earlier, self.baseline), state)
             judged.append(verdict)
-            stops = tuple(each for each in verdict.beyond if each.stops and name in recent)
+            # What happened long ago is reported, and keeps nobody from going on.
+            is_recent = place >= len(names) - MOST_PERIODS
+            stops = tuple(each for each in verdict.beyond if each.stops and is_recent)
             states[name] = msgspec.structs.replace(state, found=stops)
-        refused = tuple(n for n, each in states.items() if self._refused(each, n, accepted))
         document = TableVerdict(
             run_id=run_id,
             table=self.layout.table,
             version=self.rows.version,
             at=now_text(),
-            baseline=baseline.number,
-            baseline_reason=baseline.reason,
+            baseline=self.baseline.number,
+            baseline_reason=self.baseline.reason,
             periods=tuple(judged),
-            refused=refused,
+            refused=tuple(n for n, each in states.items() if self._refused(each, n, accepted)),
             accepted=accepted,
         )
         if self.is_kept:
             self._keep(document, states, judged)
         return document
 
+    def _state_of(self, name: str, run_id: str) -> PeriodState:
+        """How a period stands now, before it is judged."""
+        period, summary = self.periods[name]
+        return PeriodState(
+            mark=summary.mark,
+            rows=summary.rows,
+            is_closed=self.rows.is_over(period),
+            ripe=self.rows.ripeness(period),
+            run_id=run_id,
+        )
+
     def others(self, name: str, baseline: Baseline) -> list[Counts]:
-        """The counts of all periods but one."""
-        summaries = self._summaries(baseline)
-        return [
-            self._counted(period, summary, baseline, is_closed=self.rows.is_over(period))
-            for each, (period, summary) in summaries.items()
-            if each != name
-        ]
+        """The counts of all periods but one, under another baseline."""
+        self.baseline = baseline
+        for each, (period, summary) in self.periods.items():
+            if each not in self._counts:
+                is_closed = self.rows.is_over(period)
+                self._counts[each] = self._counted(period, summary, is_closed=is_closed)
+        return [counts for each, counts in self._counts.items() if each != name]
 
     def is_refused(self) -> bool:
         """Whether a period was refused when the table was judged last, and nobody accepted it."""
@@ -189,9 +183,8 @@ class Gate:
     def _refused(self, state: PeriodState, name: str, accepted: Sequence[Acceptance]) -> bool:
         return any(not any(each.covers(name, value) for each in accepted) for value in state.found)
 
-    def _judged(
-        self, name: str, own: Counts, history: History, state: PeriodState
-    ) -> PeriodVerdict:
+    def _judged(self, name: str, history: History, state: PeriodState) -> PeriodVerdict:
+        own = self._count(name, state)
         judgement = history.judged(own, self.layout)
         return PeriodVerdict(
             period=name,
@@ -202,11 +195,12 @@ class Gate:
             values=tuple(map(value_of, judgement.findings)),
         )
 
-    def _summaries(self, baseline: Baseline) -> dict[str, tuple[Period, Summary]]:
-        """The periods in their order, each with what its days hold together."""
+    @cached_property
+    def periods(self) -> dict[str, tuple[Period, Summary]]:
+        """The periods by name in their order, each with what its days hold together."""
         found: dict[Period, Summary] = {}
         for day, summary in sorted(self.days.items()):
-            period = period_of(day, baseline.period)
+            period = period_of(day, self.baseline.period)
             found[period] = found[period].plus(summary) if period in found else summary
         return {
             period.name: (period, summary)
@@ -215,39 +209,29 @@ class Gate:
             if summary.rows or summary.landed >= FEWEST_RECORDS
         }
 
-    def _count(
-        self,
-        name: str,
-        summaries: Mapping[str, tuple[Period, Summary]],
-        baseline: Baseline,
-        state: PeriodState,
-        kept: Mapping[str, PeriodState],
-    ) -> Counts:
+    def _count(self, name: str, state: PeriodState) -> Counts:
+        """The counts of a period: those that are kept, or new ones."""
         if name in self._counts:
             return self._counts[name]
-        file = ("counts", str(baseline.number), f"{name}.npz")
-        before = kept.get(name)
+        file = ("counts", str(self.baseline.number), f"{name}.npz")
+        data = self.files.read(*file)
         found: Counts | None = None
-        if before is not None and _is_same(before, state):
-            data = self.files.read(*file)
-            try:
-                found = Counts.from_bytes(data, "/".join(file)) if data else None
-            except StoreError as error:
-                self.emit("info", f"gate: {error.problem}; the period is counted again")
-        if found is not None and found.mark != state.mark:  # of a run that was cut off
-            found = None
-        if found is None:
-            period, summary = summaries[name]
-            found = self._counted(period, summary, baseline, is_closed=state.is_closed)
-            found.mark = state.mark
+        try:
+            found = Counts.from_bytes(data, "/".join(file)) if data else None
+        except StoreError as error:
+            self.emit("info", f"gate: {error.problem}; the period is counted again")
+        # Rows were amended or labels ripened, or a run was cut off after it had counted.
+        wanted = _mark_of(state)
+        if found is None or found.mark != wanted:
+            found = self._counted(*self.periods[name], is_closed=state.is_closed)
+            found.mark = wanted
             if self.is_kept:
                 self.files.write(found.to_bytes(), *file)
         self._counts[name] = found
         return found
 
-    def _counted(
-        self, period: Period, summary: Summary, baseline: Baseline, *, is_closed: bool
-    ) -> Counts:
+    def _counted(self, period: Period, summary: Summary, *, is_closed: bool) -> Counts:
+        baseline = self.baseline
         step = max(1, -(-summary.rows // MOST_ROWS))
         rows = self.rows.of(period, step)
         repeats = None
@@ -268,7 +252,7 @@ class Gate:
 
     def rows_of(self, name: str) -> pl.DataFrame:
         """The rows of the period of that name."""
-        return self.rows.of(self._summaries(self.baseline)[name][0])
+        return self.rows.of(self.periods[name][0])
 
     @cached_property
     def baseline(self) -> Baseline:
@@ -317,7 +301,12 @@ class Gate:
 
 
 def _is_same(before: PeriodState, now: PeriodState) -> bool:
-    return (before.mark, before.is_closed, before.ripe) == (now.mark, now.is_closed, now.ripe)
+    return _mark_of(before) == _mark_of(now)
+
+
+def _mark_of(state: PeriodState) -> str:
+    """A text that changes whenever a period has to be counted again."""
+    return f"{state.mark}.{state.is_closed}.{state.ripe}"
 
 
 def value_of(finding: Finding) -> GateValue:

@@ -155,7 +155,9 @@ def _no_rows(own: Counts, layout: Layout) -> Iterator[Finding]:
 
 
 def _finding(measure: Measure, limit: Limit, layout: Layout) -> Finding:
-    return Finding(measure, limit, limit.strain(measure.value), layout.stops(measure.columns))
+    judged = measure.value if measure.sure is None else measure.sure
+    stops = STATISTICS[measure.statistic].may_stop and layout.stops(measure.columns)
+    return Finding(measure, limit, limit.strain(judged), stops)
 
 
 def worst_by_columns(findings: Sequence[Finding]) -> Mapping[tuple[str, ...], Finding]:

@@ -17,9 +17,10 @@ STATISTICS = (
     Statistic(TWICE, "share of rows that are in the period twice", "up", 0.02),
     Statistic(AGAIN, "share of rows that were in the period before", "up", 0.02),
     Statistic(QUARANTINED, "log10 of the share of quarantined records", "up", 0.5),
-    Statistic(UNCHANGED, "log10 of the share of records that were sent again", "up", 0.5),
+    # What is sent again as it was changes no row.
+    Statistic(UNCHANGED, "log10 of the share of records that were sent again", "up", 0.5, False),
 )
-_LEAST = 1e-4
+_LEAST, _CHANCE, _LANDED = 1e-4, 3.0, "landed"
 FEWEST_RECORDS = 100
 """Rows, or records, below which these shares say little."""
 
@@ -32,15 +33,25 @@ def count(batch: Batch, baseline: Baseline, into: Counts) -> None:
         into.scalars |= {scalar(TWICE): within, scalar(AGAIN): again}
     account = batch.account
     if account is not None and account.landed >= FEWEST_RECORDS:
+        into.scalars[scalar(_LANDED)] = float(account.landed)
         for name in (QUARANTINED, UNCHANGED):
-            share = getattr(account, name) / account.landed
-            into.scalars[scalar(name)] = float(np.log10(share + _LEAST))
+            into.scalars[scalar(name)] = _logarithm(getattr(account, name), account.landed)
 
 
 def measure(own: Counts, rest: Counts, baseline: Baseline) -> Iterator[Measure]:
-    """The scalars."""
+    """The scalars. A handful of records more than before is chance."""
     del rest, baseline
-    yield from scalars(own, STATISTICS)
+    landed = own.scalars.get(scalar(_LANDED), 0.0)
+    for each in scalars(own, STATISTICS):
+        if each.statistic in (QUARANTINED, UNCHANGED):
+            records = (10**each.value - _LEAST) * landed
+            sure = max(records - _CHANCE * np.sqrt(max(records, 0.0)) - 2, 0.0)
+            each = each._replace(sure=_logarithm(sure, landed))
+        yield each
+
+
+def _logarithm(records: float, landed: float) -> float:
+    return float(np.log10(records / landed + _LEAST))
 
 
 FAMILY = Family("records", STATISTICS, count, measure)

@@ -22,12 +22,14 @@ class Statistic:
         about: What it is, in some words, with its unit.
         direction: Whether only large values are limited, or small ones, too.
         floor: Room of its limit in any case, in its unit.
+        may_stop: Whether a value beyond its limit may stop a run; else it is reported.
     """
 
     name: str
     about: str
     direction: Direction
     floor: float
+    may_stop: bool = True
 
 
 class Measure(NamedTuple):
@@ -39,6 +41,7 @@ class Measure(NamedTuple):
         value: What was measured.
         spread: How much chance adds to it at one row; it falls with the root of the rows.
         detail: What is most conspicuous, such as a level; "" where there is nothing to name.
+        sure: The part of the value that chance does not explain, which is judged; None: all of it.
     """
 
     statistic: str
@@ -46,6 +49,7 @@ class Measure(NamedTuple):
     value: float
     spread: float = 0.0
     detail: str = ""
+    sure: float | None = None
 
 
 @dataclass(frozen=True)

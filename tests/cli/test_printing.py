@@ -26,6 +26,14 @@ from goldlake_core.contracts import findings as check_findings
 from goldlake_core.contracts.errors import UsageError
 from goldlake_core.documents.conformance import Conformance, Difference
 from goldlake_core.documents.examples import ExamplesReport
+from goldlake_core.documents.gate import (
+    Acceptance,
+    FindingReport,
+    GateValue,
+    PeriodReport,
+    PeriodVerdict,
+    ValidationReport,
+)
 from goldlake_core.documents.history import HistoryView
 from goldlake_core.documents.keeping import BackupReport, ErasureReport, PartCopy
 from goldlake_core.documents.lakehouse import Exported, QuarantineView, Rejected
@@ -118,6 +126,51 @@ def as_rows(shown: Shown) -> Rows:
     return Rows("toy.silver.calls@1", shown.columns, shown.rows, len(shown.rows))
 
 
+VALUE = GateValue(
+    statistic="never_seen",
+    columns=("berth",),
+    value=0.2,
+    low=None,
+    high=0.01,
+    strain=9.5,
+    stops=True,
+    detail="b-9",
+)
+VALIDATION = ValidationReport(
+    table="toy.silver.calls@1",
+    against=None,
+    periods=(
+        PeriodReport(
+            verdict=PeriodVerdict(
+                period="2024-07",
+                rows=900,
+                is_closed=True,
+                has_limits=False,
+                earlier=2,
+                values=(VALUE,),
+            ),
+            run_id="r1",
+            is_refused=True,
+            findings=(
+                FindingReport(
+                    value=VALUE,
+                    accepted=None,
+                    examples=({"berth": "b-9"},),
+                    accept="silver:\n  columns:\n    berth:\n      gate: 9.69\n",
+                ),
+            ),
+        ),
+    ),
+)
+ACCEPTANCE = Acceptance(
+    run_id="r1",
+    table="toy.silver.calls",
+    column="berth",
+    periods=("2024-07",),
+    because="right",
+    who="a@b",
+    at="2024-08-01T00:00:00Z",
+)
 SHOWN = Shown(("id", "name"), (("1", "a"),))
 QUARANTINE = QuarantineView(
     usecase="toy",
@@ -344,6 +397,16 @@ CASES = {
         ),
         Conformance,
         exit_code=3,
+    ),
+    "validate": Case(
+        ("validate", "toy.silver.calls"),
+        "validate.validate",
+        VALIDATION,
+        ValidationReport,
+        exit_code=3,
+    ),
+    "accept": Case(
+        ("accept", "r1", "berth", "--because", "right"), "validate.accept", ACCEPTANCE, Acceptance
     ),
     "source": Case(("source", "toy"), "", SourceAddress(url="http://127.0.0.1:1"), SourceAddress),
 }

@@ -102,7 +102,7 @@ def test_a_break_is_refused_until_somebody_accepts_it(
     )
     assert 'goldlake accept run2 location_description --because "…"' in str(refused.value.hint)
     assert refused.value.anomalies[0].kind == "never_seen"
-    with pytest.raises(DataRefused, match="goldlake accept run2"):
+    with pytest.raises(DataRefused, match="goldlake accept run3"):
         judge(home, "run3")  # nothing changed, and it is refused still
     accepted = workflow.accept("run2", COLUMN, " the publisher renamed it ", home)
     assert (accepted.periods, accepted.because) == (("2016-12",), "the publisher renamed it")
@@ -321,6 +321,24 @@ def test_the_keys_that_accept_a_value_do(
     wide = dataclasses.replace(rows, layout=dataclasses.replace(rows.layout, columns=columns))
     again = gate.Gate(wide, GateFiles(home, SILVER), _nobody, is_kept=False).judge("run2")
     assert again.periods[-1].beyond == ()
+
+
+def test_more_room_in_the_contract_lets_a_refused_period_pass(
+    home: Home, broken: list[pl.DataFrame]
+) -> None:
+    import dataclasses
+
+    write_year(home, broken)
+    with pytest.raises(DataRefused):
+        judge(home, "run1")
+    rows = gaterows.silver_rows(usecase(), home, 1)
+    assert rows is not None
+    columns = tuple(dataclasses.replace(each, room=100) for each in rows.layout.columns)
+    wide = dataclasses.replace(rows, layout=dataclasses.replace(rows.layout, columns=columns))
+    verdict = gate.judge(wide, home, "run2", _nobody)
+    assert verdict is not None
+    assert [each.period for each in verdict.periods] == ["2016-12"]
+    assert verdict.refused == ()
 
 
 def test_keys_for_gold_and_for_the_table() -> None:

@@ -16,6 +16,7 @@ from goldlake.workflows.drafting.draft import Drafted
 from goldlake_core.documents import (
     conformance,
     examples,
+    gate,
     history,
     keeping,
     lakehouse,
@@ -28,6 +29,7 @@ from goldlake_core.documents import (
 from goldlake_core.documents.planning import IngestPlan, Reconciled
 
 COMMANDS: Mapping[str, object] = {
+    "accept": gate.Acceptance,
     "backfill": reports.IngestReport | IngestPlan,
     "backup": keeping.BackupReport,
     "check": CheckReport,
@@ -57,6 +59,7 @@ COMMANDS: Mapping[str, object] = {
     "test": examples.ExamplesReport,
     "train": reports.TrainReport,
     "tune": tuning.TuneReport,
+    "validate": gate.ValidationReport,
 }
 """Type of the document by command."""
 

@@ -158,6 +158,24 @@ def test_the_account_and_repeats(history: History, baseline: Baseline) -> None:
     assert {"quarantined()", "repeated()", "repeated_of_last()"} <= found
 
 
+@pytest.mark.parametrize(
+    ("quarantined", "unchanged", "expected"),
+    [
+        (9, 0, {}),
+        (60, 0, {"quarantined": True}),
+        (0, 2000, {"unchanged": False}),
+    ],
+)
+def test_a_handful_of_records_is_chance_and_what_is_sent_again_stops_nothing(
+    baseline: Baseline, quarantined: int, unchanged: int, expected: dict[str, bool]
+) -> None:
+    earlier = [counted(batch(rows(m), m, account=Account(ROWS, 0, 0)), baseline) for m in (1, 2, 3)]
+    account = Account(ROWS + quarantined + unchanged, quarantined, unchanged)
+    own = counted(batch(rows(7), 7, account=account), baseline)
+    found = History(earlier, baseline).judged(own, LAYOUT).beyond
+    assert {each.measure.statistic: each.stops for each in found} == expected
+
+
 def test_counts_are_added_subtracted_and_kept(baseline: Baseline) -> None:
     one, two = (counted(batch(rows(m), m), baseline) for m in (1, 2))
     both = pooled([one, two])
