@@ -136,9 +136,8 @@ def loaded(server: Running, connections: int, seconds: float, script: Path) -> L
     Raises:
         RuntimeError: An answer was not 200, or a connection broke.
     """
-    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds:g}s", "--latency", "-s", str(script)]
     before = cpu_seconds(server.pid)
-    told = subprocess.run([*command, server.address], capture_output=True, text=True, check=True)
+    told = _asked(server, connections, seconds, script)
     used = cpu_seconds(server.pid) - before
     if "Non-2xx" in told.stdout or "Socket errors" in told.stdout:
         raise RuntimeError(f"{server.who}: {told.stdout}")
@@ -151,6 +150,13 @@ def loaded(server: Running, connections: int, seconds: float, script: Path) -> L
     )
 
 
+def _asked(
+    server: Running, connections: int, seconds: float, script: Path
+) -> subprocess.CompletedProcess[str]:
+    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds:g}s", "--latency", "-s", str(script)]
+    return subprocess.run([*command, server.address], capture_output=True, text=True, check=True)
+
+
 def _found(pattern: str, text: str) -> str:
     found = re.search(pattern, text)
     if found is None:
@@ -159,8 +165,10 @@ def _found(pattern: str, text: str) -> str:
 
 
 def _milliseconds(text: str) -> float:
-    number, unit = re.fullmatch(r"([\d.]+)(us|ms|s)", text).groups()  # type: ignore[union-attr]
-    return float(number) * {"us": 0.001, "ms": 1.0, "s": 1000.0}[unit]
+    found = re.fullmatch(r"([\d.]+)(us|ms|s|m)", text)
+    if found is None:
+        raise RuntimeError(f"wrk told a time {text!r}")
+    return float(found[1]) * {"us": 0.001, "ms": 1.0, "s": 1000.0, "m": 60_000.0}[found[2]]
 
 
 def many_rows(server: Running, body: bytes, times: int) -> float:
@@ -242,7 +250,7 @@ def measure(
             start = running(who, [*command, str(port)], port, one, work / "log")
             servers.append(stack.enter_context(start))
         for server in servers:
-            loaded(server, 4, 1, script)  # first calls are slow
+            _asked(server, 4, 2, script)  # first calls are slow
         for _ in range(repeat):
             for connections in CONNECTIONS:
                 for server in servers:

@@ -417,36 +417,50 @@ class _Connection(asyncio.BufferedProtocol):
     # ---------------------------------------------------------------- reading
 
     def _feed(self, data: memoryview | bytes) -> None:
+        rest: memoryview | bytes | None = data
+        while rest is not None:
+            rest = self._parsed(rest)
+
+    def _parsed(self, data: memoryview | bytes) -> bytes | None:
+        """Parses bytes; returns what is to be parsed again, if they ask for another protocol."""
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as error:
-            self._feed_without_upgrade(bytes(data)[error.args[0] :])
+            parsed = error.args[0]
         except httptools.HttpParserCallbackError as error:
             found = error.__context__
             if isinstance(found, _Refused):
                 self._refuse(found.answer)
             elif not isinstance(found, _Stopped):
                 raise
+            return None
         except httptools.HttpParserError as error:
             self._refuse(refusal(400, f"The request is not HTTP/1.1: {error}"))
+            return None
+        else:
+            return None
+        return self._without_upgrade(bytes(data)[parsed:])
 
-    def _feed_without_upgrade(self, rest: bytes) -> None:
-        """Answers a request that asks for another protocol as if it did not, as RFC 9110 allows.
+    def _without_upgrade(self, rest: bytes) -> bytes | None:
+        """A request that asks for another protocol as if it did not, which RFC 9110 allows.
 
         llhttp leaves the body of such a request to that protocol.
         """
+        version = self._parser.get_http_version()
         self._parser = httptools.HttpRequestParser(self)
         if self._method == "CONNECT":
             self._refuse(refusal(400, "This server does not connect to others"))
-            return
-        kept = [
-            pair
-            for pair in self._pairs
-            if pair[0] not in (b"upgrade", b"connection", b"expect", b"http2-settings")
-        ]
-        lines = b"".join(b"%b: %b\r\n" % pair for pair in kept)
-        head = b"%b %b HTTP/1.1\r\n%b\r\n" % (self._method.encode(), self._url, lines)
-        self._feed(head + rest)
+            return None
+        lines = b""
+        for name, value in self._pairs:
+            if name == b"connection":
+                value = b",".join(each for each in value.split(b",") if not _is_of_upgrade(each))
+                if not value:
+                    continue
+            if name not in (b"upgrade", b"expect", b"http2-settings"):
+                lines += b"%b: %b\r\n" % (name, value)
+        head = b"%b %b HTTP/%b\r\n" % (self._method.encode(), self._url, version.encode())
+        return head + lines + b"\r\n" + rest
 
     def _refuse(self, answer: Answer) -> None:
         """Answers what came before, then this, and ends."""
@@ -565,6 +579,11 @@ class _Connection(asyncio.BufferedProtocol):
         self.since = self._loop.time()
         if not transport.is_reading():
             transport.resume_reading()
+
+
+def _is_of_upgrade(token: bytes) -> bool:
+    """Whether a token of the header Connection belongs to the other protocol."""
+    return token.strip().lower() in (b"upgrade", b"http2-settings")
 
 
 def _origin_form(target: str) -> str:

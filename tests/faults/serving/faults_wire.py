@@ -84,6 +84,24 @@ def h2c(place: Place) -> None:
     assert client.answer().document == ANSWER
 
 
+@fault(
+    "W18",
+    "an offer of another protocol whose body is too long, or that is the last request",
+    "413; answered, then ended",
+)
+def upgrade_and_end(place: Place) -> None:
+    offer = ("Connection: Upgrade, close", "Upgrade: websocket")
+    client = place.client()
+    client.send(request(ROW, *offer))
+    assert client.answer().document == ANSWER
+    client.seconds_to_end()
+    client = place.client()
+    head = request(b"", "Connection: Upgrade", "Upgrade: h2c").decode()
+    client.send(head.replace("Content-Length: 0", "Content-Length: 100001").encode())
+    assert client.answer().status == 413
+    client.seconds_to_end()
+
+
 @fault("W9", "a whole request, and then the client closes its side", "answered, then ended")
 def half_closed(place: Place) -> None:
     client = place.client()
