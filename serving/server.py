@@ -44,6 +44,9 @@ DEFAULT_REST_PORT = 8501
 GRACE_S = 10.0
 # Between the end of the grace period and the hard end, for what follows the requests.
 SLACK_S = 1.0
+# How long a thread may keep Python's lock while others wait. A model is loaded in Python, and the
+# requests meanwhile would wait 5 ms, the default, after each call of a model.
+_SWITCH_S = 0.0005
 # Threads for gRPC calls that compute nothing: a reload waits for models, reflection for its client.
 _GRPC_WAITING = 8
 
@@ -268,6 +271,7 @@ def serve(
     Raises:
         UsageError: ``models.config`` is missing, or the port is taken.
     """
+    sys.setswitchinterval(_SWITCH_S)
     server = Server(models_config, rest_port, host=host, on_ready=on_ready, **settings)
     with _signals(server) as received:
         server.run()
