@@ -14,7 +14,7 @@ from goldlake_core.documents.scoring import Scored, ScoreRequest
 from goldlake_core.storage.home import Home
 from tests.tfx_pipeline.heads.test_served import numbers, trained
 
-pytestmark = pytest.mark.tfx
+pytestmark = [pytest.mark.tfx, pytest.mark.long]
 ROWS = 250
 
 

@@ -55,6 +55,7 @@ def test_parameters_are_those_of_the_seed_and_valid() -> None:
 
 
 @pytest.mark.tfx
+@pytest.mark.long
 def test_the_best_of_some_trials_is_found_by_eval(toy_data: Toy, tmp_path: Path) -> None:
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 

@@ -75,6 +75,7 @@ def test_own_columns_reach_the_served_model(
 
 
 @pytest.mark.tfx
+@pytest.mark.long
 def test_an_encoder_that_the_use_case_brings(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

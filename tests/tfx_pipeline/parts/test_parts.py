@@ -73,6 +73,7 @@ def test_edited_code_of_a_part_is_another_hash(folder: Path) -> None:
 
 
 @pytest.mark.tfx
+@pytest.mark.long
 def test_a_linear_model_is_trained_and_served(toy_data: Toy, tmp_path: Path) -> None:
     import numpy as np
 
@@ -90,6 +91,7 @@ def test_a_linear_model_is_trained_and_served(toy_data: Toy, tmp_path: Path) -> 
 
 
 @pytest.mark.tfx
+@pytest.mark.long
 def test_a_trainer_of_ones_own_runs_in_place_of_goldlakes(
     toy_data: Toy, tmp_path: Path, folder: Path
 ) -> None:
