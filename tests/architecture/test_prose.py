@@ -27,6 +27,7 @@ CLEAN: list[str] = [
     "docs/architecture.md",
     "docs/decisions",
     "docs/development",
+    "docs/gate.md",
     "docs/glossary.md",
     "docs/index.md",
     "docs/logging.md",
