@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from goldlake.cli.main import main
+from tests.cli.test_names import ALL_USECASES
 from tests.goldlake_core.contracts.conftest import TOY, Copy, toy  # noqa: F401
 
 
@@ -133,7 +134,7 @@ def test_a_name_that_is_not_there_and_one_that_is_twice(
     result = CliRunner().invoke(main, ["check", "toy_harbor"])
     assert result.output == (
         "error: There is no use case called 'toy_harbor'. Valid: toy_harbour (nearest); all: "
-        "chicago_crime, toy_harbour. Next: name its folder by path, or put the folder above it on "
+        f"{ALL_USECASES}. Next: name its folder by path, or put the folder above it on "
         "GOLDLAKE_USECASES\n"
     )
     assert result.exit_code == 2

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+import usecases
 from goldlake.cli.main import main
 from goldlake.workflows import homes
 from goldlake_core.storage.home import Home
@@ -19,7 +20,12 @@ from tests.metadata.recorded import Recorder, record_training
 from tests.serving.lines import running, save
 
 MODEL = "toy_harbour.overdue"
-ALL_MODELS = "chicago_crime.arrest, toy_harbour.overdue"
+SHIPPED = Path(usecases.__file__).parent
+OTHER_MODELS = sorted(f"{p.parts[-3]}.{p.stem}" for p in SHIPPED.glob("*/models/*.yaml"))
+ALL_MODELS = ", ".join(sorted([*OTHER_MODELS, MODEL]))
+ALL_USECASES = ", ".join(
+    sorted([*(p.parent.name for p in SHIPPED.glob("*/contract.yaml")), TOY.name])
+)
 GOLD = "toy_harbour.gold.call_features"
 
 
@@ -183,7 +189,7 @@ def test_predict(server: str) -> None:
     at = ("--url", server)
     assert refused("predict", "toy_harbour.overdu", *at, rows=ROW) == (
         f"{server} serves no model 'toy_harbour.overdu'. Valid: {MODEL} (nearest); "
-        f"all: {MODEL}, chicago_crime.arrest. Next: goldlake models"
+        f"all: {', '.join([MODEL, *OTHER_MODELS])}. Next: goldlake models"
     )
     assert refused("predict", f"{MODEL}@2", *at, rows=ROW) == (
         f"{server} serves no version 2 of {MODEL}. Valid: {MODEL}@1 (nearest); all: {MODEL}@1. "
@@ -226,7 +232,7 @@ def test_every_command_names_the_nearest_use_case(command: str) -> None:
     more = ["--source", "live"] if command == "ingest" else []
     assert refused(command, "toy_harbor", *more) == (
         "There is no use case called 'toy_harbor'. Valid: toy_harbour (nearest); all: "
-        "chicago_crime, toy_harbour. Next: name its folder by path, or put the folder above it on "
+        f"{ALL_USECASES}. Next: name its folder by path, or put the folder above it on "
         "GOLDLAKE_USECASES"
     )
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from goldlake.workflows.score import _of_file, score
+from goldlake.workflows.score import _of_file, _require_keys, score
 from goldlake_core.contracts.errors import UsageError
 from goldlake_core.contracts.loader import load_contract
 from goldlake_core.contracts.sections import UseCase
@@ -49,7 +49,7 @@ def test_rows_of_a_file_get_the_types_of_the_contract(usecase: UseCase, tmp_path
     assert keep == ()
     assert pl.read_parquet(target).rows() == [(1.0, 2, None)]
     (tmp_path / "rows.csv").write_text(TEXT.replace("7", "seven"), encoding="utf-8")
-    with pytest.raises(UsageError, match="does not have the contract's types"):
+    with pytest.raises(UsageError, match="A row does not have the contract's types:"):
         _of_file(usecase, usecase.models["size"], str(tmp_path / "rows.csv"), target)
 
 
@@ -65,6 +65,18 @@ def test_what_cannot_be_scored_is_refused_first(
         return caught.value.problem
 
     assert "No version of shop.size serves in" in refused("shop.size", "rows.csv")
-    assert "shop.size@9 is not a version that was pushed" in refused("shop.size@9", "rows.csv")
+    assert "shop.size@9 is not a version that was pushed to" in refused("shop.size@9", "rows.csv")
     assert "There is no folder" in refused("shop.size", "rows.csv", "no/such/file.csv")
     assert not (tmp_path / "home" / "runs").exists()
+
+
+def test_rows_without_names_or_keys_are_refused(usecase: UseCase, tmp_path: Path) -> None:
+    model, unnamed = usecase.models["size"], tmp_path / "rows.jsonl"
+    unnamed.write_text("[1.5]\n", encoding="utf-8")
+    with pytest.raises(UsageError, match="has no rows with names"):
+        _of_file(usecase, model, str(unnamed), tmp_path / "rows.parquet")
+    with pytest.raises(UsageError) as caught:
+        _require_keys(usecase, model, (), None)
+    wanted = "The rows lack the key id, by which the table of scores tells them apart"
+    assert caught.value.problem == wanted
+    _require_keys(usecase, model, (), "scores.csv")

@@ -290,7 +290,7 @@ CASES = {
         "      day: {type: date, nullable: false, field: arrived,",
         "      day: {",
         "gold.berth_day.columns.day.field: unknown key 'field'. Valid: type, comment, "
-        "nullable, domain, range, pattern, wire_null, unit, expr, known, gate.",
+        "nullable, domain, range, pattern, wire_null, unit, gate, expr, known.",
     ),
     "gold_no_mapping": (
         "  berth_day:\n",

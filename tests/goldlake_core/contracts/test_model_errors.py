@@ -70,7 +70,7 @@ CASES = {
         "rmse",
         "thresholds.rmse: models with the head binary have no metric 'rmse'. Valid: auc, "
         "auc_precision_recall, binary_accuracy, precision, recall, binary_crossentropy, "
-        "calibration.",
+        "calibration, cost_per_1000.",
     ),
     "over_baseline_of_recall": (
         "  auc: {min: 0.6, max_drop: 0.1}",
@@ -170,13 +170,14 @@ CASES = {
         "  length_m: {kind: numeric, bucket: 4}",
         "length_m:",
         "features.length_m.bucket: unknown key 'bucket'. Valid: buckets (nearest); "
-        "all: kind, columns, buckets.",
+        "all: kind, columns, buckets, scale.",
     ),
     "feature_param_of_other_kind": (
         "  length_m: {kind: numeric, buckets: 4}",
         "  length_m: {kind: numeric, embedding: 4}",
         "length_m:",
-        "features.length_m.embedding: unknown key 'embedding'. Valid: kind, columns, buckets.",
+        "features.length_m.embedding: unknown key 'embedding'. Valid: kind, columns, buckets, "
+        "scale.",
     ),
     "feature_param_required": (
         "  hour: {kind: cyclic, period: 24}",
@@ -302,7 +303,8 @@ CASES = {
         "  epoch: 6",
         "epoch: 6",
         "training.epoch: unknown key 'epoch'. Valid: epochs (nearest); all: "
-        "hidden_units, dropout, learning_rate, l2, batch_rows, epochs, patience, seed.",
+        "hidden_units, dropout, learning_rate, l2, batch_rows, epochs, patience, seed, "
+        "class_weight, oversample.",
     ),
     "record_key": (
         "table: call_features",
@@ -358,7 +360,7 @@ CASES = {
         "acu",
         "thresholds.acu: unknown metric 'acu'. Valid: auc (nearest); all: auc, "
         "auc_precision_recall, binary_accuracy, precision, recall, "
-        "binary_crossentropy, calibration.",
+        "binary_crossentropy, calibration, cost_per_1000.",
     ),
     "threshold_empty": (
         "  auc: {min: 0.6, max_drop: 0.1}",
