@@ -46,9 +46,10 @@ process. Spark generates the same code for each batch, so that from the fourth b
 compiled most of it: 16 seconds and 20 CPU seconds a batch, of which the gate takes 2.4. Before,
 bounds and lists of values stood in the generated code, and Spark's cache held 100 classes where a
 batch needs more: 42 seconds and 38 CPU seconds on the same machine. What is left of a batch is
-writing silver and gold's rows again (4 CPU seconds of tasks), planning (3.5), Python (2.5), the gate
-and compiling. The goals are 8 seconds and twice what dlt takes. An idle poll takes 0.01 CPU seconds,
-and the process 93 MB from the first to the last of 10,000 polls: until something comes, no JVM runs.
+writing silver and gold's rows again (4 CPU seconds of tasks), planning (3.5), Python (2.5), the
+gate and compiling. The goals are 8 seconds and twice what dlt takes. An idle poll takes 0.01 CPU
+seconds, and the process 93 MB from the first to the last of 10,000 polls: until something comes,
+no JVM runs.
 
 ## What landing costs
 
