@@ -55,9 +55,9 @@ polls: until something comes, no JVM runs.
 
 ## What a first run costs
 
-`goldlake run` on 20,000 generated rows, beside commit 355bf89 on the same machine: refine and export
-38 seconds of 70 (0.54; the goal is 0.3), 22 jobs of Spark of 103, the whole run 143 seconds of 191
-and 135 CPU seconds of 156.
+`goldlake run` on 20,000 generated rows, beside commit 355bf89 on the same machine: refine and
+export 38 seconds of 70 (0.54; the goal is 0.3), 22 jobs of Spark of 103, the whole run 143 seconds
+of 191 and 135 CPU seconds of 156.
 
 ## What landing costs
 
