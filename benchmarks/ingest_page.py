@@ -30,24 +30,23 @@ all processes.
 PROFILE = """
 ## Where an increment's CPU seconds go
 
-By samples of Java's threads at commit 22d1bbc, of about 53 CPU seconds 20 are the tasks, 15 the
-thread that plans, 8 Python, and the rest starting Java, compiling and the gate. A quarter of the
-tasks' time is writing Parquet, a fifth generated code, and an eighth each reading Parquet and the
-statistics of Delta's log. Silver and gold's rows are written again whole, for the changed records
-lie in every file, and all of that code runs for the first time. Of the planning thread's time a
-quarter is analysis, and an eighth each loading classes, py4j and compiling generated code.
+By samples of Java's threads at commit 22d1bbc, tasks take 20 of about 53 CPU seconds, the thread
+that plans takes 15, Python 8, and the rest is starting Java, compiling and the gate. A quarter of
+the tasks' time is writing Parquet, a fifth generated code, and an eighth each reading Parquet and
+the statistics of Delta's log. Silver and gold's rows are written again whole, for the changed
+records lie in every file, and all of that code runs for the first time. A quarter of the planning
+thread's time is analysis, and an eighth each is loading classes, py4j and compiling generated code.
 
-Of the 29 jobs ten are broadcasts and eight the check of a sample of gold against a rebuild.
+Ten of the 29 jobs are broadcasts. Eight check a sample of gold against a rebuild.
 
 ## What a followed stream costs
 
 `python -m benchmarks.follow` plays 3,600 amended records all over the year, each 25 seconds, to one
 process. From poll to gold a batch takes 16.9 seconds (median; 27.7 at the 95th percentile) and 18
-CPU seconds, of which the gate takes 2.4; the goals are 8, 15 and twice what dlt takes. Spark
-generates the same code for each batch, so that Java has compiled most of it after a few: the
-eleventh takes 13 seconds and 16 CPU seconds. Before, bounds and lists of values stood in the
-generated code, and Spark's cache held 100 classes where a batch needs more: 22.3 seconds and 34 CPU
-seconds. What is left is writing silver and gold's rows again (4 CPU seconds of tasks), planning
+CPU seconds, 2.4 of them in the gate. The goals are 8, 15 and twice what dlt takes. Spark generates
+the same code for each batch, so that Java has compiled most of it after a few: the eleventh takes
+13 seconds and 16 CPU seconds. A batch took 22.3 seconds and 34 CPU seconds while the generated code
+held bounds and lists of values, and Spark's cache of classes was smaller than a batch needs. What is left is writing silver and gold's rows again (4 CPU seconds of tasks), planning
 (3.5), Python (2.5), the gate and compiling.
 
 An idle poll takes 0.01 CPU seconds, and the process 93 MB from the first to the last of 10,000
