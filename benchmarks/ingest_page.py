@@ -46,8 +46,10 @@ process. From poll to gold a batch takes 16.9 seconds (median; 27.7 at the 95th 
 CPU seconds, 2.4 of them in the gate. The goals are 8, 15 and twice what dlt takes. Spark generates
 the same code for each batch, so that Java has compiled most of it after a few: the eleventh takes
 13 seconds and 16 CPU seconds. A batch took 22.3 seconds and 34 CPU seconds while the generated code
-held bounds and lists of values, and Spark's cache of classes was smaller than a batch needs. What is left is writing silver and gold's rows again (4 CPU seconds of tasks), planning
-(3.5), Python (2.5), the gate and compiling.
+held bounds and lists of values, and Spark's cache of classes was smaller than a batch needs.
+
+Writing silver and gold's rows again (4 CPU seconds of tasks), planning (3.5), Python (2.5), the
+gate and compiling are what is left.
 
 An idle poll takes 0.01 CPU seconds, and the process 93 MB from the first to the last of 10,000
 polls: until something comes, no JVM runs.
