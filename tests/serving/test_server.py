@@ -248,15 +248,13 @@ def load(path):
 def ready(url):
     print(url, flush=True)
 
-ended = serve(sys.argv[1], int(sys.argv[4]), load=load, grace_s=1, on_ready=ready)
+ended = serve(sys.argv[1], 0, load=load, grace_s=1, on_ready=ready)
 sys.exit(128 + ended)
 """
 
 
 def _server_process(models_config: Path, what: str, seconds: float) -> subprocess.Popen[str]:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    command = [sys.executable, "-c", _SLOW, str(models_config), what, str(seconds), str(port)]
+    command = [sys.executable, "-c", _SLOW, str(models_config), what, str(seconds)]
     return subprocess.Popen(command, stdout=-1, stderr=-1, text=True, cwd=Path(__file__).parents[2])
 
 
