@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 DELETED = "_deleted"
 ROWS_PER_FILE = 200_000
-# The files of a table of so many rows are all written again: to ask which of them hold a key costs
-# as much.
+# All files of a table with up to this many rows are written again: asking which of them hold a key
+# costs as much.
 SMALL_TABLE_ROWS = 2 * ROWS_PER_FILE
 # So many small files of a table are written into one, where others are written again anyway.
 SMALL_FILES, SMALL_FILE_ROWS = 8, 10_000

@@ -136,7 +136,7 @@ def _options(shuffle_partitions: int, rows: int | None) -> dict[str, str]:
         "spark.sql.parquet.compression.codec": "zstd",
         # Spark's own default has 12 bytes and no statistics.
         "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
-        # What is kept of a batch is read once or twice: to find out how it packs best takes longer.
+        # A cached batch is read once or twice. Finding its best compression costs more than that.
         "spark.sql.inMemoryColumnarStorage.compressed": "false",
         "spark.databricks.delta.snapshotPartitions": "1",
         "spark.ui.enabled": "false",

@@ -44,7 +44,8 @@ if TYPE_CHECKING:
 
 # About a million records of 700 characters each.
 RECORDS_PER_COMMIT = 1_000_000
-# A batch of so many is kept between counting and writing it; a larger one is joined twice.
+# A batch of up to this many records is kept between counting and writing; a larger one is joined
+# twice.
 KEPT_ROWS = 20_000
 # So many rejected records never stop a run: one of three records says nothing about a share.
 ALWAYS_ACCEPTED = 5

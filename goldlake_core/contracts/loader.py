@@ -93,8 +93,8 @@ def _contents(folder: Path) -> tuple[tuple[str, bytes], ...] | None:
 
 
 @functools.lru_cache(maxsize=4)
-def _usecase(folder: Path, _place: Path, _contents: tuple[tuple[str, bytes], ...]) -> UseCase:
-    """The use case that some files make: what follows a source asks for it at each poll."""
+def _usecase(folder: Path, _place: Path, _files: tuple[tuple[str, bytes], ...]) -> UseCase:
+    """The use case that these files make; a process that follows a source asks at each poll."""
     return read_folder(folder).usecase()
 
 

@@ -17,7 +17,7 @@ from serving.loader import load
 from tests.tfx_pipeline import toy
 from tfx_pipeline.evaluation.serving_check import check_model, serialize
 from tfx_pipeline.modules.layout import OWN
-from tfx_pipeline.spec import USECASE_PATH, TrainingSpec
+from tfx_pipeline.spec import USECASE_PATH, FeatureSpec, TrainingSpec
 
 HARBOUR = Path(__file__).parents[2] / "usecases" / "toy_harbour"
 FEATURES = '''
@@ -37,31 +37,36 @@ def own(columns):
 '''
 
 
+def _train(folder: Path, spec: FeatureSpec) -> None:
+    """Writes 300 rows of each split, transforms them, and trains for an epoch."""
+    from tfx_pipeline.modules.trainer import run_fn
+
+    for split in ("train", "eval"):
+        toy.write_split(folder / "examples", split, toy.rows(300, seed=1))
+    toy.analyze(folder / "examples", folder / "graph", spec)
+    training = replace(toy.TRAINING, epochs=1)
+    run_fn(
+        SimpleNamespace(
+            custom_config=TrainingSpec(spec, training, {"train": 300, "eval": 300}).to_json(),
+            transform_output=str(folder / "graph"),
+            train_files=[str(folder / "examples" / "Split-train" / "*")],
+            eval_files=[str(folder / "examples" / "Split-eval" / "*")],
+            model_run_dir=str(folder / "run"),
+            serving_model_dir=str(folder / "model"),
+        )
+    )
+
+
 @pytest.mark.tfx
 def test_own_columns_reach_the_served_model(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from tfx_pipeline.modules.trainer import run_fn
-
     shutil.copytree(HARBOUR, tmp_path / HARBOUR.name)
     (tmp_path / HARBOUR.name / "features.py").write_text(FEATURES)
     monkeypatch.setenv(USECASE_PATH, str(tmp_path / HARBOUR.name))
     weight_and_hour = tuple(f for f in toy.FEATURES if f.name in ("weight", "hour"))
     spec = replace(toy.SPEC, features=weight_and_hour, preprocessing="features.own")
-    for split in ("train", "eval"):
-        toy.write_split(tmp_path / "examples", split, toy.rows(300, seed=1))
-    toy.analyze(tmp_path / "examples", tmp_path / "graph", spec)
-    training = replace(toy.TRAINING, epochs=1)
-    run_fn(
-        SimpleNamespace(
-            custom_config=TrainingSpec(spec, training, {"train": 300, "eval": 300}).to_json(),
-            transform_output=str(tmp_path / "graph"),
-            train_files=[str(tmp_path / "examples" / "Split-train" / "*")],
-            eval_files=[str(tmp_path / "examples" / "Split-eval" / "*")],
-            model_run_dir=str(tmp_path / "run"),
-            serving_model_dir=str(tmp_path / "model"),
-        )
-    )
+    _train(tmp_path, spec)
     rows = toy.rows(20, seed=2)
     for row, (weight, hour) in zip(rows, [(1.0, 17), (0.0, 18), (None, 23)], strict=False):
         row.update(weight=weight, hour=hour)
@@ -82,8 +87,6 @@ def test_an_encoder_that_the_use_case_brings(
     """Vectors of a SavedModel with a variable and a table reach the served model."""
     import tensorflow as tf
 
-    from tfx_pipeline.modules.trainer import run_fn
-
     class Encoder(tf.Module):
         def __init__(self) -> None:
             self.scale = tf.Variable([1.0, 10.0])
@@ -102,20 +105,7 @@ def test_an_encoder_that_the_use_case_brings(
     )
     numeric = tuple(f for f in toy.FEATURES if f.name == "price")
     spec = replace(toy.SPEC, features=(text, *numeric))
-    for split in ("train", "eval"):
-        toy.write_split(tmp_path / "examples", split, toy.rows(300, seed=1))
-    toy.analyze(tmp_path / "examples", tmp_path / "graph", spec)
-    training = replace(toy.TRAINING, epochs=1)
-    run_fn(
-        SimpleNamespace(
-            custom_config=TrainingSpec(spec, training, {"train": 300, "eval": 300}).to_json(),
-            transform_output=str(tmp_path / "graph"),
-            train_files=[str(tmp_path / "examples" / "Split-train" / "*")],
-            eval_files=[str(tmp_path / "examples" / "Split-eval" / "*")],
-            model_run_dir=str(tmp_path / "run"),
-            serving_model_dir=str(tmp_path / "model"),
-        )
-    )
+    _train(tmp_path, spec)
     shutil.rmtree(tmp_path / HARBOUR.name / "encoder")
     rows = toy.rows(20, seed=2)
     for row, note in zip(rows, ["leave it", "", None], strict=False):
