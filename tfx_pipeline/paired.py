@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from statistics import NormalDist
 from typing import Any, NamedTuple
 
+from tfx_pipeline.scores import midranks
+
 MOST_Z = 1e6
 """Size of z where a difference has no variance, such as the same gain in every row."""
 LEVEL = 0.95
@@ -84,14 +86,6 @@ def delong(labels: Any, scores: Sequence[Any]) -> tuple[Any, Any]:
     covariance = np.cov(below).reshape(len(scores), -1) / hits
     covariance += np.cov(above).reshape(len(scores), -1) / misses
     return below.mean(axis=1), covariance
-
-
-def midranks(values: Any) -> Any:
-    """Ranks from 1, [n]; values that are alike share the mean of their ranks."""
-    import numpy as np
-
-    _, group, count = np.unique(values, return_inverse=True, return_counts=True)
-    return (np.cumsum(count) - (count - 1) / 2)[group.reshape(-1)]
 
 
 def auc_change(labels: Any, before: Any, after: Any) -> Change:

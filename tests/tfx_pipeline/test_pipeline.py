@@ -37,6 +37,7 @@ ORDER = [
     "Transform",
     "Trainer",
     "Evaluator",
+    "Blessing",
     "Pusher",
 ]
 
@@ -157,7 +158,7 @@ def test_edited_comment_is_cached(trained: Trained, tmp_path: Path) -> None:
 def test_edited_threshold_evaluates_again_and_no_more(trained: Trained, tmp_path: Path) -> None:
     folder = trained.edited(tmp_path, "models/overdue.yaml", "{min: 0.6,", "{min: 0.999,")
     result = trained.train(write_export(trained.home), folder)
-    assert _computed(result) == ["Evaluator", "Pusher"]
+    assert _computed(result) == ["Evaluator", "Blessing", "Pusher"]
     assert (result.blessed, result.pushed, result.model_version) == (False, False, None)
     [auc] = [b for b in result.thresholds if b.metric == "auc"]
     assert (auc.bound, auc.ok) == (0.999, False)
@@ -172,7 +173,8 @@ def test_promoted_version_is_what_another_candidate_is_compared_with(
     folder = trained.edited(tmp_path, "models/overdue.yaml", "{min: 0.5}", "{min: 0.51}")
     result = trained.train(write_export(trained.home), folder)
     assert result.baseline_version == 1
-    again = {"ValidationVerdictGen", "ValidationStop", "ServingModel", "Evaluator", "Pusher"}
+    again = {"ValidationVerdictGen", "ValidationStop", "ServingModel", "Evaluator", "Blessing"}
+    again |= {"Pusher"}
     assert set(_computed(result)) == again
     assert {d.compare: d.value for d in result.distances}["drift"] == 0.0
     assert "max_drop" in {bound.kind for bound in result.thresholds}
