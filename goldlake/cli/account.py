@@ -38,7 +38,7 @@ from goldlake_core.documents.reports import (
 )
 from goldlake_core.documents.scoring import ScoreReport
 from goldlake_core.documents.stages import Stage
-from goldlake_core.documents.training import Bound, Trained
+from goldlake_core.documents.training import Bound, SliceReport, Trained
 from goldlake_core.documents.tuning import TuneReport
 
 # Between two tables on one line.
@@ -56,6 +56,8 @@ FATE_MEANINGS = {
 FATES = tuple(FATE_MEANINGS)
 MOST_TRIALS = 10
 """Trials that are printed."""
+_REASONS = 3
+"""Reasons of a refusal that are printed."""
 _FIRST = ("recall", COST)
 _LEFT_OUT = {
     "immature": "the label is not mature yet",
@@ -359,16 +361,47 @@ def _model(model: str, part: ModelReport, width: int, command: str) -> list[Sect
     heading = styled((f"{model}, evaluated on the test split: ", "bold"), verdict, anomalies)
     if train.serving_problem:
         rows += wrapped(styled(f"  It cannot be served: {train.serving_problem}"), width)
+    for reason in train.reasons[:_REASONS]:
+        rows += wrapped(styled(("  ✗ ", "red"), reason), width)
+    if len(train.reasons) > _REASONS:
+        rows.append(styled(f"  and {len(train.reasons) - _REASONS} more: {train.evaluation}"))
     rows += aligned(_metrics(train.thresholds), "llrl", width)
     for anomaly in train.anomalies:
         rows += wrapped(styled(f"  {anomaly.column}: {anomaly.description}"), width)
     sections = [Section(heading, rows, rest)]
+    if train.worst_slices:
+        title = f"Its worst slices{_compared(train)}"
+        lines = aligned([_slice(each) for each in train.worst_slices], "llrlll", width)
+        sections.append(Section(styled((title, "bold")), lines, is_apart=False))
     if part.answers and part.promotion is not None:
         title = f"What {model}@{part.promotion.version} answers"
         cells = [((_answer(one.answer), "cyan"), _instance(one.instance)) for one in part.answers]
         answers = aligned(cells, "ll", width)
         sections.append(Section(styled((title, "bold")), answers, is_apart=False))
     return sections
+
+
+def _compared(train: Trained) -> str:
+    return f", against @{train.baseline_version}" if train.baseline_version is not None else ""
+
+
+def _slice(report: SliceReport) -> tuple[Part, ...]:
+    """Mark, slice, rows, the compared measure and its change, and calibration."""
+    change, calibration = report.change, report.metrics.get("calibration")
+    name = ", ".join(f"{column}={value}" for column, value in report.slice.items())
+    if change is not None:
+        told = f"{change.measure} {change.after:.4f}"
+        moved = f"{change.value:+.4f}, z {change.z:.1f}"
+    else:
+        told, moved = _headline(report.metrics), ""
+    return (
+        ("✗", "red") if report.problem else ("✓", "green"),
+        name,
+        f"{report.rows:,} rows",
+        told,
+        (moved, "dim"),
+        (f"calibration {calibration:.2f}" if calibration is not None else "", "dim"),
+    )
 
 
 def _metrics(thresholds: Sequence[Bound]) -> list[tuple[Part, ...]]:

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
     from tfx_pipeline.paired import Change
 
-FEWEST = 30
-"""Rows, of each class where there are two, by which a slice is judged."""
 MOST_SMALL = 1000
 """Slices of each list of columns that are listed although they are too small to be judged."""
 
@@ -113,7 +111,7 @@ def _report(
         slice=dict(key),
         rows=len(after[0]),
         positives=head.positives(after),
-        is_judged=head.is_enough(after, FEWEST),
+        is_judged=head.is_enough(after),
         metrics=_metrics(head, after, costs),
         intervals={name: each for name, each in intervals.items() if each is not None},
         baseline=None if before is None else _metrics(head, before, costs),

@@ -25,6 +25,10 @@ Columns: TypeAlias = "tuple[np.ndarray, ...]"
 Score: TypeAlias = Callable[..., float]
 """A score of such columns; NaN where it is undefined."""
 COUNT = "example_count"
+FEWEST_OF_CLASS = 30
+"""Rows of each class, or events, by which a model is judged."""
+FEWEST_ROWS = 100
+"""Rows by whose loss a model is judged: the mean of fewer is not normal enough."""
 
 
 @dataclass(frozen=True)
@@ -183,9 +187,9 @@ class Head(ABC):
         """Rows of the positive class, or events; None for heads without either."""
         return None
 
-    def is_enough(self, columns: Columns, fewest: int) -> bool:
+    def is_enough(self, columns: Columns) -> bool:
         """Whether there are enough rows to judge a model by them."""
-        return len(columns[0]) >= fewest
+        return len(columns[0]) >= FEWEST_ROWS
 
     def change(self, before: Columns, after: Columns) -> paired.Change:
         """What changes in `compared` from one model's answers to another's, on the same rows.

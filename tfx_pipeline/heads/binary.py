@@ -9,6 +9,7 @@ from goldlake_core.contracts.sections import Costs, Decision
 from tfx_pipeline import paired, scores
 from tfx_pipeline.heads import deciding
 from tfx_pipeline.heads.base import (
+    FEWEST_OF_CLASS,
     NO_WISHES,
     Columns,
     FittedHead,
@@ -165,9 +166,9 @@ class Binary(Head):
     def positives(self, columns: Columns) -> int | None:
         return int((columns[0] > 0.5).sum())
 
-    def is_enough(self, columns: Columns, fewest: int) -> bool:
+    def is_enough(self, columns: Columns) -> bool:
         positives = int((columns[0] > 0.5).sum())
-        return min(positives, len(columns[0]) - positives) >= fewest
+        return min(positives, len(columns[0]) - positives) >= FEWEST_OF_CLASS
 
     def change(self, before: Columns, after: Columns) -> paired.Change:
         return paired.auc_change(after[0], before[1], after[1])

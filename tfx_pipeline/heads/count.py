@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from tfx_pipeline import paired
 from tfx_pipeline.heads.base import (
+    FEWEST_OF_CLASS,
     NO_WISHES,
     Columns,
     FittedHead,
@@ -150,8 +151,8 @@ class Count(Head):
     def positives(self, columns: Columns) -> int | None:
         return int(columns[0].sum())
 
-    def is_enough(self, columns: Columns, fewest: int) -> bool:
-        return min(len(columns[0]), int(columns[0].sum())) >= fewest
+    def is_enough(self, columns: Columns) -> bool:
+        return super().is_enough(columns) and columns[0].sum() >= FEWEST_OF_CLASS
 
     def intervals(self, columns: Columns) -> dict[str, paired.Interval | None]:
         calibrated = paired.ratio_interval(columns[1], columns[0])
