@@ -30,6 +30,7 @@ from goldlake_core.documents.reports import (
     IngestReport,
     ModelReport,
     ModelsView,
+    ModelVersion,
     Promotion,
     RebuildReport,
     RunReport,
@@ -273,6 +274,25 @@ def print_models(document: ModelsView) -> None:
             for entry in part.versions
         ]
         _say_table(model, cells, "lllll")
+        for entry in part.versions:
+            _say_wrapped(styled((f"  @{entry.version} ", "bold"), _standing(entry)))
+        for refusal in part.refused:
+            against = refusal.baseline_version
+            compared = f" against @{against}" if against is not None else ""
+            why = "; ".join(refusal.reasons)
+            _say_wrapped(styled(("  refused", "red"), f"{compared} at {refusal.time}: {why}"))
+
+
+def _standing(entry: ModelVersion) -> str:
+    """Whether a version serves and is blessed, and why."""
+    verdict = "put there by hand: no evaluation blessed it"
+    if entry.blessed:
+        verdict = f"blessed: {entry.why or 'an earlier goldlake did not record why'}"
+    return f"serves; {verdict}" if entry.serves else verdict
+
+
+def _say_wrapped(text: Text) -> None:
+    say_all(wrapped(text, console().width))
 
 
 def _headline(metrics: Mapping[str, float | None]) -> str:

@@ -74,7 +74,7 @@ class PairedChange(msgspec.Struct, frozen=True, kw_only=True):
         measure: ``auc``, or the loss whose mean is compared.
         before: Value of the model that serves.
         after: Value of the candidate.
-        value: The difference.
+        value: The difference, ``after - before``.
         z: The difference in standard errors, below 0 where the candidate is worse.
         low: Lower end of the difference's interval at 95 %.
         high: Upper end of it.

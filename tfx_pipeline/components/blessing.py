@@ -71,13 +71,20 @@ def publish(report: EvaluationReport, blessing: Any) -> None:
     blessing.set_int_custom_property("blessed", int(report.blessed))
     blessing.set_string_custom_property("model", report.model)
     blessing.set_string_custom_property("why", report.why[:_LONGEST])
-    blessing.set_string_custom_property("reasons", "\n".join(report.reasons)[:_LONGEST])
+    blessing.set_string_custom_property(
+        "reasons", "\n".join(map(_one_line, report.reasons))[:_LONGEST]
+    )
     if report.baseline_version is not None:
         blessing.set_int_custom_property("baseline_version", report.baseline_version)
     name = "BLESSED" if report.blessed else "NOT_BLESSED"
     io_utils.write_string_file(os.path.join(blessing.uri, name), "")
     text = codec.encode(report).decode()
     io_utils.write_string_file(os.path.join(blessing.uri, REPORT_FILE), text)
+
+
+def _one_line(text: str) -> str:
+    """A reason that names a value of the data, without that value's line breaks."""
+    return " ".join(text.split())
 
 
 def read_report(uri: str) -> EvaluationReport:
