@@ -386,13 +386,12 @@ def _model(model: str, part: ModelReport, width: int, command: str) -> list[Sect
     if len(train.reasons) > _REASONS:
         rows.append(styled(f"  and {len(train.reasons) - _REASONS} more: {train.evaluation}"))
     rows += aligned(_metrics(train.thresholds), "llrl", width)
+    if train.worst_slices:
+        rows.append(styled(f"  Worst slices: rows, {_compared(train)}, calibration"))
+        rows += aligned([_slice(each) for each in train.worst_slices], "llrllr", width)
     for anomaly in train.anomalies:
         rows += wrapped(styled(f"  {anomaly.column}: {anomaly.description}"), width)
     sections = [Section(heading, rows, rest)]
-    if train.worst_slices:
-        title = f"Its worst slices{_compared(train)}"
-        lines = aligned([_slice(each) for each in train.worst_slices], "llrlll", width)
-        sections.append(Section(styled((title, "bold")), lines, is_apart=False))
     if part.answers and part.promotion is not None:
         title = f"What {model}@{part.promotion.version} answers"
         cells = [((_answer(one.answer), "cyan"), _instance(one.instance)) for one in part.answers]
@@ -402,7 +401,9 @@ def _model(model: str, part: ModelReport, width: int, command: str) -> list[Sect
 
 
 def _compared(train: Trained) -> str:
-    return f", against @{train.baseline_version}" if train.baseline_version is not None else ""
+    if train.baseline_version is None:
+        return "metric"
+    return f"change from @{train.baseline_version} with its z"
 
 
 def _slice(report: SliceReport) -> tuple[Part, ...]:
@@ -417,10 +418,10 @@ def _slice(report: SliceReport) -> tuple[Part, ...]:
     return (
         ("✗", "red") if report.problem else ("✓", "green"),
         name,
-        f"{report.rows:,} rows",
+        f"{report.rows:,}",
         told,
         (moved, "dim"),
-        (f"calibration {calibration:.2f}" if calibration is not None else "", "dim"),
+        (f"{calibration:.2f}" if calibration is not None else "", "dim"),
     )
 
 

@@ -230,7 +230,8 @@ def failed_validations(uri: str) -> tuple[str, ...]:
     if result.validation_ok:
         return ()
     failures = tuple(
-        f"TFMA: {failure.metric_key.name} of {_slice_text(found.slice_key)}: {failure.message}"
+        f"TFMA: {failure.metric_key.name} of {_slice_text(found.slice_key)} is "
+        f"{failure.metric_value.double_value.value:.4g}, which its bound refuses"
         for found in result.metric_validations_per_slice
         for failure in found.failures
     )
