@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from goldlake_core.contracts.sections import Threshold
 from tfx_pipeline.evaluation.answers import answers_of
@@ -214,3 +217,30 @@ def test_the_pipeline_has_the_node_between_evaluator_and_pusher(made: Path) -> N
     assert set(alone.inputs) == {"model", "examples", "evaluation", "verdict"}
     compared = Blessing(**arguments, baseline_model=given(standard_artifacts.Model))
     assert set(compared.inputs) - set(alone.inputs) == {"baseline_model"}
+
+
+@pytest.mark.parametrize(
+    ("count", "reason"),
+    [
+        (200, r"^TFMA: auc of the whole test split is 0\.\d+, which its bound refuses$"),
+        (0, "^TFMA: there are no rows in the whole test split, which has a bound$"),
+    ],
+)
+def test_what_tfma_refuses_by_itself_is_a_sentence(
+    count: int, reason: str, made: Path, tmp_path: Path
+) -> None:
+    from tests.tfx_pipeline.evaluation.test_evaluation import Evaluated
+    from tfx_pipeline.evaluation.evaluation import failed_validations, read_evaluation
+
+    write_examples(tmp_path, rows()[:count])
+    for split in ("train", "eval"):
+        (tmp_path / f"Split-{split}").mkdir()
+    data: Any = SimpleNamespace(examples=tmp_path)
+    evaluated = Evaluated(data, made / "good", tmp_path / "out", baseline=None)
+    spec = replace(SPEC, thresholds=(Threshold("auc", minimum=0.99),))
+    assert not evaluated.run(spec, count)
+    [told] = failed_validations(evaluated.uri)
+    assert re.match(reason, told), told
+    found = read_evaluation(evaluated.uri, spec)
+    assert found.metrics.get("example_count", 0) == count
+    assert not found.is_blessed
