@@ -118,6 +118,8 @@ def test_result_says_what_happened(trained: Trained) -> None:
     assert {bound.metric for bound in result.thresholds} >= {"auc", "binary_accuracy"}
     assert all(bound.ok for bound in result.thresholds)
     assert (Path(result.model_uri) / "saved_model.pb").is_file()
+    assert (Path(result.model_uri) / "assets.extra" / "evaluation.json").is_file()
+    assert (result.reasons, Path(str(result.evaluation)).is_file()) == ((), True)
     assert list(Path(result.tensorboard).rglob("events.out.tfevents*"))
 
 
@@ -162,6 +164,9 @@ def test_edited_threshold_evaluates_again_and_no_more(trained: Trained, tmp_path
     assert (result.blessed, result.pushed, result.model_version) == (False, False, None)
     [auc] = [b for b in result.thresholds if b.metric == "auc"]
     assert (auc.bound, auc.ok) == (0.999, False)
+    [reason] = result.reasons
+    assert reason.startswith("auc is 0.")
+    assert reason.endswith(", below the bound 0.999")
 
 
 def test_promoted_version_is_what_another_candidate_is_compared_with(

@@ -244,3 +244,63 @@ def test_what_tfma_refuses_by_itself_is_a_sentence(
     found = read_evaluation(evaluated.uri, spec)
     assert found.metrics.get("example_count", 0) == count
     assert not found.is_blessed
+
+
+def test_a_pushed_version_has_its_evaluation_beside_it(
+    made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tfx.types import standard_artifacts
+
+    from goldlake.workflows import views
+    from goldlake_core.documents import codec
+    from goldlake_core.documents.evaluation import EvaluationReport
+    from goldlake_core.storage.home import Home
+    from tests.tfx_pipeline.evaluation.test_evaluation import Evaluated
+    from tests.tfx_pipeline.toy_export import write_export
+    from tfx_pipeline.components.model import PusherExecutor
+
+    home = Home.at(tmp_path / "home")
+    monkeypatch.setenv("GOLDLAKE_HOME", home.root)
+    export = write_export(Path(home.root))
+    node = Node(made, tmp_path)
+    blessing = node.run("good", "good")
+    data: Any = SimpleNamespace(examples=tmp_path / "data")
+    write_examples(tmp_path / "data", rows())
+    evaluated = Evaluated(data, made / "good", tmp_path / "out", baseline=None)
+    assert evaluated.run(SPEC, ROWS)
+
+    def artifact(kind: Any, uri: object) -> Any:
+        found = kind()
+        found.uri = str(uri)
+        return found
+
+    servable = artifact(standard_artifacts.InfraBlessing, tmp_path / "servable")
+    servable.set_int_custom_property("blessed", 1)
+    pushed = artifact(standard_artifacts.PushedModel, tmp_path / "pushed")
+    Path(pushed.uri).mkdir()
+    inputs = {
+        "model": [artifact(standard_artifacts.Model, made / "good")],
+        "evaluation": [artifact(standard_artifacts.ModelEvaluation, evaluated.uri)],
+        "model_blessing": [blessing],
+        "infra_blessing": [servable],
+    }
+    properties = {
+        "usecase": "parcels",
+        "model_name": "late",
+        "export_id": export.export_id,
+        "manifest_sha256": export.manifest_sha256,
+        "fingerprint": "f",
+        "baseline_version": 7,
+    }
+    PusherExecutor().Do(inputs, {"pushed_model": [pushed]}, properties)
+    file = Path(home.model("parcels", "late", "1")) / "assets.extra" / "evaluation.json"
+    report = codec.decode(file.read_bytes(), EvaluationReport, str(file))
+    [version] = views.models(home).models["parcels.late"].versions
+    assert (version.blessed, version.why) == (True, report.why)
+    assert not version.serves
+
+    refused = node.run("bad", "good")
+    inputs["model_blessing"] = [refused]
+    PusherExecutor().Do(inputs, {"pushed_model": [pushed]}, properties)
+    assert pushed.get_int_custom_property("pushed") == 0
+    assert not Path(home.model("parcels", "late", "2")).exists()
