@@ -72,7 +72,7 @@ def judge(
     bounds = check_thresholds((*spec.thresholds, row_count(rows)), metrics, before)
     if not problems:
         problems = [_missed(bound, head, answers) for bound in bounds if not bound.ok]
-        falls = [each.problem for each in reports if each.problem]
+        falls = [each.problem for each in sorted(reports, key=_badness) if each.problem]
         problems += falls[:MOST_REASONS]
         if len(falls) > MOST_REASONS:
             problems.append(f"{len(falls) - MOST_REASONS} more slices fall")
@@ -186,10 +186,11 @@ def _fall(report: SliceReport, spec: EvaluationSpec, least: float, version: int 
         and change.z < LEAST_Z
         and abs(change.value) > least
     ):
+        verb = "falls" if change.value < 0 else "rises"
         return (
-            f"{name_of(report)}: {change.measure} {change.before:.4f} → {change.after:.4f} "
-            f"(z {change.z:.1f}) on {report.rows:,} rows; a change for the worse by more than "
-            f"{least:.3g} with z below {LEAST_Z:g} refuses"
+            f"{name_of(report)}: {change.measure} {verb} from {change.before:.4f} to "
+            f"{change.after:.4f} on {report.rows:,} rows, by more than {least:.3g} and with z "
+            f"{change.z:.1f} below {LEAST_Z:g}"
         )
     after, before = (m.get("calibration") for m in (report.metrics, report.baseline))
     if after is None or before is None or not (report.slice or "calibration" not in limited):
@@ -197,8 +198,8 @@ def _fall(report: SliceReport, spec: EvaluationSpec, least: float, version: int 
     moved = abs(after / before - 1) > LEAST_MOVE if before else False
     if moved and LOW <= before <= HIGH and not LOW <= after <= HIGH:
         return (
-            f"{name_of(report)}: calibration {before:.2f} → {after:.2f} on {report.rows:,} rows "
-            f"leaves {LOW:g} to {HIGH:g}, which @{version} keeps"
+            f"{name_of(report)}: calibration goes from {before:.2f} to {after:.2f} on "
+            f"{report.rows:,} rows and leaves {LOW:g} to {HIGH:g}, which @{version} keeps"
         )
     return ""
 

@@ -177,7 +177,7 @@ def test_the_artifact_says_whether_and_why(made: Path, tmp_path: Path) -> None:
     report = read_report(bad.uri)
     reasons = bad.get_string_custom_property("reasons").split("\n")
     assert reasons == list(report.reasons)
-    assert any(reason.startswith("vehicle=bike: auc 0.") for reason in reasons)
+    assert any(reason.startswith("vehicle=bike: auc falls from 0.") for reason in reasons)
     assert not any(reason.startswith("vehicle=van: ") for reason in reasons)
     assert bad.get_string_custom_property("model") == "parcels.late"
 
