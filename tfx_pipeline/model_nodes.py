@@ -22,7 +22,7 @@ _COMPONENTS = "tfx_pipeline.components.model"
 def model_nodes(
     spec: PipelineSpec, *, examples: Any, schema: Any, transform_graph: Any, stop: Any
 ) -> list[Any]:
-    """All nodes after Transform: Trainer, ServingModel, Evaluator, ServingCheck, Pusher.
+    """All nodes after Transform: Trainer, ServingModel, Evaluator, Blessing, ServingCheck, Pusher.
 
     ServingModel is included only if a version serves already.
 
@@ -42,15 +42,16 @@ def model_nodes(
         nodes.append(serving)
         baseline = serving.outputs["model"]
     evaluate = evaluator(spec, examples, candidate, schema, baseline)
+    bless = blessing(spec, examples, candidate, evaluate, baseline)
     check = serving_check(spec, candidate, examples)
     push = pusher(
         spec,
         candidate,
         evaluate.outputs["evaluation"],
-        evaluate.outputs["blessing"],
+        bless.outputs["blessing"],
         check.outputs["blessing"],
     )
-    return [*nodes, evaluate, check, push]
+    return [*nodes, evaluate, bless, check, push]
 
 
 def trainer(spec: PipelineSpec, examples: Any, transform_graph: Any, schema: Any) -> Any:
@@ -99,7 +100,7 @@ def serving_model(spec: PipelineSpec, baseline_version: int) -> Any:
 def evaluator(
     spec: PipelineSpec, examples: Any, model: Any, schema: Any, baseline_model: Any | None = None
 ) -> Any:
-    """TFX's Evaluator on the test split; outputs ``evaluation`` and ``blessing``.
+    """TFX's Evaluator on the test split; outputs ``evaluation`` and ``blessing``, TFMA's verdict.
 
     Args:
         spec: The model and the export to train it on.
@@ -134,6 +135,32 @@ def evaluator(
     return node
 
 
+def blessing(
+    spec: PipelineSpec, examples: Any, model: Any, evaluator: Any, baseline_model: Any | None = None
+) -> Any:
+    """Judges bounds and slices; output ``blessing`` (ModelBlessing, with ``evaluation.json``).
+
+    Args:
+        spec: The model and the export to train it on.
+        examples: Channel of tf.Example with the split test.
+        model: Channel of the candidate.
+        evaluator: The Evaluator, whose own verdict is an input.
+        baseline_model: Channel of what serves now, or None.
+    """
+    from tfx_pipeline.components.blessing import Blessing
+
+    return Blessing(
+        model=model,
+        baseline_model=baseline_model,
+        examples=examples,
+        evaluation=evaluator.outputs["evaluation"],
+        verdict=evaluator.outputs["blessing"],
+        spec=json.dumps(spec.evaluation.to_json(), sort_keys=True),
+        rows=spec.rows[EVALUATED_SPLIT],
+        code_hash=code_hash("tfx_pipeline.components.blessing"),
+    )
+
+
 def serving_check(spec: PipelineSpec, model: Any, examples: Any) -> Any:
     """Checks that the candidate can be served; output ``blessing`` (InfraBlessing).
 
@@ -162,7 +189,7 @@ def pusher(
         spec: The model and the export to train it on.
         model: Channel of the candidate.
         evaluation: The Evaluator's channel ``evaluation``.
-        blessing: The Evaluator's channel ``blessing``.
+        blessing: The channel ``blessing`` of `Blessing`.
         infra_blessing: The serving check's channel ``blessing``.
     """
     from tfx_pipeline.baseline import fingerprint

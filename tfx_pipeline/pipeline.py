@@ -2,7 +2,7 @@
 
     DataSnapshotGen → SnapshotExampleGen → StatisticsGen → SchemaGen, CuratedSchema
     → ExampleValidator → ValidationVerdictGen → ValidationStop
-    → Transform → Trainer → Evaluator → ServingCheck → Pusher
+    → Transform → Trainer → Evaluator → Blessing → ServingCheck → Pusher
 
 With ``handoff: csv_example_gen``, CsvExampleGen and ContractTypes replace SnapshotExampleGen.
 """

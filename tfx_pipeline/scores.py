@@ -20,16 +20,21 @@ def auc(labels: Any, scores: Any) -> float:
     Returns:
         NaN where only one class occurs.
     """
-    import numpy as np
-
-    _, group, count = np.unique(scores, return_inverse=True, return_counts=True)
-    rank = (np.cumsum(count) - (count - 1) / 2)[group]
+    rank = midranks(scores)
     positive = labels > 0.5
     hits = int(positive.sum())
     misses = len(labels) - hits
     if not hits or not misses:
         return NAN
     return float((rank[positive].sum() - hits * (hits + 1) / 2) / (hits * misses))
+
+
+def midranks(values: Any) -> Any:
+    """Ranks from 1, [n]; values that are alike share the mean of their ranks."""
+    import numpy as np
+
+    _, group, count = np.unique(values, return_inverse=True, return_counts=True)
+    return (np.cumsum(count) - (count - 1) / 2)[group.reshape(-1)]
 
 
 def average_precision(labels: Any, scores: Any) -> float:
@@ -64,12 +69,15 @@ def recall(labels: Any, scores: Any) -> float:
 
 def binary_crossentropy(labels: Any, scores: Any) -> float:
     """Mean negative log-likelihood in nats; NaN without rows."""
+    return float(crossentropies(labels, scores).mean()) if len(labels) else NAN
+
+
+def crossentropies(labels: Any, scores: Any) -> Any:
+    """Negative log-likelihood of each row in nats, float64 [n]."""
     import numpy as np
 
-    if not len(labels):
-        return NAN
     clipped = np.clip(scores.astype("float64"), CLIP, 1 - CLIP)
-    return float(-np.where(labels > 0.5, np.log(clipped), np.log1p(-clipped)).mean())
+    return -np.where(labels > 0.5, np.log(clipped), np.log1p(-clipped))
 
 
 def calibration(labels: Any, scores: Any) -> float:

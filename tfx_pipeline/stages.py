@@ -215,7 +215,9 @@ def _result(
     run_id: str,
     emit: Emit,
 ) -> Trained:
+    from tfx_pipeline.components.blessing import REPORT_FILE, read_report
     from tfx_pipeline.components.validation_verdict import read_verdict
+    from tfx_pipeline.evaluation.blessing import worst
     from tfx_pipeline.evaluation.evaluation import read_evaluation
 
     verdict = read_verdict(nodes["ValidationVerdictGen"].outputs["verdict"][0])
@@ -227,16 +229,17 @@ def _result(
             hint=f"look at {nodes['ExampleValidator'].outputs['anomalies'][0]}, or at the table: "
             f"goldlake tables {spec.usecase}",
         ) from refused
-    evaluation = read_evaluation(nodes["Evaluator"].outputs["evaluation"][0], spec.evaluation)
+    evaluation = read_evaluation(nodes["Evaluator"].outputs["evaluation"][0])
+    folder = nodes["Blessing"].outputs["blessing"][0]
+    report = read_report(folder)
     check = nodes["ServingCheck"].properties["blessing"]
     pushed = nodes["Pusher"].properties["pushed_model"]
-    is_blessed = bool(nodes["Evaluator"].properties["blessing"].get("blessed"))
     is_pushed = bool(pushed.get("pushed"))
     version = int(pushed["version"]) if is_pushed else None
-    emit("gate", "blessed" if is_blessed else "not blessed")
+    emit("gate", "blessed" if report.blessed else "not blessed")
     return Trained(
         run_id=run_id,
-        blessed=is_blessed and bool(check.get("blessed")),
+        blessed=report.blessed and bool(check.get("blessed")),
         serving_problem=str(check.get("problem") or "") or None,
         pushed=is_pushed,
         model_version=version,
@@ -245,7 +248,7 @@ def _result(
         anomalies=verdict.anomalies,
         distances=verdict.distances,
         metrics=evaluation.metrics,
-        thresholds=evaluation.thresholds,
+        thresholds=report.thresholds,
         baseline_version=spec.baseline_version,
         cached=tuple(node.id for node in nodes.values() if node.state == "cached"),
         nodes=tuple(
@@ -253,4 +256,7 @@ def _result(
             for node in nodes.values()
         ),
         tensorboard=nodes["Trainer"].outputs["model_run"][0],
+        reasons=report.reasons,
+        worst_slices=worst(report.slices),
+        evaluation=os.path.join(folder, REPORT_FILE),
     )

@@ -30,6 +30,7 @@ from goldlake_core.documents.reports import (
     IngestReport,
     ModelReport,
     ModelsView,
+    ModelVersion,
     Promotion,
     RebuildReport,
     RunReport,
@@ -38,7 +39,7 @@ from goldlake_core.documents.reports import (
 )
 from goldlake_core.documents.scoring import ScoreReport
 from goldlake_core.documents.stages import Stage
-from goldlake_core.documents.training import Bound, Trained
+from goldlake_core.documents.training import Bound, SliceReport, Trained
 from goldlake_core.documents.tuning import TuneReport
 
 # Between two tables on one line.
@@ -56,6 +57,8 @@ FATE_MEANINGS = {
 FATES = tuple(FATE_MEANINGS)
 MOST_TRIALS = 10
 """Trials that are printed."""
+_REASONS = 3
+"""Reasons of a refusal that are printed."""
 _FIRST = ("recall", COST)
 _LEFT_OUT = {
     "immature": "the label is not mature yet",
@@ -271,6 +274,25 @@ def print_models(document: ModelsView) -> None:
             for entry in part.versions
         ]
         _say_table(model, cells, "lllll")
+        for entry in part.versions:
+            _say_wrapped(styled((f"  @{entry.version} ", "bold"), _standing(entry)))
+        for refusal in part.refused:
+            against = refusal.baseline_version
+            compared = f" against @{against}" if against is not None else ""
+            why = "; ".join(refusal.reasons)
+            _say_wrapped(styled(("  refused", "red"), f"{compared} at {refusal.time}: {why}"))
+
+
+def _standing(entry: ModelVersion) -> str:
+    """Whether a version serves and is blessed, and why."""
+    verdict = "put there by hand: no evaluation blessed it"
+    if entry.blessed:
+        verdict = f"blessed: {entry.why or 'an earlier goldlake did not record why'}"
+    return f"serves; {verdict}" if entry.serves else verdict
+
+
+def _say_wrapped(text: Text) -> None:
+    say_all(wrapped(text, console().width))
 
 
 def _headline(metrics: Mapping[str, float | None]) -> str:
@@ -359,7 +381,14 @@ def _model(model: str, part: ModelReport, width: int, command: str) -> list[Sect
     heading = styled((f"{model}, evaluated on the test split: ", "bold"), verdict, anomalies)
     if train.serving_problem:
         rows += wrapped(styled(f"  It cannot be served: {train.serving_problem}"), width)
+    for reason in train.reasons[:_REASONS]:
+        rows += wrapped(styled(("  ✗ ", "red"), reason), width)
+    if len(train.reasons) > _REASONS:
+        rows.append(styled(f"  and {len(train.reasons) - _REASONS} more: {train.evaluation}"))
     rows += aligned(_metrics(train.thresholds), "llrl", width)
+    if train.worst_slices:
+        rows.append(styled(f"  Worst slices: rows, {_compared(train)}, calibration"))
+        rows += aligned([_slice(each) for each in train.worst_slices], "llrllr", width)
     for anomaly in train.anomalies:
         rows += wrapped(styled(f"  {anomaly.column}: {anomaly.description}"), width)
     sections = [Section(heading, rows, rest)]
@@ -369,6 +398,31 @@ def _model(model: str, part: ModelReport, width: int, command: str) -> list[Sect
         answers = aligned(cells, "ll", width)
         sections.append(Section(styled((title, "bold")), answers, is_apart=False))
     return sections
+
+
+def _compared(train: Trained) -> str:
+    if train.baseline_version is None:
+        return "metric"
+    return f"change from @{train.baseline_version} with its z"
+
+
+def _slice(report: SliceReport) -> tuple[Part, ...]:
+    """Mark, slice, rows, the compared measure and its change, and calibration."""
+    change, calibration = report.change, report.metrics.get("calibration")
+    name = ", ".join(f"{column}={value}" for column, value in report.slice.items())
+    if change is not None:
+        told = f"{change.measure} {change.after:.4f}"
+        moved = f"{change.value:+.4f}, z {change.z:.1f}"
+    else:
+        told, moved = _headline(report.metrics), ""
+    return (
+        ("✗", "red") if report.problem else ("✓", "green"),
+        name,
+        f"{report.rows:,}",
+        told,
+        (moved, "dim"),
+        (f"{calibration:.2f}" if calibration is not None else "", "dim"),
+    )
 
 
 def _metrics(thresholds: Sequence[Bound]) -> list[tuple[Part, ...]]:

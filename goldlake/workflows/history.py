@@ -16,6 +16,7 @@ from goldlake_core.contracts.registry import find_usecase
 from goldlake_core.contracts.sections import UseCase
 from goldlake_core.documents.history import HistoryView, RunBegan, RunRow, Status
 from goldlake_core.documents.reports import RunReport, TrainReport
+from goldlake_core.documents.training import Trained
 from goldlake_core.storage.home import Home
 from lakehouse import catalog
 from metadata import history as table
@@ -144,15 +145,22 @@ def verdict(document: object) -> tuple[Status, int, str | None]:
     """How a run ended that returned its report: a gate may have refused a model."""
     refusals: dict[str, str] = {}
     if isinstance(document, TrainReport) and not document.train.blessed:
-        refusals[document.model] = "not blessed"
+        refusals[document.model] = _unblessed(document.train)
     if isinstance(document, RunReport):
         for name, part in document.models.items():
             if part.promotion is None:
-                refusals[name] = part.refused.message if part.refused else "not blessed"
+                refusals[name] = part.refused.message if part.refused else _unblessed(part.train)
     if not refusals:
         return "ok", 0, None
     text = "; ".join(f"{name}: {why}" for name, why in refusals.items())
     return "refused", GATE_EXIT_CODE, text
+
+
+def _unblessed(train: Trained | None) -> str:
+    """That a candidate is not blessed, with the first reason where one is recorded."""
+    reasons = train.reasons if train is not None else ()
+    more = f" (and {len(reasons) - 1} more)" if len(reasons) > 1 else ""
+    return f"not blessed: {reasons[0]}{more}" if reasons else "not blessed"
 
 
 def _standing(home: Home, usecase: str) -> dict[str, int | None]:

@@ -30,8 +30,12 @@ from lakehouse.specs import VERSIONS
 from metadata import lineage as recorded
 from metadata.lineage import SNAPSHOT
 from metadata.pushed import PUSHED_MODEL, pushed_model_id
+from metadata.refusals import refusals
 from metadata.store import Store
 from serving import config
+
+MOST_REFUSED = 3
+"""Refused candidates of a model that `models` shows."""
 
 if TYPE_CHECKING:
     import polars as pl
@@ -74,7 +78,7 @@ def tables(
 
 
 def models(home: Home) -> ModelsView:
-    """Every model with its pushed versions and their labels.
+    """Every model with its pushed versions, their labels and verdicts, and what was refused.
 
     Args:
         home: Where everything is kept.
@@ -83,16 +87,24 @@ def models(home: Home) -> ModelsView:
         StoreError: The document of a pushed version does not hold what it should.
     """
     served = config.read_or_empty(home.models_config)
+    refused = refusals(home)
     view = {}
-    for name in names.pushed_models(home):
+    for name in sorted({*names.pushed_models(home), *refused}):
         found = served.model(name)
         labels = dict(found.labels) if found is not None else {}
+        serving = config.served_version(served, name)
         usecase, _, model = name.partition(".")
         view[name] = ModelVersions(
             versions=tuple(
-                _version(version, about, sorted(k for k, v in labels.items() if v == version))
+                _version(
+                    version,
+                    about,
+                    sorted(k for k, v in labels.items() if v == version),
+                    serves=version == serving,
+                )
                 for version, about in pushed_versions(home, usecase, model).items()
-            )
+            ),
+            refused=tuple(refused.get(name, [])[:MOST_REFUSED]),
         )
     return ModelsView(models=view)
 
@@ -178,7 +190,9 @@ def _recorded(store: Store, kind: str) -> list[str]:
     return sorted({"{table}@{version}".format(**artifact.properties) for artifact in found})
 
 
-def _version(version: int, about: PushedVersion | None, labels: list[str]) -> ModelVersion:
+def _version(
+    version: int, about: PushedVersion | None, labels: list[str], *, serves: bool
+) -> ModelVersion:
     return ModelVersion(
         version=version,
         table=about.table if about else None,
@@ -187,4 +201,8 @@ def _version(version: int, about: PushedVersion | None, labels: list[str]) -> Mo
         metrics=about.metrics if about else {},
         pushed_at=about.pushed_at if about else None,
         labels=tuple(labels),
+        serves=serves,
+        # What is not blessed is not pushed.
+        blessed=True if about else None,
+        why=about.why if about else None,
     )

@@ -476,7 +476,7 @@ class Model(Section, frozen=True, kw_only=True):
     thresholds: Annotated[tuple[Threshold, ...], Key("Bounds that a candidate must meet to be blessed, by metric.", "follow", form=Form.SECTIONS, least=1)]
     training: Annotated[Training, Key("Parameters of the trainer.", "follow", form=Form.SECTION, default="every default")] = Training()
     decision: Annotated[Decision | None, Key("How the served model decides that a row is positive. The threshold is chosen on eval, after the probabilities are calibrated there, and stored in the model, which answers `is_positive`. The head is binary.", "follow", form=Form.SECTION, default="no decision", later=True)] = None
-    slices: Annotated[tuple[tuple[str, ...], ...], Key("Columns by whose values the evaluation is repeated. The whole split is always evaluated.", "follow", form=Form.SLICES, default="none")] = ()
+    slices: Annotated[tuple[tuple[str, ...], ...], Key("Columns by whose values the evaluation is repeated. The whole split is always evaluated. A slice that falls from the model that serves refuses a candidate.", "follow", form=Form.SLICES, default="none")] = ()
     limits: Annotated[tuple[DriftLimit, ...], Key("Limits of skew and drift.", "follow", form=Form.LIST, default="none")] = ()
     min_domain_mass: Annotated[float, Key("Least share of a column's values that must lie in its domain.", "follow", 0, 1)] = 1.0
     handoff: Annotated[Handoff, Key("TFX component that reads the export.", "follow")] = "snapshot_example_gen"

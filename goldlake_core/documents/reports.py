@@ -234,6 +234,9 @@ class ModelVersion(msgspec.Struct, frozen=True, kw_only=True):
         metrics: The model's metrics on the test split.
         pushed_at: Instant of the push, ISO 8601 in UTC.
         labels: Labels that the version has now.
+        serves: Whether it answers requests that name no version and no label.
+        blessed: Whether its evaluation blessed it; null for a version that was put there by hand.
+        why: Why it was blessed, or null where an earlier goldlake pushed it.
     """
 
     version: int
@@ -243,6 +246,27 @@ class ModelVersion(msgspec.Struct, frozen=True, kw_only=True):
     metrics: Metrics
     pushed_at: str | None
     labels: tuple[str, ...]
+    serves: bool = False
+    blessed: bool | None = None
+    why: str | None = None
+
+
+class Refusal(msgspec.Struct, frozen=True, kw_only=True):
+    """A candidate that its evaluation refused, on record in ML Metadata.
+
+    Attributes:
+        artifact: Id of the ModelBlessing artifact.
+        time: Instant of the refusal, ISO 8601 in UTC.
+        baseline_version: Version that it was compared with, or null.
+        reasons: What refused it, one sentence each; cut where they are very long.
+        evaluation: The file ``evaluation.json`` with every slice.
+    """
+
+    artifact: int
+    time: str
+    baseline_version: int | None
+    reasons: tuple[str, ...]
+    evaluation: str
 
 
 class ModelVersions(msgspec.Struct, frozen=True, kw_only=True):
@@ -250,9 +274,11 @@ class ModelVersions(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         versions: The versions, ascending.
+        refused: The newest candidates that were refused, the newest first.
     """
 
     versions: tuple[ModelVersion, ...]
+    refused: tuple[Refusal, ...] = ()
 
 
 class ModelsView(msgspec.Struct, frozen=True, kw_only=True):

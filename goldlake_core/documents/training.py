@@ -67,6 +67,54 @@ class Bound(msgspec.Struct, frozen=True, kw_only=True):
     ok: bool
 
 
+class PairedChange(msgspec.Struct, frozen=True, kw_only=True):
+    """What changes from the model that serves to a candidate, on the same rows.
+
+    Attributes:
+        measure: ``auc``, or the loss whose mean is compared.
+        before: Value of the model that serves.
+        after: Value of the candidate.
+        value: The difference, ``after - before``.
+        z: The difference in standard errors, below 0 where the candidate is worse.
+        low: Lower end of the difference's interval at 95 %.
+        high: Upper end of it.
+    """
+
+    measure: str
+    before: float
+    after: float
+    value: float
+    z: float
+    low: float
+    high: float
+
+
+class SliceReport(msgspec.Struct, frozen=True, kw_only=True):
+    """How a candidate does on some rows of the test split.
+
+    Attributes:
+        slice: Value by column, as text, of the rows; empty for the whole split.
+        rows: Number of rows.
+        positives: Rows of the positive class, or events; null for heads without either.
+        is_judged: Whether there are enough rows, of each class where there are two.
+        metrics: The candidate's metrics.
+        intervals: Lower and upper end at 95 % of those metrics that have an interval.
+        baseline: Metrics of the model that serves, or null.
+        change: What changes from that model, or null.
+        problem: Why the slice refuses the candidate, or empty.
+    """
+
+    slice: dict[str, str]
+    rows: int
+    positives: int | None
+    is_judged: bool
+    metrics: Metrics
+    intervals: dict[str, tuple[float, float]] = {}
+    baseline: Metrics | None = None
+    change: PairedChange | None = None
+    problem: str = ""
+
+
 class NodeReport(msgspec.Struct, frozen=True, kw_only=True):
     """One node of a pipeline run.
 
@@ -101,6 +149,9 @@ class Trained(msgspec.Struct, frozen=True, kw_only=True, tag_field="status", tag
         cached: Names of the nodes whose results were there already.
         nodes: All nodes in the order they ran.
         tensorboard: Folder with the training's event files.
+        reasons: What refuses the candidate, one sentence each.
+        worst_slices: The slices in which the candidate does worst, the worst first.
+        evaluation: The file ``evaluation.json`` with every slice, or null.
     """
 
     format: int = FORMAT
@@ -119,6 +170,9 @@ class Trained(msgspec.Struct, frozen=True, kw_only=True, tag_field="status", tag
     cached: tuple[str, ...]
     nodes: tuple[NodeReport, ...]
     tensorboard: str
+    reasons: tuple[str, ...] = ()
+    worst_slices: tuple[SliceReport, ...] = ()
+    evaluation: str | None = None
 
 
 class PushedVersion(msgspec.Struct, frozen=True, kw_only=True):
@@ -142,6 +196,7 @@ class PushedVersion(msgspec.Struct, frozen=True, kw_only=True):
         baseline_version: Version that the model was compared with, or null.
         model_sha256: Digest of the SavedModel's files.
         pushed_at: Instant of the push, ISO 8601 in UTC.
+        why: Why the version is blessed, or null where an earlier goldlake pushed it.
     """
 
     format: int = FORMAT
@@ -161,3 +216,4 @@ class PushedVersion(msgspec.Struct, frozen=True, kw_only=True):
     baseline_version: int | None = None
     model_sha256: str
     pushed_at: str
+    why: str | None = None

@@ -32,13 +32,14 @@ from goldlake_core.documents.reports import (
     Lineage,
     ModelsView,
     Promotion,
+    Refusal,
     RunReport,
     ServerAnswer,
     TablesView,
     TrainReport,
 )
 from goldlake_core.documents.stages import StageError
-from goldlake_core.documents.training import Anomaly
+from goldlake_core.documents.training import Anomaly, PairedChange, SliceReport
 from goldlake_core.stages import event_now
 from tests.cli.documents import (
     MODEL,
@@ -320,6 +321,40 @@ def test_train_says_what_is_not_blessed(answer) -> None:
     assert "  It cannot be served: no signature" in lines
 
 
+def test_train_names_the_reasons_and_the_worst_slices(answer) -> None:
+    def part(value: str, z: float, problem: str = "") -> SliceReport:
+        change = PairedChange(
+            measure="auc", before=0.91, after=0.9, value=-0.01, z=z, low=-0.013, high=-0.007
+        )
+        return SliceReport(
+            slice={"primary_type": value},
+            rows=15_900,
+            positives=1590,
+            is_judged=True,
+            metrics={"auc": 0.9, "calibration": 1.08},
+            change=change,
+            problem=problem,
+        )
+
+    reasons = tuple(f"primary_type=TYPE {n}: auc falls" for n in range(5))
+    slices = (part("THEFT", -5.3, reasons[0]), part("ASSAULT", -1.7))
+    changes = {"reasons": reasons, "worst_slices": slices, "evaluation": "e/evaluation.json"}
+    answer("train.train", train_report(blessed=False, baseline_version=4, **changes))
+    lines = printed("train", MODEL, exit_code=3)
+    first = lines.index("  ✗ primary_type=TYPE 0: auc falls")
+    assert lines[first + 3] == "  and 2 more: e/evaluation.json"
+    place = lines.index("  Worst slices: rows, change from @4 with its z, calibration")
+    assert lines[place + 1 : place + 3] == [
+        "  ✗  primary_type=THEFT    15,900  auc 0.9000  -0.0100, z -5.3  1.08",
+        "  ✓  primary_type=ASSAULT  15,900  auc 0.9000  -0.0100, z -1.7  1.08",
+    ]
+    first_model = msgspec.structs.replace(slices[1], change=None)
+    answer("train.train", train_report(worst_slices=(first_model,)))
+    lines = printed("train", MODEL)
+    place = lines.index("  Worst slices: rows, metric, calibration")
+    assert lines[place + 1] == "  ✓  primary_type=ASSAULT  15,900  auc 0.9000    1.08"
+
+
 def test_tables_prints_every_table(answer) -> None:
     view = recorded("tables", TablesView)
     answer("views.tables", view)
@@ -353,6 +388,31 @@ def test_models_prints_versions_and_labels(answer) -> None:
     lines = printed("models")
     assert MODEL in lines
     assert any(line.startswith("  @1  ") and "auc 0." in line for line in lines)
+
+
+def test_models_says_what_is_blessed_why_what_serves_and_what_was_refused(answer) -> None:
+    view = recorded("models", ModelsView)
+    [version] = view.models[MODEL].versions
+    why = "all bounds hold, and none of 37 slices falls from @1"
+    versions = (
+        version,
+        msgspec.structs.replace(version, version=2, serves=True, blessed=True, why=why),
+        msgspec.structs.replace(version, version=3, blessed=True),
+    )
+    refusal = Refusal(
+        artifact=9,
+        time="2026-11-28T20:00:00Z",
+        baseline_version=2,
+        reasons=("district=011: calibration 0.99 → 0.01",),
+        evaluation="e/evaluation.json",
+    )
+    part = msgspec.structs.replace(view.models[MODEL], versions=versions, refused=(refusal,))
+    answer("views.models", ModelsView(models={MODEL: part}))
+    text = " ".join(printed("models"))
+    assert "@1 put there by hand: no evaluation blessed it" in text
+    assert f"@2 serves; blessed: {why}" in text
+    assert "@3 blessed: an earlier goldlake did not record why" in text
+    assert "refused against @2 at 2026-11-28T20:00:00Z: district=011: calibration 0.99" in text
 
 
 def test_lineage_prints_the_tree_in_both_directions(answer) -> None:

@@ -46,9 +46,11 @@ from goldlake_core.documents.reports import (
     IngestReport,
     Lineage,
     ModelsView,
+    ModelVersions,
     Predictions,
     Promotion,
     RebuildReport,
+    Refusal,
     RunReport,
     ServerAnswer,
     SourceAddress,
@@ -57,6 +59,7 @@ from goldlake_core.documents.reports import (
 )
 from goldlake_core.documents.scoring import ScoreReport
 from goldlake_core.documents.stages import StageError
+from goldlake_core.documents.training import SliceReport
 from goldlake_core.documents.tuning import Trial, Tuned, TuneReport
 from lakehouse.rows import Rows
 from tests.cli.documents import (
@@ -286,6 +289,27 @@ CASES = {
         ("test", "toy"), "examples.run_examples", examples_report(), ExamplesReport, exit_code=3
     ),
     "models": Case(("models",), "views.models", recorded("models", ModelsView), ModelsView),
+    "models_refused": Case(
+        ("models",),
+        "views.models",
+        ModelsView(
+            models={
+                MODEL: ModelVersions(
+                    versions=recorded("models", ModelsView).models[MODEL].versions,
+                    refused=(
+                        Refusal(
+                            artifact=9,
+                            time="2026-11-28T20:00:00Z",
+                            baseline_version=2,
+                            reasons=("group=a: auc falls",),
+                            evaluation="e/evaluation.json",
+                        ),
+                    ),
+                )
+            }
+        ),
+        ModelsView,
+    ),
     "lineage": Case(("lineage", MODEL), "views.lineage", recorded("lineage", Lineage), Lineage),
     "lineage_forwards": Case(
         ("lineage", MODEL), "views.lineage", recorded("lineage_forwards", Lineage), Lineage
@@ -315,7 +339,16 @@ CASES = {
     "train_unblessed": Case(
         ("train", MODEL),
         "train.train",
-        train_report(blessed=False, serving_problem="no signature"),
+        train_report(
+            blessed=False,
+            serving_problem="no signature",
+            reasons=("group=a: auc falls",),
+            worst_slices=(
+                SliceReport(
+                    slice={"group": "a"}, rows=9, positives=4, is_judged=True, metrics={"auc": 0.5}
+                ),
+            ),
+        ),
         TrainReport,
         exit_code=3,
     ),

@@ -13,7 +13,7 @@ from goldlake.cli import account
 from goldlake_core.documents.lakehouse import Refined, TableState
 from goldlake_core.documents.reports import Answer, ModelReport, RunReport
 from goldlake_core.documents.stages import StageError
-from goldlake_core.documents.training import Anomaly, Bound
+from goldlake_core.documents.training import Anomaly, Bound, SliceReport
 from tests.cli.documents import MODEL, recorded
 
 ROOT = Path(__file__).parents[2]
@@ -102,7 +102,19 @@ def trained(report: RunReport, *, metrics: int = 12, anomalies: int = 6) -> Mode
     answers = tuple(
         Answer(instance={f"input_{n}": "a long value" * 9}, answer=[0.1] * 40) for n in range(8)
     )
-    train = msgspec.structs.replace(part.train, thresholds=bounds, anomalies=found)
+    slices = tuple(
+        SliceReport(
+            slice={"a_rather_long_column": f"a long value {n} " * 9},
+            rows=1_234_567,
+            positives=30,
+            is_judged=True,
+            metrics={"auc": 0.5, "calibration": 1.0},
+        )
+        for n in range(3)
+    )
+    train = msgspec.structs.replace(
+        part.train, thresholds=bounds, anomalies=found, worst_slices=slices
+    )
     return msgspec.structs.replace(part, train=train, answers=answers)
 
 

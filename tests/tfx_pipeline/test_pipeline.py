@@ -37,6 +37,7 @@ ORDER = [
     "Transform",
     "Trainer",
     "Evaluator",
+    "Blessing",
     "Pusher",
 ]
 
@@ -117,6 +118,8 @@ def test_result_says_what_happened(trained: Trained) -> None:
     assert {bound.metric for bound in result.thresholds} >= {"auc", "binary_accuracy"}
     assert all(bound.ok for bound in result.thresholds)
     assert (Path(result.model_uri) / "saved_model.pb").is_file()
+    assert (Path(result.model_uri) / "assets.extra" / "evaluation.json").is_file()
+    assert (result.reasons, Path(str(result.evaluation)).is_file()) == ((), True)
     assert list(Path(result.tensorboard).rglob("events.out.tfevents*"))
 
 
@@ -157,10 +160,13 @@ def test_edited_comment_is_cached(trained: Trained, tmp_path: Path) -> None:
 def test_edited_threshold_evaluates_again_and_no_more(trained: Trained, tmp_path: Path) -> None:
     folder = trained.edited(tmp_path, "models/overdue.yaml", "{min: 0.6,", "{min: 0.999,")
     result = trained.train(write_export(trained.home), folder)
-    assert _computed(result) == ["Evaluator", "Pusher"]
+    assert _computed(result) == ["Evaluator", "Blessing", "Pusher"]
     assert (result.blessed, result.pushed, result.model_version) == (False, False, None)
     [auc] = [b for b in result.thresholds if b.metric == "auc"]
     assert (auc.bound, auc.ok) == (0.999, False)
+    [reason] = result.reasons
+    assert reason.startswith("auc is 0.")
+    assert reason.endswith(", below the bound 0.999")
 
 
 def test_promoted_version_is_what_another_candidate_is_compared_with(
@@ -172,7 +178,8 @@ def test_promoted_version_is_what_another_candidate_is_compared_with(
     folder = trained.edited(tmp_path, "models/overdue.yaml", "{min: 0.5}", "{min: 0.51}")
     result = trained.train(write_export(trained.home), folder)
     assert result.baseline_version == 1
-    again = {"ValidationVerdictGen", "ValidationStop", "ServingModel", "Evaluator", "Pusher"}
+    again = {"ValidationVerdictGen", "ValidationStop", "ServingModel", "Evaluator", "Blessing"}
+    again |= {"Pusher"}
     assert set(_computed(result)) == again
     assert {d.compare: d.value for d in result.distances}["drift"] == 0.0
     assert "max_drop" in {bound.kind for bound in result.thresholds}

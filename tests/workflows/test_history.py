@@ -268,3 +268,6 @@ def test_a_gate_that_refused_a_model_is_a_refused_run() -> None:
     assert history.verdict(one) == ("refused", 3, f"{name}: not blessed")
     assert history.verdict(train_report()) == ("ok", 0, None)
     assert history.verdict(train_report(blessed=False)) == ("refused", 3, f"{name}: not blessed")
+    told = train_report(blessed=False, reasons=("auc is 0.69, below the bound 0.7", "b"))
+    expected = f"{name}: not blessed: auc is 0.69, below the bound 0.7 (and 1 more)"
+    assert history.verdict(told) == ("refused", 3, expected)

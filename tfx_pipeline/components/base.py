@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, TypeAlias
 
 from tfx import types
@@ -22,6 +22,7 @@ def component_class(
     outputs: Mapping[str, type[types.Artifact]],
     parameters: Mapping[str, type],
     doc: str,
+    optional: Collection[str] = (),
 ) -> type[base_component.BaseComponent]:
     """A component class whose constructor takes its inputs and parameters by keyword.
 
@@ -34,12 +35,16 @@ def component_class(
         outputs: Artifact type per output.
         parameters: ``str``, ``int`` or ``float`` per execution parameter.
         doc: Docstring of the class.
+        optional: Inputs that may be left out or None.
     """
     spec_class = type(
         f"{name}Spec",
         (ComponentSpec,),
         {
-            "INPUTS": {key: ChannelParameter(type=kind) for key, kind in inputs.items()},
+            "INPUTS": {
+                key: ChannelParameter(type=kind, optional=key in optional)
+                for key, kind in inputs.items()
+            },
             "OUTPUTS": {key: ChannelParameter(type=kind) for key, kind in outputs.items()},
             "PARAMETERS": {
                 key: ExecutionParameter(type=kind)
@@ -50,7 +55,8 @@ def component_class(
 
     def init(self: Any, **arguments: Any) -> None:
         made = {key: types.Channel(type=kind) for key, kind in outputs.items()}
-        base_component.BaseComponent.__init__(self, spec=spec_class(**arguments, **made))
+        given = {key: value for key, value in arguments.items() if value is not None}
+        base_component.BaseComponent.__init__(self, spec=spec_class(**given, **made))
 
     return type(
         name,

@@ -16,9 +16,11 @@ from tfx.utils import io_utils, path_utils
 
 from goldlake_core.documents import codec
 from goldlake_core.storage.home import Home
-from goldlake_core.storage.model_versions import copy_version, push_model
+from goldlake_core.storage.model_versions import EVALUATION_FILE, copy_version, push_model
 from serving import warmup
 from tfx_pipeline.components.base import ExecProperties, component_class
+from tfx_pipeline.components.blessing import REPORT_FILE as EVALUATION_NAME
+from tfx_pipeline.components.blessing import saved_model
 from tfx_pipeline.evaluation.evaluation import read_evaluation
 from tfx_pipeline.evaluation.serving_check import check_model, sample_rows, warmup_requests
 from tfx_pipeline.exports import read_manifest
@@ -66,7 +68,7 @@ class ServingCheckExecutor(BaseExecutor):
         rows = sample_rows([io_utils.all_files_pattern(uri) for uri in folders], spec.inputs)
         bounds = ServingSpec.from_json(json.loads(str(exec_properties["bounds"])))
         head = HEADS[spec.head.kind]
-        report = check_model(_saved_model(model), spec.inputs, rows, bounds, head)
+        report = check_model(saved_model(model), spec.inputs, rows, bounds, head)
         blessing = artifact_utils.get_single_instance(output_dict["blessing"])
         blessing.set_int_custom_property("blessed", int(report.is_servable))
         blessing.set_string_custom_property("problem", "; ".join(report.problems)[:1000])
@@ -79,7 +81,7 @@ class ServingCheckExecutor(BaseExecutor):
 
 
 class PusherExecutor(BaseExecutor):
-    """Pushes a model that the Evaluator and the serving check blessed."""
+    """Pushes a model that `Blessing` and the serving check blessed."""
 
     def Do(
         self, input_dict: _Artifacts, output_dict: _Artifacts, exec_properties: ExecProperties
@@ -111,11 +113,15 @@ class PusherExecutor(BaseExecutor):
             "metrics": read_evaluation(evaluation.uri).metrics,
             "fingerprint": exec_properties["fingerprint"],
             "baseline_version": exec_properties["baseline_version"] or None,
+            "why": blessings[0].get_string_custom_property("why") or None,
         }
         home = Home.at()
         infra = artifact_utils.get_single_instance(input_dict["infra_blessing"])
-        extra = {warmup.FILE: os.path.join(infra.uri, warmup.FILE)}
-        document = push_model(home, usecase, name, _saved_model(model), about, extra)
+        extra = {
+            warmup.FILE: os.path.join(infra.uri, warmup.FILE),
+            EVALUATION_FILE: os.path.join(blessings[0].uri, EVALUATION_NAME),
+        }
+        document = push_model(home, usecase, name, saved_model(model), about, extra)
         version = document.version
         pushed.set_int_custom_property("pushed", 1)
         pushed.set_int_custom_property("version", version)
@@ -124,10 +130,6 @@ class PusherExecutor(BaseExecutor):
         pushed.set_string_custom_property("pushed_destination", destination)
         with fileio.open(os.path.join(pushed.uri, "goldlake.json"), "w") as file:
             file.write(codec.encode(document).decode())
-
-
-def _saved_model(model: types.Artifact) -> str:
-    return path_utils.serving_model_path(model.uri, path_utils.is_old_model_artifact(model))
 
 
 ServingModel = component_class(

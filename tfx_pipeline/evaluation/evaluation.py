@@ -71,7 +71,7 @@ def eval_config(spec: EvaluationSpec, *, rows: int, has_baseline: bool) -> Any:
 
     names = [CANDIDATE, BASELINE] if has_baseline else [""]
     bounds = {bound.metric: bound for bound in _bounds(spec.thresholds)}
-    bounds[COUNT] = Threshold(COUNT, minimum=rows, maximum=rows)
+    bounds[COUNT] = row_count(rows)
     costs = [] if spec.costs is None else [COST]
     names_of_metrics = dict.fromkeys([*HEADS[spec.head].scores, *costs, COUNT, *bounds])
     metrics = [
@@ -96,6 +96,11 @@ def eval_config(spec: EvaluationSpec, *, rows: int, has_baseline: bool) -> Any:
         slicing_specs=[config_pb2.SlicingSpec(), *slices],
         metrics_specs=[config_pb2.MetricsSpec(metrics=metrics, model_names=compared)],
     )
+
+
+def row_count(rows: int) -> Threshold:
+    """The bound of the number of rows: none of the split is lost, and none comes twice."""
+    return Threshold(COUNT, minimum=rows, maximum=rows)
 
 
 def _bounds(thresholds: Iterable[Threshold]) -> Iterator[Threshold]:
@@ -200,15 +205,46 @@ def read_evaluation(uri: str, spec: EvaluationSpec | None = None) -> Evaluation:
     has_baseline = any(model.is_baseline for model in config.model_specs)
     found = _metrics_by_slice(tfma, uri, CANDIDATE if has_baseline else None)
     slices = sorted(key for key in found if key)
-    baseline = _metrics_by_slice(tfma, uri, BASELINE)[()] if has_baseline else None
+    # Where the split has no rows, TFMA has no slice at all.
+    baseline = _metrics_by_slice(tfma, uri, BASELINE).get((), {}) if has_baseline else None
+    whole = found.get((), {})
     bounds = (*spec.thresholds, _count_bound(config)) if spec else ()
     return Evaluation(
-        metrics=found[()],
+        metrics=whole,
         baseline=baseline,
-        thresholds=check_thresholds(bounds, found[()], baseline),
+        thresholds=check_thresholds(bounds, whole, baseline),
         slices=tuple(Slice(slice=dict(key), metrics=found[key]) for key in slices),
         is_blessed=bool(tfma.load_validation_result(uri).validation_ok),
     )
+
+
+def failed_validations(uri: str) -> tuple[str, ...]:
+    """What TFMA refuses, one sentence each; at least one where it refuses anything. Read-only.
+
+    Args:
+        uri: Location of the ModelEvaluation artifact.
+    """
+    import tensorflow_model_analysis as tfma
+
+    result = tfma.load_validation_result(uri)
+    if result.validation_ok:
+        return ()
+    failures = tuple(
+        f"TFMA: {failure.metric_key.name} of {_slice_text(found.slice_key)} is "
+        f"{failure.metric_value.double_value.value:.4g}, which its bound refuses"
+        for found in result.metric_validations_per_slice
+        for failure in found.failures
+    )
+    missing = tuple(
+        f"TFMA: there are no rows in {_slice_text(spec)}, which has a bound"
+        for spec in result.missing_slices
+    )
+    return (*failures, *missing) or ("TFMA refuses it without naming a bound",)
+
+
+def _slice_text(key: Any) -> str:
+    """A slice of TFMA's messages, as the whole split where it names no column."""
+    return " ".join(str(key).split()) or "the whole test split"
 
 
 def _count_bound(config: Any) -> Threshold:

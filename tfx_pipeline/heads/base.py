@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 from goldlake_core.contracts.errors import PermanentError
 from goldlake_core.contracts.heads import COST, HEADS, OVER_BASELINE, HeadKind, is_over_baseline
 from goldlake_core.contracts.sections import Costs, Decision
+from tfx_pipeline import paired
 from tfx_pipeline.modules.tensors import Tensors
 
 if TYPE_CHECKING:
@@ -24,6 +25,10 @@ Columns: TypeAlias = "tuple[np.ndarray, ...]"
 Score: TypeAlias = Callable[..., float]
 """A score of such columns; NaN where it is undefined."""
 COUNT = "example_count"
+FEWEST_OF_CLASS = 30
+"""Rows of each class, or events, by which a model is judged."""
+FEWEST_ROWS = 100
+"""Rows by whose loss a model is judged: the mean of fewer is not normal enough."""
 
 
 @dataclass(frozen=True)
@@ -127,6 +132,8 @@ class Head(ABC):
         kept: Type codes (of `array.array`) of what evaluation keeps of a row.
         scores: Its scores by name, each a function of the kept columns.
         scored: Columns of a table of answers.
+        compared: What is compared row by row with the model that serves: ``auc``, or the loss whose
+            mean is.
     """
 
     kind: ClassVar[HeadKind]
@@ -134,6 +141,7 @@ class Head(ABC):
     kept: ClassVar[str]
     scores: ClassVar[Mapping[str, Score]]
     scored: ClassVar[tuple[str, ...]]
+    compared: ClassVar[str]
 
     @abstractmethod
     def fit(
@@ -170,6 +178,30 @@ class Head(ABC):
     @abstractmethod
     def problems(self, answers: Mapping[str, np.ndarray], rows: int) -> list[str]:
         """What is wrong with the answers to some rows, one sentence each."""
+
+    @abstractmethod
+    def losses(self, columns: Columns) -> np.ndarray:
+        """The loss of each row, float64 [n]."""
+
+    def positives(self, columns: Columns) -> int | None:
+        """Rows of the positive class, or events; None for heads without either."""
+        return None
+
+    def is_enough(self, columns: Columns) -> bool:
+        """Whether there are enough rows to judge a model by them."""
+        return len(columns[0]) >= FEWEST_ROWS
+
+    def change(self, before: Columns, after: Columns) -> paired.Change:
+        """What changes in `compared` from one model's answers to another's, on the same rows.
+
+        Raises:
+            ValueError: There are too few rows.
+        """
+        return paired.mean_change(self.losses(before), self.losses(after))
+
+    def intervals(self, columns: Columns) -> dict[str, paired.Interval | None]:
+        """Intervals of some of the scores, and of `compared` under its name."""
+        return {self.compared: paired.mean_interval(self.losses(columns))}
 
     def flat(self, answers: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
         """The answers as columns of a table, those of `scored` that the model has."""

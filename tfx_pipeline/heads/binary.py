@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from goldlake_core.contracts.sections import Costs, Decision
-from tfx_pipeline import scores
+from tfx_pipeline import paired, scores
 from tfx_pipeline.heads import deciding
 from tfx_pipeline.heads.base import (
+    FEWEST_OF_CLASS,
     NO_WISHES,
     Columns,
     FittedHead,
@@ -115,6 +116,7 @@ class Binary(Head):
     number = PROBABILITY
     kept = "bfb"
     scored = (PROBABILITY, IS_POSITIVE)
+    compared = "auc"
     scores = {
         name: _of_decision(score) if name in _DECIDED else _of_probability(score)
         for name, score in scores.SCORES.items()
@@ -157,6 +159,32 @@ class Binary(Head):
         share = labels.mean() if len(labels) else 0.0
         rows = len(found)
         return labels, np.full(rows, share, np.float64), np.full(rows, share > 0.5, np.int8)
+
+    def losses(self, columns: Columns) -> np.ndarray:
+        return scores.crossentropies(columns[0], columns[1])
+
+    def positives(self, columns: Columns) -> int | None:
+        return int((columns[0] > 0.5).sum())
+
+    def is_enough(self, columns: Columns) -> bool:
+        positives = int((columns[0] > 0.5).sum())
+        return min(positives, len(columns[0]) - positives) >= FEWEST_OF_CLASS
+
+    def change(self, before: Columns, after: Columns) -> paired.Change:
+        return paired.auc_change(after[0], before[1], after[1])
+
+    def intervals(self, columns: Columns) -> dict[str, paired.Interval | None]:
+        labels, found, decided = columns
+        is_true, is_found = labels > 0.5, decided > 0.5
+        hits = int((is_true & is_found).sum())
+        return {
+            "auc": paired.auc_interval(labels, found),
+            "calibration": paired.ratio_interval(found, labels),
+            "binary_crossentropy": paired.mean_interval(self.losses(columns)),
+            "binary_accuracy": paired.share_interval(int((is_true == is_found).sum()), len(labels)),
+            "precision": paired.share_interval(hits, int(is_found.sum())),
+            "recall": paired.share_interval(hits, int(is_true.sum())),
+        }
 
     def cost(self, columns: Columns, costs: Costs) -> float:
         return deciding.cost_per_1000(columns[0], columns[2], costs)

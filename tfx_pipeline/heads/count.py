@@ -10,7 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from tfx_pipeline import paired
 from tfx_pipeline.heads.base import (
+    FEWEST_OF_CLASS,
     NO_WISHES,
     Columns,
     FittedHead,
@@ -35,14 +37,18 @@ _LEAST = 1e-12
 
 def poisson_deviance(labels: np.ndarray, values: np.ndarray, exposures: np.ndarray) -> float:
     """Mean Poisson deviance of counts from expected counts."""
+    return float(deviances(labels, values).mean()) if len(labels) else NAN
+
+
+def deviances(labels: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Poisson deviance of each count from its expected count, float64 [n]."""
     import numpy as np
 
-    if not len(labels):
-        return NAN
     expected = np.maximum(values, _LEAST)
     # The limit of y·log(y/m) for y = 0 is 0.
     logs = np.where(labels > 0, labels * np.log(np.maximum(labels, _LEAST) / expected), 0.0)
-    return float(2 * (logs - labels + expected).mean())
+    found: np.ndarray = 2 * (logs - labels + expected)
+    return found
 
 
 def calibration(labels: np.ndarray, values: np.ndarray, exposures: np.ndarray) -> float:
@@ -102,6 +108,7 @@ class Count(Head):
     number = VALUE
     kept = "ddd"
     scored = (VALUE, RATE)
+    compared = "poisson_deviance"
     scores = {
         "poisson_deviance": poisson_deviance,
         "rmse": lambda labels, values, exposures: rmse(labels, values),
@@ -137,6 +144,19 @@ class Count(Head):
         value = float(answers[VALUE])
         rate = float(answers.get(RATE, value))
         return float(label), value, value / rate if rate else 1.0
+
+    def losses(self, columns: Columns) -> np.ndarray:
+        return deviances(columns[0], columns[1])
+
+    def positives(self, columns: Columns) -> int | None:
+        return int(columns[0].sum())
+
+    def is_enough(self, columns: Columns) -> bool:
+        return super().is_enough(columns) and columns[0].sum() >= FEWEST_OF_CLASS
+
+    def intervals(self, columns: Columns) -> dict[str, paired.Interval | None]:
+        calibrated = paired.ratio_interval(columns[1], columns[0])
+        return {**super().intervals(columns), "calibration": calibrated}
 
     def constant(self, metric: str, columns: Columns) -> Columns:
         labels, _, exposures = columns

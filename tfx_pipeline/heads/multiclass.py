@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from tfx_pipeline import paired
 from tfx_pipeline.heads.base import (
     NO_WISHES,
     Columns,
@@ -53,11 +54,15 @@ def macro_f1(true: np.ndarray, found: np.ndarray, rank: np.ndarray, share: np.nd
 
 def crossentropy(true: np.ndarray, found: np.ndarray, rank: np.ndarray, share: np.ndarray) -> float:
     """Mean negative log-likelihood of the rows' classes in nats."""
+    return float(crossentropies(share).mean()) if len(true) else NAN
+
+
+def crossentropies(share: np.ndarray) -> np.ndarray:
+    """Negative log-likelihood of each row's class in nats, float64 [n]."""
     import numpy as np
 
-    if not len(true):
-        return NAN
-    return float(-np.log(np.clip(share.astype("float64"), CLIP, 1)).mean())
+    losses: np.ndarray = -np.log(np.clip(share.astype("float64"), CLIP, 1))
+    return losses
 
 
 class FittedMulticlass(FittedHead):
@@ -123,6 +128,7 @@ class Multiclass(Head):
     kind = "multiclass"
     kept = "iiif"
     scored = (CLASS, "score")
+    compared = "crossentropy"
     scores = {"accuracy": accuracy, "macro_f1": macro_f1, "top_3": top_3}
     scores["crossentropy"] = crossentropy
 
@@ -163,6 +169,17 @@ class Multiclass(Head):
             return UNSEEN, found, len(classes), 0.0
         true = int(place[0])
         return true, found, int((scores > scores[true]).sum()), float(scores[true])
+
+    def losses(self, columns: Columns) -> np.ndarray:
+        return crossentropies(columns[3])
+
+    def intervals(self, columns: Columns) -> dict[str, paired.Interval | None]:
+        true, found, rank, _ = columns
+        return {
+            **super().intervals(columns),
+            "accuracy": paired.share_interval(int((true == found).sum()), len(true)),
+            "top_3": paired.share_interval(int((rank < 3).sum()), len(true)),
+        }
 
     def flat(self, answers: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
         return {CLASS: answers[CLASS], "score": answers[SCORES].max(axis=1)}

@@ -81,6 +81,7 @@ class Regression(Head):
     number = VALUE
     kept = "dd"
     scored = (VALUE,)
+    compared = "mean_squared_error"
     scores = {"rmse": rmse, "mae": mae, "r2": r2}
 
     def fit(
@@ -98,6 +99,10 @@ class Regression(Head):
 
     def record(self, label: Any, answers: Mapping[str, Any]) -> Sequence[float]:
         return float(label), float(answers[VALUE])
+
+    def losses(self, columns: Columns) -> np.ndarray:
+        squares: np.ndarray = (columns[1] - columns[0]) ** 2
+        return squares
 
     def constant(self, metric: str, columns: Columns) -> Columns:
         import numpy as np

@@ -143,3 +143,50 @@ def test_labels_that_cannot_be_learned(kind: str, labels: np.ndarray, text: str)
         HEADS[kind].fit(labels, None)
     assert text in caught.value.message
     assert "Valid: " in caught.value.message
+
+
+def test_the_loss_of_each_row_has_the_mean_that_is_a_score() -> None:
+    found = CHANCE.random(200)
+    labels = (CHANCE.random(200) < found).astype("int8")
+    counts = CHANCE.poisson(3 * found).astype("float64")
+    classes = np.where(labels == 1, found, 1 - found)
+    columns = {
+        "binary": (labels, found, (found > 0.5).astype("int8")),
+        "multiclass": (labels, (found > 0.5).astype(int), np.zeros(200, int), classes),
+        "regression": (counts, 3 * found),
+        "count": (counts, 3 * found, np.ones(200)),
+    }
+    named = {"binary": "binary_crossentropy", "multiclass": "crossentropy"}
+    named |= {"count": "poisson_deviance"}
+    assert columns.keys() == HEADS.keys()
+    for kind, head in HEADS.items():
+        losses = head.losses(columns[kind])
+        assert losses.shape == (200,)
+        if kind == "regression":
+            assert losses.mean() == pytest.approx(head.score("rmse", columns[kind]) ** 2)
+        else:
+            assert losses.mean() == pytest.approx(head.score(named[kind], columns[kind]))
+        for name, interval in head.intervals(columns[kind]).items():
+            value = losses.mean() if name not in head.scores else head.score(name, columns[kind])
+            assert interval is not None
+            # Of 200 rows whose classes are all among the first three, the share is 1.
+            assert interval[0] < value <= interval[1], (kind, name)
+
+
+def test_how_many_rows_judge_a_model() -> None:
+    def columns(rows: int, positives: int) -> tuple[np.ndarray, ...]:
+        labels = np.repeat([1, 0], [positives, rows - positives])
+        return labels, np.full(rows, 0.5), np.zeros(rows, int), np.full(rows, 0.5)
+
+    def enough(kind: str, rows: int, positives: int) -> bool:
+        head = HEADS[kind]
+        return bool(head.is_enough(columns(rows, positives)[: len(head.kept)]))
+
+    assert [enough("binary", 60, n) for n in (29, 30, 31)] == [False, True, False]
+    assert [enough("count", 100, n) for n in (29, 30)] == [False, True]
+    assert not enough("count", 99, 50)
+    for kind in ("multiclass", "regression"):
+        assert [enough(kind, n, 0) for n in (99, 100)] == [False, True]
+    assert HEADS["binary"].positives(columns(60, 7)[:3]) == 7
+    assert HEADS["count"].positives(columns(60, 7)[:3]) == 7
+    assert HEADS["regression"].positives(columns(60, 7)[:2]) is None

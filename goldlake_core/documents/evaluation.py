@@ -1,0 +1,39 @@
+"""The file ``evaluation.json`` beside a candidate: how it does on each slice, and what refuses it.
+
+All numbers are of the test split. An interval is two-sided, at 95 %.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from goldlake_core.documents.codec import FORMAT
+from goldlake_core.documents.training import Bound, SliceReport
+
+
+class EvaluationReport(msgspec.Struct, frozen=True, kw_only=True):
+    """The file ``evaluation.json``.
+
+    Attributes:
+        format: Format version of the file.
+        model: The model, such as ``bikes.is_late``.
+        head: What kind of answer it gives.
+        baseline_version: Version that served and that it was compared with, or null.
+        blessed: Whether the evaluation refuses nothing; `ServingCheck` judges apart.
+        why: One sentence: what it was compared with, or what refuses it.
+        reasons: What refuses it, one sentence each.
+        thresholds: The contract's bounds with what was found.
+        slices: The whole split first, then each slice in the order of its columns and values.
+        left_out: Number of slices that are too small to be judged and not listed.
+    """
+
+    format: int = FORMAT
+    model: str
+    head: str
+    baseline_version: int | None
+    blessed: bool
+    why: str
+    reasons: tuple[str, ...]
+    thresholds: tuple[Bound, ...]
+    slices: tuple[SliceReport, ...]
+    left_out: int = 0
