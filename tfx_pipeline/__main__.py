@@ -1,13 +1,15 @@
-"""Stages of this package: ``python -m tfx_pipeline RUN_DIR train`` or ``score``."""
+"""Stages of this package: ``python -m tfx_pipeline RUN_DIR train``, ``tune``, ``score`` or ``examine``."""
 
 from __future__ import annotations
 
 import sys
 
 from goldlake_core.stages import stage_main
+from tfx_pipeline.examine import examine
 from tfx_pipeline.scoring import score
 from tfx_pipeline.stages import train
 from tfx_pipeline.tuning import tune
 
 if __name__ == "__main__":
-    sys.exit(stage_main({"train": train, "score": score, "tune": tune}, sys.argv[1:]))
+    stages = {"train": train, "score": score, "tune": tune, "examine": examine}
+    sys.exit(stage_main(stages, sys.argv[1:]))
