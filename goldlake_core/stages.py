@@ -20,8 +20,8 @@ from typing import Any, Protocol, TypeAlias
 from goldlake_core.contracts.errors import GateRefused, GoldlakeError, PermanentError, UsageError
 from goldlake_core.contracts.sections import UseCase
 from goldlake_core.documents import codec
-from goldlake_core.documents.examples import ExamplesRefined, ExamplesRequest
 from goldlake_core.documents.examining import Examined, ExamineRequest
+from goldlake_core.documents.examples import ExamplesRefined, ExamplesRequest
 from goldlake_core.documents.keeping import Erased
 from goldlake_core.documents.lakehouse import Audited, Exported, Followed, Landed, Refined
 from goldlake_core.documents.maintain import Maintained

@@ -1,4 +1,4 @@
-"""Stages of this package: ``python -m tfx_pipeline RUN_DIR train``, ``tune``, ``score`` or ``examine``."""
+"""Stages of this package: ``python -m tfx_pipeline RUN_DIR train``, or another stage."""
 
 from __future__ import annotations
 

@@ -56,9 +56,7 @@ def operating_point(labels: np.ndarray, answers: np.ndarray, threshold: float) -
     )
 
 
-def curves(
-    labels: np.ndarray, scores: np.ndarray
-) -> tuple[tuple[Point, ...], tuple[Point, ...]]:
+def curves(labels: np.ndarray, scores: np.ndarray) -> tuple[tuple[Point, ...], tuple[Point, ...]]:
     """ROC (false, true positive rate) and precision-recall (recall, precision).
 
     Args:

@@ -216,8 +216,10 @@ def _dependence(column: ColumnSpec, frame: pl.DataFrame, inputs: Inputs, ask: As
     for value in values:
         # A row that has the value says how it travels, with its presence flag.
         place = int(frame.select((pl.col(column.name) == value).arg_max()).item())
-        same = {n: np.repeat(inputs[n][place : place + 1], len(every)) for n in
-                _inputs_of_column(column)}
+        same = {
+            n: np.repeat(inputs[n][place : place + 1], len(every))
+            for n in _inputs_of_column(column)
+        }
         mean = float(ask({**some, **same})[PROBABILITY].mean(dtype="float64"))
         text = f"{value:g}" if isinstance(value, float) else str(value)
         points.append((text, mean))

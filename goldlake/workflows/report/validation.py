@@ -1,0 +1,176 @@
+"""Section 3: the distribution of each column, the gate's distances, and anomalies."""
+
+from __future__ import annotations
+
+from markupsafe import Markup
+
+from goldlake.workflows.report import charts
+from goldlake.workflows.report.charts import Bar, Series
+from goldlake.workflows.report.gathered import Gathered, GatheredModel
+from goldlake.workflows.report.markup import (
+    Part,
+    State,
+    badge,
+    command,
+    folded,
+    html,
+    joined,
+    number,
+    paragraph,
+    percent,
+    table,
+    words,
+)
+from goldlake_core.documents.training import Distance
+from goldlake_core.storage.gatefiles import GateFiles, tables_of
+from tfx_pipeline.statistics import ColumnStatistics
+
+MOST_VALUES = 6
+NOTEBOOK = "notebooks/validation.ipynb"
+
+
+def part(found: Gathered) -> Part:
+    """The section."""
+    gate = _gate(found)
+    if not isinstance(found, GatheredModel):
+        lead = "No model is asked for, so this is what the gate says of the tables."
+        return Part("validation", "Validation", lead, gate)
+    trained, statistics = found.subject.trained, found.statistics.splits
+    if trained is None:
+        lead, state = "The result of the training run is not on record any more.", "plain"
+    else:
+        lead, state = _lead(found)
+    body = []
+    if trained is not None and trained.anomalies:
+        rows = [
+            (a.column or "whole data set", a.split, a.kind, a.severity, a.description)
+            for a in trained.anomalies
+        ]
+        head = ("Column", "Split", "Kind", "Severity", "What TFDV says")
+        body.append(table("Anomalies", head, rows))
+    if statistics:
+        body.append(_columns(found))
+    else:
+        body.append(paragraph("TFDV's statistics are not in this home any more.", "soft"))
+    body.append(gate)
+    about = f"The notebook {NOTEBOOK} shows the same statistics with TFDV's own views."
+    body.append(paragraph(about, "soft"))
+    return Part("validation", "Validation", lead, joined(body), state)
+
+
+def _lead(found: GatheredModel) -> tuple[str, State]:
+    trained = found.subject.trained
+    assert trained is not None
+    errors = [each for each in trained.anomalies if each.severity == "error"]
+    beyond = [each for each in trained.distances if each.value > each.limit]
+    count = len(trained.distances)
+    if errors or beyond:
+        return (
+            f"The gate says {trained.verdict}: {len(errors)} anomalies that refuse the data, and "
+            f"{len(beyond)} of {count} distances beyond their limits.",
+            "bad",
+        )
+    others = len(trained.anomalies)
+    noted = f" {others} anomalies do not refuse it." if others else " There are no anomalies."
+    lead = f"The data passed, and all {count} measured distances are inside their limits.{noted}"
+    return lead, "warning" if others else "good"
+
+
+def _columns(found: GatheredModel) -> Markup:
+    """One row per column, those with a limit first."""
+    trained, model = found.subject.trained, found.subject.model
+    distances: dict[str, list[Distance]] = {}
+    for distance in trained.distances if trained else ():
+        distances.setdefault(distance.column, []).append(distance)
+    splits = found.statistics.splits
+    train, test = splits.get("train", {}), splits.get("test", {})
+    known = [name for name in (model.label, *model.feature_columns) if name in train]
+    ordered = sorted(dict.fromkeys(known), key=lambda name: name not in distances)
+    cards = []
+    for name in ordered:
+        held = distances.get(name, [])
+        notes = joined(_distance(each) for each in held) or paragraph("no limit", "soft")
+        missing = _missing(train[name], test.get(name))
+        cards.append(
+            html(
+                "<div><h3>{name}</h3>{chart}{missing}{notes}</div>",
+                name=name,
+                chart=_chart(train[name], test.get(name)),
+                missing=paragraph(missing, "soft"),
+                notes=notes,
+            )
+        )
+    legend = html(
+        '<p class="legend"><span class="key c1">{a}</span><span class="key c2">{b}</span></p>',
+        a="test, the newest rows",
+        b="train, the baseline",
+    )
+    return html(
+        "<h3>Each column that the model reads, test against train</h3>{legend}"
+        '<div class="grid small">{cards}</div>',
+        legend=legend,
+        cards=joined(cards),
+    )
+
+
+def _distance(each: Distance) -> Markup:
+    state: State = "good" if each.value <= each.limit else "bad"
+    text = f"{each.compare} {number(each.value)} of {number(each.limit)}"
+    return html("<p>{badge} {measure}</p>", badge=badge(text, state), measure=words(each.measure))
+
+
+def _missing(train: ColumnStatistics, test: ColumnStatistics | None) -> str:
+    def share(each: ColumnStatistics | None) -> float | None:
+        total = each.rows + each.missing if each else 0
+        return each.missing / total if each and total else None
+
+    if not train.missing and not (test and test.missing):
+        return "no value is missing"
+    return f"missing: {percent(share(test))} of test, {percent(share(train))} of train"
+
+
+def _chart(train: ColumnStatistics, test: ColumnStatistics | None) -> Markup:
+    title = "Share of the rows"
+    if train.values or (test is not None and test.values):
+        ours = dict(test.values) if test else {}
+        bars = [
+            Bar(
+                name or "(empty)",
+                ours.get(name, 0.0) / max(test.rows if test else 0, 1),
+                other=count / max(train.rows, 1),
+                text=percent(ours.get(name, 0.0) / max(test.rows if test else 0, 1)),
+            )
+            for name, count in train.values[:MOST_VALUES]
+        ]
+        return charts.bars(f"{title}: the commonest of {train.distinct or 0:,} texts", bars)
+    one = Series("test", _outline(test), 1)
+    return charts.steps(title, one, Series("train", _outline(train), 2))
+
+
+def _outline(column: ColumnStatistics | None) -> list[tuple[float, float]]:
+    """The outline of a histogram, with density in place of counts."""
+    if column is None or not column.rows:
+        return []
+    points: list[tuple[float, float]] = []
+    for bucket in column.buckets:
+        wide = max(bucket.high - bucket.low, 1e-12)
+        density = bucket.count / column.rows / wide
+        points += [(bucket.low, density), (bucket.high, density)]
+    if points:
+        points = [(points[0][0], 0.0), *points, (points[-1][0], 0.0)]
+    return points
+
+
+def _gate(found: Gathered) -> Markup:
+    """How the lakehouse's own gate stands at each table."""
+    rows = []
+    for name in tables_of(found.home, found.usecase.name):
+        state = GateFiles(found.home, name).state()
+        beyond = sum(bool(period.found) for period in state.periods.values())
+        rows.append((str(name), f"{len(state.periods):,}", f"{beyond:,}"))
+    if not rows:
+        return paragraph("The validation gate of the lakehouse has no record in this home.", "soft")
+    head = ("Table", "Periods judged", "with findings")
+    shown = table("The lakehouse's validation gate", head, rows, (1, 2))
+    more = command(f"goldlake validate {rows[0][0]}")
+    return folded("Gate of the lakehouse", shown + more)
