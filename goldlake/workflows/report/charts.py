@@ -17,7 +17,7 @@ from goldlake.workflows.report.markup import html, joined, number
 WIDTH, HEIGHT = 480, 280
 LEFT, RIGHT, TOP, BOTTOM = 52, 14, 14, 44
 ROW = 24
-MOST_LABEL = 26
+MOST_LABEL = 21
 
 
 @dataclass(frozen=True)
@@ -132,22 +132,24 @@ def lines(
     return _figure(title, WIDTH, HEIGHT, parts, _legend(legend) if len(legend) > 1 else Markup())
 
 
-def bars(title: str, items: Sequence[Bar], *, names: tuple[str, str] = ("", "")) -> Markup:
+def bars(title: str, items: Sequence[Bar], *, is_small: bool = False) -> Markup:
     """Horizontal bars with their values, and intervals or other bars where there are any.
 
     Args:
         title: What it shows.
         items: The bars, from the top.
-        names: What the bars and the other bars are, for the legend.
+        is_small: Whether the chart is half as wide as others.
     """
     if not items:
         return Markup()
     held = [v for i in items for v in (i.value, i.high, i.low, i.other, 0.0) if v is not None]
     low, high = min(held), max(held)
     is_paired = any(item.other is not None for item in items)
-    row = ROW + 8 if is_paired else ROW
-    left, right = 170, 62
-    across = _scale(low, high if high > low else low + 1, left, WIDTH - right)
+    row = ROW + (2 if is_small else 8) if is_paired else ROW
+    width, left, right, most = (WIDTH, 170, 62, MOST_LABEL)
+    if is_small:
+        width, left, right, most = (250, 104, 50, 12)
+    across = _scale(low, high if high > low else low + 1, left, width - right)
     zero = across(0.0)
     parts = []
     for place, item in enumerate(items):
@@ -158,7 +160,7 @@ def bars(title: str, items: Sequence[Bar], *, names: tuple[str, str] = ("", ""))
                 "</text>",
                 x=left - 8,
                 y=top + row / 2 + 2,
-                name=_short(item.name),
+                name=_short(item.name, most),
                 whole=item.name,
             )
         )
@@ -196,10 +198,7 @@ def bars(title: str, items: Sequence[Bar], *, names: tuple[str, str] = ("", ""))
                 text=item.text or number(item.value),
             )
         )
-    legend = Markup()
-    if is_paired and all(names):
-        legend = _legend([Series(names[0], (), 1), Series(names[1], (), 2)])
-    return _figure(title, WIDTH, len(items) * row + 8, parts, legend)
+    return _figure(title, width, len(items) * row + 8, parts)
 
 
 def columns(title: str, items: Sequence[tuple[str, float]], *, y: str) -> Markup:
@@ -420,5 +419,5 @@ def _f(value: float) -> str:
     return f"{value:.1f}".removesuffix(".0")
 
 
-def _short(text: str) -> str:
-    return text if len(text) <= MOST_LABEL else text[: MOST_LABEL - 1] + "…"
+def _short(text: str, most: int) -> str:
+    return text if len(text) <= most else text[: most - 1] + "…"

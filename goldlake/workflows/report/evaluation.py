@@ -32,13 +32,13 @@ def part(found: GatheredModel) -> Part:
     if isinstance(examined, str):
         return _without(found, examined)
     chosen = examined.chosen
-    how = "the threshold of the contract" if examined.is_chosen else "0.5, as the contract has none"
+    how = "which the contract chose" if examined.is_chosen else "as the contract chooses none"
     lead = (
         f"On {examined.examined:,} test rows with {examined.positives:,} positives the model finds "
         f"{percent(chosen.recall)} of the positives, and {percent(chosen.precision)} of its alarms "
-        f"are right, at a probability of {number(chosen.threshold)} ({how})."
+        f"are right, at the threshold {number(chosen.threshold)}, {how}."
     )
-    body = [_curves(found, examined), _thresholds(examined), _confusion(chosen)]
+    body = [_curves(found, examined), _thresholds(examined)]
     if examined.examined < examined.rows:
         text = f"Of the {examined.rows:,} test rows an even sample was answered."
         body.insert(0, paragraph(text, "soft"))
@@ -111,7 +111,7 @@ def _curves(found: GatheredModel, examined: Examined) -> Markup:
             errors=[(b.predicted, b.observed.low, b.observed.high) for b in bins],
         ),
     ]
-    return grid(each for each in drawn if each)
+    return grid([*(each for each in drawn if each), _confusion(chosen)])
 
 
 def _thresholds(examined: Examined) -> Markup:
@@ -155,7 +155,7 @@ def _slices(found: GatheredModel, examined: Examined) -> Markup:
     theirs = {(s.column, s.value): s for s in other.slices} if other else {}
     bars = [
         Bar(
-            each.value,
+            f"{words(each.column)} {each.value}" if len(each.value) < 8 else each.value,
             each.wrong.value,
             each.wrong.low,
             each.wrong.high,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from markupsafe import Markup
 
 from goldlake.workflows.report import charts
@@ -23,7 +25,7 @@ from goldlake.workflows.report.markup import (
 )
 from goldlake_core.documents.training import Distance
 from goldlake_core.storage.gatefiles import GateFiles, tables_of
-from tfx_pipeline.statistics import ColumnStatistics
+from tfx_pipeline.statistics import Bucket, ColumnStatistics
 
 MOST_VALUES = 6
 NOTEBOOK = "notebooks/validation.ipynb"
@@ -142,7 +144,8 @@ def _chart(train: ColumnStatistics, test: ColumnStatistics | None) -> Markup:
             )
             for name, count in train.values[:MOST_VALUES]
         ]
-        return charts.bars(f"{title}: the commonest of {train.distinct or 0:,} texts", bars)
+        title = f"The commonest of {train.distinct or 0:,} texts"
+        return charts.bars(title, bars, is_small=True)
     one = Series("test", _outline(test), 1)
     return charts.steps(title, one, Series("train", _outline(train), 2))
 
@@ -152,13 +155,32 @@ def _outline(column: ColumnStatistics | None) -> list[tuple[float, float]]:
     if column is None or not column.rows:
         return []
     points: list[tuple[float, float]] = []
-    for bucket in column.buckets:
+    for bucket in _whole(column.buckets) or column.buckets:
         wide = max(bucket.high - bucket.low, 1e-12)
         density = bucket.count / column.rows / wide
         points += [(bucket.low, density), (bucket.high, density)]
     if points:
         points = [(points[0][0], 0.0), *points, (points[-1][0], 0.0)]
     return points
+
+
+def _whole(buckets: Sequence[Bucket]) -> list[Bucket]:
+    """A bar per whole number, where TFDV's bars are narrower and some hold none; else []."""
+    if not buckets:
+        return []
+    low, high = buckets[0].low, buckets[-1].high
+    if not (low.is_integer() and high.is_integer() and 1 < high - low < len(buckets)):
+        return []
+    bars = [
+        Bucket(
+            low=number - 0.5,
+            high=number + 0.5,
+            count=next(b.count for b in buckets if number < b.high or number == high == b.high),
+        )
+        for number in range(int(low), int(high) + 1)
+    ]
+    # Numbers that are not whole would lie in bars that are left out here.
+    return bars if abs(sum(b.count for b in bars) - sum(b.count for b in buckets)) < 0.5 else []
 
 
 def _gate(found: Gathered) -> Markup:

@@ -25,6 +25,8 @@ from goldlake_core.documents.training import Bound, Metrics
 MOST_THINGS = 3
 MANY_REJECTED = 0.01
 _SIGNS = {"minimum": "at least", "maximum": "at most", "max_drop": "not worse than"}
+_VERBS = {kind: f"has to be {sign}" for kind, sign in _SIGNS.items()}
+_VERBS["max_drop"] = "may not be worse than"
 
 
 def part(found: GatheredModel) -> Part:
@@ -69,7 +71,7 @@ def _lead(found: GatheredModel) -> tuple[str, State]:
         bound = _tightest(trained.thresholds)
         tightest = ""
         if bound is not None:
-            tightest = f" The tightest is {_sentence(bound)}."
+            tightest = f" The tightest is that {_sentence(bound)}."
         count = len(trained.thresholds)
         return f"{name} is blessed: it meets all {count} bounds.{tightest} {serving}", "good"
     broken = [bound for bound in trained.thresholds if not bound.ok]
@@ -81,7 +83,7 @@ def _lead(found: GatheredModel) -> tuple[str, State]:
 
 
 def _sentence(bound: Bound) -> str:
-    verb = "has to be " + _SIGNS[bound.kind]
+    verb = _VERBS[bound.kind]
     return f"{words(bound.metric)} is {number(bound.value)} and {verb} {number(bound.bound)}"
 
 
