@@ -11,5 +11,6 @@ from tfx_pipeline.stages import train
 from tfx_pipeline.tuning import tune
 
 if __name__ == "__main__":
-    stages = {"train": train, "score": score, "tune": tune, "examine": examine}
-    sys.exit(stage_main(stages, sys.argv[1:]))
+    sys.exit(
+        stage_main({"train": train, "score": score, "tune": tune, "examine": examine}, sys.argv[1:])
+    )

@@ -148,7 +148,7 @@ def bars(title: str, items: Sequence[Bar], *, is_small: bool = False) -> Markup:
     row = ROW + (2 if is_small else 8) if is_paired else ROW
     width, left, right, most = (WIDTH, 170, 62, MOST_LABEL)
     if is_small:
-        width, left, right, most = (250, 104, 50, 12)
+        width, left, right, most = (250, 108, 50, 11)
     across = _scale(low, high if high > low else low + 1, left, width - right)
     zero = across(0.0)
     parts = []
@@ -238,8 +238,15 @@ def columns(title: str, items: Sequence[tuple[str, float]], *, y: str) -> Markup
     return _figure(title, WIDTH, HEIGHT, parts)
 
 
-def steps(title: str, one: Series, other: Series) -> Markup:
-    """Two small histograms over each other, each as a share of its rows."""
+def steps(title: str, one: Series, other: Series, *, margin: float = 0.0) -> Markup:
+    """Two small histograms over each other, each as a share of its rows.
+
+    Args:
+        title: What they show.
+        one: The outline that is drawn as a line.
+        other: The outline that is drawn as an area.
+        margin: How far the outlines reach over the least and the greatest value.
+    """
     held = [point for each in (one, other) for point in each.points]
     if not held:
         return Markup()
@@ -251,14 +258,14 @@ def steps(title: str, one: Series, other: Series) -> Markup:
     for each, kind in ((other, "area"), (one, "line")):
         path = "L".join(f"{_f(across(px))} {_f(up(py))}" for px, py in each.points)
         parts.append(html('<path class="{k} c{n}" d="M{p}"/>', k=kind, n=each.color, p=path))
-    for at, anchor in ((x_low, "start"), (x_high, "end")):
+    for at, inside, anchor in ((x_low, margin, "start"), (x_high, -margin, "end")):
         parts.append(
             html(
                 '<text class="tick" x="{x}" y="{y}" text-anchor="{a}">{t}</text>',
                 x=_f(across(at)),
                 y=height - 3,
                 a=anchor,
-                t=number(at, 2),
+                t=number(at + inside, 2),
             )
         )
     return _figure(title, width, height, parts)

@@ -119,7 +119,7 @@ def _thresholds(examined: Examined) -> Markup:
     points.append((examined.chosen, "chosen"))
     points.sort(key=lambda each: (each[0].threshold, each[1]))
     rows = [_threshold_row(point, note) for point, note in points]
-    head = ("Recall", "Precision", "Alarms", "Threshold", "Missed", "False alarms", "")
+    head = ("Recall", "Precision", "Alarms", "Threshold", "Missed", "False alarms", "Note")
     return table("What each threshold finds, recall first", head, rows, numbers=(1, 2, 3, 4, 5))
 
 

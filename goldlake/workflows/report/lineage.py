@@ -182,9 +182,9 @@ def _graph(nodes: list[Node]) -> Markup:
             )
         parts.append(
             html(
-                '<a href="#{id}" aria-label="{title}: {note}"><rect x="{x}" y="{y}" width="{w}" '
+                '<a href="#{id}"><rect x="{x}" y="{y}" width="{w}" '
                 'height="{h}" rx="8"/><text x="{m}" y="{t}" text-anchor="middle" '
-                'font-weight="600">{title}</text><text class="tick" x="{m}" y="{u}" '
+                'class="name">{title}</text><text class="tick" x="{m}" y="{u}" '
                 'text-anchor="middle">{note}</text></a>',
                 id=node.id,
                 title=node.title,

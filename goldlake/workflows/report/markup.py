@@ -147,4 +147,4 @@ def instant(text: str | None) -> str:
 
 def words(name: str) -> str:
     """A name of code as words."""
-    return name.replace("_", " ")
+    return {"example_count": "rows evaluated"}.get(name, name.replace("_", " "))

@@ -28,6 +28,7 @@ from goldlake_core.storage.gatefiles import GateFiles, tables_of
 from tfx_pipeline.statistics import Bucket, ColumnStatistics
 
 MOST_VALUES = 6
+_NEAR, _SMEARED = 1e-6, 0.02
 NOTEBOOK = "notebooks/validation.ipynb"
 
 
@@ -38,8 +39,9 @@ def part(found: Gathered) -> Part:
         lead = "No model is asked for, so this is what the gate says of the tables."
         return Part("validation", "Validation", lead, gate)
     trained, statistics = found.subject.trained, found.statistics.splits
+    state: State = "plain"
     if trained is None:
-        lead, state = "The result of the training run is not on record any more.", "plain"
+        lead = "The result of the training run is not on record any more."
     else:
         lead, state = _lead(found)
     body = []
@@ -147,7 +149,8 @@ def _chart(train: ColumnStatistics, test: ColumnStatistics | None) -> Markup:
         title = f"The commonest of {train.distinct or 0:,} texts"
         return charts.bars(title, bars, is_small=True)
     one = Series("test", _outline(test), 1)
-    return charts.steps(title, one, Series("train", _outline(train), 2))
+    margin = 0.5 if _whole(train.buckets) else 0.0
+    return charts.steps(title, one, Series("train", _outline(train), 2), margin=margin)
 
 
 def _outline(column: ColumnStatistics | None) -> list[tuple[float, float]]:
@@ -175,12 +178,14 @@ def _whole(buckets: Sequence[Bucket]) -> list[Bucket]:
         Bucket(
             low=number - 0.5,
             high=number + 0.5,
-            count=next(b.count for b in buckets if number < b.high or number == high == b.high),
+            count=sum(b.count for b in buckets if b.low - _NEAR <= number <= b.high + _NEAR),
         )
         for number in range(int(low), int(high) + 1)
     ]
-    # Numbers that are not whole would lie in bars that are left out here.
-    return bars if abs(sum(b.count for b in bars) - sum(b.count for b in buckets)) < 0.5 else []
+    # TFDV's counts are estimates: a little of each number is in the bar beside its own. Numbers
+    # that are not whole would lie in bars that are left out here.
+    total = sum(b.count for b in buckets)
+    return bars if abs(sum(b.count for b in bars) - total) <= _SMEARED * total else []
 
 
 def _gate(found: Gathered) -> Markup:
