@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +87,7 @@ def _column(feature: Any) -> ColumnStatistics | None:
     buckets = tuple(
         Bucket(low=b.low_value, high=b.high_value, count=b.sample_count)
         for b in (standard[0].buckets if standard else ())
+        if math.isfinite(b.low_value) and math.isfinite(b.high_value)
     )
     return ColumnStatistics(
         name=name,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -126,7 +127,7 @@ def command(text: str) -> Markup:
 
 def number(value: float | None, digits: int = 3) -> str:
     """A number with that many significant digits, or a dash where there is none."""
-    if value is None:
+    if value is None or not math.isfinite(value):
         return "–"
     if float(value).is_integer() and abs(value) < 1e15:
         return f"{value:,.0f}"

@@ -171,7 +171,7 @@ def _whole(buckets: Sequence[Bucket]) -> list[Bucket]:
     """A bar per whole number, where TFDV's bars are narrower and some hold none; else []."""
     if not buckets:
         return []
-    low, high = buckets[0].low, buckets[-1].high
+    low, high = float(buckets[0].low), float(buckets[-1].high)
     if not (low.is_integer() and high.is_integer() and 1 < high - low < len(buckets)):
         return []
     bars = [
