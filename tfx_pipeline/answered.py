@@ -61,7 +61,7 @@ def curves(labels: np.ndarray, scores: np.ndarray) -> tuple[tuple[Point, ...], t
 
     Args:
         labels: Whether each row is positive, boolean [n].
-        scores: Probabilities, [n].
+        scores: Probabilities of the positive class, [n].
 
     Returns:
         At most about `CURVE_POINTS` points each; none where a class has no row.

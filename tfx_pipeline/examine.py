@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from goldlake_core.contracts import registry
 from goldlake_core.contracts.errors import UsageError
@@ -44,7 +44,7 @@ DEPENDENCE_ROWS, DEPENDENCE_VALUES = 1000, 12
 MISTAKES = 10
 SEED = 1
 
-Inputs = dict[str, Any]
+Inputs = dict[str, "np.ndarray"]
 """Arrays [n] by input of the signature."""
 Ask = Callable[[Inputs], "Mapping[str, np.ndarray]"]
 

@@ -120,22 +120,20 @@ def areas(usecase: UseCase, home: Home, label: str | None) -> AreasView | None:
     if counted:
         counts.append(pl.col(counted).sum().alias("_positives"))
     grouped = frame.group_by(pl.col(column).cast(pl.String)).agg(counts).collect()
-    by_value: dict[str | None, dict[str, Any]] = {
-        row[column]: row for row in grouped.iter_rows(named=True)
-    }
-    total = sum(int(row["_rows"]) for row in by_value.values())
+    by_value = {row[0]: row[1:] for row in grouped.iter_rows()}
+    total = sum(row[0] for row in by_value.values())
     document = _geojson(usecase)
     found = []
     for feature in document["features"]:
         properties = feature.get("properties") or {}
         value = str(properties.get(usecase.map.property or column))
-        row = by_value.get(value, {"_rows": 0, "_positives": 0})
+        row = by_value.get(value, (0, 0))
         found.append(
             Area(
                 value=value,
                 name=str(properties.get(usecase.map.name) or value),
-                rows=int(row["_rows"]),
-                positives=int(row["_positives"] or 0) if counted else None,
+                rows=row[0],
+                positives=int(row[1] or 0) if counted else None,
                 rings=_rings(feature.get("geometry") or {}),
             )
         )

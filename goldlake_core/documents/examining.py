@@ -45,7 +45,7 @@ class OperatingPoint(msgspec.Struct, frozen=True, kw_only=True):
     """What happens when rows from a probability on are answered as positive.
 
     Attributes:
-        threshold: The probability.
+        threshold: Least probability of a positive answer.
         true_positives: Positives that are found.
         false_positives: Negatives that are answered as positive.
         false_negatives: Positives that are missed.

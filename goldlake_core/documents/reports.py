@@ -479,7 +479,7 @@ class ReportWritten(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         subject: What the report is about: a model version, or a use case.
         file: The file that was written.
-        bytes: Its size.
+        bytes: Size of the file.
         sections: Names of its sections in order.
     """
 

@@ -49,6 +49,7 @@ from goldlake_core.documents.reports import (
     Predictions,
     Promotion,
     RebuildReport,
+    ReportWritten,
     RunReport,
     ServerAnswer,
     SourceAddress,
@@ -397,6 +398,12 @@ CASES = {
         ),
         Conformance,
         exit_code=3,
+    ),
+    "report": Case(
+        ("report", MODEL),
+        "report.write.report",
+        ReportWritten(subject=MODEL, file="out.html", bytes=1000, sections=("data",)),
+        ReportWritten,
     ),
     "validate": Case(
         ("validate", "toy.silver.calls"),

@@ -36,11 +36,11 @@ def report(
     from goldlake.cli import account
     from goldlake.cli.progress import Progress
     from goldlake.workflows import homes
-    from goldlake.workflows.report.write import report as write
+    from goldlake.workflows.report.write import report as made
 
     chosen = homes.choose(home)
     with Progress(account.SUMMARIES) as progress:
-        document = write(name, chosen.home, against, out, progress)
+        document = made(name, chosen.home, against, out, progress)
     print_report(document, as_json, _print, chosen)
 
 

@@ -42,8 +42,8 @@ class Bar:
     """A bar of a chart.
 
     Attributes:
-        name: What it is about.
-        value: Its length.
+        name: Name of what it is about.
+        value: Length of the bar.
         low: Lower end of its interval, or None.
         high: Upper end of its interval, or None.
         other: Value of another bar that it is compared with, or None.
@@ -72,8 +72,8 @@ def lines(
     """A chart of lines.
 
     Args:
-        title: What it shows.
-        series: Its lines.
+        title: What the chart shows.
+        series: Lines of the chart.
         x: Name of the horizontal axis.
         y: Name of the vertical axis.
         x_range: Ends of the horizontal axis, or None for those of the points.
@@ -136,7 +136,7 @@ def bars(title: str, items: Sequence[Bar], *, is_small: bool = False) -> Markup:
     """Horizontal bars with their values, and intervals or other bars where there are any.
 
     Args:
-        title: What it shows.
+        title: What the chart shows.
         items: The bars, from the top.
         is_small: Whether the chart is half as wide as others.
     """
@@ -242,7 +242,7 @@ def steps(title: str, one: Series, other: Series, *, margin: float = 0.0) -> Mar
     """Two small histograms over each other, each as a share of its rows.
 
     Args:
-        title: What they show.
+        title: What the histograms show.
         one: The outline that is drawn as a line.
         other: The outline that is drawn as an area.
         margin: How far the outlines reach over the least and the greatest value.
@@ -278,7 +278,7 @@ def areas(
     """A choropleth.
 
     Args:
-        title: What it shows.
+        title: What the chart shows.
         shapes: Name with its figures, boundaries in longitude and latitude, and number of the
             shade, 0 to 5, or None without a figure.
     """

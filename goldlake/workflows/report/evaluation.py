@@ -40,7 +40,7 @@ def part(found: GatheredModel) -> Part:
     )
     body = [_curves(found, examined), _thresholds(examined)]
     if examined.examined < examined.rows:
-        text = f"Of the {examined.rows:,} test rows an even sample was answered."
+        text = f"An even sample of the {examined.rows:,} test rows was answered."
         body.insert(0, paragraph(text, "soft"))
     body.append(_slices(found, examined))
     return Part("evaluation", "Evaluation", lead, joined(body))

@@ -24,7 +24,7 @@ class Gathered:
     Attributes:
         home: Home that is shown.
         usecase: The use case.
-        data: Its data.
+        data: Data of the use case.
         areas: Its map, or why there is none.
     """
 
@@ -77,7 +77,7 @@ def of_model(name: str, against: int | None, home: Home, on_event: OnEvent) -> G
     """What a home knows of a model version.
 
     Args:
-        name: ``USECASE.MODEL[@V]``.
+        name: Name of the model, ``USECASE.MODEL[@V]``.
         against: Version to compare with, or None for the one that its gate compared it with.
         home: Home that holds both.
         on_event: Called with events where a test split has to be answered first.

@@ -20,9 +20,9 @@ class Part:
 
     Attributes:
         id: Name of its anchor.
-        title: Its heading.
+        title: Heading of the section.
         lead: The sentence that a reviewer needs first.
-        body: Everything else.
+        body: Everything else in it.
         state: Whether it is as it should be.
     """
 

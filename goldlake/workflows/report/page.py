@@ -42,7 +42,7 @@ def page(title: str, subtitle: str, footer: str, parts: Sequence[Part]) -> str:
     """The whole file.
 
     Args:
-        title: Its heading.
+        title: Heading of the page.
         subtitle: One line below the heading.
         footer: One line at its end.
         parts: Its sections in order.

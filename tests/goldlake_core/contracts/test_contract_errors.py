@@ -24,7 +24,7 @@ CASES = {
         "license: none",
         "license:",
         "license: unknown key 'license'. Valid: licence (nearest); all: name, title, "
-        "description, licence, source, silver, gold, notify.",
+        "description, licence, source, silver, gold, notify, map.",
     ),
     "missing_key": (
         "  kind: socrata\n",
