@@ -333,8 +333,13 @@ def _is_inside(home: Home, uri: str) -> bool:
 
 
 def _remove(home: Home, traces: _Traces) -> None:
-    """Removes exports, manifest first, and what is in folders of examples; the folders stay."""
+    """Removes exports, manifest first, and what is in folders of examples; the folders stay.
+
+    What `goldlake report` kept of the models' answers names rows, and can be made again.
+    """
     for export in traces.exports:
+        usecase, model, _ = export.split("/")
+        shutil.rmtree(home.path("examined", f"{usecase}.{model}"), ignore_errors=True)
         folder = home.path("exports", export)
         if os.path.exists(posixpath.join(folder, MANIFEST)):
             os.unlink(posixpath.join(folder, MANIFEST))

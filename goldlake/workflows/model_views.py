@@ -232,6 +232,8 @@ def examined(of: Subject, on_event: OnEvent) -> Examined:
     )
     made: Examined = run.stages("tfx_pipeline", [asked], on_event)["examine"]
     write_atomic(of.home.fs, place, codec.encode(made))
+    # It names rows, and `goldlake erase` looks for those in one place.
+    run.directory.result_file("examine").unlink(missing_ok=True)
     return made
 
 

@@ -155,7 +155,9 @@ def _slices(found: GatheredModel, examined: Examined) -> Markup:
     theirs = {(s.column, s.value): s for s in other.slices} if other else {}
     bars = [
         Bar(
-            f"{words(each.column)} {each.value}" if len(each.value) < 8 else each.value,
+            each.value
+            if any(map(str.isalpha, each.value))
+            else f"{words(each.column)} {each.value}",
             each.wrong.value,
             each.wrong.low,
             each.wrong.high,

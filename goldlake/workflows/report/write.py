@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from fsspec.implementations.local import LocalFileSystem
+
 from goldlake.workflows import names
 from goldlake.workflows.processes import OnEvent
 from goldlake.workflows.report import (
@@ -23,7 +25,7 @@ from goldlake_core.contracts.errors import UsageError
 from goldlake_core.contracts.registry import load_usecase
 from goldlake_core.documents.reports import ReportWritten
 from goldlake_core.instants import now_text
-from goldlake_core.storage.files import writing
+from goldlake_core.storage.files import write_atomic
 from goldlake_core.storage.home import Home
 
 
@@ -71,8 +73,7 @@ def report(
     text = page.page(title, subtitle, footer, parts)
     target = Path(out or f"{about.replace('@', '-')}.html")
     encoded = text.encode("utf-8")
-    with writing(str(target)):
-        target.write_bytes(encoded)
+    write_atomic(LocalFileSystem(), str(target.absolute()), encoded)
     return ReportWritten(
         subject=about,
         file=str(target),

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from goldlake.workflows import model_views
+from goldlake.workflows import erase, model_views
 from goldlake.workflows.processes import StageEnded
 from goldlake.workflows.report import (
     card,
@@ -207,6 +207,11 @@ def test_a_look_at_another_export_does_not_count(home: Home) -> None:
     part = evaluation.part(found)
     assert f"There is no export '{made.EXPORT}'" in part.body.unescape()
     assert "auc" in part.body
+
+
+def test_erasing_a_record_takes_the_rows_that_were_examined(home: Home) -> None:
+    erase._remove(home, erase._Traces(exports=(made.EXPORT,), examples=(), models=()))
+    assert not Path(home.path("examined", made.MODEL)).exists()
 
 
 def test_versions_are_compared_on_the_same_rows_only(home: Home) -> None:
