@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from datetime import date, datetime
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 
@@ -17,6 +16,9 @@ from goldlake_core.documents.history import RunRow
 from goldlake_core.documents.lakehouse import QuarantineView
 from goldlake_core.documents.reports import UseCaseTables
 from goldlake_core.storage.home import Home
+
+if TYPE_CHECKING:
+    import polars as pl
 
 SHOWN_REJECTED = 5
 MOST_MAP_BYTES = 20_000_000
@@ -110,56 +112,56 @@ def areas(usecase: UseCase, home: Home, label: str | None) -> AreasView | None:
 
     if usecase.map is None:
         return None
-    frame = _silver(usecase, home)
+    column = usecase.map.column
+    frame = _silver(usecase, home, column)
     if frame is None:
         return None
-    silver, column = usecase.silver, usecase.map.column
-    booleans = {each.name for each in silver.columns if each.type == "boolean"}
-    counted = label if label in booleans else None
+    booleans = {each.name for each in usecase.silver.columns if each.type == "boolean"}
+    counted = label if label in booleans and label in frame.collect_schema() else None
     counts = [pl.len().alias("_rows")]
     if counted:
         counts.append(pl.col(counted).sum().alias("_positives"))
     grouped = frame.group_by(pl.col(column).cast(pl.String)).agg(counts).collect()
     by_value = {row[0]: row[1:] for row in grouped.iter_rows()}
-    total = sum(row[0] for row in by_value.values())
-    document = _geojson(usecase)
+    document = _geojson(usecase.folder / usecase.map.file)
     found = []
-    for feature in document["features"]:
-        properties = feature.get("properties") or {}
-        value = str(properties.get(usecase.map.property or column))
+    for feature in document.features:
+        value = feature.text(usecase.map.property or column)
         row = by_value.get(value, (0, 0))
         found.append(
             Area(
                 value=value,
-                name=str(properties.get(usecase.map.name) or value),
+                name=feature.text(usecase.map.name) or value,
                 rows=row[0],
                 positives=int(row[1] or 0) if counted else None,
-                rings=_rings(feature.get("geometry") or {}),
+                rings=feature.rings(),
             )
         )
     return AreasView(
         column=column,
         label=counted,
         areas=tuple(found),
-        elsewhere=total - sum(area.rows for area in found),
-        source="; ".join(str(document[key]) for key in ("source", "license") if key in document),
+        elsewhere=sum(row[0] for row in by_value.values()) - sum(area.rows for area in found),
+        source="; ".join(text for text in (document.source, document.license) if text),
     )
 
 
-def _silver(usecase: UseCase, home: Home) -> Any:
+def _silver(usecase: UseCase, home: Home, column: str) -> pl.LazyFrame | None:
+    """Silver's rows, or None where there are none yet or they lack a column of the contract."""
     from lakehouse.rows import all_rows
 
     try:
-        return all_rows(TableId(usecase.name, "silver", usecase.silver.table), home)[0]
+        frame = all_rows(TableId(usecase.name, "silver", usecase.silver.table), home)[0]
     except GoldlakeError:
         return None
+    return frame if column in frame.collect_schema() else None
 
 
 def _days(usecase: UseCase, home: Home) -> tuple[str | None, tuple[tuple[date, int], ...]]:
     import polars as pl
 
     name = usecase.silver.event_time
-    frame = _silver(usecase, home) if name else None
+    frame = _silver(usecase, home, name) if name else None
     if frame is None:
         return None, ()
     day = pl.col(name).cast(pl.Date).alias("_day")
@@ -169,29 +171,52 @@ def _days(usecase: UseCase, home: Home) -> tuple[str | None, tuple[tuple[date, i
     return text or (str(newest) if newest else None), tuple(days.iter_rows())
 
 
-def _geojson(usecase: UseCase) -> Mapping[str, Any]:
-    assert usecase.map is not None
-    path = usecase.folder / usecase.map.file
+_Lines = tuple[tuple[Annotated[tuple[float, ...], msgspec.Meta(min_length=2)], ...], ...]
+
+
+class _Polygon(msgspec.Struct, frozen=True, tag_field="type", tag="Polygon"):
+    coordinates: _Lines
+
+
+class _Polygons(msgspec.Struct, frozen=True, tag_field="type", tag="MultiPolygon"):
+    coordinates: tuple[_Lines, ...]
+
+
+class _Feature(msgspec.Struct, frozen=True):
+    properties: dict[str, msgspec.Raw] | None = None
+    geometry: _Polygon | _Polygons | None = None
+
+    def text(self, name: str) -> str:
+        """A property as text; "" where the feature lacks it."""
+        raw = (self.properties or {}).get(name)
+        value = None if raw is None else msgspec.json.decode(raw)
+        return "" if value is None else str(value)
+
+    def rings(self) -> tuple[Ring, ...]:
+        """Outer boundaries; the holes of a polygon follow its first ring and are left out."""
+        if self.geometry is None:
+            return ()
+        held = self.geometry
+        polygons = held.coordinates if isinstance(held, _Polygons) else (held.coordinates,)
+        return tuple(
+            tuple((point[0], point[1]) for point in lines[0]) for lines in polygons if lines
+        )
+
+
+class _Features(msgspec.Struct, frozen=True):
+    features: tuple[_Feature, ...]
+    source: str = ""
+    license: str = ""
+
+
+def _geojson(path: Path) -> _Features:
     wanted = "a GeoJSON FeatureCollection of polygons of at most 20 MB"
     try:
-        if path.stat().st_size > MOST_MAP_BYTES:
-            raise StoreError(f"{path} has {path.stat().st_size:,} bytes", hint=wanted)
-        document = json.loads(path.read_text(encoding="utf-8"))
-        for feature in document["features"]:
-            _rings(feature.get("geometry") or {})
+        size = path.stat().st_size
+        if size > MOST_MAP_BYTES:
+            raise StoreError(f"{path} has {size:,} bytes", valid=wanted)
+        return msgspec.json.decode(path.read_bytes(), type=_Features)
     except OSError as error:
-        raise StoreError(f"{path} cannot be read: {error.strerror}", hint=wanted) from error
-    except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
-        raise StoreError(f"{path} is not such a file: {error}", hint=wanted) from error
-    found: Mapping[str, Any] = document
-    return found
-
-
-def _rings(geometry: Mapping[str, Any]) -> tuple[Ring, ...]:
-    kind, held = geometry.get("type"), geometry.get("coordinates") or []
-    polygons = held if kind == "MultiPolygon" else [held] if kind == "Polygon" else []
-    return tuple(
-        tuple((float(point[0]), float(point[1])) for point in polygon[0])
-        for polygon in polygons
-        if polygon
-    )
+        raise StoreError(f"{path} cannot be read: {error.strerror}", valid=wanted) from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise StoreError(f"{path} cannot be used: {error}", valid=wanted) from error

@@ -142,4 +142,4 @@ def _areas(usecase: UseCase, home: Home, label: str | None) -> AreasView | str:
         return found
     if usecase.map is None:
         return "The contract names no boundaries (key map), so there is no map."
-    return "Nothing was refined yet, so there is nothing to show on a map."
+    return f"Silver has no rows with the column {usecase.map.column} yet, so there is no map."
