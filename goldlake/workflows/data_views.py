@@ -31,6 +31,7 @@ class DataView(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         tables: Tables and fates, or null where nothing was refined yet.
+        newest: Newest run of any command, or null before the first.
         runs: Runs that landed something, the newest first.
         newest_event: Time of the newest event in silver, or null without an event time.
         days: Number of silver rows by day of the event.
@@ -38,6 +39,7 @@ class DataView(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     tables: UseCaseTables | None
+    newest: RunRow | None
     runs: tuple[RunRow, ...]
     newest_event: str | None
     days: tuple[tuple[date, int], ...]
@@ -86,14 +88,19 @@ def data(usecase: UseCase, home: Home) -> DataView:
     from metadata import history
 
     tables = views.tables(str(usecase.folder), home).get(usecase.name)
-    rows = [run for run in history.read(home, usecase.name) if run.landed is not None]
+    runs = history.read(home, usecase.name)
     try:
         rejected = quarantine.rejected(usecase.name, home, limit=SHOWN_REJECTED)
     except GoldlakeError:
         rejected = None
     newest, days = _days(usecase, home)
     return DataView(
-        tables=tables, runs=tuple(rows), newest_event=newest, days=days, quarantine=rejected
+        tables=tables,
+        newest=runs[0] if runs else None,
+        runs=tuple(run for run in runs if run.landed is not None),
+        newest_event=newest,
+        days=days,
+        quarantine=rejected,
     )
 
 

@@ -146,6 +146,11 @@ def instant(text: str | None) -> str:
     return "–" if not text else f"{text[:16].replace('T', ' ')} UTC"
 
 
+def counted(count: int, noun: str) -> str:
+    """A number with its noun, in the plural where there is not one."""
+    return f"{count:,} {noun}{'s' * (count != 1)}"
+
+
 def words(name: str) -> str:
     """A name of code as words."""
     return {"example_count": "rows evaluated"}.get(name, name.replace("_", " "))

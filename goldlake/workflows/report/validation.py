@@ -8,13 +8,12 @@ from markupsafe import Markup
 
 from goldlake.workflows.report import charts
 from goldlake.workflows.report.charts import Bar, Series
+from goldlake.workflows.report.gate import standing
 from goldlake.workflows.report.gathered import Gathered, GatheredModel
 from goldlake.workflows.report.markup import (
     Part,
     State,
     badge,
-    command,
-    folded,
     html,
     joined,
     number,
@@ -24,7 +23,6 @@ from goldlake.workflows.report.markup import (
     words,
 )
 from goldlake_core.documents.training import Distance
-from goldlake_core.storage.gatefiles import GateFiles, tables_of
 from tfx_pipeline.statistics import Bucket, ColumnStatistics
 
 MOST_VALUES = 6
@@ -34,10 +32,9 @@ NOTEBOOK = "notebooks/validation.ipynb"
 
 def part(found: Gathered) -> Part:
     """The section."""
-    gate = _gate(found)
+    gate = standing(found)
     if not isinstance(found, GatheredModel):
-        lead = "No model is asked for, so this is what the gate says of the tables."
-        return Part("validation", "Validation", lead, gate)
+        return Part("validation", "Validation", gate.lead, gate.body, gate.state)
     trained, statistics = found.subject.trained, found.statistics.splits
     state: State = "plain"
     if trained is None:
@@ -56,7 +53,8 @@ def part(found: Gathered) -> Part:
         body.append(_columns(found))
     else:
         body.append(paragraph("TFDV's statistics are not in this home any more.", "soft"))
-    body.append(gate)
+    body.append(html("<h3>{t}</h3>{p}", t="Gate of the lakehouse", p=paragraph(gate.lead)))
+    body.append(gate.body)
     about = f"The notebook {NOTEBOOK} shows the same statistics with TFDV's own views."
     body.append(paragraph(about, "soft"))
     return Part("validation", "Validation", lead, joined(body), state)
@@ -186,18 +184,3 @@ def _whole(buckets: Sequence[Bucket]) -> list[Bucket]:
     # that are not whole would lie in bars that are left out here.
     total = sum(b.count for b in buckets)
     return bars if abs(sum(b.count for b in bars) - total) <= _SMEARED * total else []
-
-
-def _gate(found: Gathered) -> Markup:
-    """How the lakehouse's own gate stands at each table."""
-    rows = []
-    for name in tables_of(found.home, found.usecase.name):
-        state = GateFiles(found.home, name).state()
-        beyond = sum(bool(period.found) for period in state.periods.values())
-        rows.append((str(name), f"{len(state.periods):,}", f"{beyond:,}"))
-    if not rows:
-        return paragraph("The validation gate of the lakehouse has no record in this home.", "soft")
-    head = ("Table", "Periods judged", "with findings")
-    shown = table("The lakehouse's validation gate", head, rows, (1, 2))
-    more = command(f"goldlake validate {rows[0][0]}")
-    return folded("Gate of the lakehouse", shown + more)

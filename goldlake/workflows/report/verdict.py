@@ -24,6 +24,8 @@ from goldlake_core.documents.training import Bound, Metrics
 
 MOST_THINGS = 3
 MANY_REJECTED = 0.01
+MOST_TEXT = 300
+"""Characters of an error that are shown."""
 _SIGNS = {"minimum": "at least", "maximum": "at most", "max_drop": "not worse than"}
 _VERBS = {kind: f"has to be {sign}" for kind, sign in _SIGNS.items()}
 _VERBS["max_drop"] = "may not be worse than"
@@ -159,8 +161,10 @@ def _things(found: GatheredModel) -> Iterator[tuple[str, str]]:
         for bound in trained.thresholds:
             if not bound.ok:
                 yield "evaluation", f"{_sentence(bound)}.".capitalize()
-    if data.runs and data.runs[0].status != "ok":
-        yield "data", f"The newest run of the data ended with: {data.runs[0].status}."
+    if data.newest is not None and data.newest.status != "ok":
+        newest = data.newest
+        why = f": {newest.error[:MOST_TEXT]}" if newest.error else ""
+        yield "data", f"The newest run, {newest.command}, is {newest.status}{why}."
     if data.tables is not None and data.tables.landed:
         share = data.tables.quarantined / data.tables.landed
         if share > MANY_REJECTED:

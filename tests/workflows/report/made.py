@@ -146,8 +146,20 @@ def put_version(home: Home, version: int) -> None:
     kept.write_bytes(codec.encode(examined()))
 
 
+def refused_run() -> RunRow:
+    return RunRow(
+        run_id="s",
+        usecase="chicago_crime",
+        command="train",
+        status="refused",
+        began_at=datetime(2026, 1, 2, tzinfo=timezone.utc),
+        error=f"the gate says {EVIL}",
+    )
+
+
 def data_view() -> DataView:
     return DataView(
+        newest=refused_run(),
         tables=UseCaseTables(
             landed=100,
             inserted=80,

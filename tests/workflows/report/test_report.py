@@ -7,6 +7,7 @@ from collections import Counter
 from html.parser import HTMLParser
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from goldlake.workflows import erase, model_views
@@ -16,6 +17,7 @@ from goldlake.workflows.report import (
     data,
     evaluation,
     explanation,
+    gate,
     gathered,
     lineage,
     map,
@@ -26,7 +28,10 @@ from goldlake.workflows.report import (
 )
 from goldlake.workflows.report.write import report
 from goldlake_core.contracts.errors import UsageError
+from goldlake_core.contracts.ids import TableId
+from goldlake_core.documents.gate import Acceptance, GateValue, PeriodState
 from goldlake_core.stages import Event
+from goldlake_core.storage.gatefiles import GateFiles
 from goldlake_core.storage.home import Home
 from tests.workflows.report import made
 
@@ -186,6 +191,12 @@ def test_a_refused_candidate_is_what_was_trained_last(home: Home) -> None:
     assert model_views.subject(f"{made.MODEL}@1", home).version == 1
 
 
+def test_a_newer_run_that_was_refused_is_the_first_thing_to_look_at(home: Home) -> None:
+    part = verdict.part(made.gathered(home))
+    first = part.body.unescape().partition("<ol>")[2].partition("</li>")[0]
+    assert "The newest run, train, is refused: the gate says" in first
+
+
 def test_a_run_that_failed_or_is_of_another_model_is_not_looked_at(home: Home) -> None:
     made.put_run(home, 3, made.trained(None))
     Path(home.run("20260101-000003-aaaa"), "train.result.json").write_text("{}", encoding="utf-8")
@@ -237,3 +248,40 @@ def test_a_use_case_without_a_model_has_three_sections(tmp_path: Path) -> None:
     assert document.sections == ("data", "validation", "map")
     assert "goldlake ingest chicago_crime" in out.read_text(encoding="utf-8")
     assert not (tmp_path / "none").exists()
+
+
+def test_findings_of_the_gate_are_shown_until_somebody_accepts_them(home: Home) -> None:
+    table = TableId("chicago_crime", "silver", "crimes")
+    value = GateValue(
+        statistic="never_seen",
+        columns=("ward",),
+        value=0.5,
+        low=None,
+        high=0.1,
+        strain=5.0,
+        stops=True,
+        detail=made.EVIL,
+    )
+    period = PeriodState(mark="m", rows=9, is_closed=True, ripe="all", run_id="r", found=(value,))
+    files = GateFiles(home, table)
+    files.write_state(
+        msgspec.structs.replace(files.state(), run_id="r", periods={"2024-01": period})
+    )
+    found = gate.standing(made.gathered(home))
+    assert found.state == "bad"
+    assert found.lead == "The lakehouse's gate judged 1 period of 1 table; 1 open finding."
+    assert "<script" not in found.body
+    files.accept(
+        Acceptance(
+            run_id="r",
+            table=str(table),
+            column="ward",
+            periods=("2024-01",),
+            because="a new ward",
+            who="me",
+            at="2024-02-01T00:00:00Z",
+        )
+    )
+    found = gate.standing(made.gathered(home))
+    assert found.state == "good"
+    assert "accepted: a new ward" in found.body
