@@ -13,6 +13,7 @@ import posixpath
 import shutil
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -337,6 +338,10 @@ def _remove(home: Home, traces: _Traces) -> None:
 
     What `goldlake report` kept of the models' answers names rows, and can be made again.
     """
+    if traces.exports:
+        # A stage that was cut off leaves its result there.
+        for result in Path(home.path("runs")).glob("*/examine.result.json"):
+            result.unlink(missing_ok=True)
     for export in traces.exports:
         usecase, model, _ = export.split("/")
         shutil.rmtree(home.path("examined", f"{usecase}.{model}"), ignore_errors=True)

@@ -29,6 +29,7 @@ from goldlake.workflows.report import (
 from goldlake.workflows.report.write import report
 from goldlake_core.contracts.errors import UsageError
 from goldlake_core.contracts.ids import TableId
+from goldlake_core.documents import codec
 from goldlake_core.documents.gate import Acceptance, GateValue, PeriodState
 from goldlake_core.stages import Event
 from goldlake_core.storage.gatefiles import GateFiles
@@ -221,8 +222,12 @@ def test_a_look_at_another_export_does_not_count(home: Home) -> None:
 
 
 def test_erasing_a_record_takes_the_rows_that_were_examined(home: Home) -> None:
+    cut_off = Path(home.run("20260101-000009-aaaa"), "examine.result.json")
+    cut_off.parent.mkdir()
+    cut_off.write_bytes(codec.encode(made.examined()))
     erase._remove(home, erase._Traces(exports=(made.EXPORT,), examples=(), models=()))
     assert not Path(home.path("examined", made.MODEL)).exists()
+    assert not cut_off.exists()
 
 
 def test_versions_are_compared_on_the_same_rows_only(home: Home) -> None:
