@@ -38,6 +38,7 @@ REQUIREMENTS = [
     "fsspec>=2024.2",
     "httptools>=0.6",
     "jinja2>=3.1",
+    "markupsafe>=2.1",
     "msgspec>=0.19",
     "orjson>=3.9",
     "plotly>=5.18",
@@ -88,6 +89,7 @@ setup(
     python_requires=">=3.10,<3.14",
     packages=find_packages(exclude=NOT_SHIPPED),
     package_data={
+        "goldlake.workflows.report": ["*.css"],
         "lakehouse": ["jars.lock"],
         "lakehouse.checks": ["spark_functions.yaml"],
         "goldlake_core": ["contracts/json_schemas/*.json"],
@@ -95,6 +97,7 @@ setup(
             "*/*.py",
             "*/*.yaml",
             "*/*.csv",
+            "*/*.geojson",
             "*/*.txt",
             "*/models/*.yaml",
             "*/examples/*.yaml",

@@ -20,6 +20,7 @@ from typing import Any, Protocol, TypeAlias
 from goldlake_core.contracts.errors import GateRefused, GoldlakeError, PermanentError, UsageError
 from goldlake_core.contracts.sections import UseCase
 from goldlake_core.documents import codec
+from goldlake_core.documents.examining import Examined, ExamineRequest
 from goldlake_core.documents.examples import ExamplesRefined, ExamplesRequest
 from goldlake_core.documents.keeping import Erased
 from goldlake_core.documents.lakehouse import Audited, Exported, Followed, Landed, Refined
@@ -60,6 +61,7 @@ Result: TypeAlias = (
     | Tuned
     | Scored
     | Kept
+    | Examined
 )
 
 DOCUMENTS: dict[Stage, tuple[type[Request], type[Result]]] = {
@@ -76,6 +78,7 @@ DOCUMENTS: dict[Stage, tuple[type[Request], type[Result]]] = {
     "tune": (TuneRequest, Tuned),
     "score": (ScoreRequest, Scored),
     "keep": (KeepRequest, Kept),
+    "examine": (ExamineRequest, Examined),
 }
 """Request and result of every stage that is a process."""
 

@@ -1,13 +1,16 @@
-"""Stages of this package: ``python -m tfx_pipeline RUN_DIR train`` or ``score``."""
+"""Stages of this package: ``python -m tfx_pipeline RUN_DIR train``, or another stage."""
 
 from __future__ import annotations
 
 import sys
 
 from goldlake_core.stages import stage_main
+from tfx_pipeline.examine import examine
 from tfx_pipeline.scoring import score
 from tfx_pipeline.stages import train
 from tfx_pipeline.tuning import tune
 
 if __name__ == "__main__":
-    sys.exit(stage_main({"train": train, "score": score, "tune": tune}, sys.argv[1:]))
+    sys.exit(
+        stage_main({"train": train, "score": score, "tune": tune, "examine": examine}, sys.argv[1:])
+    )

@@ -37,6 +37,7 @@ COMMANDS = {
     "score": "score",
     "conformance": "conformance",
     "lineage": "review",
+    "report": "report",
     "tensorboard": "review",
     "backup": "backup",
     "erase": "erase",

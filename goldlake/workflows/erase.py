@@ -13,6 +13,7 @@ import posixpath
 import shutil
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -333,8 +334,17 @@ def _is_inside(home: Home, uri: str) -> bool:
 
 
 def _remove(home: Home, traces: _Traces) -> None:
-    """Removes exports, manifest first, and what is in folders of examples; the folders stay."""
+    """Removes exports, manifest first, and what is in folders of examples; the folders stay.
+
+    What `goldlake report` kept of the models' answers names rows, and can be made again.
+    """
+    if traces.exports:
+        # A stage that was cut off leaves its result there.
+        for result in Path(home.path("runs")).glob("*/examine.result.json"):
+            result.unlink(missing_ok=True)
     for export in traces.exports:
+        usecase, model, _ = export.split("/")
+        shutil.rmtree(home.path("examined", f"{usecase}.{model}"), ignore_errors=True)
         folder = home.path("exports", export)
         if os.path.exists(posixpath.join(folder, MANIFEST)):
             os.unlink(posixpath.join(folder, MANIFEST))

@@ -19,6 +19,7 @@ from goldlake_core.contracts.read import (
     read_section,
 )
 from goldlake_core.contracts.sections import (
+    AreaMap,
     Auth,
     Check,
     Column,
@@ -110,6 +111,7 @@ def read_contract(document: Entry, folder: Path, errors: Errors) -> Draft:
     elif "gold" not in found.broken:
         draft.gold = {ROWS: rows_of(draft.silver.columns, draft.silver.key)}
     notify = _read_notify(found.entries["notify"], errors) if found.has("notify") else None
+    areas = _read_map(found.entries["map"], draft.silver, errors) if found.has("map") else None
     silver = draft.silver.silver
     if len(errors.found) > before or draft.source is None or silver is None or draft.gold is None:
         return draft
@@ -125,6 +127,7 @@ def read_contract(document: Entry, folder: Path, errors: Errors) -> Draft:
         models={},
         hashes={},
         notify=notify,
+        map=areas,
     )
     return draft
 
@@ -134,6 +137,14 @@ def _read_notify(entry: Entry, errors: Errors) -> Notify | None:
     if found.broken or not errors.add(rules.notify_errors(found)):
         return None
     return Notify(**found.values)
+
+
+def _read_map(entry: Entry, silver: SilverDraft, errors: Errors) -> AreaMap | None:
+    found = read_section(entry, keys_of(AreaMap), errors)
+    column = silver.columns.find(found.entries["column"], errors) if found.has("column") else None
+    if found.broken or column is None:
+        return None
+    return AreaMap(column=column.name, **found.values)
 
 
 def _read_source(entry: Entry, errors: Errors) -> Found:

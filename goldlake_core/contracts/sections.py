@@ -509,6 +509,15 @@ class Notify(Section, frozen=True):
     plain_http: Annotated[bool, Key("Whether an address without TLS may be one of another machine.", "follow")] = False
 
 
+class AreaMap(Section, frozen=True):
+    """Boundaries of the areas that a column of silver names, for maps."""
+
+    file: Annotated[str, Key("GeoJSON file with a polygon or several per area, in longitude and latitude. A path counts from the folder of the use case.", "follow", form=Form.PATH)]
+    column: Annotated[str, Key("Column of silver that names the area of a row.", "follow", form=Form.COLUMN, of="of silver")]
+    property: Annotated[str, Key("Property of a feature whose value the column has.", "follow", form=Form.TEXT, default="the column's name")] = ""
+    name: Annotated[str, Key("Property of a feature that names the area for people.", "follow", form=Form.TEXT, default="the value itself")] = ""
+
+
 class UseCase(Section, frozen=True, kw_only=True):
     """A whole use case: its contract, its models and the folder that its functions live in."""
 
@@ -523,6 +532,7 @@ class UseCase(Section, frozen=True, kw_only=True):
     models: Mapping[str, Model]
     hashes: Mapping[str, str]
     notify: Annotated[Notify | None, Key("Who hears of a run that failed or that a gate refused.", "follow", form=Form.SECTION, default="nobody")] = None
+    map: Annotated[AreaMap | None, Key("Boundaries of areas, for the map of `goldlake report`.", "follow", form=Form.SECTION, default="no map", later=True)] = None
 # fmt: on
 
 

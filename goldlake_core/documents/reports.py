@@ -497,3 +497,19 @@ class RowsView(msgspec.Struct, frozen=True, kw_only=True):
     table: str
     total: int
     rows: tuple[Row, ...]
+
+
+class ReportWritten(msgspec.Struct, frozen=True, kw_only=True):
+    """The answer of `goldlake report`.
+
+    Attributes:
+        subject: What the report is about: a model version, or a use case.
+        file: The file that was written.
+        bytes: Size of the file.
+        sections: Names of its sections in order.
+    """
+
+    subject: str
+    file: str
+    bytes: int
+    sections: tuple[str, ...]

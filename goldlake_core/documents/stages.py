@@ -24,6 +24,7 @@ Stage = Literal[
     "tune",
     "score",
     "keep",
+    "examine",
     "promote",
     "backup",
 ]

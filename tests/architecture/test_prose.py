@@ -35,6 +35,7 @@ CLEAN: list[str] = [
     "docs/new-use-case.md",
     "docs/promote.md",
     "docs/records.md",
+    "docs/report.md",
     "docs/reference/catalogue.md",
     "docs/reference/cli.md",
     "docs/stacks.md",

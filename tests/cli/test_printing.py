@@ -51,6 +51,7 @@ from goldlake_core.documents.reports import (
     Promotion,
     RebuildReport,
     Refusal,
+    ReportWritten,
     RunReport,
     ServerAnswer,
     SourceAddress,
@@ -430,6 +431,12 @@ CASES = {
         ),
         Conformance,
         exit_code=3,
+    ),
+    "report": Case(
+        ("report", MODEL),
+        "report.write.report",
+        ReportWritten(subject=MODEL, file="out.html", bytes=1000, sections=("data",)),
+        ReportWritten,
     ),
     "validate": Case(
         ("validate", "toy.silver.calls"),

@@ -49,6 +49,7 @@ COMMANDS: Mapping[str, object] = {
     "quarantine replay": replay.ReplayReport,
     "rebuild": reports.RebuildReport,
     "reconcile": Reconciled,
+    "report": reports.ReportWritten,
     "restore": maintain.RestoreReport,
     "rollback": reports.Promotion,
     "run": reports.RunReport,

@@ -11,6 +11,7 @@ from goldlake_core.contracts.keys import Declared, declared, keys_of
 from goldlake_core.contracts.model_file import SPLIT_KINDS, feature_keys
 from goldlake_core.contracts.sections import (
     FEATURES,
+    AreaMap,
     Auth,
     Check,
     Column,
@@ -112,6 +113,7 @@ CONTRACT = Place(
         "silver": _SILVER,
         "gold": _GOLD,
         "notify": Place(keys_of(Notify)),
+        "map": Place(keys_of(AreaMap)),
     },
 )
 MODEL = Place(

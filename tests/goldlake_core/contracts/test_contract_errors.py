@@ -24,7 +24,21 @@ CASES = {
         "license: none",
         "license:",
         "license: unknown key 'license'. Valid: licence (nearest); all: name, title, "
-        "description, licence, source, silver, gold, notify.",
+        "description, licence, source, silver, gold, notify, map.",
+    ),
+    "map_of_no_column": (
+        "licence: none, invented",
+        "licence: none\nmap: {file: a.geojson, column: bert}",
+        "map:",
+        "map.column: there is no column 'bert'. Valid: berth (nearest); all: call_id, arrived, "
+        "changed, booked_until, vessel_type, cargo, berth, length_m, crew, pilot, latitude, "
+        "longitude, overdue.",
+    ),
+    "map_without_column": (
+        "licence: none, invented",
+        "licence: none\nmap: {file: a.geojson}",
+        "map:",
+        "map: the key 'column' is missing. Valid: required here: file, column.",
     ),
     "missing_key": (
         "  kind: socrata\n",

@@ -1,0 +1,229 @@
+"""What a home knows of the data of a use case, as typed answers. Read-only, without a JVM."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import msgspec
+
+from goldlake.workflows import views
+from goldlake_core.contracts.errors import GoldlakeError, StoreError
+from goldlake_core.contracts.ids import TableId
+from goldlake_core.contracts.sections import UseCase
+from goldlake_core.documents.history import RunRow
+from goldlake_core.documents.lakehouse import QuarantineView
+from goldlake_core.documents.reports import UseCaseTables
+from goldlake_core.storage.home import Home
+
+if TYPE_CHECKING:
+    import polars as pl
+
+SHOWN_REJECTED = 5
+MOST_MAP_BYTES = 20_000_000
+
+Ring = tuple[tuple[float, float], ...]
+
+
+class DataView(msgspec.Struct, frozen=True, kw_only=True):
+    """The data of a use case.
+
+    Attributes:
+        tables: Tables and fates, or null where nothing was refined yet.
+        newest: Newest run of any command, or null before the first.
+        runs: Runs that landed something, the newest first.
+        newest_event: Time of the newest event in silver, or null without an event time.
+        days: Number of silver rows by day of the event.
+        quarantine: Rejected records by reason, and some of them, or null where nothing was refined.
+    """
+
+    tables: UseCaseTables | None
+    newest: RunRow | None
+    runs: tuple[RunRow, ...]
+    newest_event: str | None
+    days: tuple[tuple[date, int], ...]
+    quarantine: QuarantineView | None
+
+
+class Area(msgspec.Struct, frozen=True, kw_only=True):
+    """An area of the map.
+
+    Attributes:
+        value: What the column of silver has.
+        name: Name for people.
+        rows: Number of silver rows in it.
+        positives: Number of those whose boolean label is true, or null without such a label.
+        rings: Outer boundaries in longitude and latitude.
+    """
+
+    value: str
+    name: str
+    rows: int
+    positives: int | None
+    rings: tuple[Ring, ...]
+
+
+class AreasView(msgspec.Struct, frozen=True, kw_only=True):
+    """Rows by area.
+
+    Attributes:
+        column: Column of silver that names the area.
+        label: Boolean column that is counted, or null.
+        areas: The areas in the order of the file.
+        elsewhere: Number of rows without an area, or with one that the file lacks.
+        source: Where the boundaries are from, as the file says.
+    """
+
+    column: str
+    label: str | None
+    areas: tuple[Area, ...]
+    elsewhere: int
+    source: str
+
+
+def data(usecase: UseCase, home: Home) -> DataView:
+    """Tables, fates, freshness and quarantine of a use case."""
+    from lakehouse import quarantine
+    from metadata import history
+
+    tables = views.tables(str(usecase.folder), home).get(usecase.name)
+    runs = history.read(home, usecase.name)
+    try:
+        rejected = quarantine.rejected(usecase.name, home, limit=SHOWN_REJECTED)
+    except GoldlakeError:
+        rejected = None
+    newest, days = _days(usecase, home)
+    return DataView(
+        tables=tables,
+        newest=runs[0] if runs else None,
+        runs=tuple(run for run in runs if run.landed is not None),
+        newest_event=newest,
+        days=days,
+        quarantine=rejected,
+    )
+
+
+def areas(usecase: UseCase, home: Home, label: str | None) -> AreasView | None:
+    """Rows of silver by area, or None where the contract names no map or nothing was refined.
+
+    Args:
+        usecase: The use case.
+        home: Home that holds it.
+        label: Boolean column of silver to count too; ignored where silver has no such column.
+
+    Raises:
+        StoreError: The GeoJSON file is missing, too large or not GeoJSON with polygons.
+    """
+    import polars as pl
+
+    if usecase.map is None:
+        return None
+    column = usecase.map.column
+    frame = _silver(usecase, home, column)
+    if frame is None:
+        return None
+    booleans = {each.name for each in usecase.silver.columns if each.type == "boolean"}
+    counted = label if label in booleans and label in frame.collect_schema() else None
+    counts = [pl.len().alias("_rows")]
+    if counted:
+        counts.append(pl.col(counted).sum().alias("_positives"))
+    grouped = frame.group_by(pl.col(column).cast(pl.String)).agg(counts).collect()
+    by_value = {row[0]: row[1:] for row in grouped.iter_rows()}
+    document = _geojson(usecase.folder / usecase.map.file)
+    found = []
+    for feature in document.features:
+        value = feature.text(usecase.map.property or column)
+        row = by_value.get(value, (0, 0))
+        found.append(
+            Area(
+                value=value,
+                name=feature.text(usecase.map.name) or value,
+                rows=row[0],
+                positives=int(row[1] or 0) if counted else None,
+                rings=feature.rings(),
+            )
+        )
+    return AreasView(
+        column=column,
+        label=counted,
+        areas=tuple(found),
+        elsewhere=sum(row[0] for row in by_value.values()) - sum(area.rows for area in found),
+        source="; ".join(text for text in (document.source, document.license) if text),
+    )
+
+
+def _silver(usecase: UseCase, home: Home, column: str) -> pl.LazyFrame | None:
+    """Silver's rows, or None where there are none yet or they lack a column of the contract."""
+    from lakehouse.rows import all_rows
+
+    try:
+        frame = all_rows(TableId(usecase.name, "silver", usecase.silver.table), home)[0]
+    except GoldlakeError:
+        return None
+    return frame if column in frame.collect_schema() else None
+
+
+def _days(usecase: UseCase, home: Home) -> tuple[str | None, tuple[tuple[date, int], ...]]:
+    import polars as pl
+
+    name = usecase.silver.event_time
+    frame = _silver(usecase, home, name) if name else None
+    if frame is None:
+        return None, ()
+    day = pl.col(name).cast(pl.Date).alias("_day")
+    days = frame.select(day).drop_nulls().group_by("_day").len().sort("_day").collect()
+    newest = frame.select(pl.col(name).max()).collect().item()
+    text = newest.isoformat(timespec="minutes") if isinstance(newest, datetime) else None
+    return text or (str(newest) if newest else None), tuple(days.iter_rows())
+
+
+_Lines = tuple[tuple[Annotated[tuple[float, ...], msgspec.Meta(min_length=2)], ...], ...]
+
+
+class _Polygon(msgspec.Struct, frozen=True, tag_field="type", tag="Polygon"):
+    coordinates: _Lines
+
+
+class _Polygons(msgspec.Struct, frozen=True, tag_field="type", tag="MultiPolygon"):
+    coordinates: tuple[_Lines, ...]
+
+
+class _Feature(msgspec.Struct, frozen=True):
+    properties: dict[str, msgspec.Raw] | None = None
+    geometry: _Polygon | _Polygons | None = None
+
+    def text(self, name: str) -> str:
+        """A property as text; "" where the feature lacks it."""
+        raw = (self.properties or {}).get(name)
+        value = None if raw is None else msgspec.json.decode(raw)
+        return "" if value is None else str(value)
+
+    def rings(self) -> tuple[Ring, ...]:
+        """Outer boundaries; the holes of a polygon follow its first ring and are left out."""
+        if self.geometry is None:
+            return ()
+        held = self.geometry
+        polygons = held.coordinates if isinstance(held, _Polygons) else (held.coordinates,)
+        return tuple(
+            tuple((point[0], point[1]) for point in lines[0]) for lines in polygons if lines
+        )
+
+
+class _Features(msgspec.Struct, frozen=True):
+    features: tuple[_Feature, ...]
+    source: str = ""
+    license: str = ""
+
+
+def _geojson(path: Path) -> _Features:
+    wanted = "a GeoJSON FeatureCollection of polygons of at most 20 MB"
+    try:
+        size = path.stat().st_size
+        if size > MOST_MAP_BYTES:
+            raise StoreError(f"{path} has {size:,} bytes", valid=wanted)
+        return msgspec.json.decode(path.read_bytes(), type=_Features)
+    except OSError as error:
+        raise StoreError(f"{path} cannot be read: {error.strerror}", valid=wanted) from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise StoreError(f"{path} cannot be used: {error}", valid=wanted) from error

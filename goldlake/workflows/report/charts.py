@@ -1,0 +1,430 @@
+"""Charts as SVG, without a script. Colors are CSS variables, so that they follow light and dark.
+
+Each chart is an image with a title and a description for screen readers; the figures themselves
+are in a table beside it where a reader may need them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from goldlake.workflows.report.markup import html, joined, number
+
+WIDTH, HEIGHT = 480, 280
+LEFT, RIGHT, TOP, BOTTOM = 52, 14, 14, 44
+ROW = 24
+MOST_LABEL = 21
+
+
+@dataclass(frozen=True)
+class Series:
+    """A line of a chart.
+
+    Attributes:
+        name: Its name in the legend.
+        points: Points x, y in the order of x.
+        color: Number of its color, 1 to 4; 0 is that of reference lines.
+        has_dots: Whether each point has a dot.
+    """
+
+    name: str
+    points: Sequence[tuple[float, float]]
+    color: int = 1
+    has_dots: bool = False
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A bar of a chart.
+
+    Attributes:
+        name: Name of what it is about.
+        value: Length of the bar.
+        low: Lower end of its interval, or None.
+        high: Upper end of its interval, or None.
+        other: Value of another bar that it is compared with, or None.
+        text: The value in words, or "" for the number.
+    """
+
+    name: str
+    value: float
+    low: float | None = None
+    high: float | None = None
+    other: float | None = None
+    text: str = ""
+
+
+def lines(
+    title: str,
+    series: Sequence[Series],
+    *,
+    x: str,
+    y: str,
+    x_range: tuple[float, float] | None = None,
+    y_range: tuple[float, float] | None = None,
+    mark: tuple[float, float, str] | None = None,
+    errors: Sequence[tuple[float, float, float]] = (),
+) -> Markup:
+    """A chart of lines.
+
+    Args:
+        title: What the chart shows.
+        series: Lines of the chart.
+        x: Name of the horizontal axis.
+        y: Name of the vertical axis.
+        x_range: Ends of the horizontal axis, or None for those of the points.
+        y_range: Ends of the vertical axis, or None for those of the points.
+        mark: A point x, y with its name, or None.
+        errors: Intervals x, low, high.
+    """
+    held = [point for each in series for point in each.points]
+    if not held:
+        return Markup()
+    x_low, x_high = x_range or _ends([point[0] for point in held])
+    y_low, y_high = y_range or _rounded(*_ends([point[1] for point in held]))
+    across = _scale(x_low, x_high, LEFT, WIDTH - RIGHT)
+    up = _scale(y_low, y_high, HEIGHT - BOTTOM, TOP)
+    parts = [_grid(x_low, x_high, y_low, y_high, across, up, x, y)]
+    for at, low, high in errors:
+        parts.append(
+            html(
+                '<path class="interval" d="M{x} {low}V{high}"/>',
+                x=_f(across(at)),
+                low=_f(up(low)),
+                high=_f(up(high)),
+            )
+        )
+    for each in series:
+        path = "L".join(f"{_f(across(px))} {_f(up(py))}" for px, py in each.points)
+        parts.append(html('<path class="line c{n}" d="M{path}"/>', n=each.color, path=path))
+        if each.has_dots:
+            parts += [
+                html(
+                    '<circle class="dot c{n}" cx="{x}" cy="{y}" r="3.5">'
+                    "<title>{name}: {text}</title></circle>",
+                    n=each.color,
+                    x=_f(across(px)),
+                    y=_f(up(py)),
+                    name=each.name,
+                    text=f"{number(px)}, {number(py)}",
+                )
+                for px, py in each.points
+            ]
+    if mark is not None:
+        is_left = across(mark[0]) > WIDTH * 0.6
+        parts.append(
+            html(
+                '<circle class="mark" cx="{x}" cy="{y}" r="6"/>'
+                '<text class="label" x="{tx}" y="{ty}" text-anchor="{anchor}">{name}</text>',
+                x=_f(across(mark[0])),
+                y=_f(up(mark[1])),
+                tx=_f(across(mark[0]) + (-10 if is_left else 10)),
+                ty=_f(max(TOP + 12, up(mark[1]) + 18)),
+                anchor="end" if is_left else "start",
+                name=mark[2],
+            )
+        )
+    legend = [each for each in series if each.name]
+    return _figure(title, WIDTH, HEIGHT, parts, _legend(legend) if len(legend) > 1 else Markup())
+
+
+def bars(title: str, items: Sequence[Bar], *, is_small: bool = False) -> Markup:
+    """Horizontal bars with their values, and intervals or other bars where there are any.
+
+    Args:
+        title: What the chart shows.
+        items: The bars, from the top.
+        is_small: Whether the chart is half as wide as others.
+    """
+    if not items:
+        return Markup()
+    held = [v for i in items for v in (i.value, i.high, i.low, i.other, 0.0) if v is not None]
+    low, high = min(held), max(held)
+    is_paired = any(item.other is not None for item in items)
+    row = ROW + (2 if is_small else 8) if is_paired else ROW
+    width, left, right, most = (WIDTH, 170, 62, MOST_LABEL)
+    if is_small:
+        width, left, right, most = (250, 108, 50, 11)
+    across = _scale(low, high if high > low else low + 1, left, width - right)
+    zero = across(0.0)
+    parts = []
+    for place, item in enumerate(items):
+        top = place * row + 4
+        parts.append(
+            html(
+                '<text class="label" x="{x}" y="{y}" text-anchor="end">{name}<title>{whole}</title>'
+                "</text>",
+                x=left - 8,
+                y=top + row / 2 + 2,
+                name=_short(item.name, most),
+                whole=item.name,
+            )
+        )
+        height = (row - 8) / 2 if is_paired else row - 9
+        for value, color, y in ((item.value, 1, top + 2), (item.other, 2, top + 3 + height)):
+            if value is None:
+                continue
+            start, end = sorted((zero, across(value)))
+            parts.append(
+                html(
+                    '<rect class="bar c{n}" x="{x}" y="{y}" width="{w}" height="{h}" rx="2"/>',
+                    n=color,
+                    x=_f(start),
+                    y=_f(y),
+                    w=_f(max(end - start, 0.75)),
+                    h=_f(height),
+                )
+            )
+        if item.low is not None and item.high is not None:
+            middle = _f(top + 2 + height / 2)
+            parts.append(
+                html(
+                    '<path class="interval" d="M{a} {y}H{b}"/>',
+                    a=_f(across(item.low)),
+                    b=_f(across(item.high)),
+                    y=middle,
+                )
+            )
+        edge = max(v for v in (item.value, item.high, item.other, 0.0) if v is not None)
+        parts.append(
+            html(
+                '<text class="value" x="{x}" y="{y}">{text}</text>',
+                x=_f(across(edge) + 6),
+                y=top + row / 2 + 2,
+                text=item.text or number(item.value),
+            )
+        )
+    return _figure(title, width, len(items) * row + 8, parts)
+
+
+def columns(title: str, items: Sequence[tuple[str, float]], *, y: str) -> Markup:
+    """Upright bars in the order of time; the first, the middle and the last are named."""
+    if not items:
+        return Markup()
+    high = _rounded(0, max(value for _, value in items) or 1)[1]
+    up = _scale(0, high, HEIGHT - BOTTOM, TOP)
+    step = (WIDTH - LEFT - RIGHT) / len(items)
+    across = _scale(0, len(items), LEFT, WIDTH - RIGHT)
+    parts = [_grid(0, 0, 0, high, across, up, "", y)]
+    for place, (name, value) in enumerate(items):
+        parts.append(
+            html(
+                '<rect class="bar c1" x="{x}" y="{y}" width="{w}" height="{h}">'
+                "<title>{name}: {text}</title></rect>",
+                x=_f(across(place) + step * 0.08),
+                y=_f(up(value)),
+                w=_f(step * 0.84),
+                h=_f(max(HEIGHT - BOTTOM - up(value), 0)),
+                name=name,
+                text=f"{value:,.0f}",
+            )
+        )
+    last = len(items) - 1
+    for place in sorted({0, last // 2, last}):
+        anchor = "start" if place == 0 and last else "end" if place == last and last else "middle"
+        parts.append(
+            html(
+                '<text class="tick" x="{x}" y="{y}" text-anchor="{anchor}">{name}</text>',
+                x=_f(across(place + (0 if anchor == "start" else 1 if anchor == "end" else 0.5))),
+                y=HEIGHT - BOTTOM + 18,
+                anchor=anchor,
+                name=items[place][0],
+            )
+        )
+    return _figure(title, WIDTH, HEIGHT, parts)
+
+
+def steps(title: str, one: Series, other: Series, *, margin: float = 0.0) -> Markup:
+    """Two small histograms over each other, each as a share of its rows.
+
+    Args:
+        title: What the histograms show.
+        one: The outline that is drawn as a line.
+        other: The outline that is drawn as an area.
+        margin: How far the outlines reach over the least and the greatest value.
+    """
+    held = [point for each in (one, other) for point in each.points]
+    if not held:
+        return Markup()
+    width, height, bottom = 240, 96, 18
+    x_low, x_high = _ends([point[0] for point in held])
+    across = _scale(x_low, x_high, 4, width - 4)
+    up = _scale(0, max(point[1] for point in held) or 1, height - bottom, 6)
+    parts = []
+    for each, kind in ((other, "area"), (one, "line")):
+        path = "L".join(f"{_f(across(px))} {_f(up(py))}" for px, py in each.points)
+        parts.append(html('<path class="{k} c{n}" d="M{p}"/>', k=kind, n=each.color, p=path))
+    for at, inside, anchor in ((x_low, margin, "start"), (x_high, -margin, "end")):
+        parts.append(
+            html(
+                '<text class="tick" x="{x}" y="{y}" text-anchor="{a}">{t}</text>',
+                x=_f(across(at)),
+                y=height - 3,
+                a=anchor,
+                t=number(at + inside, 2),
+            )
+        )
+    return _figure(title, width, height, parts)
+
+
+def areas(
+    title: str,
+    shapes: Sequence[tuple[str, Sequence[Sequence[tuple[float, float]]], int | None]],
+) -> Markup:
+    """A choropleth.
+
+    Args:
+        title: What the chart shows.
+        shapes: Name with its figures, boundaries in longitude and latitude, and number of the
+            shade, 0 to 5, or None without a figure.
+    """
+    points = [point for _, rings, _ in shapes for ring in rings for point in ring]
+    if not points:
+        return Markup()
+    x_low, x_high = _ends([point[0] for point in points])
+    y_low, y_high = _ends([point[1] for point in points])
+    # Equirectangular, true to scale at the middle latitude.
+    shrink = math.cos(math.radians((y_low + y_high) / 2))
+    height = min(560.0, WIDTH * (y_high - y_low) / max((x_high - x_low) * shrink, 1e-9))
+    width = height * (x_high - x_low) * shrink / max(y_high - y_low, 1e-9)
+    across, up = _scale(x_low, x_high, 2, width - 2), _scale(y_low, y_high, height - 2, 2)
+    parts = [
+        html(
+            '<path class="shape {shade}" d="{path}"><title>{name}</title></path>',
+            shade="none" if shade is None else f"s{shade}",
+            path=" ".join(
+                "M" + "L".join(f"{across(px):.1f} {up(py):.1f}" for px, py in ring) + "Z"
+                for ring in rings
+            ),
+            name=name,
+        )
+        for name, rings, shade in shapes
+    ]
+    return _figure(title, round(width), round(height), parts)
+
+
+def shades(
+    values: Iterable[float | None],
+) -> tuple[list[float], Callable[[float | None], int | None]]:
+    """Ends of six shades with about equally many values, and the shade of a value."""
+    held = sorted(value for value in values if value is not None)
+    ends = [held[min(len(held) - 1, len(held) * n // 6)] for n in range(1, 6)] if held else []
+
+    def shade(value: float | None) -> int | None:
+        return None if value is None else sum(value >= end for end in ends)
+
+    return ends, shade
+
+
+def _figure(
+    title: str, width: float, height: float, parts: Sequence[Markup], legend: str = ""
+) -> Markup:
+    return html(
+        '<figure><figcaption>{title}</figcaption>{legend}<svg viewBox="0 0 {w} {h}" role="img" '
+        'aria-label="{title}">{parts}</svg></figure>',
+        title=title,
+        legend=legend,
+        w=_f(width),
+        h=_f(height),
+        parts=joined(parts),
+    )
+
+
+def _legend(series: Sequence[Series]) -> Markup:
+    items = [
+        html('<span class="key c{n}">{name}</span>', n=each.color, name=each.name)
+        for each in series
+    ]
+    return html('<p class="legend">{items}</p>', items=joined(items))
+
+
+def _grid(
+    x_low: float,
+    x_high: float,
+    y_low: float,
+    y_high: float,
+    across: Callable[[float], float],
+    up: Callable[[float], float],
+    x: str,
+    y: str,
+) -> Markup:
+    parts = []
+    for value in _ticks(y_low, y_high):
+        parts.append(
+            html(
+                '<path class="rule" d="M{a} {y}H{b}"/>'
+                '<text class="tick" x="{tx}" y="{ty}" text-anchor="end">{text}</text>',
+                a=LEFT,
+                b=WIDTH - RIGHT,
+                y=_f(up(value)),
+                tx=LEFT - 6,
+                ty=_f(up(value) + 4),
+                text=f"{value:,.6g}",
+            )
+        )
+    for value in _ticks(x_low, x_high) if x_high > x_low else ():
+        parts.append(
+            html(
+                '<text class="tick" x="{x}" y="{y}" text-anchor="middle">{text}</text>',
+                x=_f(across(value)),
+                y=HEIGHT - BOTTOM + 18,
+                text=f"{value:,.6g}",
+            )
+        )
+    parts.append(
+        html(
+            '<text class="axis" x="{x}" y="{y}" text-anchor="middle">{text}</text>',
+            x=(LEFT + WIDTH - RIGHT) / 2,
+            y=HEIGHT - 6,
+            text=x,
+        )
+    )
+    parts.append(
+        html(
+            '<text class="axis" transform="translate(12 {y}) rotate(-90)" '
+            'text-anchor="middle">{text}</text>',
+            y=(TOP + HEIGHT - BOTTOM) / 2,
+            text=y,
+        )
+    )
+    return joined(parts)
+
+
+def _ticks(low: float, high: float) -> list[float]:
+    if high <= low:
+        return [low]
+    rough = (high - low) / 5
+    size = 10.0 ** math.floor(math.log10(rough))
+    step = next(size * factor for factor in (1, 2, 2.5, 5, 10) if size * factor >= rough * 0.999)
+    first = math.ceil(low / step - 1e-9)
+    return [n * step for n in range(first, math.floor(high / step + 1e-9) + 1)]
+
+
+def _rounded(low: float, high: float) -> tuple[float, float]:
+    """Ends at whole ticks around a range."""
+    if high <= low:
+        return low - 0.5, high + 0.5
+    ticks = _ticks(low, high)
+    step = ticks[1] - ticks[0] if len(ticks) > 1 else high - low
+    return math.floor(low / step + 1e-9) * step, math.ceil(high / step - 1e-9) * step
+
+
+def _ends(values: Sequence[float]) -> tuple[float, float]:
+    return min(values), max(values)
+
+
+def _scale(low: float, high: float, start: float, end: float) -> Callable[[float], float]:
+    span = (high - low) or 1.0
+    return lambda value: start + (value - low) / span * (end - start)
+
+
+def _f(value: float) -> str:
+    return f"{value:.1f}".removesuffix(".0")
+
+
+def _short(text: str, most: int) -> str:
+    return text if len(text) <= most else text[: most - 1] + "…"

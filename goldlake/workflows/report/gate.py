@@ -1,0 +1,96 @@
+"""How the lakehouse's validation gate stands at the tables: part of section 3."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from goldlake.workflows.report.gathered import Gathered
+from goldlake.workflows.report.markup import (
+    State,
+    badge,
+    command,
+    counted,
+    joined,
+    number,
+    paragraph,
+    table,
+    words,
+)
+from goldlake_core.documents.gate import GateValue
+from goldlake_core.storage.gatefiles import GateFiles, tables_of
+
+MOST_FINDINGS = 20
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What the gate says.
+
+    Attributes:
+        lead: The sentence that a reviewer needs first.
+        state: Whether something stops a run.
+        body: Tables and findings of the gate.
+    """
+
+    lead: str
+    state: State
+    body: Markup
+
+
+@dataclass(frozen=True)
+class _Finding:
+    table: str
+    period: str
+    value: GateValue
+    because: str
+
+
+def standing(found: Gathered) -> Standing:
+    """How the gate stands at the tables of a use case. Read-only."""
+    rows, findings, total = [], [], 0
+    for name in tables_of(found.home, found.usecase.name):
+        files = GateFiles(found.home, name)
+        periods, accepted = files.state().periods, files.acceptances()
+        for period, state in periods.items():
+            for value in state.found:
+                because = next((a.because for a in accepted if a.covers(period, value)), "")
+                findings.append(_Finding(str(name), period, value, because))
+        beyond = sum(bool(state.found) for state in periods.values())
+        total += len(periods)
+        rows.append((str(name), f"{len(periods):,}", f"{beyond:,}"))
+    if not rows:
+        lead = "The validation gate of the lakehouse has no record in this home."
+        return Standing(lead, "plain", Markup())
+    open_ones = sum(not each.because for each in findings)
+    judged, tables = counted(total, "period"), counted(len(rows), "table")
+    found_open = counted(open_ones, "open finding") if open_ones else "no open finding"
+    lead = f"The lakehouse's gate judged {judged} of {tables}; {found_open}."
+    head = ("Table", "Periods judged", "with findings")
+    body = [table("The lakehouse's validation gate", head, rows, (1, 2))]
+    if findings:
+        body.append(_findings(findings))
+    body.append(command(f"goldlake validate {rows[0][0]}"))
+    return Standing(lead, "bad" if open_ones else "good", joined(body))
+
+
+def _findings(findings: list[_Finding]) -> Markup:
+    worst = sorted(findings, key=lambda each: (bool(each.because), -each.value.strain))
+    rows = [
+        (
+            ", ".join(each.value.columns) or "whole table",
+            each.table,
+            each.period,
+            words(each.value.statistic),
+            number(each.value.value),
+            f"{number(each.value.low)} to {number(each.value.high)}",
+            each.value.detail,
+            badge(f"accepted: {each.because}", "plain") if each.because else badge("open", "bad"),
+        )
+        for each in worst[:MOST_FINDINGS]
+    ]
+    head = ("Column", "Table", "Period", "Statistic", "Found", "Usual", "Detail", "State")
+    shown = table("Findings, the worst first", head, rows, (4,))
+    more = len(findings) - len(rows)
+    return shown + paragraph(f"{more} more are not shown.", "soft") if more else shown

@@ -1,0 +1,145 @@
+"""Everything that a report shows, read once from the home as typed views."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from goldlake.workflows import data_views, model_views
+from goldlake.workflows.data_views import AreasView, DataView
+from goldlake.workflows.model_views import Statistics, Subject, Training
+from goldlake.workflows.names import unknown
+from goldlake.workflows.processes import OnEvent
+from goldlake_core.contracts.errors import GoldlakeError
+from goldlake_core.contracts.sections import UseCase
+from goldlake_core.documents.examining import Examined
+from goldlake_core.documents.export import ExportManifest
+from goldlake_core.documents.reports import Lineage
+from goldlake_core.storage.home import Home
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """What is known of a use case's data.
+
+    Attributes:
+        home: Home that is shown.
+        usecase: The use case.
+        data: Data of the use case.
+        areas: Its map, or why there is none.
+    """
+
+    home: Home
+    usecase: UseCase
+    data: DataView
+    areas: AreasView | str
+
+
+@dataclass(frozen=True)
+class GatheredModel(Gathered):
+    """What is known of a model version, too.
+
+    Attributes:
+        subject: The model version or candidate.
+        manifest: Manifest of its export, or None where that is gone.
+        training: Curves of its training.
+        statistics: Statistics of its splits.
+        examined: What its answers to the test split show, or why that is not known.
+        lineage: Where it came from, or None where that is not on record.
+        against: The version that it is compared with, or None.
+        against_examined: What the answers of that version show, or why that is not known.
+    """
+
+    subject: Subject
+    manifest: ExportManifest | None
+    training: Training
+    statistics: Statistics
+    examined: Examined | str
+    lineage: Lineage | None
+    against: Subject | None
+    against_examined: Examined | str
+
+    @property
+    def on_same_rows(self) -> Examined | None:
+        """What the other version shows, where it answered the same test split."""
+        one, other = self.examined, self.against_examined
+        if isinstance(one, str) or isinstance(other, str) or one.export_id != other.export_id:
+            return None
+        return other
+
+
+def of_usecase(usecase: UseCase, home: Home) -> Gathered:
+    """What a home knows of the data of a use case."""
+    label = next((model.label for model in usecase.models.values()), None)
+    return Gathered(home, usecase, data_views.data(usecase, home), _areas(usecase, home, label))
+
+
+def of_model(name: str, against: int | None, home: Home, on_event: OnEvent) -> GatheredModel:
+    """What a home knows of a model version.
+
+    Args:
+        name: Name of the model, ``USECASE.MODEL[@V]``.
+        against: Version to compare with, or None for the one that its gate compared it with.
+        home: Home that holds both.
+        on_event: Called with events where a test split has to be answered first.
+
+    Raises:
+        UsageError: There is no such model or version.
+    """
+    subject = model_views.subject(name, home)
+    other = _against(subject, name.partition("@")[0], against)
+    usecase, model = subject.usecase, subject.model
+    return GatheredModel(
+        home=home,
+        usecase=usecase,
+        data=data_views.data(usecase, home),
+        areas=_areas(usecase, home, model.label),
+        subject=subject,
+        manifest=model_views.manifest(subject),
+        training=model_views.training(subject),
+        statistics=model_views.statistics(subject),
+        examined=_examined(subject, on_event),
+        lineage=model_views.lineage(subject),
+        against=other,
+        against_examined=_examined(other, on_event) if other else "there is no other version",
+    )
+
+
+def _against(subject: Subject, text: str, wanted: int | None) -> Subject | None:
+    if wanted is not None and wanted not in subject.versions:
+        model = subject.model_id.at(None)
+        raise unknown(
+            f"{model}@{wanted} is not a version that was pushed to {subject.home.root}",
+            f"{model}@{wanted}",
+            [str(model.at(each)) for each in subject.versions],
+            hint="goldlake models",
+        )
+    version = wanted
+    if version is None and subject.trained is not None:
+        version = subject.trained.baseline_version
+    if version is None and subject.about is not None:
+        version = subject.about.baseline_version
+    if version is None or version not in subject.versions or version == subject.version:
+        return None
+    return model_views.subject(f"{text}@{version}", subject.home)
+
+
+def _examined(subject: Subject, on_event: OnEvent) -> Examined | str:
+    """The report shows why a part is missing; it does not fail for want of one."""
+    try:
+        return model_views.examined(subject, on_event)
+    except GoldlakeError as error:
+        return error.problem
+    except OSError as error:
+        return f"{subject.home.root} cannot be written: {error.strerror}"
+
+
+def _areas(usecase: UseCase, home: Home, label: str | None) -> AreasView | str:
+    try:
+        found = data_views.areas(usecase, home, label)
+    except GoldlakeError as error:
+        return error.problem
+    if found is not None:
+        return found
+    if usecase.map is None:
+        return "The contract names no boundaries (key map), so there is no map."
+    return f"Silver has no rows with the column {usecase.map.column} yet, so there is no map."

@@ -1,0 +1,238 @@
+"""Section 8: from the landed pages to the server, and the commands that make the model again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from goldlake.workflows.report.gathered import GatheredModel
+from goldlake.workflows.report.markup import (
+    Part,
+    command,
+    facts,
+    folded,
+    html,
+    instant,
+    joined,
+    table,
+)
+
+WIDTH, BOX, GAP, TALL = 480, 300, 26, 48
+
+
+@dataclass(frozen=True)
+class Node:
+    """A box of the graph.
+
+    Attributes:
+        id: Name of its anchor.
+        title: What it is.
+        note: One line about it.
+        facts: What is known about it.
+    """
+
+    id: str
+    title: str
+    note: str
+    facts: tuple[tuple[str, str], ...]
+
+
+def part(found: GatheredModel) -> Part:
+    """The section."""
+    nodes = _nodes(found)
+    subject, about = found.subject, found.subject.about
+    table_name = f"{about.table}@{about.table_version}" if about else subject.model.table
+    name = subject.model_id if subject.version is not None else "The candidate"
+    lead = f"{name} was trained on {table_name}; each box below says what is known of its step."
+    details = joined(
+        html(
+            '<div id="{id}" tabindex="-1"><h3>{t}</h3>{f}</div>',
+            id=n.id,
+            t=n.title,
+            f=facts(n.facts),
+        )
+        for n in nodes
+    )
+    body = [
+        html('<figure class="graph">{graph}</figure>', graph=_graph(nodes)),
+        html("<h3>{t}</h3>{c}", t="Commands that make this model again", c=_commands(found)),
+        folded("Each step", details),
+    ]
+    if found.lineage is not None:
+        body.append(folded("Artifacts on record in ML Metadata", _artifacts(found)))
+    return Part("lineage", "Lineage", lead, joined(body))
+
+
+def _nodes(found: GatheredModel) -> list[Node]:
+    subject, data, manifest = found.subject, found.data, found.manifest
+    about, tables = subject.about, data.tables
+    nodes = []
+    if data.runs:
+        run = data.runs[0]
+        pages = sum(each.pages or 0 for each in data.runs)
+        nodes.append(
+            Node(
+                "step-landing",
+                "Landed pages",
+                f"{pages:,} pages",
+                (
+                    ("Source", ", ".join(f"{k} {v}" for k, v in run.source.items()) or "–"),
+                    ("Address", run.address or "–"),
+                    ("Newest run", f"{run.run_id}, {instant(run.began_at.isoformat())}"),
+                ),
+            )
+        )
+    for layer in ("bronze", "silver", "gold"):
+        entries = [e for e in (tables.tables if tables else ()) if e.id.split(".")[1] == layer]
+        wanted = f".{subject.model.table}" if layer == "gold" else ""
+        shown = [e for e in entries if e.id.endswith(wanted)] or entries
+        if shown:
+            nodes.append(
+                Node(
+                    f"step-{layer}",
+                    layer.capitalize(),
+                    f"{shown[0].rows:,} rows, version {shown[0].version} now",
+                    tuple(
+                        (e.id, f"version {e.version}, {e.rows:,} rows, {instant(e.committed_at)}")
+                        for e in shown
+                    ),
+                )
+            )
+    if subject.export_id:
+        rows = (
+            ", ".join(
+                f"{split} {manifest.rows.get(split, 0):,}" for split in ("train", "eval", "test")
+            )
+            if manifest
+            else "not in this home any more"
+        )
+        nodes.append(
+            Node(
+                "step-export",
+                "Export",
+                rows,
+                (
+                    ("Export", subject.export_id),
+                    ("Rows", rows),
+                    ("Table", f"{manifest.table}@{manifest.version}" if manifest else "–"),
+                    ("As of", instant(manifest.as_of) if manifest else "–"),
+                    ("Content hash", manifest.content_hash if manifest else "–"),
+                ),
+            )
+        )
+    if subject.trained is not None:
+        result = subject.trained
+        nodes.append(
+            Node(
+                "step-pipeline",
+                "Training run",
+                result.run_id,
+                tuple((node.id, f"{node.state}, {node.seconds:.1f} s") for node in result.nodes),
+            )
+        )
+    if about is not None:
+        nodes.append(
+            Node(
+                "step-model",
+                "Pushed model",
+                f"{subject.model_id}",
+                (
+                    ("Pushed", instant(about.pushed_at)),
+                    ("SHA-256", about.model_sha256),
+                    ("Made from (fingerprint)", about.fingerprint or "–"),
+                    (
+                        "Compared with",
+                        f"@{about.baseline_version}" if about.baseline_version else "no model",
+                    ),
+                ),
+            )
+        )
+    promotions = _promotions(found)
+    serves = subject.served is not None and subject.served == subject.version
+    note = "serves now" if serves else "does not serve now"
+    nodes.append(Node("step-server", "Server", note, promotions or (("Promotions", "none"),)))
+    return nodes
+
+
+def _promotions(found: GatheredModel) -> tuple[tuple[str, str], ...]:
+    if found.lineage is None:
+        return ()
+    return tuple(
+        (instant(each.time), f"{each.kind} to {each.label} by {each.who} {each.why}".strip())
+        for model in found.lineage.models
+        for each in model.promotions
+        if each.version == found.subject.version
+    )
+
+
+def _graph(nodes: list[Node]) -> Markup:
+    parts = []
+    left = (WIDTH - BOX) / 2
+    for place, node in enumerate(nodes):
+        top = 4 + place * (TALL + GAP)
+        if place:
+            parts.append(
+                html(
+                    '<path class="edge" d="M{x} {a}V{b}m-5 -7l5 7l5 -7"/>',
+                    x=WIDTH / 2,
+                    a=top - GAP,
+                    b=top - 1,
+                )
+            )
+        parts.append(
+            html(
+                '<a href="#{id}"><rect x="{x}" y="{y}" width="{w}" '
+                'height="{h}" rx="8"/><text x="{m}" y="{t}" text-anchor="middle" '
+                'class="name">{title}</text><text class="tick" x="{m}" y="{u}" '
+                'text-anchor="middle">{note}</text></a>',
+                id=node.id,
+                title=node.title,
+                note=node.note,
+                x=left,
+                y=top,
+                w=BOX,
+                h=TALL,
+                m=WIDTH / 2,
+                t=top + 20,
+                u=top + 38,
+            )
+        )
+    height = len(nodes) * (TALL + GAP) - GAP + 8
+    return html(
+        '<svg viewBox="0 0 {w} {h}" role="group" aria-label="Lineage">{parts}</svg>',
+        w=WIDTH,
+        h=height,
+        parts=joined(parts),
+    )
+
+
+def _commands(found: GatheredModel) -> Markup:
+    usecase, subject = found.usecase.name, found.subject
+    lines = []
+    run = found.data.runs[0] if found.data.runs else None
+    if run is not None and run.source.get("kind") == "generated":
+        lines.append(
+            f"goldlake source {usecase} --rows {run.source_count or 0} "
+            f"--seed {run.source.get('seed', 0)}"
+        )
+        lines.append(f"goldlake ingest {usecase} --source URL")
+    else:
+        lines.append(f"goldlake ingest {usecase} --source live")
+    version = subject.about.table_version if subject.about else None
+    option = f" --version {version}" if version is not None else ""
+    lines.append(f"goldlake train {subject.model_id.at(None)}{option}")
+    if subject.version is not None:
+        lines.append(f"goldlake promote {subject.model_id}")
+    return command("\n".join(lines))
+
+
+def _artifacts(found: GatheredModel) -> Markup:
+    assert found.lineage is not None
+    rows = [
+        (str(a.id), a.type, instant(a.created_at), a.uri.rpartition("/pipelines/")[2])
+        for a in found.lineage.artifacts
+    ]
+    head = ("Id", "Artifact", "Made", "Place below pipelines/")
+    more = command(f"goldlake lineage {found.subject.model_id}")
+    return table("Artifacts that the model was made from", head, rows) + more

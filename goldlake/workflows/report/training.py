@@ -1,0 +1,99 @@
+"""Section 4: curves of train and eval, where training stopped, and its parameters."""
+
+from __future__ import annotations
+
+import msgspec
+
+from goldlake.workflows.report import charts
+from goldlake.workflows.report.charts import Series
+from goldlake.workflows.report.gathered import GatheredModel
+from goldlake.workflows.report.markup import (
+    Part,
+    command,
+    facts,
+    folded,
+    grid,
+    joined,
+    number,
+    paragraph,
+    table,
+    words,
+)
+from goldlake_core.contracts.heads import METRICS
+
+
+def part(found: GatheredModel) -> Part:
+    """The section."""
+    curves = found.training
+    names = sorted({*curves.train, *curves.eval}, key=lambda name: (name != "loss", name))
+    drawn = []
+    for name in names:
+        series = [
+            Series(split, [(step + 1, value) for step, value in points], color, has_dots=True)
+            for split, points, color in (
+                ("train", curves.train.get(name, ()), 1),
+                ("eval", curves.eval.get(name, ()), 2),
+            )
+            if points
+        ]
+        title = f"{words(name)} by epoch ({' and '.join(each.name for each in series)})"
+        drawn.append(charts.lines(title, series, x="epoch", y=words(name)))
+    body = [grid(drawn)] if drawn else []
+    if not drawn:
+        body.append(
+            paragraph(
+                "The event files of the training are not in this home any more, so "
+                "there are no curves.",
+                "soft",
+            )
+        )
+    parameters = found.subject.model.training
+    if found.manifest is not None:
+        parameters = parameters.sized(found.manifest.rows.get("train", 0))
+    pairs = [
+        (words(name), "–" if value is None else str(value))
+        for name, value in msgspec.structs.asdict(parameters).items()
+    ]
+    body.append(folded("Parameters", facts(pairs)))
+    if drawn:
+        rows = [
+            (
+                str(step + 1),
+                *(_at(curves.train, n, step) for n in names),
+                *(_at(curves.eval, n, step) for n in names),
+            )
+            for step in sorted(
+                {s for c in (curves.train, curves.eval) for points in c.values() for s, _ in points}
+            )
+        ]
+        head = (
+            "Epoch",
+            *(f"train {words(n)}" for n in names),
+            *(f"eval {words(n)}" for n in names),
+        )
+        figures = table("The curves as figures", head, rows, range(1, len(head)))
+        body.append(folded("Figures and TensorBoard", figures + command("goldlake tensorboard")))
+    return Part("training", "Training", _lead(found), joined(body))
+
+
+def _at(curves: dict[str, tuple[tuple[int, float], ...]], name: str, step: int) -> str:
+    return number(dict(curves.get(name, ())).get(step), 4)
+
+
+def _lead(found: GatheredModel) -> str:
+    curves = found.training.eval
+    watched = next((name for name in curves if name != "loss"), "loss")
+    points = curves.get(watched, ())
+    if not points:
+        return "How the training went is not on record."
+    is_high_better = watched in METRICS and bool(METRICS[watched].is_better_high)
+    best = (max if is_high_better else min)(points, key=lambda point: point[1])
+    last = points[-1][0] + 1
+    text = (
+        f"Training ran {last} epochs; eval {words(watched)} was best after epoch {best[0] + 1} "
+        f"with {number(best[1])}."
+    )
+    epochs = found.subject.model.training.epochs
+    if epochs is not None and last < epochs:
+        text += f" It stopped before the limit of {epochs} because eval no longer improved."
+    return text

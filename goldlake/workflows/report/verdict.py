@@ -1,0 +1,195 @@
+"""Section 1: blessed or not and by which bound, what serves, and the three things to look at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from markupsafe import Markup
+
+from goldlake.workflows.report.gathered import GatheredModel
+from goldlake.workflows.report.markup import (
+    Part,
+    State,
+    badge,
+    html,
+    joined,
+    number,
+    paragraph,
+    percent,
+    table,
+    words,
+)
+from goldlake_core.contracts.heads import METRICS
+from goldlake_core.documents.training import Bound, Metrics
+
+MOST_THINGS = 3
+MANY_REJECTED = 0.01
+MOST_TEXT = 300
+"""Characters of an error that are shown."""
+_SIGNS = {"minimum": "at least", "maximum": "at most", "max_drop": "not worse than"}
+_VERBS = {kind: f"has to be {sign}" for kind, sign in _SIGNS.items()}
+_VERBS["max_drop"] = "may not be worse than"
+
+
+def part(found: GatheredModel) -> Part:
+    """The section."""
+    subject = found.subject
+    trained, about = subject.trained, subject.about
+    metrics = trained.metrics if trained else about.metrics if about else {}
+    lead, state = _lead(found)
+    body = [_tiles(found, metrics)]
+    things = list(_things(found))[:MOST_THINGS]
+    if things:
+        items = joined(html('<li><a href="#{id}">{text}</a></li>', id=i, text=t) for i, t in things)
+        body.append(html("<h3>Look at these first</h3><ol>{items}</ol>", items=items))
+    if trained and trained.thresholds:
+        body.append(_bounds(trained.thresholds))
+    elif trained is None:
+        body.append(
+            paragraph(
+                "The result of the training run is not on record any more, so the bounds "
+                "that were checked cannot be shown.",
+                "soft",
+            )
+        )
+    if found.against is not None:
+        body.append(_compared(found, metrics))
+    return Part("verdict", "Verdict", lead, joined(body), state)
+
+
+def _lead(found: GatheredModel) -> tuple[str, State]:
+    subject, trained = found.subject, found.subject.trained
+    serving = (
+        "It serves now."
+        if subject.version is not None and subject.version == subject.served
+        else f"Version {subject.served} serves now."
+        if subject.served is not None
+        else "No version serves."
+    )
+    if trained is None:
+        return f"{subject.model_id} was pushed. {serving}", "plain"
+    name = str(subject.model_id) if subject.version is not None else "The newest candidate"
+    if trained.blessed:
+        bound = _tightest(trained.thresholds)
+        tightest = ""
+        if bound is not None:
+            tightest = f" The tightest is that {_sentence(bound)}."
+        count = len(trained.thresholds)
+        return f"{name} is blessed: it meets all {count} bounds.{tightest} {serving}", "good"
+    broken = [bound for bound in trained.thresholds if not bound.ok]
+    if broken:
+        why = "; ".join(_sentence(bound) for bound in broken)
+        return f"{name} is not blessed: {why}. {serving}", "bad"
+    why = trained.serving_problem or "the serving check refused it"
+    return f"{name} is not blessed: {why.rstrip('.')}. {serving}", "bad"
+
+
+def _sentence(bound: Bound) -> str:
+    verb = _VERBS[bound.kind]
+    return f"{words(bound.metric)} is {number(bound.value)} and {verb} {number(bound.bound)}"
+
+
+def _tightest(bounds: tuple[Bound, ...]) -> Bound | None:
+    """The bound with the least room by its size; that of the number of rows has none by design."""
+    room = [
+        (abs(bound.value - bound.bound) / max(abs(bound.bound), 1e-9), place)
+        for place, bound in enumerate(bounds)
+        if bound.value is not None and bound.bound is not None and bound.metric != "example_count"
+    ]
+    return bounds[min(room)[1]] if room else None
+
+
+def _tiles(found: GatheredModel, metrics: Metrics) -> Markup:
+    subject = found.subject
+    tiles = [
+        (number(value), words(name))
+        for name, value in metrics.items()
+        if name in METRICS and value is not None
+    ][:4]
+    serves = "–" if subject.served is None else f"@{subject.served}"
+    tiles.append((serves, "serves now"))
+    if found.manifest is not None:
+        tiles.append((f"{found.manifest.rows.get('test', 0):,}", "rows of the test split"))
+    items = joined(html("<li><b>{v}</b><span>{n}</span></li>", v=v, n=n) for v, n in tiles)
+    return html('<ul class="tiles">{items}</ul>', items=items)
+
+
+def _bounds(bounds: tuple[Bound, ...]) -> Markup:
+    rows = [
+        (
+            words(bound.metric),
+            number(bound.value, 4),
+            f"{_SIGNS[bound.kind]} {number(bound.bound, 4)}",
+            badge("holds", "good") if bound.ok else badge("does not hold", "bad"),
+        )
+        for bound in bounds
+    ]
+    return table(
+        "What the gate compared", ("Metric", "Found", "Bound", "Verdict"), rows, numbers=(1,)
+    )
+
+
+def _compared(found: GatheredModel, metrics: Metrics) -> Markup:
+    other = found.against
+    assert other is not None
+    theirs = other.about.metrics if other.about else {}
+    rows = []
+    for name, value in metrics.items():
+        before = theirs.get(name)
+        if value is None or before is None or name == "example_count":
+            continue
+        rows.append((words(name), number(value, 4), number(before, 4), _change(value - before)))
+    is_same = found.subject.export_id == other.export_id
+    where = "the same test rows" if is_same else "each on its own test split"
+    caption = f"Against version {other.version}, {where}"
+    here = f"@{found.subject.version}" if found.subject.version is not None else "candidate"
+    head = ("Metric", here, f"@{other.version}", "Change")
+    return table(caption, head, rows, numbers=(1, 2, 3))
+
+
+def _change(value: float) -> str:
+    return "0" if abs(value) < 5e-7 else f"{value:+.4f}"
+
+
+def _things(found: GatheredModel) -> Iterator[tuple[str, str]]:
+    """Anchor and sentence, the most urgent first."""
+    trained, data = found.subject.trained, found.data
+    if trained is not None:
+        errors = [each for each in trained.anomalies if each.severity == "error"]
+        for anomaly in errors[:1]:
+            yield "validation", f"{anomaly.column or 'The data'}: {anomaly.description}"
+        for bound in trained.thresholds:
+            if not bound.ok:
+                yield "evaluation", f"{_sentence(bound)}.".capitalize()
+    if data.newest is not None and data.newest.status != "ok":
+        newest = data.newest
+        why = f": {newest.error[:MOST_TEXT]}" if newest.error else ""
+        yield "data", f"The newest run, {newest.command}, is {newest.status}{why}."
+    if data.tables is not None and data.tables.landed:
+        share = data.tables.quarantined / data.tables.landed
+        if share > MANY_REJECTED:
+            yield "data", f"{percent(share)} of the records are in quarantine."
+    examined = found.examined
+    if not isinstance(examined, str):
+        whole = examined.chosen
+        wrong = (whole.false_positives + whole.false_negatives) / max(examined.examined, 1)
+        worst = next((each for each in examined.slices if each.wrong.low > wrong), None)
+        if worst is not None:
+            yield (
+                "evaluation",
+                f"{worst.column} {worst.value}: {percent(worst.wrong.value)} of {worst.rows:,} "
+                f"answers are wrong, and {percent(wrong)} of all.",
+            )
+        recall = whole.recall
+        if recall is not None and recall < 0.8:
+            yield (
+                "evaluation",
+                f"At the operating point {number(whole.threshold)} the model finds "
+                f"{percent(recall)} of the positives.",
+            )
+        if examined.importance:
+            first = examined.importance[0]
+            yield (
+                "explanation",
+                f"{first.column} matters most: without it the AUC is {number(first.drop)} lower.",
+            )

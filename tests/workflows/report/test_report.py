@@ -1,0 +1,292 @@
+"""The report is one file that asks the network for nothing, and shows every text as a text."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from html.parser import HTMLParser
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from goldlake.workflows import erase, model_views
+from goldlake.workflows.processes import StageEnded
+from goldlake.workflows.report import (
+    card,
+    data,
+    evaluation,
+    explanation,
+    gate,
+    gathered,
+    lineage,
+    map,
+    page,
+    training,
+    validation,
+    verdict,
+)
+from goldlake.workflows.report.write import report
+from goldlake_core.contracts.errors import UsageError
+from goldlake_core.contracts.ids import TableId
+from goldlake_core.documents import codec
+from goldlake_core.documents.gate import Acceptance, GateValue, PeriodState
+from goldlake_core.stages import Event
+from goldlake_core.storage.gatefiles import GateFiles
+from goldlake_core.storage.home import Home
+from tests.workflows.report import made
+
+SECTIONS = (
+    "verdict",
+    "data",
+    "validation",
+    "training",
+    "evaluation",
+    "explanation",
+    "map",
+    "lineage",
+    "card",
+)
+MOST_BYTES = 3_000_000
+VOID = {"meta", "br", "hr", "img", "link", "input"}
+
+
+def silent(event: Event | StageEnded) -> None:
+    """Tells nobody."""
+
+
+class Page(HTMLParser):
+    """What a page holds."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: Counter[str] = Counter()
+        self.ids: list[str] = []
+        self.attributes: list[tuple[str, str]] = []
+        self.texts: list[str] = []
+        self.open: list[str] = []
+        self.unnamed_images = 0
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags[tag] += 1
+        found = {name: value or "" for name, value in attrs}
+        self.ids += [found["id"]] if "id" in found else []
+        self.attributes += found.items()
+        self.unnamed_images += tag == "svg" and not found.get("aria-label")
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attrs)
+        self.open.pop()
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag, (tag, self.getpos())
+
+    def handle_data(self, data: str) -> None:
+        self.texts.append(data)
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    home = Home.at(tmp_path / "home")
+    made.put_version(home, 1)
+    return home
+
+
+@pytest.fixture
+def text(home: Home) -> str:
+    found = made.gathered(home)
+    modules = (
+        verdict,
+        data,
+        validation,
+        training,
+        evaluation,
+        explanation,
+        map,
+        lineage,
+        card,
+    )
+    return page.page(made.EVIL, made.EVIL, made.EVIL, [each.part(found) for each in modules])
+
+
+def test_a_page_has_all_sections_in_order_and_links_to_each(text: str) -> None:
+    found = Page(text)
+    assert found.open == []
+    assert tuple(each for each in found.ids if each in SECTIONS) == SECTIONS
+    assert {f"#{each}" for each in SECTIONS} <= {v for n, v in found.attributes if n == "href"}
+    assert [name for name, count in Counter(found.ids).items() if count > 1] == []
+
+
+def test_links_lead_to_places_of_the_page(text: str) -> None:
+    found = Page(text)
+    targets = {value for name, value in found.attributes if name == "href"}
+    assert {each[0] for each in targets} == {"#"}
+    assert {each[1:] for each in targets} <= set(found.ids)
+
+
+def test_nothing_is_asked_of_the_network(text: str) -> None:
+    found = Page(text)
+    assert not {
+        "script",
+        "link",
+        "img",
+        "iframe",
+        "object",
+        "embed",
+        "base",
+        "form",
+        "use",
+        "image",
+    } & set(found.tags)
+    names = {name for name, _ in found.attributes}
+    assert not {"src", "srcset", "data", "xlink:href", "action", "background", "poster"} & names
+    assert not [name for name in names if name.startswith("on")]
+    assert not re.search(r"url\(|@import|https?:", text.partition("</style>")[0])
+    assert ("content", page.POLICY) in found.attributes
+
+
+def test_a_script_in_the_data_is_a_text(text: str) -> None:
+    assert "<script" not in text
+    shown = "".join(Page(text).texts)
+    # Title, description, licence, a quarantined record, a slice, an area, an anomaly and more.
+    assert shown.count(made.EVIL) >= 10
+
+
+def test_a_chart_has_a_name_for_screen_readers(text: str) -> None:
+    found = Page(text)
+    assert found.tags["svg"] >= 8
+    assert found.unnamed_images == 0
+
+
+def test_no_number_is_nan(text: str) -> None:
+    assert not re.search(r"\b(nan|inf|None)\b", "".join(Page(text).texts))
+
+
+def test_the_report_of_a_version_is_written(home: Home, tmp_path: Path) -> None:
+    out = tmp_path / "report.html"
+    document = report(f"{made.MODEL}@1", home, None, str(out), silent)
+    assert (document.subject, document.sections) == (f"{made.MODEL}@1", SECTIONS)
+    assert document.bytes == out.stat().st_size < MOST_BYTES
+    shown = "".join(Page(out.read_text(encoding="utf-8")).texts)
+    assert "is blessed: it meets all 2 bounds" in shown
+    assert "No version serves." in shown
+    # What this home does not hold, the report says.
+    assert "Nothing was landed yet." in shown
+    assert "there are no curves" in shown
+    assert "TFDV's statistics are not in this home any more." in shown
+
+
+def test_a_refused_candidate_is_what_was_trained_last(home: Home) -> None:
+    made.put_run(home, 2, made.trained(None, is_blessed=False))
+    found = model_views.subject(made.MODEL, home)
+    assert found.version is None
+    part = verdict.part(made.gathered(home))
+    assert part.state == "bad"
+    assert part.lead.startswith(
+        "The newest candidate is not blessed: auc is 0.7 and has to be at least 0.75."
+    )
+    assert model_views.subject(f"{made.MODEL}@1", home).version == 1
+
+
+def test_a_newer_run_that_was_refused_is_the_first_thing_to_look_at(home: Home) -> None:
+    part = verdict.part(made.gathered(home))
+    first = part.body.unescape().partition("<ol>")[2].partition("</li>")[0]
+    assert "The newest run, train, is refused: the gate says" in first
+
+
+def test_a_run_that_failed_or_is_of_another_model_is_not_looked_at(home: Home) -> None:
+    made.put_run(home, 3, made.trained(None))
+    Path(home.run("20260101-000003-aaaa"), "train.result.json").write_text("{}", encoding="utf-8")
+    assert model_views.subject(made.MODEL, home).version == 1
+
+
+def test_what_was_examined_is_not_examined_again(home: Home) -> None:
+    subject = model_views.subject(made.MODEL, home)
+    assert model_views.examined(subject, silent) == made.examined()
+    assert not list(Path(home.path("runs")).glob("*/examine*"))
+
+
+def test_a_look_at_another_export_does_not_count(home: Home) -> None:
+    kept = Path(home.path("examined", made.MODEL, "1.json"))
+    kept.write_text(kept.read_text().replace("1-aaaa", "1-bbbb"), encoding="utf-8")
+    # The export is not in this home, so that the report can only say so.
+    found = gathered.of_model(made.MODEL, None, home, silent)
+    assert isinstance(found.examined, str)
+    part = evaluation.part(found)
+    assert f"There is no export '{made.EXPORT}'" in part.body.unescape()
+    assert "auc" in part.body
+
+
+def test_erasing_a_record_takes_the_rows_that_were_examined(home: Home) -> None:
+    cut_off = Path(home.run("20260101-000009-aaaa"), "examine.result.json")
+    cut_off.parent.mkdir()
+    cut_off.write_bytes(codec.encode(made.examined()))
+    erase._remove(home, erase._Traces(exports=(made.EXPORT,), examples=(), models=()))
+    assert not Path(home.path("examined", made.MODEL)).exists()
+    assert not cut_off.exists()
+
+
+def test_versions_are_compared_on_the_same_rows_only(home: Home) -> None:
+    made.put_version(home, 2)
+    found = gathered.of_model(f"{made.MODEL}@2", 1, home, silent)
+    assert found.on_same_rows == made.examined()
+    assert "Against version 1, the same test rows" in verdict.part(found).body
+    assert "Wrong @1" in evaluation.part(found).body
+
+
+def test_a_version_that_is_not_there_is_named(home: Home) -> None:
+    with pytest.raises(UsageError, match=r"arrest@7 is not a version .*arrest@1"):
+        report(f"{made.MODEL}@7", home, None, None, silent)
+    with pytest.raises(UsageError, match=r"arrest@7 is not a version .*arrest@1"):
+        report(made.MODEL, home, 7, None, silent)
+    with pytest.raises(UsageError, match="--against goes with a model"):
+        report("chicago_crime", home, 1, None, silent)
+
+
+def test_a_use_case_without_a_model_has_three_sections(tmp_path: Path) -> None:
+    out = tmp_path / "data.html"
+    document = report("chicago_crime", Home.at(tmp_path / "none"), None, str(out), silent)
+    assert document.sections == ("data", "validation", "map")
+    assert "goldlake ingest chicago_crime" in out.read_text(encoding="utf-8")
+    assert not (tmp_path / "none").exists()
+
+
+def test_findings_of_the_gate_are_shown_until_somebody_accepts_them(home: Home) -> None:
+    table = TableId("chicago_crime", "silver", "crimes")
+    value = GateValue(
+        statistic="never_seen",
+        columns=("ward",),
+        value=0.5,
+        low=None,
+        high=0.1,
+        strain=5.0,
+        stops=True,
+        detail=made.EVIL,
+    )
+    period = PeriodState(mark="m", rows=9, is_closed=True, ripe="all", run_id="r", found=(value,))
+    files = GateFiles(home, table)
+    files.write_state(
+        msgspec.structs.replace(files.state(), run_id="r", periods={"2024-01": period})
+    )
+    found = gate.standing(made.gathered(home))
+    assert found.state == "bad"
+    assert found.lead == "The lakehouse's gate judged 1 period of 1 table; 1 open finding."
+    assert "<script" not in found.body
+    files.accept(
+        Acceptance(
+            run_id="r",
+            table=str(table),
+            column="ward",
+            periods=("2024-01",),
+            because="a new ward",
+            who="me",
+            at="2024-02-01T00:00:00Z",
+        )
+    )
+    found = gate.standing(made.gathered(home))
+    assert found.state == "good"
+    assert "accepted: a new ward" in found.body
