@@ -60,7 +60,8 @@ def test_boosting_learns_counts_by_exposure_and_categories() -> None:
     model: Model = load_usecase("germany_pks").models["cases"]
     (train, _), (evaluate, _), (test, expected) = (table(n, n) for n in (3000, 500, 500))
     (labels, values, people), rounds = boosted(model, train, evaluate, test)
-    assert (labels == test["cases"]).all() and (people == test["population"]).all()
+    assert (labels == test["cases"]).all()
+    assert (people == test["population"]).all()
     assert 1 < rounds <= 100
     assert np.median(values / expected) == pytest.approx(1, abs=0.05)
     assert np.quantile(np.abs(values / expected - 1), 0.9) < 0.2
@@ -82,4 +83,5 @@ def test_boosting_learns_classes_by_words() -> None:
     test["kind"] = np.array([b"NARCOTICS", *test["kind"][1:]], object)
     (true, found, rank, share), _ = boosted(model, rows(400), rows(40), test)
     assert (true[0], share[0]) == (-1, 0)
-    assert (true[1:] == found[1:]).all() and (rank[1:] == 0).all()
+    assert (true[1:] == found[1:]).all()
+    assert (rank[1:] == 0).all()

@@ -69,7 +69,8 @@ def whole_run(case: Case, folder: Path, real: Path | None) -> Whole:
     for column, because in case.accepted:
         refused = goldlake(*command, folder=folder, exit_code=3)
         accept = re.search(r"goldlake accept (\S+) (\S+)", refused)
-        assert accept is not None and accept[2] == column, refused
+        assert accept is not None, refused
+        assert accept[2] == column, refused
         told = ("--because", because, "--home", "home")
         goldlake("accept", *accept.groups(), *told, folder=folder)
     report = goldlake_json(*command, folder=folder)

@@ -1,4 +1,4 @@
-"""A run asks about the contract's examples; without any, about rows of gold as a client has them."""
+"""A run asks about the contract's examples; without any, about rows of gold."""
 
 from __future__ import annotations
 

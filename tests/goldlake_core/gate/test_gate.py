@@ -178,10 +178,10 @@ def test_rows_of_dates_are_alike_and_no_fixed_limit_says_so(
         each.measure.statistic for each in History(earlier, baseline).judged(own, dates).beyond
     }
     assert {"repeated", "repeated_of_last"} <= found
-    layout = silver_layout(load_usecase("uk_street_crime"))
-    assert layout is not None and not layout.has_clock
-    layout = silver_layout(load_usecase("crime_text"))
-    assert layout is not None and layout.has_clock
+    for name, has_clock in (("uk_street_crime", False), ("crime_text", True)):
+        layout = silver_layout(load_usecase(name))
+        assert layout is not None
+        assert layout.has_clock is has_clock
 
 
 @pytest.mark.parametrize(
