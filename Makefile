@@ -10,7 +10,7 @@ WORKERS ?= -n 2 --dist loadfile
 PARTS := lake faults kills breaks fuzz serving-load tfx usecases setup wheel readme stacks
 KILLS := tests/faults/test_kills.py tests/faults/test_disks.py
 README_TEST := tests/end_to_end/test_readme.py
-USECASES := tests/end_to_end/test_any_label.py tests/usecases/test_fates.py
+USECASES := tests/end_to_end/test_any_label.py tests/usecases/test_fates.py tests/usecases/test_whole_runs.py
 LONG_lake := $(WORKERS) -m "long and not (tfx or other_stack)" --ignore=tests/setup --ignore=tests/faults --ignore=tests/fuzz --ignore=tests/breaks --ignore=$(README_TEST) $(USECASES:%=--ignore=%)
 LONG_faults := $(WORKERS) --dist load -m long tests/faults $(KILLS:%=--ignore=%)
 LONG_breaks := -m long tests/breaks
