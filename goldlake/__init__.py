@@ -94,9 +94,9 @@ def open(home: str | os.PathLike[str] | None = None, *, progress: bool = True) -
         >>> list(home.models)
         ['chicago_crime.arrest']
     """
-    from goldlake.api.home import Home
+    from goldlake.api.home import opened
 
-    return Home.at(home, progress=progress)
+    return opened(home, progress=progress)
 
 
 def __getattr__(name: str) -> Any:

@@ -49,14 +49,6 @@ class Home:
         self._home = home
         self._progress = progress
 
-    @classmethod
-    def at(cls, home: str | os.PathLike[str] | None = None, *, progress: bool = True) -> Home:
-        """The home at a place; see `goldlake.open`."""
-        from goldlake.workflows import homes
-
-        chosen = homes.choose(os.fspath(home) if home is not None else None)
-        return cls(chosen.home, progress=progress)
-
     @property
     def root(self) -> str:
         """Absolute path or URL of the home."""
@@ -190,7 +182,7 @@ class Home:
         """Serves what is promoted on a free port of this machine while the block runs.
 
         It is the embedded server in another process, so that TensorFlow does not come into this
-        one. `predict` finds it.
+        one. `predict` finds it: ``with home.serve(): home.predict(model, rows)``.
 
         Yields:
             The URL of its REST API.
@@ -243,15 +235,6 @@ class Home:
             UsageError: No server of this home runs, or it has no such model, version or label.
             InstanceError: A row has a wrong name or type.
             GoldlakeError: The server refused the request, or there was no answer.
-
-        Example:
-            >>> home = goldlake.open("var/demo")
-            >>> theft = {"primary_type": "THEFT", "description": "FROM BUILDING", "iucr": "0890",
-            ...          "fbi_code": "06", "domestic": False, "hour": 14, "weekday": 2}
-            >>> with home.serve():
-            ...     [chance] = home.predict("chicago_crime.arrest", [theft])
-            >>> 0 < chance < 1
-            True
         """
         from goldlake.workflows.predict import Question, answers_to
         from goldlake.workflows.serve import running_server
@@ -363,6 +346,14 @@ class Home:
 
         with Progress(account.SUMMARIES) as progress:
             yield progress
+
+
+def opened(home: str | os.PathLike[str] | None, *, progress: bool) -> Home:
+    """The home at a place; see `goldlake.open`."""
+    from goldlake.workflows import homes
+
+    chosen = homes.choose(os.fspath(home) if home is not None else None)
+    return Home(chosen.home, progress=progress)
 
 
 def _day(day: str | date | None) -> str | None:

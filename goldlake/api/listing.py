@@ -18,33 +18,33 @@ class Listing(Mapping[str, T]):
     ``KeyError``; ``in`` and ``get`` work as with any mapping.
     """
 
-    numbers: ClassVar[tuple[int, ...]] = ()
+    _numbers: ClassVar[tuple[int, ...]] = ()
     """Places of the columns that hold numbers."""
 
     @abstractmethod
-    def names(self) -> Sequence[str]:
+    def _names(self) -> Sequence[str]:
         """The names in their order."""
 
     @abstractmethod
-    def title(self) -> str:
+    def _title(self) -> str:
         """What the table of them is called."""
 
     @abstractmethod
-    def head(self) -> Sequence[str]:
+    def _head(self) -> Sequence[str]:
         """Headings of the table, that of the name first."""
 
     @abstractmethod
-    def rows(self) -> Sequence[Sequence[object]]:
+    def _rows(self) -> Sequence[Sequence[object]]:
         """Cells of the table, one row for each name."""
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self.names())
+        return iter(self._names())
 
     def __len__(self) -> int:
-        return len(self.names())
+        return len(self._names())
 
     def __contains__(self, name: object) -> bool:
-        return name in self.names()
+        return name in self._names()
 
     def get(self, name: str, default: Any = None) -> Any:
         """The thing with a name, or the default where there is none."""
@@ -53,10 +53,10 @@ class Listing(Mapping[str, T]):
         return self[name]
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({', '.join(self.names()) or 'nothing yet'})"
+        return f"{type(self).__name__}({', '.join(self._names()) or 'nothing yet'})"
 
     def _repr_html_(self) -> str:
-        return str(shown(self.title(), self.head(), self.rows(), self.numbers))
+        return str(shown(self._title(), self._head(), self._rows(), self._numbers))
 
     def _ipython_key_completions_(self) -> list[str]:
-        return list(self.names())
+        return list(self._names())

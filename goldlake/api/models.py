@@ -78,7 +78,7 @@ class Models(Listing[Model]):
         home: The home that holds them.
     """
 
-    numbers = (1, 4)
+    _numbers = (1, 4)
 
     def __init__(self, home: Home) -> None:
         self._home = home
@@ -90,19 +90,19 @@ class Models(Listing[Model]):
             raise names.not_pushed(wanted, self._home)
         return Model(wanted, found[wanted])
 
-    def names(self) -> list[str]:
+    def _names(self) -> list[str]:
         """Names of the models."""
         return list(views.models(self._home).models)
 
-    def title(self) -> str:
+    def _title(self) -> str:
         """What the table of them is called."""
         return f"Models of {self._home.root}"
 
-    def head(self) -> Sequence[str]:
+    def _head(self) -> Sequence[str]:
         """Headings of the table, that of the name first."""
         return ("model", "versions", "serves", "labels", "refused")
 
-    def rows(self) -> list[Sequence[object]]:
+    def _rows(self) -> list[Sequence[object]]:
         """Cells of the table, one row for each name."""
         rows: list[Sequence[object]] = []
         for name, found in views.models(self._home).models.items():

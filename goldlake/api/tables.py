@@ -309,7 +309,7 @@ class Tables(Listing[Table]):
         goldlake_core.contracts.errors.UsageError: There is no table ...
     """
 
-    numbers = (1, 2, 3)
+    _numbers = (1, 2, 3)
 
     def __init__(self, home: Home, usecase: str | None = None) -> None:
         self._home = home
@@ -323,19 +323,19 @@ class Tables(Listing[Table]):
             )
         return Table(self._home, views.table_version(name, self._home))
 
-    def names(self) -> list[str]:
+    def _names(self) -> list[str]:
         """Names of the tables, by use case and layer."""
         return [entry.id for entry in self._entries()]
 
-    def title(self) -> str:
+    def _title(self) -> str:
         """What the table of them is called."""
         return f"Tables of {self._usecase or self._home.root}"
 
-    def head(self) -> Sequence[str]:
+    def _head(self) -> Sequence[str]:
         """Headings of the table, that of the name first."""
         return ("table", "rows", "version", "MiB", "committed", "as of")
 
-    def rows(self) -> list[Sequence[object]]:
+    def _rows(self) -> list[Sequence[object]]:
         """Cells of the table, one row for each name."""
         return [
             (

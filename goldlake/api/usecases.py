@@ -71,13 +71,13 @@ class UseCases(Listing[UseCase]):
         home: The home that holds them.
     """
 
-    numbers = tuple(range(1, len(_COUNTS) + 2))
+    _numbers = tuple(range(1, len(_COUNTS) + 2))
 
     def __init__(self, home: Home) -> None:
         self._home = home
 
     def __getitem__(self, name: str) -> UseCase:
-        known = self.names()
+        known = self._names()
         if name not in known:
             problem = f"There is no use case {name!r} in {self._home.root}"
             raise names.unknown(
@@ -85,19 +85,19 @@ class UseCases(Listing[UseCase]):
             )
         return UseCase(self._home, name)
 
-    def names(self) -> list[str]:
+    def _names(self) -> list[str]:
         """Names of the use cases."""
         return list(views.tables(None, self._home))
 
-    def title(self) -> str:
+    def _title(self) -> str:
         """What the table of them is called."""
         return f"Use cases of {self._home.root}"
 
-    def head(self) -> Sequence[str]:
+    def _head(self) -> Sequence[str]:
         """Headings of the table, that of the name first."""
         return ("use case", "tables", *_COUNTS)
 
-    def rows(self) -> list[Sequence[object]]:
+    def _rows(self) -> list[Sequence[object]]:
         """Cells of the table, one row for each name."""
         return [
             (name, len(held.tables), *(f"{getattr(held, count):,}" for count in _COUNTS))

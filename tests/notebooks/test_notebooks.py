@@ -1,7 +1,10 @@
-"""Both notebooks run from the first cell to the last on a fresh home, and show what they say."""
+"""The notebooks and the examples of the Python API run on a fresh home and show what they say."""
 
 from __future__ import annotations
 
+import ast
+import doctest
+import importlib
 import importlib.util
 import json
 import re
@@ -11,7 +14,9 @@ from typing import Any
 
 import pytest
 
+import goldlake
 from goldlake_core.storage.deltalog import DeltaLog
+from tests.docs.pages import DOCS, FENCE
 
 FOLDER = Path(__file__).parents[2] / "notebooks"
 NAMES = ("explore_gold", "validation")
@@ -80,6 +85,60 @@ def test_validation_refuses_what_is_planted(chicago_home: Path, runner: ModuleTy
     assert shifted.startswith("verdict: refused, 1 anomalies\n")
     assert "over the limit 0.2" in shifted
     assert titles(notebook) == titles(stored("validation"))
+
+
+def examples() -> dict[str, str]:
+    """Texts with examples by where they are: the docstrings of the API, and its page."""
+    modules = {found.__module__ for found in map(goldlake.__getattr__, CLASSES)}
+    found = {}
+    for name in ("goldlake", *sorted(modules)):
+        for test in doctest.DocTestFinder().find(importlib.import_module(name)):
+            if test.examples:
+                found[test.name] = test.docstring
+    blocks = FENCE.findall((DOCS / "python.md").read_text(encoding="utf-8"))
+    found["docs/python.md"] = "\n".join(block for _, block in blocks if ">>>" in block)
+    return found
+
+
+CLASSES = [name for name in goldlake.__all__ if name[0].isupper() and "Err" not in name]
+
+
+@pytest.mark.spark
+@pytest.mark.tfx
+def test_examples_of_the_python_api_print_what_they_say(
+    chicago_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "var").mkdir()
+    (tmp_path / "var" / "demo").symlink_to(chicago_home)
+    monkeypatch.chdir(tmp_path)
+    runner = doctest.DocTestRunner(
+        optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE, verbose=False
+    )
+    told: list[str] = []
+    for name, text in examples().items():
+        test = doctest.DocTestParser().get_doctest(text, {"goldlake": goldlake}, name, name, 0)
+        runner.run(test, out=told.append)
+    assert told == []
+    assert runner.summarize(verbose=False).attempted > 50
+
+
+def test_every_class_that_a_person_holds_has_an_example() -> None:
+    named = {name.rpartition(".")[2] for name in examples()}
+    assert {"open", "Home", "Model", "Table", "Tables", "UseCase", "Validation"} <= named
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_notebook_reaches_a_home_through_the_api_only(name: str) -> None:
+    cells = [cell for cell in stored(name)["cells"] if cell["cell_type"] == "code"]
+    tree = ast.parse("\n\n".join("".join(cell["source"]) for cell in cells))
+    imported = {n.module for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)}
+    imported |= {a.name for n in ast.walk(tree) if isinstance(n, ast.Import) for a in n.names}
+    ours = {
+        m for m in imported if m.partition(".")[0] in ("goldlake_core", "lakehouse", "metadata")
+    }
+    assert "goldlake" in imported
+    assert ours == set()
+    assert not re.search(r"GOLDLAKE_HOME\"\] =|sqlite|_delta_log", json.dumps(cells))
 
 
 @pytest.mark.parametrize("name", NAMES)
