@@ -5,7 +5,7 @@ The Python API begins with `open`::
     import goldlake
 
     home = goldlake.open("var/demo")
-    home.tables["chicago_crime.gold.arrest_features"].to_polars(limit=5)
+    home.tables["city_bikes.gold.trips"].to_polars(limit=5)
 
 Importing this package loads nothing heavy: Polars, pyarrow and pandas when rows are read, ML
 Metadata when it is asked, Spark and TensorFlow never; stages run in other processes.
@@ -92,7 +92,7 @@ def open(home: str | os.PathLike[str] | None = None, *, progress: bool = True) -
         >>> import goldlake
         >>> home = goldlake.open("var/demo")
         >>> list(home.models)
-        ['chicago_crime.arrest']
+        ['city_bikes.is_late']
     """
     from goldlake.api.home import opened
 

@@ -177,7 +177,7 @@ def rows_of(
     """Rows of a version. Read-only.
 
     Args:
-        table: The version.
+        table: The version that has them.
         where: An SQL condition over its columns, or None for all rows.
         columns: The columns wanted; none: all.
         limit: Most rows to read, or None for all.

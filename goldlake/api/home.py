@@ -39,9 +39,9 @@ class Home:
 
     Example:
         >>> home = goldlake.open("var/demo")
-        >>> home.tables["chicago_crime.gold.arrest_features"].version
-        1
-        >>> home.models["chicago_crime.arrest"].serving.version
+        >>> home.tables["city_bikes.gold.trips"].version
+        2
+        >>> home.models["city_bikes.is_late"].serving.version
         1
     """
 
@@ -228,13 +228,19 @@ class Home:
             ca_file: File of certificates to trust in place of the system's, or None.
 
         Returns:
-            One answer per row, in their order: the value as the server answered it, or with
+            An answer for each row, in their order: the value as the server answered it, or with
             ``keep`` a dictionary of the kept columns and the outputs.
 
         Raises:
             UsageError: No server of this home runs, or it has no such model, version or label.
             InstanceError: A row has a wrong name or type.
             GoldlakeError: The server refused the request, or there was no answer.
+
+        Example:
+            >>> home = goldlake.open("var/demo")
+            >>> rows = [{"minutes": 12.0}, {"minutes": 20.0}]
+            >>> home.predict("city_bikes.is_late", rows, label="stable")
+            [7.0, 11.0]
         """
         from goldlake.workflows.predict import Question, answers_to
         from goldlake.workflows.serve import running_server
@@ -259,11 +265,6 @@ class Home:
 
         Raises:
             UsageError: No such model, table or version is recorded.
-
-        Example:
-            >>> found = goldlake.open("var/demo").lineage("chicago_crime.arrest@1")
-            >>> [(each.table, each.version) for each in found.snapshots]
-            [('chicago_crime.gold.arrest_features', 1)]
         """
         from goldlake.workflows import views
 

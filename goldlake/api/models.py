@@ -24,13 +24,11 @@ class Model:
 
     Example:
         >>> home = goldlake.open("var/demo")
-        >>> arrest = home.models["chicago_crime.arrest"]
-        >>> arrest.serving.labels
-        ('stable',)
-        >>> arrest.versions[1].table, arrest.versions[1].table_version
-        ('chicago_crime.gold.arrest_features', 1)
-        >>> 0.5 < arrest.versions[1].metrics["auc"] < 1
-        True
+        >>> is_late = home.models["city_bikes.is_late"]
+        >>> is_late
+        Model('city_bikes.is_late', 2 versions, @1 serves)
+        >>> is_late.serving.labels, is_late.newest.labels
+        (('stable',), ('canary',))
     """
 
     def __init__(self, name: str, found: ModelVersions) -> None:

@@ -88,13 +88,13 @@ class Table:
 
     Example:
         >>> home = goldlake.open("var/demo")
-        >>> gold = home.tables["chicago_crime.gold.arrest_features"]
-        >>> gold
-        Table('chicago_crime.gold.arrest_features@1', ... rows, ... columns)
-        >>> gold.to_polars(columns=["primary_type", "arrest"], where="domestic", limit=3).shape
-        (3, 2)
-        >>> gold.at(0).rows
-        0
+        >>> trips = home.tables["city_bikes.gold.trips"]
+        >>> trips
+        Table('city_bikes.gold.trips@2', 3 rows, 3 columns)
+        >>> trips.to_polars(columns=["station", "minutes"], where="minutes > 15", limit=10).rows()
+        [('MARKET', 20), ('HARBOUR', 31)]
+        >>> trips.at(1).rows
+        2
     """
 
     def __init__(self, home: Home, found: TableVersion) -> None:
@@ -197,10 +197,10 @@ class Table:
 
         Example:
             >>> import polars as pl
-            >>> silver = goldlake.open("var/demo").tables["chicago_crime.silver.crimes"]
-            >>> thefts = silver.scan().filter(pl.col("primary_type") == "THEFT")
-            >>> thefts.select(pl.col("arrest").mean() < 0.5).collect().item()
-            True
+            >>> trips = goldlake.open("var/demo").tables["city_bikes.gold.trips"]
+            >>> market = trips.scan().filter(pl.col("station") == "MARKET")
+            >>> market.select(pl.col("minutes").mean()).collect().item()
+            16.0
         """
         if as_of is None:
             return self._found.frame()
@@ -224,6 +224,11 @@ class Table:
         Raises:
             UsageError: There is no such column, or the condition does not hold.
             StoreError: The files of the version are gone or damaged.
+
+        Example:
+            >>> trips = goldlake.open("var/demo").tables["city_bikes.gold.trips"]
+            >>> trips.to_polars(columns=["minutes"], where="station = 'MARKET'").rows()
+            [(12,), (20,)]
         """
         from lakehouse.rows import rows_of
 
@@ -297,13 +302,13 @@ class Tables(Listing[Table]):
 
     Args:
         home: The home that holds them.
-        usecase: Name of the use case whose tables are wanted, or None for all.
+        usecase: Name of the use case that has the tables, or None for all.
 
     Example:
         >>> home = goldlake.open("var/demo")
-        >>> "chicago_crime.silver.crimes" in home.tables
-        True
-        >>> home.tables["chicago_crime.silver.crime"]
+        >>> home.tables
+        Tables(city_bikes.silver.rentals, city_bikes.gold.trips)
+        >>> home.tables["city_bikes.gold.trip"]
         Traceback (most recent call last):
             ...
         goldlake_core.contracts.errors.UsageError: There is no table ...

@@ -27,11 +27,11 @@ class UseCase:
         tables: Its tables by name.
 
     Example:
-        >>> crimes = goldlake.open("var/demo").usecases["chicago_crime"]
-        >>> crimes.fates.landed == crimes.fates.inserted + crimes.fates.quarantined
-        True
-        >>> crimes.contract.models["arrest"].label
-        'arrest'
+        >>> bikes = goldlake.open("var/demo").usecases["city_bikes"]
+        >>> bikes.tables
+        Tables(city_bikes.silver.rentals, city_bikes.gold.trips)
+        >>> bikes.fates.silver
+        1
     """
 
     def __init__(self, home: Home, name: str) -> None:

@@ -29,13 +29,6 @@ class Validation:
         statistics: File of TFDV's statistics by split.
         schema: File of the curated schema.
         folder: Folder of the verdict's document.
-
-    Example:
-        >>> found = goldlake.open("var/demo").validation("chicago_crime.arrest")
-        >>> found.verdict
-        'passed'
-        >>> sorted(found.rows)
-        ['eval', 'test', 'train']
     """
 
     def __init__(self, home: Home, found: ValidationView) -> None:

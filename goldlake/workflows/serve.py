@@ -8,16 +8,15 @@ import re
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import fsspec
 
 from goldlake.workflows import homes
 from goldlake.workflows.launch import module_command
 from goldlake.workflows.names import unknown
+from goldlake.workflows.processes import Run
 from goldlake.workflows.servers import embedded_server
 from goldlake_core.contracts.errors import UsageError
-from goldlake_core.storage.files import writing
 from goldlake_core.storage.home import Home
 from serving import config, registry
 
@@ -185,10 +184,8 @@ def served(home: Home) -> Iterator[str]:
         ServerDied: The server ended before it was ready.
     """
     with _models_config(home, Serving()) as path:
-        folder = Path(home.logs("serving") if home.is_local else tempfile.gettempdir())
-        with writing(str(folder)):
-            folder.mkdir(parents=True, exist_ok=True)
-        with embedded_server(path, folder / f"{os.getpid()}.log") as url:
+        log = Run.new(home).logs / "serving.log"
+        with embedded_server(path, log) as url:
             yield url
 
 
