@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import polars as pl
 import pytest
 
 import goldlake
+from goldlake_core.contracts.registry import load_model
+from goldlake_core.contracts.wire import RawInput, raw_inputs
 from tests.end_to_end.commands import source
 
-TOY = str(Path(__file__).parents[1] / "usecases" / "toy_harbour")
-MODEL = f"{TOY}:overdue"
-NAME = "toy_harbour.overdue"
+TOY = "toy_harbour"
+MODEL = "toy_harbour.overdue"
 
 
 @pytest.mark.long
 @pytest.mark.spark
 @pytest.mark.tfx
-def test_a_loop_by_the_python_api(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_loop_by_the_python_api(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GOLDLAKE_USECASES", str(Path(__file__).parents[1] / "usecases"))
     home = goldlake.open(tmp_path / "home")
     with source(TOY, "--rows", "3000", folder=tmp_path) as url:
         first = home.ingest(TOY, url)
@@ -28,21 +33,22 @@ def test_a_loop_by_the_python_api(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert first.land.rows == first.refine.totals.landed == 3000
     assert again.land.rows == 0
     fates = home.usecases["toy_harbour"].fates
-    assert fates.landed == fates.inserted + fates.amended + fates.quarantined
+    others = (fates.amended, fates.unchanged, fates.stale, fates.quarantined, fates.deleted)
+    assert fates.landed == fates.inserted + sum(others) == 3000
     assert silver.rows == fates.silver == silver.to_polars().height
     assert silver.scan(as_of="2100-01-01").select(pl.len()).collect().item() == fates.silver
 
     trained = home.train(MODEL).train
     assert trained.blessed
-    version = f"{NAME}@{trained.model_version}"
+    version = f"{MODEL}@{trained.model_version}"
     promoted = home.promote(version, because="a test")
     assert (promoted.version, promoted.is_confirmed) == (trained.model_version, True)
-    serving = home.models[NAME].serving
+    serving = home.models[MODEL].serving
     assert serving is not None
     assert serving.version == trained.model_version
 
     gold = home.tables[f"{serving.table}@{serving.table_version}"]
-    columns = [each.name for each in _inputs(home)]
+    columns = [each.name for each in _inputs()]
     rows = gold.to_polars(columns, limit=300)
     with home.serve():
         answers = home.predict(version, rows)
@@ -54,20 +60,17 @@ def test_a_loop_by_the_python_api(tmp_path: Path, capsys: pytest.CaptureFixture[
         home.predict(version, rows)
 
     assert home.lineage(version).snapshots[0].version == gold.version
-    assert home.validation(NAME).table == gold.id
-    assert sum(home.validation(NAME).rows.values()) == trained_rows(home)
+    assert home.validation(MODEL).table == gold.id
+    assert sum(home.validation(MODEL).rows.values()) == trained_rows(home)
     written = home.report(f"{MODEL}@{trained.model_version}", tmp_path / "report.html")
     assert Path(written.file).stat().st_size == written.bytes > 10_000
 
 
-def _inputs(home: goldlake.Home):
-    from goldlake_core.contracts.registry import load_model
-    from goldlake_core.contracts.wire import raw_inputs
-
+def _inputs() -> Sequence[RawInput]:
     usecase, model = load_model(MODEL)
     return raw_inputs(model, usecase.gold[model.table])
 
 
 def trained_rows(home: goldlake.Home) -> int:
-    found = home.validation(NAME)
+    found = home.validation(MODEL)
     return sum(found.examples(split).num_rows for split in found.rows)
