@@ -327,7 +327,7 @@ class Home:
             others = ", ".join(homes.elsewhere(self._home))
             known = f" Homes that hold something: {others}." if others else ""
             return str(head + html("<p>Nothing yet.{known}</p>", known=known))
-        parts = [part._repr_html_() for part in (usecases, self.tables, models)]
+        parts = [part._repr_html_() for part in (usecases, self.tables, models) if part]
         return str(head) + "".join(parts)
 
     def _written(self) -> storage.Home:

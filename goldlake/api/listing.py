@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar, TypeVar
 
 from goldlake.api.markup import shown
+from goldlake.workflows.report.markup import paragraph
 
 T = TypeVar("T")
 
@@ -56,7 +57,10 @@ class Listing(Mapping[str, T]):
         return f"{type(self).__name__}({', '.join(self._names()) or 'nothing yet'})"
 
     def _repr_html_(self) -> str:
-        return str(shown(self._title(), self._head(), self._rows(), self._numbers))
+        rows = self._rows()
+        if not rows:
+            return str(paragraph(f"{self._title()}: nothing yet"))
+        return str(shown(self._title(), self._head(), rows, self._numbers))
 
     def _ipython_key_completions_(self) -> list[str]:
         return list(self._names())
