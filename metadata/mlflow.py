@@ -251,7 +251,7 @@ class Mlflow:
         for alias in set(before) - set(version.aliases):
             if now.get(alias) == number:
                 gone = {"name": version.model, "alias": alias}
-                self._asked("DELETE", f"{self.uri}{_API}/registered-models/alias", params=gone)
+                self._asked("DELETE", f"{self.uri}{_API}/registered-models/alias", json=gone)
         if before != sorted(version.aliases):
             tag = {"key": _ALIASES_TAG, "value": " ".join(sorted(version.aliases))}
             self._post("model-versions/set-tag", {"name": version.model, "version": number, **tag})

@@ -187,9 +187,9 @@ def test_tables_of_a_home_as_html(calls: goldlake.Table, tmp_path: Path) -> None
 
 
 def test_a_use_case_has_its_tables_and_account(calls: goldlake.Table, tmp_path: Path) -> None:
-    home = goldlake.open(tmp_path)
-    assert repr(home.usecases) == "UseCases(toy)"
-    toy = home.usecases["toy"]
+    lake = goldlake.open(tmp_path)
+    assert repr(lake.usecases) == "UseCases(toy)"
+    toy = lake.usecases["toy"]
     assert repr(toy) == "UseCase('toy', 0 landed records)"
     assert (toy.fates.silver, list(toy.tables), toy.tables[NAME]) == (4, [NAME], calls)
     with pytest.raises(goldlake.UsageError, match=r"is a table of another use case\. Valid: toy\."):
@@ -197,9 +197,9 @@ def test_a_use_case_has_its_tables_and_account(calls: goldlake.Table, tmp_path: 
     with pytest.raises(goldlake.UsageError, match="There is no use case called 'toy'"):
         _ = toy.contract
     with pytest.raises(goldlake.UsageError, match=r"Valid: toy \(nearest\)"):
-        home.usecases["toi"]
-    shown = home._repr_html_()
+        lake.usecases["toi"]
+    shown = lake._repr_html_()
     assert shown.count("<table") == 2  # use cases and tables; a home without models shows none
-    assert home.models._repr_html_() == f"<p>Models of {tmp_path}: nothing yet</p>"
+    assert lake.models._repr_html_() == f"<p>Models of {tmp_path}: nothing yet</p>"
     assert "Tables of toy" in toy._repr_html_()
     assert '<td class="n">4</td>' in toy._repr_html_()
