@@ -53,7 +53,7 @@ class Form(enum.Enum):
     WIRE_NULL = 'nan, {text: "…"} or {flag: has_x}'
     SECTION = "mapping"
     SECTIONS = "mapping of name to mapping"
-    WINDOWS = "mapping of name to a number of rows or all"
+    WINDOWS = "mapping of name to a number of rows, a length of time or all"
     LIST = "list of mappings"
     FREE = "mapping of anything"
     SLICES = "list of lists of columns"

@@ -200,6 +200,25 @@ class Lookup(Section, frozen=True, kw_only=True):
     columns: Annotated[tuple[Column, ...], Key("The columns that are read of the file. Those that are not of the key appear in the gold table. The field `#` is the number of the record in its file, from 1.", "rebuild", form=Form.SECTIONS, least=1)]
 
 
+class Cluster(Section, frozen=True, kw_only=True):
+    """A gold column with the number of the group that a row is nearest to, by KMeans.
+
+    Event time is divided into intervals of one length, counted from 1970. The rows of an interval
+    get their numbers by a fit on rows that happened before the interval began, and on no others.
+    """
+
+    name: str
+    columns: Annotated[tuple[str, ...], Key("Columns of numbers of the table. A row that lacks one of them is in no cluster.", "rebuild", form=Form.COLUMNS, least=1)]
+    k: Annotated[int, Key("Number of clusters, from 0 to one less. A fit on fewer different points has as many as there are points.", "rebuild", 2, 256)]
+    time: Annotated[str, Key("Timestamp or date column of the table whose intervals count. A model that reads the cluster splits its rows by the same column.", "rebuild", form=Form.COLUMN, of="not nullable", default="`silver.event_time`")] = ""
+    every: Annotated[str, Key("Length of the intervals, a day or more. A new interval has a new fit, which keeps the numbers of the clusters.", "rebuild", form=Form.DURATION)] = "90d"
+    scale: Annotated[Literal["z", "none"], Key("`z` divides each column by its standard deviation, so that all columns count alike; `none` takes them as they are, such as coordinates.", "rebuild")] = "z"
+    rows: Annotated[int, Key("Most rows of a fit. Of more, those with the least hashes of the key are taken.", "rebuild", 100, 1_000_000)] = 20_000
+    seed: Annotated[int, Key("Seed of the fit.", "rebuild", 0, 2**31 - 1)] = 0
+    comment: Annotated[str, Key("One sentence about the column.", "follow", form=Form.TEXT, default="names the columns")] = ""
+    wire_null: Annotated[WireNull | None, Key("How a missing cluster travels to a served model: {flag: NAME}.", "follow", form=Form.WIRE_NULL)] = None
+
+
 class GoldTable(Section, frozen=True):
     """A table that is maintained from silver's change data feed.
 
@@ -222,9 +241,10 @@ class GoldTable(Section, frozen=True):
     reach_after: Annotated[str, Key("How far after its own `reach_order` a row looks.", "rebuild", form=Form.DURATION)] = "0"
     keep: Annotated[tuple[str, ...], Key("Silver columns that appear unchanged, before the table's own. A kept key column is not nullable here.", "rebuild", form=Form.COLUMNS, of="of silver", default="all without a `build`, else none")] = ()
     lookups: Annotated[tuple[Lookup, ...], Key("Files that are joined to silver by key. A `build` gets their columns, too.", "rebuild", form=Form.SECTIONS, default="none", later=True)] = ()
-    per: Annotated[tuple[str, ...], Key("Silver columns that form a unit, such as a machine. Windows lie inside of a unit, and all rows of a unit are made again when one of them changes.", "rebuild", form=Form.COLUMNS, of="of silver", default="none", later=True)] = ()
-    order: Annotated[tuple[str, ...], Key("Silver columns by which the rows of a unit are ordered. Rows that are equal in them are ordered by the key.", "rebuild", form=Form.COLUMNS, of="of silver", default="none", later=True)] = ()
-    windows: Annotated[Mapping[str, int], Key("Windows for `expr`: the last N rows of the unit, the row itself included, or `all` of its rows. `all` looks ahead, so that no feature may read it; a label may.", "rebuild", form=Form.WINDOWS, default="none", later=True)] = {}
+    per: Annotated[tuple[str, ...], Key("Silver columns that form a unit, such as a machine. Windows lie inside of a unit. When one of its rows changes, all are made again, or those from which windows by time reach it. Without it, the whole table is one unit, and windows are by time.", "rebuild", form=Form.COLUMNS, of="of silver", default="none", later=True)] = ()
+    order: Annotated[tuple[str, ...], Key("Silver columns by which the rows of a unit are ordered. Rows that are equal in them are ordered by the key. Windows by time count by the first one, a timestamp or date.", "rebuild", form=Form.COLUMNS, of="of silver", default="none", later=True)] = ()
+    windows: Annotated[Mapping[str, int | str], Key("Windows for `expr`: the last N rows of the unit, the row itself included; the rows of a length of time such as `28d` that ends with the row's own time; or `all` rows of the unit. `all` looks ahead, so that no feature may read it; a label may.", "rebuild", form=Form.WINDOWS, default="none", later=True)] = {}
+    clusters: Annotated[tuple[Cluster, ...], Key("Columns that number groups of similar rows, after all other columns.", "rebuild", form=Form.SECTIONS, default="none", later=True)] = ()
 
     def column(self, name: str) -> Column:
         """The column called ``name``; raises KeyError."""

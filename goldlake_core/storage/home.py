@@ -13,6 +13,7 @@ The paths, relative to the root::
     tables/USECASE/LAYER/NAME                     Delta tables (bronze, silver, gold)
     tables/USECASE/audit/runs                     Delta table of the runs
     tables/USECASE/epochs.json                    which epoch of silver answers
+    clusters/USECASE/TABLE.CLUSTER/SET/*.json     what clusters of gold tables were fitted to
     exports/USECASE/MODEL/EXPORT/                 manifest.json, SPLIT/part-*.csv
     pipelines/USECASE.MODEL/                      TFX pipeline root
     models/USECASE.MODEL/VERSION/                 TF Serving layout

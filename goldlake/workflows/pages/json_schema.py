@@ -207,6 +207,7 @@ _FORMS: Mapping[Form, Callable[[Declared], Schema]] = {
                 "anyOf": [
                     {"const": "all"},
                     {"type": "integer", "minimum": 1, "maximum": MAX_WINDOW},
+                    {"type": "string", "pattern": f"^({DURATION})$"},
                 ]
             },
         }

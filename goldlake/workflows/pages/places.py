@@ -14,6 +14,7 @@ from goldlake_core.contracts.sections import (
     AreaMap,
     Auth,
     Check,
+    Cluster,
     Column,
     Costs,
     Decision,
@@ -95,6 +96,7 @@ _GOLD = Place(
             },
             repeated=".NAME",
         ),
+        "clusters": Place(keys_of(Cluster), repeated=".NAME"),
     },
     repeated=".NAME",
 )
