@@ -33,6 +33,8 @@ REQUIREMENTS = [
     "pyarrow>=10",
     # TFX 1.16 and Beam 2.62 import pkg_resources, which later ones lack.
     "setuptools<81",
+    # What TFX's entry point reads in a container of Kubeflow Pipelines.
+    "kfp-pipeline-spec>=0.2.2",
     # The engine's own needs.
     "click>=8.1",
     "fsspec>=2024.2",

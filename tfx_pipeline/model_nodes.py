@@ -7,6 +7,8 @@ from TFX's cache.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from tfx_pipeline.codehash import code_hash
@@ -17,14 +19,22 @@ RUN_FN = f"{_TRAINER}.run_fn"
 EVALUATED_SPLIT = "test"
 
 _COMPONENTS = "tfx_pipeline.components.model"
+_PARAMETERS = "tfx_pipeline.components.training_parameters"
 
 
 def model_nodes(
-    spec: PipelineSpec, *, examples: Any, schema: Any, transform_graph: Any, stop: Any
+    spec: PipelineSpec,
+    *,
+    examples: Any,
+    schema: Any,
+    transform_graph: Any,
+    stop: Any,
+    run_time: Mapping[str, Any] = MappingProxyType({}),
 ) -> list[Any]:
     """All nodes after Transform: Trainer, ServingModel, Evaluator, Blessing, ServingCheck, Pusher.
 
-    ServingModel is included only if a version serves already.
+    ServingModel is included only if a version serves already, TrainingParameters only if there are
+    run-time parameters.
 
     Args:
         spec: The model and the export to train it on.
@@ -32,10 +42,19 @@ def model_nodes(
         schema: Channel of the curated schema.
         transform_graph: Channel of Transform's graph.
         stop: The node that ends a run whose data was refused; nothing here runs before it.
+        run_time: TFX's RuntimeParameter by key of ``training``.
     """
-    train = trainer(spec, examples, transform_graph, schema)
+    nodes: list[Any] = []
+    hyperparameters, baseline = None, None
+    if run_time:
+        from tfx_pipeline.components.training_parameters import training_parameters
+
+        given = training_parameters(run_time, code_hash(_PARAMETERS))
+        nodes.append(given)
+        hyperparameters = given.outputs["hyperparameters"]
+    train = trainer(spec, examples, transform_graph, schema, hyperparameters)
     candidate = train.outputs["model"]
-    nodes, baseline = [train], None
+    nodes.append(train)
     if spec.baseline_version is not None:
         serving = serving_model(spec, spec.baseline_version)
         serving.add_upstream_node(stop)
@@ -50,11 +69,18 @@ def model_nodes(
         evaluate.outputs["evaluation"],
         bless.outputs["blessing"],
         check.outputs["blessing"],
+        run_time,
     )
     return [*nodes, evaluate, bless, check, push]
 
 
-def trainer(spec: PipelineSpec, examples: Any, transform_graph: Any, schema: Any) -> Any:
+def trainer(
+    spec: PipelineSpec,
+    examples: Any,
+    transform_graph: Any,
+    schema: Any,
+    hyperparameters: Any | None = None,
+) -> Any:
     """TFX's Trainer; outputs ``model`` and ``model_run`` (TensorBoard logs).
 
     Args:
@@ -62,6 +88,7 @@ def trainer(spec: PipelineSpec, examples: Any, transform_graph: Any, schema: Any
         examples: Channel of tf.Example with the splits train and eval.
         transform_graph: Channel of Transform's graph.
         schema: Channel of the curated schema.
+        hyperparameters: Channel of the run's own training parameters, or None.
     """
     from tfx.components.trainer.component import Trainer
     from tfx.proto import trainer_pb2
@@ -70,6 +97,7 @@ def trainer(spec: PipelineSpec, examples: Any, transform_graph: Any, schema: Any
         examples=examples,
         transform_graph=transform_graph,
         schema=schema,
+        hyperparameters=hyperparameters,
         run_fn=RUN_FN,
         train_args=trainer_pb2.TrainArgs(splits=["train"]),
         eval_args=trainer_pb2.EvalArgs(splits=["eval"]),
@@ -181,7 +209,12 @@ def serving_check(spec: PipelineSpec, model: Any, examples: Any) -> Any:
 
 
 def pusher(
-    spec: PipelineSpec, model: Any, evaluation: Any, blessing: Any, infra_blessing: Any
+    spec: PipelineSpec,
+    model: Any,
+    evaluation: Any,
+    blessing: Any,
+    infra_blessing: Any,
+    run_time: Iterable[str] = (),
 ) -> Any:
     """Pushes a blessed model; output ``pushed_model`` (int properties ``pushed``, ``version``).
 
@@ -191,6 +224,7 @@ def pusher(
         evaluation: The Evaluator's channel ``evaluation``.
         blessing: The channel ``blessing`` of `Blessing`.
         infra_blessing: The serving check's channel ``blessing``.
+        run_time: Keys of ``training`` that each run may be given another value for.
     """
     from tfx_pipeline.baseline import fingerprint
     from tfx_pipeline.components.model import Pusher
@@ -204,7 +238,7 @@ def pusher(
         model_name=spec.model,
         export_id=spec.export_id,
         manifest_sha256=spec.manifest_sha256,
-        fingerprint=fingerprint(spec),
+        fingerprint=fingerprint(spec, run_time),
         baseline_version=spec.baseline_version or 0,
         code_hash=code_hash(_COMPONENTS),
     )

@@ -10,6 +10,7 @@ With ``handoff: csv_example_gen``, CsvExampleGen and ContractTypes replace Snaps
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -88,6 +89,7 @@ def create_pipeline(
     baseline_statistics: str = "",
     enable_cache: bool = True,
     is_whole: bool = True,
+    run_time: Mapping[str, Any] | None = None,
 ) -> Pipeline:
     """Returns the pipeline of one model on one export.
 
@@ -99,6 +101,8 @@ def create_pipeline(
         baseline_statistics: Folder to measure drift against; see `ValidationVerdictGen`.
         enable_cache: Whether unchanged nodes are taken from earlier runs.
         is_whole: Whether there are nodes after Transform.
+        run_time: TFX's RuntimeParameter by key of ``training``, where an orchestrator gives the
+            values to each run.
     """
     data = data_nodes(spec)
     validation = validation_nodes(spec, data, baseline_statistics)
@@ -112,6 +116,7 @@ def create_pipeline(
             schema=validation.schema,
             transform_graph=transform.outputs["transform_graph"],
             stop=validation.stop,
+            run_time=run_time or {},
         )
     )
     return Pipeline(

@@ -29,6 +29,7 @@ COMMANDS = {
     "accept": "validate",
     "train": "models",
     "tune": "tune",
+    "compile": "compile",
     "models": "models",
     "promote": "models",
     "rollback": "models",
