@@ -20,7 +20,13 @@ _COMPONENTS = "tfx_pipeline.components.model"
 
 
 def model_nodes(
-    spec: PipelineSpec, *, examples: Any, schema: Any, transform_graph: Any, stop: Any
+    spec: PipelineSpec,
+    *,
+    examples: Any,
+    schema: Any,
+    transform_graph: Any,
+    verdict: Any,
+    stop: Any,
 ) -> list[Any]:
     """All nodes after Transform: Trainer, ServingModel, Evaluator, Blessing, ServingCheck, Pusher.
 
@@ -31,9 +37,10 @@ def model_nodes(
         examples: Channel of tf.Example with the splits train, eval and test.
         schema: Channel of the curated schema.
         transform_graph: Channel of Transform's graph.
+        verdict: Channel of the validation gate's verdict.
         stop: The node that ends a run whose data was refused; nothing here runs before it.
     """
-    train = trainer(spec, examples, transform_graph, schema)
+    train = trainer(spec, examples, transform_graph, schema, verdict)
     candidate = train.outputs["model"]
     nodes, baseline = [train], None
     if spec.baseline_version is not None:
@@ -54,19 +61,25 @@ def model_nodes(
     return [*nodes, evaluate, bless, check, push]
 
 
-def trainer(spec: PipelineSpec, examples: Any, transform_graph: Any, schema: Any) -> Any:
+def trainer(
+    spec: PipelineSpec, examples: Any, transform_graph: Any, schema: Any, verdict: Any
+) -> Any:
     """TFX's Trainer; outputs ``model`` and ``model_run`` (TensorBoard logs).
+
+    The verdict on the data is an input that the executor does not read: so it is an ancestor of
+    the model in ML Metadata.
 
     Args:
         spec: The model and the export to train it on.
         examples: Channel of tf.Example with the splits train and eval.
         transform_graph: Channel of Transform's graph.
         schema: Channel of the curated schema.
+        verdict: Channel of the validation gate's verdict.
     """
     from tfx.components.trainer.component import Trainer
     from tfx.proto import trainer_pb2
 
-    return Trainer(
+    node = Trainer(
         examples=examples,
         transform_graph=transform_graph,
         schema=schema,
@@ -78,6 +91,9 @@ def trainer(spec: PipelineSpec, examples: Any, transform_graph: Any, schema: Any
             "code_hash": code_hash(_TRAINER),
         },
     )
+    # TFX's specification of the Trainer names its inputs; the compiler takes those that are there.
+    node.spec.inputs["verdict"] = verdict
+    return node
 
 
 def serving_model(spec: PipelineSpec, baseline_version: int) -> Any:

@@ -26,7 +26,6 @@ from goldlake_core.storage.deltalog import DeltaLog
 from goldlake_core.storage.home import Home
 from goldlake_core.storage.model_versions import pushed_versions
 from lakehouse import catalog
-from lakehouse.specs import VERSIONS
 from metadata import lineage as recorded
 from metadata.lineage import SNAPSHOT
 from metadata.pushed import PUSHED_MODEL, pushed_model_id
@@ -155,11 +154,10 @@ def rows(
 
 def _silver_at(table: TableId, home: Home, at: datetime) -> pl.LazyFrame | None:
     """Rows that were known, where the table is one of silver's current rows; else None."""
-    from lakehouse import epochs, knowledge
+    from lakehouse import knowledge
 
-    versions = catalog.versions(table.usecase, home)
-    name = epochs.table_of(versions)[0].removesuffix(VERSIONS) if versions else ""
-    is_silver = table.layer == "silver" and table.name == name
+    name = catalog.silver_name(table.usecase, home)
+    is_silver = bool(name) and (table.layer, table.name) == ("silver", name)
     return knowledge.silver(table.usecase, home, at) if is_silver else None
 
 
