@@ -115,6 +115,11 @@ def silver_name(usecase: str, home: Home) -> str:
     return epochs.table_of(folder)[0].removesuffix(VERSIONS) if folder else ""
 
 
+def tables_in(home: Home, usecase: str, layer: str) -> list[str]:
+    """Folders of the tables in a layer that answer."""
+    return [folder for each, folder in current_tables(home, usecase) if each == layer]
+
+
 def datasets(usecase: str, home: Home) -> list[str]:
     """Names of the data sets of a use case that have landed pages."""
     names = _folders(home, "landing", usecase)

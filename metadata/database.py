@@ -121,7 +121,7 @@ class Names:
         self._database: sqlite3.Connection | None = None
 
     def __enter__(self) -> Names:
-        if self._home.fs.exists(self._home.mlmd):
+        if self._home.is_local and self._home.fs.exists(self._home.mlmd):
             self._database = _connected(self._home)
         return self
 

@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from goldlake.workflows import names
+from goldlake.workflows import lineage as model_lineage
+from goldlake.workflows import names, reach
+from goldlake.workflows.lineage import MOST_PAGES
 from goldlake_core.contracts import ids
 from goldlake_core.contracts.errors import UsageError
 from goldlake_core.contracts.ids import TableId
 from goldlake_core.contracts.registry import find_usecase
+from goldlake_core.documents.lineage import ModelLineage, TableLineage
 from goldlake_core.documents.reports import (
     Lineage,
     ModelsView,
@@ -161,23 +164,52 @@ def _silver_at(table: TableId, home: Home, at: datetime) -> pl.LazyFrame | None:
     return knowledge.silver(table.usecase, home, at) if is_silver else None
 
 
-def lineage(home: Home, name: str) -> Lineage:
-    """Which rows made a model, or which models a table's rows made; see `metadata.lineage`.
+def lineage(
+    home: Home, name: str, most: int | None = MOST_PAGES
+) -> ModelLineage | TableLineage:
+    """Where a model comes from, or which models a table's rows reached. No JVM.
+
+    Args:
+        home: The home that is asked.
+        name: ``USECASE.MODEL[@V]`` or ``USECASE.LAYER.TABLE[@V]``.
+        most: Most pages or models to show, or None for all.
 
     Raises:
         UsageError: No such model, table or version is recorded; the error names those that are.
         PermanentError: The home is not local.
     """
     wanted = ids.parse(name)
+    if isinstance(wanted, TableId) and wanted.layer != "gold":
+        return _forwards(wanted, home, most)
     if home.is_local and not home.fs.exists(home.mlmd):
         problem = f"Nothing is recorded yet in {home.root}"
         raise names.unknown(problem, name, (), home=home, hint="goldlake train MODEL")
     try:
-        return recorded.lineage(home, name)
+        if isinstance(wanted, TableId):
+            return _forwards(wanted, home, most, recorded.lineage(home, name))
+        return model_lineage.of_model(home, wanted, most=most)
     except UsageError as error:
         kind = SNAPSHOT if isinstance(wanted, TableId) else PUSHED_MODEL
         known = _recorded(Store(home), kind)
         raise names.unknown(error.problem, name, known, home=home, hint=error.hint) from error
+
+
+def _forwards(
+    table: TableId, home: Home, most: int | None, graph: Lineage | None = None
+) -> TableLineage:
+    """What is on record of a table's versions, and the models that learned from it."""
+    found = graph or Lineage(
+        id=str(table),
+        direction="forwards",
+        roots=(),
+        snapshots=(),
+        models=(),
+        artifacts=(),
+        executions=(),
+        steps=(),
+    )
+    fields = {name: getattr(found, name) for name in Lineage.__struct_fields__}
+    return TableLineage(**fields, reach=reach.of_table(table, home, most))
 
 
 def _recorded(store: Store, kind: str) -> list[str]:
