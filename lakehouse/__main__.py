@@ -32,9 +32,7 @@ def record(stage: Stage, request: Request, result: Result | None, emit: Emit) ->
     try:
         usecase = find_usecase(request.usecase).resolve().name
         with database.Names(home) as names:
-            found = provenance.executions(
-                usecase, home, request, stage, result, _about, names
-            )
+            found = provenance.executions(usecase, home, request, stage, result, _about, names)
         stages.record(home, found)
     except Exception as error:  # the stage did what it was asked for
         log.exception("not recorded")

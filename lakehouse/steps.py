@@ -115,7 +115,11 @@ def _through(
     for version in reversed(log.versions()):
         commit = log.commit(version)
         through = commit.metadata.get("through")
-        if RUN_ID in commit.metadata and isinstance(through, int) and through <= (gold.through or 0):
+        if (
+            RUN_ID in commit.metadata
+            and isinstance(through, int)
+            and through <= (gold.through or 0)
+        ):
             return TableCommit(usecase, layer, folder, commit)
     return None
 

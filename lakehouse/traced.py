@@ -67,7 +67,9 @@ class Traced:
         """Number of wanted records in the pages through one."""
         import polars as pl
 
-        return int(self.wanted.filter(pl.col(SEQUENCE) <= through).select(pl.len()).collect().item())
+        return int(
+            self.wanted.filter(pl.col(SEQUENCE) <= through).select(pl.len()).collect().item()
+        )
 
     def rows(self, through: int) -> pl.DataFrame:
         """Rows of silver through a page that come from wanted records, or have their keys."""
@@ -183,4 +185,3 @@ def _versions(usecase: str, home: Home, epoch: int) -> pl.LazyFrame:
 def places(found: pl.DataFrame) -> list[str]:
     """Pages and lines of rows of silver."""
     return [f"{file}:{line}" for file, line in found.select(FILE, LINE).iter_rows()]
-

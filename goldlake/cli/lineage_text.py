@@ -65,7 +65,9 @@ def _way(document: ModelLineage) -> Iterator[str]:
     for model in document.models:
         for each in model.promotions:
             why = f": {each.why}" if each.why else ""
-            yield _line("promoted", f"{each.kind} to {each.label} at {each.time} by {each.who}{why}")
+            yield _line(
+                "promoted", f"{each.kind} to {each.label} at {each.time} by {each.who}{why}"
+            )
     yield from _run(document.run)
     for verdict in document.verdicts:
         yield from _verdict(verdict)

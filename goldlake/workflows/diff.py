@@ -149,7 +149,9 @@ def _slices(
     if reports[0] is None or reports[1] is None:
         return None, []
     before, after = (_by_slice(report) for report in reports if report)
-    metric = next((m for m in reports[1].slices[0].metrics if m in reports[0].slices[0].metrics), "")
+    metric = next(
+        (m for m in reports[1].slices[0].metrics if m in reports[0].slices[0].metrics), ""
+    )
     found = []
     for key, report in after.items():
         earlier = before.get(key)

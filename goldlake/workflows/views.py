@@ -164,9 +164,7 @@ def _silver_at(table: TableId, home: Home, at: datetime) -> pl.LazyFrame | None:
     return knowledge.silver(table.usecase, home, at) if is_silver else None
 
 
-def lineage(
-    home: Home, name: str, most: int | None = MOST_PAGES
-) -> ModelLineage | TableLineage:
+def lineage(home: Home, name: str, most: int | None = MOST_PAGES) -> ModelLineage | TableLineage:
     """Where a model comes from, or which models a table's rows reached. No JVM.
 
     Args:

@@ -174,9 +174,10 @@ def test_second_run_is_cached(trained: Trained) -> None:
     assert _computed(result) == []
     assert len(result.cached) == len(result.nodes) == len(trained.result.nodes)
     assert (result.model_version, result.metrics) == (1, trained.result.metrics)
-    repeated = stages.pipeline_run(Home.at(trained.home), "test")
+    home = Home.at(trained.home)
+    repeated = stages.pipeline_run(home, "test")
     assert re.fullmatch(r"test\.\d+", repeated)
-    assert (stages.run_of(repeated), stages.pipeline_run(Home.at(trained.home), "x")) == ("test", "x")
+    assert (stages.run_of(repeated), stages.pipeline_run(home, "other")) == ("test", "other")
 
 
 def test_edited_comment_is_cached(trained: Trained, tmp_path: Path) -> None:

@@ -43,7 +43,7 @@ def lineage(
     home: str | None,
     as_json: bool,
 ) -> None:
-    """From an answer or a model back to the landed pages, and from these to the models.
+    r"""From an answer or a model back to the landed pages, and from these to the models.
 
     \b
     MODEL[@V]            rows, code, verdicts and pages that made it; default its newest version
