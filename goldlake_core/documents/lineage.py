@@ -6,7 +6,7 @@ UTC, a path is relative to the home.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -205,11 +205,11 @@ class RequestStep(msgspec.Struct, frozen=True, kw_only=True):
     status: str
     rows: int
     record_keys: tuple[str, ...] = ()
-    outputs: dict[str, object] = {}
+    outputs: dict[str, Any] = {}
     file: str = ""
 
 
-class ModelLineage(Lineage, frozen=True, kw_only=True):
+class ModelLineage(Lineage, frozen=True, kw_only=True, tag_field="about", tag="model"):
     """From an answer or a model version back to the pages.
 
     Attributes:
@@ -290,7 +290,7 @@ class TracedRecord(msgspec.Struct, frozen=True, kw_only=True):
     landed_at: str
 
 
-class Reach(msgspec.Struct, frozen=True, kw_only=True):
+class Reach(msgspec.Struct, frozen=True, kw_only=True, tag_field="about", tag="data"):
     """From a page, a row, a quarantine reason or a table version to the models.
 
     Attributes:
@@ -320,7 +320,7 @@ class Reach(msgspec.Struct, frozen=True, kw_only=True):
     not_recorded: tuple[str, ...] = ()
 
 
-class TableLineage(Lineage, frozen=True, kw_only=True):
+class TableLineage(Lineage, frozen=True, kw_only=True, tag_field="about", tag="table"):
     """From a table version to the models.
 
     Attributes:
