@@ -64,6 +64,28 @@ def baseline_version(home: Home, spec: PipelineSpec, served: int | None) -> int 
     return about.baseline_version
 
 
+def drift_version(home: Home, spec: PipelineSpec) -> int | None:
+    """The version whose data the candidate's are compared with: the last one with other data.
+
+    What serves may have learned from this very export. Its distance to itself would say nothing,
+    and as the verdict is an input of the Trainer, an edited bound would train again. Read-only.
+
+    Args:
+        home: Whose ``models/`` folder.
+        spec: What the candidate will be made from, with the version that serves.
+    """
+    versions = pushed_versions(home, spec.usecase, spec.model)
+    version = spec.baseline_version
+    while version is not None:
+        about = versions.get(version)
+        if about is None or about.manifest_sha256 != spec.manifest_sha256:
+            return version
+        # A version was compared with one that was there before it.
+        earlier = about.baseline_version
+        version = earlier if earlier is not None and earlier < version else None
+    return None
+
+
 def statistics_folder(home: Home, model: ModelId) -> str:
     """Returns where the statistics of a pushed version's Examples are, inside the home. Read-only.
 

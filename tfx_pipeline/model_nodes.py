@@ -28,6 +28,7 @@ def model_nodes(
     examples: Any,
     schema: Any,
     transform_graph: Any,
+    verdict: Any,
     stop: Any,
     run_time: Mapping[str, Any] = MappingProxyType({}),
 ) -> list[Any]:
@@ -41,6 +42,7 @@ def model_nodes(
         examples: Channel of tf.Example with the splits train, eval and test.
         schema: Channel of the curated schema.
         transform_graph: Channel of Transform's graph.
+        verdict: Channel of the validation gate's verdict.
         stop: The node that ends a run whose data was refused; nothing here runs before it.
         run_time: TFX's RuntimeParameter by key of ``training``.
     """
@@ -52,7 +54,7 @@ def model_nodes(
         given = training_parameters(run_time, code_hash(_PARAMETERS))
         nodes.append(given)
         hyperparameters = given.outputs["hyperparameters"]
-    train = trainer(spec, examples, transform_graph, schema, hyperparameters)
+    train = trainer(spec, examples, transform_graph, schema, verdict, hyperparameters)
     candidate = train.outputs["model"]
     nodes.append(train)
     if spec.baseline_version is not None:
@@ -79,21 +81,26 @@ def trainer(
     examples: Any,
     transform_graph: Any,
     schema: Any,
+    verdict: Any,
     hyperparameters: Any | None = None,
 ) -> Any:
     """TFX's Trainer; outputs ``model`` and ``model_run`` (TensorBoard logs).
+
+    The verdict on the data is an input that the executor does not read: so it is an ancestor of
+    the model in ML Metadata.
 
     Args:
         spec: The model and the export to train it on.
         examples: Channel of tf.Example with the splits train and eval.
         transform_graph: Channel of Transform's graph.
         schema: Channel of the curated schema.
+        verdict: Channel of the validation gate's verdict.
         hyperparameters: Channel of the run's own training parameters, or None.
     """
     from tfx.components.trainer.component import Trainer
     from tfx.proto import trainer_pb2
 
-    return Trainer(
+    node = Trainer(
         examples=examples,
         transform_graph=transform_graph,
         schema=schema,
@@ -106,6 +113,9 @@ def trainer(
             "code_hash": code_hash(_TRAINER),
         },
     )
+    # TFX's specification of the Trainer names its inputs; the compiler takes those that are there.
+    node.spec.inputs["verdict"] = verdict
+    return node
 
 
 def serving_model(spec: PipelineSpec, baseline_version: int) -> Any:

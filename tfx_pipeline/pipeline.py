@@ -72,11 +72,13 @@ class ValidationNodes:
     Attributes:
         nodes: All nodes of this group.
         schema: Channel of the curated schema.
+        verdict: Channel of the gate's verdict.
         stop: Node that every later node waits for.
     """
 
     nodes: list[BaseNode]
     schema: types.BaseChannel
+    verdict: types.BaseChannel
     stop: BaseNode
 
 
@@ -115,6 +117,7 @@ def create_pipeline(
             examples=data.examples,
             schema=validation.schema,
             transform_graph=transform.outputs["transform_graph"],
+            verdict=validation.verdict,
             stop=validation.stop,
             run_time=run_time or {},
         )
@@ -191,6 +194,7 @@ def validation_nodes(
     return ValidationNodes(
         [statistics_gen, schema_gen, curated, validator, verdict, stop],
         curated.outputs["schema"],
+        verdict.outputs["verdict"],
         stop,
     )
 
