@@ -29,6 +29,7 @@ REQUIREMENTS = [
     "keras>=3.12,<4",
     "numpy>=1.26,<3",
     "packaging>=23",
+    "pandas>=1.5",
     "protobuf>=3.20.3,<7",
     "pyarrow>=10",
     # TFX 1.16 and Beam 2.62 import pkg_resources, which later ones lack.
@@ -91,10 +92,12 @@ setup(
     python_requires=">=3.10,<3.14",
     packages=find_packages(exclude=NOT_SHIPPED),
     package_data={
+        # py.typed: the types are part of the Python API.
+        "goldlake": ["py.typed"],
         "goldlake.workflows.report": ["*.css"],
         "lakehouse": ["jars.lock"],
         "lakehouse.checks": ["spark_functions.yaml"],
-        "goldlake_core": ["contracts/json_schemas/*.json"],
+        "goldlake_core": ["contracts/json_schemas/*.json", "py.typed"],
         "usecases": [
             "*/*.py",
             "*/*.yaml",
