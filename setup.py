@@ -59,13 +59,16 @@ REQUIREMENTS = [
 EXTRAS = {
     "kafka": ["confluent-kafka>=2.6,<3"],
     "kfp": ["tfx[kfp]>=1.16,<2"],
+    "ui": ["python-multipart>=0.0.20", "starlette>=1,<2"],
     "test": [
+        "axe-playwright-python",
         "hypothesis",
         "import-linter",
         "ipykernel",
         "mypy",
         "nbclient",
         "nbformat",
+        "playwright",
         "pytest",
         "pytest-timeout",
         "ruff",
@@ -89,6 +92,7 @@ setup(
     python_requires=">=3.10,<3.14",
     packages=find_packages(exclude=NOT_SHIPPED),
     package_data={
+        "goldlake.ui": ["static/*", "templates/*.html"],
         "goldlake.workflows.report": ["*.css"],
         "lakehouse": ["jars.lock"],
         "lakehouse.checks": ["spark_functions.yaml"],

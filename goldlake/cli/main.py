@@ -39,6 +39,7 @@ COMMANDS = {
     "lineage": "review",
     "report": "report",
     "tensorboard": "review",
+    "ui": "ui",
     "backup": "backup",
     "erase": "erase",
     "doctor": "doctor",
