@@ -15,10 +15,21 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from goldlake.ui import static
-from goldlake.ui.pages import models, overview, quarantine, runs, tables
+from goldlake.ui.pages import (
+    drift,
+    lineage,
+    map,
+    models,
+    overview,
+    predict,
+    quarantine,
+    runs,
+    tables,
+)
 from goldlake.ui.render import Forged, form_of, render, site, text_of
 from goldlake.ui.security import Access, Guard, Session, TooLarge
 from goldlake.ui.site import Site
+from goldlake.workflows.processes import end
 from goldlake_core.contracts.errors import GoldlakeError, LockedError, UsageError
 from goldlake_core.storage.home import Home
 
@@ -39,7 +50,10 @@ def application(home: Home, access: Access) -> Starlette:
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         threading.Thread(target=_warm, args=(shown,), daemon=True).start()
+        runs.start_workers(app)
         yield
+        if app.state.server is not None:
+            end(app.state.server)
 
     app = Starlette(
         routes=[
@@ -47,6 +61,13 @@ def application(home: Home, access: Access) -> Starlette:
             Route("/tables", _page(tables.page)),
             Route("/tables/{table}", _page(tables.one)),
             Route("/quarantine", _page(quarantine.page)),
+            Route("/map", _page(map.page)),
+            Route("/drift", _page(drift.page)),
+            Route("/predict", _page(predict.page)),
+            Route("/predict", _action(predict.ask), methods=["POST"]),
+            Route("/predict/file", _action(predict.score), methods=["POST"]),
+            Route("/predict/server", _action(predict.start_server), methods=["POST"]),
+            Route("/lineage", _page(lineage.page)),
             Route("/models", _page(models.page)),
             Route("/models/{model}", _page(models.one)),
             Route("/models/{model}/report", _page(models.report)),
@@ -55,6 +76,7 @@ def application(home: Home, access: Access) -> Starlette:
             Route("/jobs", _action(runs.add), methods=["POST"]),
             Route("/jobs/{job}", _page(runs.one_job)),
             Route("/jobs/{job}/cancel", _action(runs.cancel), methods=["POST"]),
+            Route("/live/map", _page(map.fragment)),
             Route("/live/queue", _page(runs.fragment)),
             Route("/live/jobs/{job}", _page(runs.job_fragment)),
             Route("/live/status", _page(runs.status)),
@@ -69,6 +91,8 @@ def application(home: Home, access: Access) -> Starlette:
     )
     app.state.site = shown
     app.state.workers = []
+    app.state.server = None
+    app.state.server_lock = threading.Lock()
     app.add_middleware(Guard, access=access)
     return app
 

@@ -73,6 +73,7 @@ def render(request: Request, template: str, status: int = 200, /, **values: Any)
             needs_token=shown.access.needs_token,
             usecases=shown.usecases(),
             assets=static.addresses(),
+            style_ids=static.style_ids(),
             **values,
         )
     )

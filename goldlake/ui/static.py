@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import re
 from functools import cache
 from importlib.resources import files
 
@@ -35,6 +36,18 @@ def addresses() -> dict[str, str]:
 
     marks = {n: version("plotly") if n == "plotly.js" else _packed(n)[1] for n in _FILES}
     return {name: f"/static/{name}?v={mark}" for name, mark in marks.items()}
+
+
+@cache
+def style_ids() -> list[str]:
+    """Ids of the style elements that plotly.js looks for before it makes one.
+
+    A strict policy lets no script make one, so that pages have them already, empty: rules that
+    plotly.js adds to the first work, and the second is about maps with tiles, which nobody draws.
+    """
+    package, path, _ = _FILES["plotly.js"]
+    text = files(package).joinpath(path).read_text(encoding="utf-8")
+    return ["plotly.js-style-global", *re.findall(r'getElementById\("([0-9a-f]{64})"\)', text)]
 
 
 def serve(request: Request) -> Response:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
@@ -71,7 +72,7 @@ def page(request: Request) -> Response:
 def fragment(request: Request) -> Response:
     """Answers the queue alone, for the page that is open."""
     shown = site(request)
-    start_workers(request)
+    start_workers(request.app)
     return render(request, "queue.html", jobs=jobs(shown))
 
 
@@ -137,7 +138,7 @@ async def add(request: Request) -> Response:
     found: JobKind = next(each for each in KINDS if each == kind)
     subject, options = _asked(shown, found, form)
     job = shown.queue.add(found, subject, options, text_of(form, "key") or subject)
-    start_workers(request)
+    start_workers(request.app)
     return RedirectResponse(f"/runs#job-{job.id}", 303)
 
 
@@ -148,12 +149,12 @@ async def cancel(request: Request) -> Response:
     return RedirectResponse(f"/runs#job-{job.id}", 303)
 
 
-def start_workers(request: Request) -> None:
+def start_workers(app: Starlette) -> None:
     """Starts a process for each lane where jobs wait and none works."""
-    shown = site(request)
-    if shown.access.is_read_only:
+    shown: Site = app.state.site
+    if shown.access.is_read_only or not shown.home.is_local:
         return
-    held: list[Any] = request.app.state.workers
+    held: list[Any] = app.state.workers
     held[:] = [process for process in held if process.poll() is None]
     for lane in ("heavy", "light"):
         made = worker.start(shown.home, "heavy" if lane == "heavy" else "light")
