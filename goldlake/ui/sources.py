@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from goldlake.workflows.jobs.work import GENERATED
@@ -10,7 +10,7 @@ from goldlake_core.contracts.errors import UsageError
 from goldlake_core.contracts.sections import UseCase
 from goldlake_core.documents.history import RunRow
 
-FIRST_ROWS, MORE_ROWS, SEED = 20_000, 1.1, 7
+FIRST_ROWS, SEED = 20_000, 7
 
 
 @dataclass(frozen=True)
@@ -28,11 +28,11 @@ class Choice:
     options: dict[str, str]
 
 
-def choices(usecase: UseCase, runs: Iterable[RunRow], landed: Iterable[RunRow]) -> list[Choice]:
+def choices(usecase: UseCase, runs: Sequence[RunRow], landed: Sequence[RunRow]) -> list[Choice]:
     """The sources that fit what a home holds of a use case, the likeliest first.
 
-    A home that began with generated rows takes only more of them; another takes the contract's own
-    address and those that earlier runs asked.
+    A home that began with generated rows takes only those; another takes the contract's own address
+    and those that earlier runs asked.
 
     Args:
         usecase: The use case.
@@ -40,14 +40,10 @@ def choices(usecase: UseCase, runs: Iterable[RunRow], landed: Iterable[RunRow]) 
         landed: Those that landed something, the newest first.
     """
     newest = next(iter(landed), None)
-    is_generated = newest is not None and newest.source.get("kind") == GENERATED
+    if newest is not None and newest.source.get("kind") == GENERATED:
+        rows = max((run.source_count or 0 for run in landed), default=0) or FIRST_ROWS
+        return [_generated(rows, str(newest.source.get("seed", SEED)))]
     found = []
-    if newest is not None and is_generated:
-        seed = str(newest.source.get("seed", SEED))
-        counted = max((run.source_count or 0 for run in runs), default=0)
-        for rows in (max(counted, 1), round(counted * MORE_ROWS) or FIRST_ROWS):
-            found.append(_generated(rows, seed))
-        return list({each.id: each for each in found}.values())
     addresses = dict.fromkeys(run.address for run in runs if run.address and run.landed is not None)
     found.append(Choice("live", "live: the address of the contract", {"source": "live"}))
     found += [Choice(each, each, {"source": each}) for each in addresses]

@@ -14,7 +14,6 @@ from goldlake.workflows.names import unknown
 from goldlake.workflows.report import page as report_page
 from goldlake_core.contracts.errors import UsageError
 from goldlake_core.contracts.ids import ModelId
-from goldlake_core.contracts.registry import find_usecase
 from goldlake_core.contracts.sections import UseCase
 from goldlake_core.documents.reports import ModelVersion, ModelVersions
 
@@ -58,7 +57,9 @@ def one(request: Request) -> Response:
     name = str(ModelId.parse(request.path_params["model"]).at(None))
     held = views.models(shown.home).models.get(name)
     if held is None:
-        find_usecase(name.partition(".")[0])
+        _, _, model = name.partition(".")
+        if model not in shown.contract(name.partition(".")[0]).models:
+            raise unknown(f"There is no model {name!r}", name, views.models(shown.home).models)
         held = ModelVersions(versions=())
     versions = {each.version: each for each in held.versions}
     one, other = _pair(request, versions)

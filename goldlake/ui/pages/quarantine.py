@@ -6,11 +6,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from goldlake.ui.render import render, site
-from goldlake_core.contracts.errors import GoldlakeError, UsageError
+from goldlake_core.contracts.errors import UsageError
 from lakehouse.quarantine import rejected
 
 LIMITS = (25, 100, 400)
-MOST_REASON = 200
 
 
 def page(request: Request) -> Response:
@@ -30,7 +29,7 @@ def page(request: Request) -> Response:
                 shown.mark(name),
                 lambda: rejected(name, shown.home, reason=reason, limit=limit),
             )
-        except GoldlakeError:
+        except UsageError:  # nothing was refined yet
             if reason is not None:
                 raise
     return render(

@@ -144,4 +144,6 @@ document.addEventListener("input", (event) => { if (!event.target.dataset.slider
 document.addEventListener("change", (event) => { if (event.target.dataset.go) event.target.form.requestSubmit(); });
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => document.querySelectorAll("[data-plot]").forEach(draw));
 wake(document);
+const here = document.querySelector(".side nav a[aria-current]"), row = here?.closest("ul");
+if (row && row.scrollWidth > row.clientWidth) row.scrollLeft = here.offsetLeft - 40;
 if (document.getElementById("pulse")) news();
