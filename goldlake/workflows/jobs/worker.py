@@ -13,7 +13,7 @@ from goldlake.workflows.history import GATE_EXIT_CODE, INTERRUPTED, TERMINATED
 from goldlake.workflows.jobs.queue import Queue
 from goldlake.workflows.jobs.work import work
 from goldlake.workflows.launch import module_command
-from goldlake.workflows.processes import StageEnded, child
+from goldlake.workflows.processes import StageEnded, StageFailed, child
 from goldlake_core.contracts.errors import GoldlakeError, LockedError
 from goldlake_core.documents.jobs import Job, JobEvent, JobState, Lane
 from goldlake_core.documents.stages import Event
@@ -89,7 +89,8 @@ def run_job(home: Home, job_id: str) -> int:
         except GoldlakeError as error:
             traceback.print_exc()
             state: JobState = "refused" if error.exit_code == GATE_EXIT_CODE else "failed"
-            queue.end(job_id, state, error.exit_code, error.message)
+            run_id = error.log.parent.name if isinstance(error, StageFailed) else None
+            queue.end(job_id, state, error.exit_code, error.message, run_id)
             return error.exit_code
         except (Terminated, KeyboardInterrupt) as error:
             code = TERMINATED if isinstance(error, Terminated) else INTERRUPTED
