@@ -62,13 +62,16 @@ REQUIREMENTS = [
 EXTRAS = {
     "kafka": ["confluent-kafka>=2.6,<3"],
     "kfp": ["tfx[kfp]>=1.16,<2"],
+    "ui": ["python-multipart>=0.0.20", "starlette>=1,<2"],
     "test": [
+        "axe-playwright-python",
         "hypothesis",
         "import-linter",
         "ipykernel",
         "mypy",
         "nbclient",
         "nbformat",
+        "playwright",
         "pytest",
         "pytest-timeout",
         "ruff",
@@ -94,6 +97,7 @@ setup(
     package_data={
         # py.typed: the types are part of the Python API.
         "goldlake": ["py.typed"],
+        "goldlake.ui": ["static/*", "templates/*.html"],
         "goldlake.workflows.report": ["*.css"],
         "lakehouse": ["jars.lock"],
         "lakehouse.checks": ["spark_functions.yaml"],

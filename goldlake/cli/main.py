@@ -41,6 +41,7 @@ COMMANDS = {
     "diff": "lineage",
     "report": "report",
     "tensorboard": "review",
+    "ui": "ui",
     "backup": "backup",
     "erase": "erase",
     "doctor": "doctor",

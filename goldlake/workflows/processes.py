@@ -266,10 +266,11 @@ def child(
     try:
         yield process
     finally:
-        _stop(process)
+        end(process)
 
 
-def _stop(process: subprocess.Popen[str]) -> None:
+def end(process: subprocess.Popen[Any]) -> None:
+    """Ends a process that leads a group, with all of the group; returns when it is gone."""
     if process.poll() is None:
         _signal_group(process, signal.SIGTERM)
         try:
@@ -281,6 +282,6 @@ def _stop(process: subprocess.Popen[str]) -> None:
         process.stdout.close()
 
 
-def _signal_group(process: subprocess.Popen[str], number: signal.Signals) -> None:
+def _signal_group(process: subprocess.Popen[Any], number: signal.Signals) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, number)
