@@ -7,17 +7,19 @@ BIN := .venv/bin
 # Two processes, a file of tests at a time: Spark and TensorFlow each keep about one core busy.
 WORKERS ?= -n 2 --dist loadfile
 # Parts of the long tests, each under an hour. Every test marked `long` is in exactly one of them.
-PARTS := lake faults kills breaks fuzz serving-load tfx usecases mlflow setup wheel readme stacks
+PARTS := lake faults kills breaks fuzz serving-load ui tfx usecases mlflow setup wheel readme stacks
 KILLS := tests/faults/test_kills.py tests/faults/test_disks.py
 README_TEST := tests/end_to_end/test_readme.py
+UI := tests/ui tests/workflows/jobs
 USECASES := tests/end_to_end/test_any_label.py tests/usecases/test_fates.py
-LONG_lake := $(WORKERS) -m "long and not (tfx or other_stack)" --ignore=tests/setup --ignore=tests/faults --ignore=tests/fuzz --ignore=tests/breaks --ignore=$(README_TEST) $(USECASES:%=--ignore=%)
+LONG_lake := $(WORKERS) -m "long and not (tfx or other_stack)" --ignore=tests/setup --ignore=tests/faults --ignore=tests/fuzz --ignore=tests/breaks --ignore=$(README_TEST) $(USECASES:%=--ignore=%) $(UI:%=--ignore=%)
 LONG_faults := $(WORKERS) --dist load -m long tests/faults $(KILLS:%=--ignore=%)
 LONG_breaks := -m long tests/breaks
 LONG_serving-load := -s -m long tests/load
+LONG_ui := -s -m long $(UI)
 LONG_fuzz := $(WORKERS) --dist load -m long tests/fuzz
 LONG_kills := $(WORKERS) --dist load -m long $(KILLS)
-LONG_tfx := $(WORKERS) -m "long and tfx and not other_stack" --ignore=tests/setup --ignore=tests/load --ignore=tests/mlflow $(USECASES:%=--ignore=%)
+LONG_tfx := $(WORKERS) -m "long and tfx and not other_stack" --ignore=tests/setup --ignore=tests/load --ignore=tests/mlflow $(USECASES:%=--ignore=%) $(UI:%=--ignore=%)
 LONG_usecases := $(WORKERS) --dist load -m long $(USECASES)
 LONG_mlflow := -m long tests/mlflow
 LONG_setup := -m long tests/setup --ignore=tests/setup/test_wheel.py
@@ -53,6 +55,7 @@ ifeq ($(PART),)
 	@echo "  make test-long PART=breaks  every break of a month of real data at every severity, and the clean months"
 	@echo "  make test-long PART=fuzz    the server's decoders and its HTTP, half an hour each (FUZZ_SECONDS=...)"
 	@echo "  make test-long PART=serving-load  a million requests and a thousand reloads under load (LOAD_REQUESTS=..., LOAD_RELOADS=...)"
+	@echo "  make test-long PART=ui      the web app in Chromium over a home of its own: ingest, train, promote, predict; a million rows"
 	@echo "  make test-long PART=tfx     a year of real data up to a served model; compiling for Kubeflow; recorded documents"
 	@echo "  make test-long PART=usecases  tables and labels of every kind, from a file to fates, gold and a served answer"
 	@echo "  make test-long PART=mlflow  versions of a home copied to a real MLflow server"
@@ -67,7 +70,7 @@ optional-kfp-env:
 
 long-tfx: optional-kfp-env
 long-mlflow: mlflow-env
-long-lake long-faults long-kills long-breaks long-fuzz long-serving-load long-tfx long-usecases long-mlflow long-setup long-wheel long-readme: lint
+long-lake long-faults long-kills long-breaks long-fuzz long-serving-load long-ui long-tfx long-usecases long-mlflow long-setup long-wheel long-readme: lint
 	$(BIN)/python -m pytest $(LONG_$(@:long-%=%)) $(ARGS)
 
 long-stacks: test-current

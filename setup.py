@@ -34,6 +34,8 @@ REQUIREMENTS = [
     "pyarrow>=10",
     # TFX 1.16 and Beam 2.62 import pkg_resources, which later ones lack.
     "setuptools<81",
+    # What TFX's entry point reads in a container of Kubeflow Pipelines.
+    "kfp-pipeline-spec>=0.2.2",
     # The engine's own needs.
     "click>=8.1",
     "fsspec>=2024.2",
@@ -60,13 +62,16 @@ REQUIREMENTS = [
 EXTRAS = {
     "kafka": ["confluent-kafka>=2.6,<3"],
     "kfp": ["tfx[kfp]>=1.16,<2"],
+    "ui": ["python-multipart>=0.0.20", "starlette>=1,<2"],
     "test": [
+        "axe-playwright-python",
         "hypothesis",
         "import-linter",
         "ipykernel",
         "mypy",
         "nbclient",
         "nbformat",
+        "playwright",
         "pytest",
         "pytest-timeout",
         "ruff",
@@ -92,6 +97,7 @@ setup(
     package_data={
         # py.typed: the types are part of the Python API.
         "goldlake": ["py.typed"],
+        "goldlake.ui": ["static/*", "templates/*.html"],
         "goldlake.workflows.report": ["*.css"],
         "lakehouse": ["jars.lock"],
         "lakehouse.checks": ["spark_functions.yaml"],

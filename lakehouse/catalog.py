@@ -108,6 +108,23 @@ def versions(usecase: str, home: Home) -> str | None:
     return max(found, key=len, default=None)
 
 
+def silver_name(usecase: str, home: Home) -> str:
+    """Name of the silver table, without its epoch; "" where nothing was refined."""
+    folder = versions(usecase, home)
+    return epochs.table_of(folder)[0].removesuffix(VERSIONS) if folder else ""
+
+
+def tables_in(home: Home, usecase: str, layer: str) -> list[str]:
+    """Folders of the tables in a layer that answer."""
+    return [folder for each, folder in current_tables(home, usecase) if each == layer]
+
+
+def datasets(usecase: str, home: Home) -> list[str]:
+    """Names of the data sets of a use case that have landed pages."""
+    names = _folders(home, "landing", usecase)
+    return [name for name in names if home.fs.exists(home.landing(usecase, name, "manifest"))]
+
+
 def standing(usecase: str, home: Home) -> tuple[int | None, int | None]:
     """Number of the epoch that answers, and of the last page that it holds; None before both."""
     folder = versions(usecase, home)

@@ -131,6 +131,7 @@ SUMMARIES: dict[Stage, Summary] = {
     "export": _export,
     "train": _train,
     "tune": lambda r: f"the best of {len(r.trials)} trials is trial {r.best}",
+    "compile": lambda r: f"{len(r.steps)} steps, read by kfp {r.kfp}",
     "score": lambda r: f"{r.rows:,} rows answered",
     "keep": lambda r: f"{r.rows:,} rows in {r.table}@{r.version}",
     "promote": _promote_summary,

@@ -22,7 +22,7 @@ from goldlake_core.contracts.sections import SPLITS, Model, UseCase
 from goldlake_core.documents import codec
 from goldlake_core.documents.examining import Examined, ExamineRequest
 from goldlake_core.documents.export import ExportManifest
-from goldlake_core.documents.reports import Lineage
+from goldlake_core.documents.lineage import ModelLineage
 from goldlake_core.documents.stages import TrainRequest
 from goldlake_core.documents.training import PushedVersion, Trained
 from goldlake_core.storage.files import read_bytes, write_atomic
@@ -180,14 +180,15 @@ def statistics(of: Subject) -> Statistics:
     return Statistics(splits={})
 
 
-def lineage(of: Subject) -> Lineage | None:
+def lineage(of: Subject) -> ModelLineage | None:
     """Where a pushed version came from, or None where that is not on record."""
     from goldlake.workflows import views
 
     if of.version is None:
         return None
     try:
-        return views.lineage(of.home, str(of.model_id))
+        found = views.lineage(of.home, str(of.model_id))
+        return found if isinstance(found, ModelLineage) else None
     except GoldlakeError:
         return None
 
