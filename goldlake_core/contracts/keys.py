@@ -60,6 +60,8 @@ class Form(enum.Enum):
     WORDS = "list of words"
     CHOICES = "list of choices"
     WEBHOOK = "http or https URL, or {env: NAME}"
+    IMAGE = "container image, such as registry.example.com/goldlake:1.0"
+    PLACE = "absolute path, or fsspec URL"
     HEADERS = "mapping of header to text or {env: NAME}"
 
 

@@ -13,6 +13,7 @@ from goldlake_core.contracts.contract_file import Columns, GoldDraft
 from goldlake_core.contracts.gold_rules import feature_errors, fitted_errors, told_label_errors
 from goldlake_core.contracts.heads import HEADS, HeadKind, default_head
 from goldlake_core.contracts.keys import Declared, keys_of
+from goldlake_core.contracts.kubeflow_section import read_kubeflow
 from goldlake_core.contracts.names import nearest
 from goldlake_core.contracts.read import Errors, Found, column_name, name_errors, read_section
 from goldlake_core.contracts.rules import flag_errors, same_name_errors, type_errors
@@ -26,6 +27,7 @@ from goldlake_core.contracts.sections import (
     Feature,
     Head,
     Kind,
+    Kubeflow,
     Model,
     Parts,
     RequestLog,
@@ -117,6 +119,9 @@ def read_model(document: Entry, gold: dict[str, GoldDraft] | None, errors: Error
     serving: Serving | None = Serving()
     if found.has("serving"):
         serving = _serving(found.entries["serving"], features.columns, errors)
+    kubeflow: Kubeflow | None = None
+    if found.has("kubeflow"):
+        kubeflow = read_kubeflow(found.entries["kubeflow"], errors)
     if found.has("thresholds"):
         kind = head.kind if head is not None else None
         draft.thresholds = _thresholds(found.entries["thresholds"], kind, errors)
@@ -145,6 +150,7 @@ def read_model(document: Entry, gold: dict[str, GoldDraft] | None, errors: Error
             decision=decision,
             parts=parts,
             serving=serving,
+            kubeflow=kubeflow,
             slices=slices,
             limits=tuple(draft.limits.values()),
             examples=draft.examples,

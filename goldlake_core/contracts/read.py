@@ -416,6 +416,8 @@ _FORMS: Mapping[Form, Callable[[Entry, Declared], Any]] = {
     Form.WEBHOOK: _plain(addresses.webhook),
     Form.HEADERS: _plain(addresses.headers),
     Form.WINDOWS: _plain(_windows),
+    Form.IMAGE: _plain(addresses.image),
+    Form.PLACE: _plain(addresses.place),
 }
 
 

@@ -22,6 +22,7 @@ Stage = Literal[
     "export",
     "train",
     "tune",
+    "compile",
     "score",
     "keep",
     "examine",
