@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 
-from goldlake_core.stages import stage_main
+from goldlake_core.documents.stages import Stage
+from goldlake_core.stages import StageFunction, stage_main
 from tfx_pipeline.compiling import compile_pipeline
 from tfx_pipeline.examine import examine
 from tfx_pipeline.scoring import score
@@ -12,7 +13,7 @@ from tfx_pipeline.stages import train
 from tfx_pipeline.tuning import tune
 
 if __name__ == "__main__":
-    stages = {
+    stages: dict[Stage, StageFunction] = {
         "train": train,
         "score": score,
         "tune": tune,
