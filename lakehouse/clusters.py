@@ -120,7 +120,7 @@ class Clusters:
             rows: Rows of the table that are to be written.
             unnumbered: Returns all rows of the table, without clusters.
             through: Sequence of the last page whose records they hold.
-            run_id: The run.
+            run_id: Run that refines the table.
             emit: Told of each cluster that was fitted.
 
         Returns:
