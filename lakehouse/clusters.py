@@ -121,7 +121,7 @@ class Clusters:
             unnumbered: Returns all rows of the table, without clusters.
             through: Sequence of the last page whose records they hold.
             run_id: Run that refines the table.
-            emit: Told of each cluster that was fitted.
+            emit: Called with a line for each cluster that was fitted.
 
         Returns:
             Whether anything was fitted.

@@ -42,7 +42,7 @@ class GoldDraft:
         readable: What an expression may read, by the column that has it.
         windows: Its windows by name, each with its length.
         unit: Columns of a unit whose rows are made of each other; () where the whole table is one,
-            None where each row is made of its own silver row.
+            None where each row is made of one silver row.
         looks_back: Column of time such that rows are made of earlier rows of it only; "" where they
             may be made of later ones.
     """
