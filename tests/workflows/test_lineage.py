@@ -7,6 +7,7 @@ import shutil
 import sqlite3
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from goldlake.cli.diff_text import diff_text
@@ -245,11 +246,13 @@ def test_the_page_has_no_script_and_escapes_what_data_say(
     made: LineageHome, tmp_path: Path
 ) -> None:
     document = lineage.of_model(made.home, ModelId.parse(f"{MODEL}@1"))
-    written = lineage_page.write(document, made.home, str(tmp_path / "model.html"))
+    written = lineage_page.written(document, made.home, str(tmp_path / "model.html"))
     text = Path(written.file).read_text(encoding="utf-8")
     assert written.sections == ("way", "missing", "steps", "pages", "artifacts")
-    assert "default-src 'none'" in text
+    assert "default-src &#39;none&#39;" in text
     assert "<script" not in text
     row = reach.of_row(str(made.usecase), "7", made.home)
-    data = lineage_page.write(row, made.home, str(tmp_path / "row.html"))
+    row = msgspec.structs.replace(row, subject="<b>7")
+    data = lineage_page.written(row, made.home, str(tmp_path / "row.html"))
+    assert "Row &lt;b&gt;7 reached" in Path(data.file).read_text(encoding="utf-8")
     assert data.sections == ("models", "missing", "records")
