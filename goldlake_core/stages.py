@@ -20,6 +20,7 @@ from typing import Any, Protocol, TypeAlias
 from goldlake_core.contracts.errors import GateRefused, GoldlakeError, PermanentError, UsageError
 from goldlake_core.contracts.sections import UseCase
 from goldlake_core.documents import codec
+from goldlake_core.documents.compiling import Compiled, CompileRequest
 from goldlake_core.documents.examining import Examined, ExamineRequest
 from goldlake_core.documents.examples import ExamplesRefined, ExamplesRequest
 from goldlake_core.documents.keeping import Erased
@@ -59,6 +60,7 @@ Result: TypeAlias = (
     | Exported
     | Trained
     | Tuned
+    | Compiled
     | Scored
     | Kept
     | Examined
@@ -76,6 +78,7 @@ DOCUMENTS: dict[Stage, tuple[type[Request], type[Result]]] = {
     "export": (ExportRequest, Exported),
     "train": (TrainRequest, Trained),
     "tune": (TuneRequest, Tuned),
+    "compile": (CompileRequest, Compiled),
     "score": (ScoreRequest, Scored),
     "keep": (KeepRequest, Kept),
     "examine": (ExamineRequest, Examined),

@@ -8,10 +8,10 @@ from datetime import datetime, timezone
 import msgspec
 
 from goldlake_core.contracts.errors import UsageError
-from goldlake_core.contracts.ids import LAYERS
+from goldlake_core.contracts.ids import LAYERS, TableId
 from goldlake_core.documents.lakehouse import TableEntry, Totals
 from goldlake_core.instants import of_text, utc_text
-from goldlake_core.storage.deltalog import DeltaLog
+from goldlake_core.storage.deltalog import DeltaLog, Snapshot
 from goldlake_core.storage.home import Home
 from lakehouse import commits, epochs
 from lakehouse.specs import FATES, VERSIONS
@@ -40,9 +40,8 @@ def tables(
     found = []
     for name in names:
         for layer, table in current_tables(home, name):
-            entry = _entry(home, name, layer, table, at)
-            if entry:
-                found.append(entry)
+            if (listed := _entry(home, name, layer, table, at)) is not None:
+                found.append(listed)
     return found
 
 
@@ -143,11 +142,16 @@ def _entry(
     version = log.latest() if at is None else log.version_at(at)
     if version is None:
         return None
-    snapshot = log.snapshot(version)
-    basis = log.last_commit_with("as_of", version) if layer == "gold" else None
+    return entry(TableId(usecase, layer, epochs.table_of(name)[0]), log, log.snapshot(version))
+
+
+def entry(table: TableId, log: DeltaLog, snapshot: Snapshot) -> TableEntry:
+    """What one version of a table is, as `tables` says it."""
+    version = snapshot.version
+    basis = log.last_commit_with("as_of", version) if table.layer == "gold" else None
     return TableEntry(
-        id=f"{usecase}.{layer}.{epochs.table_of(name)[0]}",
-        uri=uri,
+        id=str(table.at(None)),
+        uri=snapshot.uri,
         rows=snapshot.rows,
         version=version,
         bytes=snapshot.bytes,

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import posixpath
+from collections.abc import Iterable
 
 import msgspec
 
@@ -29,10 +30,17 @@ ENTRIES = (
 _EXAMPLES, _STATISTICS = "Examples", "ExampleStatistics"
 
 
-def fingerprint(spec: PipelineSpec) -> str:
-    """sha256 of what a candidate is made from: data, contract sections, code; no baseline."""
+def fingerprint(spec: PipelineSpec, run_time: Iterable[str] = ()) -> str:
+    """sha256 of what a candidate is made from: data, contract sections, code; no baseline.
+
+    Args:
+        spec: The model and the export.
+        run_time: Keys of ``training`` whose values come with a run. Such a candidate never counts
+            as one that was made from the contract's own values.
+    """
     made_from = msgspec.structs.replace(spec, baseline_version=None).to_json()
-    text = json.dumps([made_from, code_hash(*ENTRIES)], sort_keys=True)
+    given = [sorted(run_time)] if run_time else []
+    text = json.dumps([made_from, code_hash(*ENTRIES), *given], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -10,6 +10,7 @@ With ``handoff: csv_example_gen``, CsvExampleGen and ContractTypes replace Snaps
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -90,6 +91,7 @@ def create_pipeline(
     baseline_statistics: str = "",
     enable_cache: bool = True,
     is_whole: bool = True,
+    run_time: Mapping[str, Any] | None = None,
 ) -> Pipeline:
     """Returns the pipeline of one model on one export.
 
@@ -101,6 +103,8 @@ def create_pipeline(
         baseline_statistics: Folder to measure drift against; see `ValidationVerdictGen`.
         enable_cache: Whether unchanged nodes are taken from earlier runs.
         is_whole: Whether there are nodes after Transform.
+        run_time: TFX's RuntimeParameter by key of ``training``, where an orchestrator gives the
+            values to each run.
     """
     data = data_nodes(spec)
     validation = validation_nodes(spec, data, baseline_statistics)
@@ -115,6 +119,7 @@ def create_pipeline(
             transform_graph=transform.outputs["transform_graph"],
             verdict=validation.verdict,
             stop=validation.stop,
+            run_time=run_time or {},
         )
     )
     return Pipeline(

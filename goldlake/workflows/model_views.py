@@ -163,7 +163,7 @@ def training(of: Subject) -> Training:
     """Curves of the training; empty where its event files are gone."""
     runs = [a for a in _ancestors(of) if a.type == "ModelRun"]
     for run in runs[-1:]:
-        folder = _inside(of.home, run.uri)
+        folder = inside(of.home, run.uri)
         return Training(train=_curves(folder, "train"), eval=_curves(folder, "validation"))
     return Training(train={}, eval={})
 
@@ -173,7 +173,7 @@ def statistics(of: Subject) -> Statistics:
     examples = [a for a in _ancestors(of) if a.type == "Examples"]
     if examples:
         for found in made_directly(Store(of.home), examples, "ExampleStatistics"):
-            folder = _inside(of.home, found.uri)
+            folder = inside(of.home, found.uri)
             splits = {split: read_statistics(folder, split) for split in SPLITS}
             if any(splits.values()):
                 return Statistics(splits=splits)
@@ -297,7 +297,8 @@ def _tail(uri: str) -> str:
     return f"pipelines/{rest}" if mark else ""
 
 
-def _inside(home: Home, uri: str) -> str:
+def inside(home: Home, uri: str) -> str:
+    """Where an artifact of a pipeline is in this copy of a home."""
     tail = _tail(uri)
     return home.path(tail) if tail else uri
 

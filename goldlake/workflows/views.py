@@ -11,7 +11,7 @@ from goldlake.workflows import lineage as model_lineage
 from goldlake.workflows import names, reach
 from goldlake.workflows.lineage import MOST_PAGES
 from goldlake_core.contracts import ids
-from goldlake_core.contracts.errors import UsageError
+from goldlake_core.contracts.errors import StoreError, UsageError
 from goldlake_core.contracts.ids import TableId
 from goldlake_core.contracts.registry import find_usecase
 from goldlake_core.documents.lineage import ModelLineage, TableLineage
@@ -42,7 +42,7 @@ MOST_REFUSED = 3
 if TYPE_CHECKING:
     import polars as pl
 
-    from lakehouse.rows import Rows
+    from lakehouse.rows import Rows, TableVersion
 
 
 def tables(
@@ -134,25 +134,59 @@ def rows(
     Raises:
         UsageError: ``as_of`` is not an instant, a version is named too, or nothing was there yet.
     """
-    from lakehouse.rows import chosen, read_rows
+    from lakehouse.rows import chosen
 
+    called, frame = scan(table, home, as_of)
+    return chosen(called, frame, where=where, columns=columns, limit=limit)
+
+
+def scan(table: str, home: Home, as_of: str | None = None) -> tuple[str, pl.LazyFrame]:
+    """What the rows of a table are called, and all of them, to be read as they are asked for.
+
+    Arguments and errors are those of `rows`.
+    """
     wanted = TableId.parse(table)
-    names.require_table(wanted, home)
     if as_of is None:
-        return read_rows(wanted, home, where=where, columns=columns, limit=limit)
+        found = table_version(table, home)
+        return str(found.id), found.frame()
+    names.require_table(wanted, home)
     if wanted.version is not None:
         raise UsageError(f"{table} names a version, and --as-of an instant", valid="one of the two")
     at = catalog.instant(as_of, "--as-of")
     frame = _silver_at(wanted, home, at)
     if frame is not None:
-        called = f"{table} as of {as_of}"
-        return chosen(called, frame, where=where, columns=columns, limit=limit)
+        return f"{table} as of {as_of}", frame
     log = DeltaLog(catalog.location(home, wanted.usecase, wanted.layer, wanted.name))
     version = log.version_at(at)
     if version is None:
         first = utc_text(log.commit(log.versions()[0]).time)
         raise UsageError(f"There was no table {table} at {as_of}", valid=f"{first} or later")
-    return read_rows(wanted.at(version), home, where=where, columns=columns, limit=limit)
+    return scan(str(wanted.at(version)), home)
+
+
+def table_version(table: str, home: Home) -> TableVersion:
+    """A table at the version that is named, or at its newest. Reads the log and no rows.
+
+    Args:
+        table: The table, such as ``city_bikes.silver.rentals`` or ``…@3``.
+        home: The home that holds it.
+
+    Raises:
+        UsageError: There is no such table or version.
+        StoreError: Files of the version are gone.
+    """
+    from goldlake.workflows.old_versions import readable
+    from lakehouse.rows import open_version
+
+    wanted = TableId.parse(table)
+    names.require_table(wanted, home)
+    found = open_version(wanted, home)
+    if wanted.version is None or (loss := found.loss) is None:
+        return found
+    name = str(wanted.at(None))
+    state = readable(name, found.log.uri)
+    valid = f"{name}@{state.oldest} to {name}@{state.newest}"
+    raise StoreError(loss, valid=valid, hint="goldlake tables")
 
 
 def _silver_at(table: TableId, home: Home, at: datetime) -> pl.LazyFrame | None:

@@ -14,6 +14,7 @@ import msgspec
 from goldlake.workflows.check import CheckReport
 from goldlake.workflows.drafting.draft import Drafted
 from goldlake_core.documents import (
+    compiling,
     conformance,
     examples,
     gate,
@@ -34,6 +35,7 @@ COMMANDS: Mapping[str, object] = {
     "backfill": reports.IngestReport | IngestPlan,
     "backup": keeping.BackupReport,
     "check": CheckReport,
+    "compile": compiling.CompileReport,
     "conformance": conformance.Conformance,
     "diff": lineage.ModelDiff,
     "doctor": reports.Findings,
