@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.architecture import figures
 
-LARGEST_SHARE = 0.26
+LARGEST_SHARE = 0.25
 MOST_UNTYPED = 25
 
 
