@@ -68,7 +68,6 @@ def render(request: Request, template: str, status: int = 200, /, **values: Any)
             home=homes.short(shown.home.root),
             version=__version__,
             csrf=session.csrf if session else "",
-            nonce=request.state.nonce,
             key=secrets.token_hex(8),
             read_only=shown.access.is_read_only,
             needs_token=shown.access.needs_token,
