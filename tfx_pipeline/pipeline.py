@@ -10,6 +10,7 @@ With ``handoff: csv_example_gen``, CsvExampleGen and ContractTypes replace Snaps
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -71,11 +72,13 @@ class ValidationNodes:
     Attributes:
         nodes: All nodes of this group.
         schema: Channel of the curated schema.
+        verdict: Channel of the gate's verdict.
         stop: Node that every later node waits for.
     """
 
     nodes: list[BaseNode]
     schema: types.BaseChannel
+    verdict: types.BaseChannel
     stop: BaseNode
 
 
@@ -88,6 +91,7 @@ def create_pipeline(
     baseline_statistics: str = "",
     enable_cache: bool = True,
     search: SearchSpec | None = None,
+    run_time: Mapping[str, Any] | None = None,
 ) -> Pipeline:
     """Returns the pipeline of one model on one export.
 
@@ -99,6 +103,8 @@ def create_pipeline(
         baseline_statistics: Folder to measure drift against; see `ValidationVerdictGen`.
         enable_cache: Whether unchanged nodes are taken from earlier runs.
         search: Ends with a search for training parameters in place of a model.
+        run_time: TFX's RuntimeParameter by key of ``training``, where an orchestrator gives the
+            values to each run.
     """
     data = data_nodes(spec)
     validation = validation_nodes(spec, data, baseline_statistics)
@@ -112,7 +118,9 @@ def create_pipeline(
             examples=data.examples,
             schema=validation.schema,
             transform_graph=graph,
+            verdict=validation.verdict,
             stop=validation.stop,
+            run_time=run_time or {},
         )
     return Pipeline(
         pipeline_name=name or spec.model_id,
@@ -186,6 +194,7 @@ def validation_nodes(
     return ValidationNodes(
         [statistics_gen, schema_gen, curated, validator, verdict, stop],
         curated.outputs["schema"],
+        verdict.outputs["verdict"],
         stop,
     )
 

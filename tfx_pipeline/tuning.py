@@ -68,7 +68,7 @@ def tune(request: TuneRequest, emit: Emit) -> Tuned:
     )
     token = tuner.LISTENER.set(listener)
     try:
-        stages.tuned(home, spec, wanted)
+        stages.tuned(home, spec, request, wanted)
     finally:
         tuner.LISTENER.reset(token)
     return result(tuner.records(home, folder, request.trials), home.path(folder))
