@@ -99,6 +99,7 @@ def trainer(
     """
     from tfx.components.trainer.component import Trainer
     from tfx.proto import trainer_pb2
+    from tfx.types.component_spec import ChannelParameter
 
     node = Trainer(
         examples=examples,
@@ -113,7 +114,8 @@ def trainer(
             "code_hash": code_hash(_TRAINER),
         },
     )
-    # TFX's specification of the Trainer names its inputs; the compiler takes those that are there.
+    # TFX's Trainer makes its specification itself, so the input is added to it afterwards.
+    node.spec.INPUTS = {**node.spec.INPUTS, "verdict": ChannelParameter(type=verdict.type)}
     node.spec.inputs["verdict"] = verdict
     return node
 
