@@ -141,12 +141,21 @@ def loaded(server: Running, connections: int, seconds: float, script: Path) -> L
     used = cpu_seconds(server.pid) - before
     if "Non-2xx" in told.stdout or "Socket errors" in told.stdout:
         raise RuntimeError(f"{server.who}: {told.stdout}")
-    count = int(_found(r"(\d+) requests in", told.stdout))
+    return load_of(told.stdout, used)
+
+
+def load_of(told: str, cpu_s: float) -> Load:
+    """A load from what wrk prints with ``--latency``, and the server's CPU seconds.
+
+    Raises:
+        RuntimeError: wrk printed something else.
+    """
+    count = int(_found(r"(\d+) requests in", told))
     return Load(
-        float(_found(r"Requests/sec:\s+([\d.]+)", told.stdout)),
-        used / count * 1e6,
-        _milliseconds(_found(r"50%\s+(\S+)", told.stdout)),
-        _milliseconds(_found(r"99%\s+(\S+)", told.stdout)),
+        float(_found(r"^Requests/sec:\s+([\d.]+)", told)),
+        cpu_s / count * 1e6,
+        _milliseconds(_found(r"^ +50%\s+(\S+)", told)),
+        _milliseconds(_found(r"^ +99%\s+(\S+)", told)),
     )
 
 
@@ -158,7 +167,7 @@ def _asked(
 
 
 def _found(pattern: str, text: str) -> str:
-    found = re.search(pattern, text)
+    found = re.search(pattern, text, re.MULTILINE)
     if found is None:
         raise RuntimeError(f"wrk told {text!r}")
     return found[1]

@@ -7,35 +7,58 @@ from TFX's cache.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from tfx_pipeline.codehash import code_hash
-from tfx_pipeline.spec import PipelineSpec
+from tfx_pipeline.spec import PipelineSpec, SearchSpec
 
 _TRAINER = "tfx_pipeline.modules.trainer"
 RUN_FN = f"{_TRAINER}.run_fn"
+_TUNER = "tfx_pipeline.modules.tuner"
+TUNER_FN = f"{_TUNER}.tuner_fn"
 EVALUATED_SPLIT = "test"
 
 _COMPONENTS = "tfx_pipeline.components.model"
+_PARAMETERS = "tfx_pipeline.components.training_parameters"
 
 
 def model_nodes(
-    spec: PipelineSpec, *, examples: Any, schema: Any, transform_graph: Any, stop: Any
+    spec: PipelineSpec,
+    *,
+    examples: Any,
+    schema: Any,
+    transform_graph: Any,
+    verdict: Any,
+    stop: Any,
+    run_time: Mapping[str, Any] = MappingProxyType({}),
 ) -> list[Any]:
     """All nodes after Transform: Trainer, ServingModel, Evaluator, Blessing, ServingCheck, Pusher.
 
-    ServingModel is included only if a version serves already.
+    ServingModel is included only if a version serves already, TrainingParameters only if there are
+    run-time parameters.
 
     Args:
         spec: The model and the export to train it on.
         examples: Channel of tf.Example with the splits train, eval and test.
         schema: Channel of the curated schema.
         transform_graph: Channel of Transform's graph.
+        verdict: Channel of the validation gate's verdict.
         stop: The node that ends a run whose data was refused; nothing here runs before it.
+        run_time: TFX's RuntimeParameter by key of ``training``.
     """
-    train = trainer(spec, examples, transform_graph, schema)
+    nodes: list[Any] = []
+    hyperparameters, baseline = None, None
+    if run_time:
+        from tfx_pipeline.components.training_parameters import training_parameters
+
+        given = training_parameters(run_time, code_hash(_PARAMETERS))
+        nodes.append(given)
+        hyperparameters = given.outputs["hyperparameters"]
+    train = trainer(spec, examples, transform_graph, schema, verdict, hyperparameters)
     candidate = train.outputs["model"]
-    nodes, baseline = [train], None
+    nodes.append(train)
     if spec.baseline_version is not None:
         serving = serving_model(spec, spec.baseline_version)
         serving.add_upstream_node(stop)
@@ -50,32 +73,81 @@ def model_nodes(
         evaluate.outputs["evaluation"],
         bless.outputs["blessing"],
         check.outputs["blessing"],
+        run_time,
     )
     return [*nodes, evaluate, bless, check, push]
 
 
-def trainer(spec: PipelineSpec, examples: Any, transform_graph: Any, schema: Any) -> Any:
+def trainer(
+    spec: PipelineSpec,
+    examples: Any,
+    transform_graph: Any,
+    schema: Any,
+    verdict: Any,
+    hyperparameters: Any | None = None,
+) -> Any:
     """TFX's Trainer; outputs ``model`` and ``model_run`` (TensorBoard logs).
+
+    The verdict on the data is an input that the executor does not read: so it is an ancestor of
+    the model in ML Metadata.
 
     Args:
         spec: The model and the export to train it on.
         examples: Channel of tf.Example with the splits train and eval.
         transform_graph: Channel of Transform's graph.
         schema: Channel of the curated schema.
+        verdict: Channel of the validation gate's verdict.
+        hyperparameters: Channel of the run's own training parameters, or None.
     """
     from tfx.components.trainer.component import Trainer
     from tfx.proto import trainer_pb2
+    from tfx.types.component_spec import ChannelParameter
 
-    return Trainer(
+    node = Trainer(
         examples=examples,
         transform_graph=transform_graph,
         schema=schema,
+        hyperparameters=hyperparameters,
         run_fn=RUN_FN,
         train_args=trainer_pb2.TrainArgs(splits=["train"]),
         eval_args=trainer_pb2.EvalArgs(splits=["eval"]),
         custom_config={
             **spec.training.to_json(),
             "code_hash": code_hash(_TRAINER),
+        },
+    )
+    # TFX's Trainer makes its specification itself, so the input is added to it afterwards.
+    node.spec.INPUTS = {**node.spec.INPUTS, "verdict": ChannelParameter(type=verdict.type)}
+    node.spec.inputs["verdict"] = verdict
+    return node
+
+
+def tuner(
+    spec: PipelineSpec, search: SearchSpec, examples: Any, transform_graph: Any, schema: Any
+) -> Any:
+    """TFX's Tuner; outputs ``best_hyperparameters`` and ``tuner_results``.
+
+    Args:
+        spec: The model and the export to train it on.
+        search: Number of trials, seed and folder.
+        examples: Channel of tf.Example with the splits train and eval.
+        transform_graph: Channel of Transform's graph.
+        schema: Channel of the curated schema.
+    """
+    from tfx.components.tuner.component import Tuner
+    from tfx.proto import trainer_pb2
+
+    return Tuner(
+        examples=examples,
+        transform_graph=transform_graph,
+        schema=schema,
+        tuner_fn=TUNER_FN,
+        train_args=trainer_pb2.TrainArgs(splits=["train"]),
+        eval_args=trainer_pb2.EvalArgs(splits=["eval"]),
+        custom_config={
+            **spec.training.to_json(),
+            **search.to_json(),
+            "code_hash": code_hash(_TUNER),
         },
     )
 
@@ -181,7 +253,12 @@ def serving_check(spec: PipelineSpec, model: Any, examples: Any) -> Any:
 
 
 def pusher(
-    spec: PipelineSpec, model: Any, evaluation: Any, blessing: Any, infra_blessing: Any
+    spec: PipelineSpec,
+    model: Any,
+    evaluation: Any,
+    blessing: Any,
+    infra_blessing: Any,
+    run_time: Iterable[str] = (),
 ) -> Any:
     """Pushes a blessed model; output ``pushed_model`` (int properties ``pushed``, ``version``).
 
@@ -191,6 +268,7 @@ def pusher(
         evaluation: The Evaluator's channel ``evaluation``.
         blessing: The channel ``blessing`` of `Blessing`.
         infra_blessing: The serving check's channel ``blessing``.
+        run_time: Keys of ``training`` that each run may be given another value for.
     """
     from tfx_pipeline.baseline import fingerprint
     from tfx_pipeline.components.model import Pusher
@@ -204,7 +282,7 @@ def pusher(
         model_name=spec.model,
         export_id=spec.export_id,
         manifest_sha256=spec.manifest_sha256,
-        fingerprint=fingerprint(spec),
+        fingerprint=fingerprint(spec, run_time),
         baseline_version=spec.baseline_version or 0,
         code_hash=code_hash(_COMPONENTS),
     )

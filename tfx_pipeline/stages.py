@@ -13,17 +13,21 @@ from goldlake_core.contracts import functions_hash, registry
 from goldlake_core.contracts.errors import GateRefused, StoreError, UsageError
 from goldlake_core.contracts.ids import ModelId, TableId
 from goldlake_core.contracts.sections import Model, UseCase
+from goldlake_core.documents import codec
 from goldlake_core.documents.export import ExportedColumn, ExportManifest
-from goldlake_core.documents.stages import TrainRequest
+from goldlake_core.documents.provenance import export_name
+from goldlake_core.documents.stages import Request, TrainRequest
 from goldlake_core.documents.training import NodeReport, Trained
+from goldlake_core.environment import environment
 from goldlake_core.stages import DataRefused, Emit, require_same_contract
 from goldlake_core.storage.gatefindings import findings
 from goldlake_core.storage.home import Home
+from metadata import stages as recorded
 from serving import config
-from tfx_pipeline.baseline import baseline_version, statistics_folder
+from tfx_pipeline.baseline import baseline_version, drift_version, statistics_folder
 from tfx_pipeline.exports import read_manifest
 from tfx_pipeline.parts.named import encoders_hash, part_hashes
-from tfx_pipeline.spec import USECASE_PATH, PipelineSpec, pipeline_spec
+from tfx_pipeline.spec import USECASE_PATH, PipelineSpec, SearchSpec, pipeline_spec
 
 if TYPE_CHECKING:
     from tfx_pipeline.local_runner import NodeRun
@@ -70,7 +74,7 @@ def train(request: TrainRequest, emit: Emit) -> Trained:
     def on_start(node_id: str, number: int, total: int) -> None:
         emit("progress", node_id, done=number - 1, total=total)
 
-    nodes, error = _run(home, spec, on_start)
+    nodes, error = _run(home, spec, request, on_start)
     return _result(home, spec, nodes, error, request.run_id, emit)
 
 
@@ -148,39 +152,33 @@ def spec_of(
     )
 
 
-def transformed(home: Home, spec: PipelineSpec) -> Mapping[str, list[str]]:
-    """Runs the pipeline up to Transform, or takes it from the cache.
+def tuned(home: Home, spec: PipelineSpec, request: Request, search: SearchSpec) -> None:
+    """Runs the pipeline up to the Tuner; nodes before it come from the cache where they can.
 
     Args:
         home: The home whose pipeline runs.
         spec: The model and the export.
-
-    Returns:
-        URIs of the examples or the graph that each node made, by node.
+        request: What the stage was asked, which names the run.
+        search: What is searched, and where it is kept.
 
     Raises:
         DataRefused: The validation gate stopped the run.
     """
     from tfx_pipeline.components.validation_verdict import read_verdict
 
-    nodes, refused = _run(home, spec, lambda name, number, total: None, is_whole=False)
+    nodes, refused = _run(home, spec, request, lambda name, number, total: None, search)
     if refused is not None:
         verdict = read_verdict(nodes["ValidationVerdictGen"].outputs["verdict"][0])
         hint = f"goldlake tables {spec.usecase}"
         raise DataRefused(refused.problem, verdict.anomalies, hint=hint) from refused
-    keys = ("examples", "typed_examples", "transform_graph")
-    made: dict[str, list[str]] = {}
-    for name, run in nodes.items():
-        made[name] = [uri for key in keys for uri in run.outputs.get(key, [])]
-    return made
 
 
 def _run(
     home: Home,
     spec: PipelineSpec,
+    request: Request,
     on_start: Callable[[str, int, int], None],
-    *,
-    is_whole: bool = True,
+    search: SearchSpec | None = None,
 ) -> tuple[dict[str, NodeRun], GateRefused | None]:
     """The nodes that ran, and the gate's refusal if that ended the run."""
     from tfx.orchestration.metadata import sqlite_metadata_connection_config
@@ -190,21 +188,39 @@ def _run(
 
     Path(home.mlmd).parent.mkdir(parents=True, exist_ok=True)
     connection = sqlite_metadata_connection_config(home.mlmd)
-    compared_with = ModelId(spec.usecase, spec.model, spec.baseline_version)
+    compared_with = ModelId(spec.usecase, spec.model, drift_version(home, spec))
     statistics = statistics_folder(home, compared_with)
     pipeline = create_pipeline(
         spec,
         pipeline_root=home.pipeline(spec.usecase, spec.model),
         metadata_connection_config=connection,
         baseline_statistics=statistics,
-        is_whole=is_whole,
+        search=search,
     )
-    runner = LocalRunner(on_start)
+    run = recorded.pipeline_run(home, request.run_id)
+    runner = LocalRunner(run, on_start)
     try:
         runner.run(pipeline)
     except GateRefused as refused:
         return runner.nodes, refused
+    finally:
+        _record(home, run, spec, request, runner.nodes)
     return runner.nodes, None
+
+
+def _record(
+    home: Home, run: str, spec: PipelineSpec, request: Request, nodes: Mapping[str, NodeRun]
+) -> None:
+    """Adds to ML Metadata what TFX does not know of the run that ended now."""
+    snapshot = nodes.get("DataSnapshotGen")
+    if snapshot is not None and snapshot.execution is not None:
+        about = codec.plain(environment()) | {
+            "run_id": request.run_id,
+            "usecase": spec.usecase,
+            "contract": msgspec.json.encode(request.contract).decode(),
+        }
+        name = export_name(spec.export_id, spec.manifest_sha256)
+        recorded.complete(home, run, snapshot.execution, name, about)
 
 
 def _result(

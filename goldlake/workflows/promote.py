@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from goldlake.workflows.asked import asked_rows
-from goldlake.workflows.names import pushed_models, unknown
+from goldlake.workflows.names import not_pushed, unknown
 from goldlake.workflows.processes import OnEvent, Run
 from goldlake.workflows.promotions import Begun, Ledger
 from goldlake.workflows.servers import embedded_server
@@ -216,9 +216,7 @@ def _versions(home: Home, wanted: ModelId) -> list[int]:
     name = str(wanted.at(None))
     versions = list(pushed_versions(home, wanted.usecase, wanted.name))
     if not versions:
-        pushed = pushed_models(home)
-        hint = "goldlake models" if pushed else f"goldlake train {name}"
-        raise unknown(f"No version of {name} is pushed", name, pushed, home=home, hint=hint)
+        raise not_pushed(name, home)
     return versions
 
 
