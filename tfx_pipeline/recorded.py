@@ -58,15 +58,14 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     result: Trained
 
 
-def key_of(spec: PipelineSpec, statistics: str) -> str:
+def key_of(spec: PipelineSpec) -> str:
     """sha256 of data, contract, code and installed packages. Read-only.
 
     Args:
         spec: The model, the export, the gate's findings, and what the candidate is compared with.
-        statistics: Folder of the statistics that drift is measured against, or "".
     """
     code = code_hash(*ENTRIES, _STAGE)
-    text = json.dumps([spec.to_json(), statistics, code, environment()], sort_keys=True)
+    text = json.dumps([spec.to_json(), code, environment()], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -68,8 +68,7 @@ def train(request: TrainRequest, emit: Emit) -> Trained:
     manifest, sha256 = read_manifest(request.export_id, request.manifest_sha256, home)
     require_same_sections(manifest, usecase, model, request.export_id)
     spec = spec_of(home, usecase, model, request.export_id, manifest, sha256)
-    statistics = statistics_folder(home, ModelId(spec.usecase, spec.model, spec.baseline_version))
-    key = recorded.key_of(spec, statistics)
+    key = recorded.key_of(spec)
     found = recorded.read(home, spec)
     is_known = found is not None and found.key == key
     damaged = recorded.damage(home, found) if found is not None and is_known else None
