@@ -7,18 +7,21 @@ BIN := .venv/bin
 # Two processes, a file of tests at a time: Spark and TensorFlow each keep about one core busy.
 WORKERS ?= -n 2 --dist loadfile
 # Parts of the long tests, each under an hour. Every test marked `long` is in exactly one of them.
-PARTS := lake faults kills breaks fuzz serving-load tfx usecases setup wheel readme stacks
+PARTS := lake faults kills breaks fuzz serving-load ui tfx usecases mlflow setup wheel readme stacks
 KILLS := tests/faults/test_kills.py tests/faults/test_disks.py
 README_TEST := tests/end_to_end/test_readme.py
+UI := tests/ui tests/workflows/jobs
 USECASES := tests/end_to_end/test_any_label.py tests/usecases/test_fates.py
-LONG_lake := $(WORKERS) -m "long and not (tfx or other_stack)" --ignore=tests/setup --ignore=tests/faults --ignore=tests/fuzz --ignore=tests/breaks --ignore=$(README_TEST) $(USECASES:%=--ignore=%)
+LONG_lake := $(WORKERS) -m "long and not (tfx or other_stack)" --ignore=tests/setup --ignore=tests/faults --ignore=tests/fuzz --ignore=tests/breaks --ignore=$(README_TEST) $(USECASES:%=--ignore=%) $(UI:%=--ignore=%)
 LONG_faults := $(WORKERS) --dist load -m long tests/faults $(KILLS:%=--ignore=%)
 LONG_breaks := -m long tests/breaks
 LONG_serving-load := -s -m long tests/load
+LONG_ui := -s -m long $(UI)
 LONG_fuzz := $(WORKERS) --dist load -m long tests/fuzz
 LONG_kills := $(WORKERS) --dist load -m long $(KILLS)
-LONG_tfx := $(WORKERS) -m "long and tfx and not other_stack" --ignore=tests/setup --ignore=tests/load $(USECASES:%=--ignore=%)
+LONG_tfx := $(WORKERS) -m "long and tfx and not other_stack" --ignore=tests/setup --ignore=tests/load --ignore=tests/mlflow $(USECASES:%=--ignore=%) $(UI:%=--ignore=%)
 LONG_usecases := $(WORKERS) --dist load -m long $(USECASES)
+LONG_mlflow := -m long tests/mlflow
 LONG_setup := -m long tests/setup --ignore=tests/setup/test_wheel.py
 LONG_readme := -m long $(README_TEST)
 LONG_wheel := -m long tests/setup/test_wheel.py
@@ -28,7 +31,7 @@ ARCHIVE_CLASSES = { echo "Archiving the classes that Spark loads (about a minute
 	echo "There is no archive of them: Spark takes longer to start (details in .venv/classes.log)"; \
 	touch .venv/.classes; }
 export STACK PYTHON UPGRADE
-.PHONY: help setup run test bench-ingest bench-serve bench-train test-long $(PARTS:%=long-%) test-current optional-kfp-env lint format lock docs kfp-env clean
+.PHONY: help setup run test bench-ingest bench-serve bench-train test-long $(PARTS:%=long-%) test-current optional-kfp-env lint format lock docs kfp-env mlflow-env clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,8 +55,10 @@ ifeq ($(PART),)
 	@echo "  make test-long PART=breaks  every break of a month of real data at every severity, and the clean months"
 	@echo "  make test-long PART=fuzz    the server's decoders and its HTTP, half an hour each (FUZZ_SECONDS=...)"
 	@echo "  make test-long PART=serving-load  a million requests and a thousand reloads under load (LOAD_REQUESTS=..., LOAD_RELOADS=...)"
+	@echo "  make test-long PART=ui      the web app in Chromium over a home of its own: ingest, train, promote, predict; a million rows"
 	@echo "  make test-long PART=tfx     a year of real data up to a served model; compiling for Kubeflow; recorded documents"
 	@echo "  make test-long PART=usecases  tables and labels of every kind, from a file to fates, gold and a served answer"
+	@echo "  make test-long PART=mlflow  versions of a home copied to a real MLflow server"
 	@echo "  make test-long PART=setup   set-up from nothing, killed and repaired"
 	@echo "  make test-long PART=wheel   the wheel in an empty environment, outside any clone"
 	@echo "  make test-long PART=readme  each block of the README in a bare clone"
@@ -64,7 +69,8 @@ optional-kfp-env:
 	@bash requirements/setup.sh kfp || echo "SKIPPED: compiling for Kubeflow, for lack of its environment"
 
 long-tfx: optional-kfp-env
-long-lake long-faults long-kills long-breaks long-fuzz long-serving-load long-tfx long-usecases long-setup long-wheel long-readme: lint
+long-mlflow: mlflow-env
+long-lake long-faults long-kills long-breaks long-fuzz long-serving-load long-ui long-tfx long-usecases long-mlflow long-setup long-wheel long-readme: lint
 	$(BIN)/python -m pytest $(LONG_$(@:long-%=%)) $(ARGS)
 
 long-stacks: test-current
@@ -107,6 +113,9 @@ bench-serve: setup ## measure the model server beside KServe's and a bare ASGI a
 kfp-env: ## make .venv-kfp, where tests compile the pipeline for Kubeflow
 	@bash requirements/setup.sh kfp
 
+mlflow-env: ## make .venv-mlflow, an MLflow server that a test copies models to
+	@bash requirements/setup.sh mlflow
+
 clean: ## remove the environments and what was built; what runs have stored (var/) stays
-	rm -rf .venv .venv-uv .venv-docs .venv-bench .venv-bench-serve .venv-kfp build docs/_build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .venv-uv .venv-docs .venv-bench .venv-bench-serve .venv-kfp .venv-mlflow build docs/_build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -not -path './var/*' -prune -exec rm -rf {} +

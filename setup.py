@@ -29,10 +29,13 @@ REQUIREMENTS = [
     "keras>=3.12,<4",
     "numpy>=1.26,<3",
     "packaging>=23",
+    "pandas>=1.5",
     "protobuf>=3.20.3,<7",
     "pyarrow>=10",
     # TFX 1.16 and Beam 2.62 import pkg_resources, which later ones lack.
     "setuptools<81",
+    # What TFX's entry point reads in a container of Kubeflow Pipelines.
+    "kfp-pipeline-spec>=0.2.2",
     # The engine's own needs.
     "click>=8.1",
     "fsspec>=2024.2",
@@ -59,13 +62,16 @@ REQUIREMENTS = [
 EXTRAS = {
     "kafka": ["confluent-kafka>=2.6,<3"],
     "kfp": ["tfx[kfp]>=1.16,<2"],
+    "ui": ["python-multipart>=0.0.20", "starlette>=1,<2"],
     "test": [
+        "axe-playwright-python",
         "hypothesis",
         "import-linter",
         "ipykernel",
         "mypy",
         "nbclient",
         "nbformat",
+        "playwright",
         "pytest",
         "pytest-timeout",
         "ruff",
@@ -89,10 +95,13 @@ setup(
     python_requires=">=3.10,<3.14",
     packages=find_packages(exclude=NOT_SHIPPED),
     package_data={
+        # py.typed: the types are part of the Python API.
+        "goldlake": ["py.typed"],
+        "goldlake.ui": ["static/*", "templates/*.html"],
         "goldlake.workflows.report": ["*.css"],
         "lakehouse": ["jars.lock"],
         "lakehouse.checks": ["spark_functions.yaml"],
-        "goldlake_core": ["contracts/json_schemas/*.json"],
+        "goldlake_core": ["contracts/json_schemas/*.json", "py.typed"],
         "usecases": [
             "*/*.py",
             "*/*.yaml",

@@ -2,9 +2,10 @@
 
 usage: python docs/generate.py [--check]
 
-- ``docs/reference/``: the command line, the contract keys and the data catalogue, and the JSON
-  Schemas of contracts, from the code and the contracts. These files are committed; with --check
-  nothing is written, and the exit code is 1 when one differs from what would be written.
+- ``docs/reference/``: the command line, the Python API, the contract keys and the data catalogue,
+  and the JSON Schemas of contracts, from the code and the contracts. These files are committed;
+  with --check nothing is written, and the exit code is 1 when one differs from what would be
+  written.
 - ``docs/notebooks/`` and ``docs/_extra/plotly.min.js``: the notebooks as the book shows them, and
   the script that draws their figures without a network. These are made anew for every build.
 """
@@ -21,6 +22,7 @@ from typing import Any, TypeAlias
 
 import click
 
+from goldlake.api.reference import python_reference
 from goldlake.cli.main import main as command_line
 from goldlake.workflows.pages.catalogue import data_catalogue
 from goldlake.workflows.pages.json_schema import contract_schema, model_schema, schema_text
@@ -48,6 +50,7 @@ def pages() -> dict[str, str]:
         f"{schemas}/contract.schema.json": schema_text(contract_schema()),
         f"{schemas}/model.schema.json": schema_text(model_schema()),
         "docs/reference/cli.md": NOTE + cli_reference(),
+        "docs/reference/python.md": NOTE + python_reference(),
         "docs/reference/contract.md": NOTE + contract_reference(),
         "docs/reference/catalogue.md": NOTE + data_catalogue(load_usecase("chicago_crime")),
         **{

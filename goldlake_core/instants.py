@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from typing import Literal
 
 Precision = Literal["seconds", "milliseconds", "microseconds"]
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
 def utc_text(instant: datetime, precision: Precision = "milliseconds") -> str:
@@ -36,3 +37,13 @@ def of_text(text: str) -> datetime:
         ValueError: The text is not a time.
     """
     return datetime.fromisoformat(text.replace("Z", "+00:00"))
+
+
+def of_micros(micros: int) -> datetime:
+    """Returns the time so many microseconds after 1970 began in UTC, exactly."""
+    return _EPOCH + timedelta(microseconds=micros)
+
+
+def micros_of(instant: datetime) -> int:
+    """Returns the microseconds from 1970 in UTC to a time with a time zone, exactly."""
+    return (instant - _EPOCH) // timedelta(microseconds=1)

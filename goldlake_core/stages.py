@@ -20,6 +20,7 @@ from typing import Any, Protocol, TypeAlias
 from goldlake_core.contracts.errors import GateRefused, GoldlakeError, PermanentError, UsageError
 from goldlake_core.contracts.sections import UseCase
 from goldlake_core.documents import codec
+from goldlake_core.documents.compiling import Compiled, CompileRequest
 from goldlake_core.documents.examining import Examined, ExamineRequest
 from goldlake_core.documents.examples import ExamplesRefined, ExamplesRequest
 from goldlake_core.documents.keeping import Erased
@@ -59,6 +60,7 @@ Result: TypeAlias = (
     | Exported
     | Trained
     | Tuned
+    | Compiled
     | Scored
     | Kept
     | Examined
@@ -76,6 +78,7 @@ DOCUMENTS: dict[Stage, tuple[type[Request], type[Result]]] = {
     "export": (ExportRequest, Exported),
     "train": (TrainRequest, Trained),
     "tune": (TuneRequest, Tuned),
+    "compile": (CompileRequest, Compiled),
     "score": (ScoreRequest, Scored),
     "keep": (KeepRequest, Kept),
     "examine": (ExamineRequest, Examined),
@@ -205,6 +208,10 @@ StageFunction = Callable[[Any, Emit], Result]
 """From the stage's request to its result; `DOCUMENTS` has their types."""
 
 
+AfterStage = Callable[[Stage, Request, "Result | None", Emit], None]
+"""Called when a stage ended, with its result or None where it failed."""
+
+
 def event_now(
     stage: Stage,
     kind: Kind,
@@ -244,11 +251,18 @@ def require_same_contract(request: Request, usecase: UseCase, *sections: str) ->
         )
 
 
-def stage_main(stages: Mapping[Stage, StageFunction], argv: list[str]) -> int:
+def stage_main(
+    stages: Mapping[Stage, StageFunction], argv: list[str], after: AfterStage | None = None
+) -> int:
     """Runs stages of one process one after another: ``python -m PACKAGE RUN_DIR STAGE [STAGE…]``.
 
     A result document is the stage's own with ``"status": "ok"``, or a `Failed` with
     ``"status": "error"``. A failed stage ends the process: later ones do not run.
+
+    Args:
+        stages: The stages of the package by name.
+        argv: Arguments of the command.
+        after: Called when a stage ended, before its result is written.
 
     Returns:
         0, or the exit code of the error.
@@ -270,10 +284,16 @@ def stage_main(stages: Mapping[Stage, StageFunction], argv: list[str]) -> int:
         ) -> None:
             run.emit(_stage, kind, message, done=done, total=total)
 
+        request: Request | None = None
         try:
-            result = stages[name](run.request(name), emit)
+            request = run.request(name)
+            result = stages[name](request, emit)
+            if after is not None:
+                after(name, request, result, emit)
         except Exception as error:  # the result document is where a stage's error belongs
             failed = _failed(error)
+            if after is not None and request is not None:
+                after(name, request, None, emit)
             run.write_result(name, failed)
             traceback.print_exc()
             return failed.error.exit_code

@@ -8,10 +8,10 @@ from datetime import datetime, timezone
 import msgspec
 
 from goldlake_core.contracts.errors import UsageError
-from goldlake_core.contracts.ids import LAYERS
+from goldlake_core.contracts.ids import LAYERS, TableId
 from goldlake_core.documents.lakehouse import TableEntry, Totals
 from goldlake_core.instants import of_text, utc_text
-from goldlake_core.storage.deltalog import DeltaLog
+from goldlake_core.storage.deltalog import DeltaLog, Snapshot
 from goldlake_core.storage.home import Home
 from lakehouse import commits, epochs
 from lakehouse.specs import FATES, VERSIONS
@@ -40,9 +40,8 @@ def tables(
     found = []
     for name in names:
         for layer, table in current_tables(home, name):
-            entry = _entry(home, name, layer, table, at)
-            if entry:
-                found.append(entry)
+            if (listed := _entry(home, name, layer, table, at)) is not None:
+                found.append(listed)
     return found
 
 
@@ -109,6 +108,23 @@ def versions(usecase: str, home: Home) -> str | None:
     return max(found, key=len, default=None)
 
 
+def silver_name(usecase: str, home: Home) -> str:
+    """Name of the silver table, without its epoch; "" where nothing was refined."""
+    folder = versions(usecase, home)
+    return epochs.table_of(folder)[0].removesuffix(VERSIONS) if folder else ""
+
+
+def tables_in(home: Home, usecase: str, layer: str) -> list[str]:
+    """Folders of the tables in a layer that answer."""
+    return [folder for each, folder in current_tables(home, usecase) if each == layer]
+
+
+def datasets(usecase: str, home: Home) -> list[str]:
+    """Names of the data sets of a use case that have landed pages."""
+    names = _folders(home, "landing", usecase)
+    return [name for name in names if home.fs.exists(home.landing(usecase, name, "manifest"))]
+
+
 def standing(usecase: str, home: Home) -> tuple[int | None, int | None]:
     """Number of the epoch that answers, and of the last page that it holds; None before both."""
     folder = versions(usecase, home)
@@ -126,11 +142,16 @@ def _entry(
     version = log.latest() if at is None else log.version_at(at)
     if version is None:
         return None
-    snapshot = log.snapshot(version)
-    basis = log.last_commit_with("as_of", version) if layer == "gold" else None
+    return entry(TableId(usecase, layer, epochs.table_of(name)[0]), log, log.snapshot(version))
+
+
+def entry(table: TableId, log: DeltaLog, snapshot: Snapshot) -> TableEntry:
+    """What one version of a table is, as `tables` says it."""
+    version = snapshot.version
+    basis = log.last_commit_with("as_of", version) if table.layer == "gold" else None
     return TableEntry(
-        id=f"{usecase}.{layer}.{epochs.table_of(name)[0]}",
-        uri=uri,
+        id=str(table.at(None)),
+        uri=snapshot.uri,
         rows=snapshot.rows,
         version=version,
         bytes=snapshot.bytes,

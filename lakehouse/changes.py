@@ -10,11 +10,11 @@ import msgspec
 
 from goldlake_core.contracts.hashing import canonical
 from goldlake_core.contracts.keys import Change, keys_of
-from goldlake_core.contracts.sections import Check, Column, Lookup, Section
+from goldlake_core.contracts.sections import Check, Cluster, Column, Lookup, Section
 from goldlake_core.documents.planning import ChangedKey
 
 # What names an item of a list of sections.
-_NAMED: dict[type, str] = {Column: "name", Check: "code", Lookup: "name"}
+_NAMED: dict[type, str] = {Column: "name", Check: "code", Lookup: "name", Cluster: "name"}
 
 
 def stored(section: Section) -> str:

@@ -367,6 +367,7 @@ def _manifest(
         rows=totals,
         splits={s: SplitParts(rows=totals[s], parts=tuple(parts[s])) for s in SPLITS},
         sections={f"{prefix}export": usecase.hashes[f"{prefix}export"]},
+        clusters=dict(source.basis.clusters) or msgspec.UNSET,
     )
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
-from datetime import datetime, time, timedelta, timezone, tzinfo
+from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime, time, timedelta, tzinfo
 from functools import cached_property, reduce
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -19,7 +19,7 @@ from goldlake_core.contracts.hashing import section_hash
 from goldlake_core.contracts.registry import resolve
 from goldlake_core.contracts.sections import GoldTable, UseCase
 from goldlake_core.contracts.sql_rules import quoted
-from goldlake_core.instants import utc_text
+from goldlake_core.instants import of_micros, utc_text
 from goldlake_core.stages import Emit
 from goldlake_core.storage.deltalog import Commit, DeltaLog, Snapshot
 from goldlake_core.storage.files import list_names
@@ -36,6 +36,7 @@ from lakehouse import (
     specs,
 )
 from lakehouse.changefeed import CHANGE
+from lakehouse.clusters import Clusters
 from lakehouse.commits import SilverCommit
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ class Basis:
         through: Sequence of the last page whose records silver holds.
         silver_contract: Hash of the contract's section ``silver``.
         gold_contract: Hash of what decides the table's rows; see `specs.gold_hash`.
+        clusters: By cluster of the table what names the fits that numbered its rows.
     """
 
     silver_version: int
@@ -74,6 +76,12 @@ class Basis:
     through: int = 0
     silver_contract: str = ""
     gold_contract: str = ""
+    clusters: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def metadata(self) -> dict[str, object]:
+        """What is stored with a commit; a table without clusters says nothing of them."""
+        return {name: value for name, value in asdict(self).items() if value != {}}
 
 
 def basis_of(commit: Commit) -> Basis:
@@ -92,7 +100,8 @@ def refine(
     Raises:
         PermanentError: A build function returns other columns than the contract declares, a key
             twice, other rows each time, or rows that depend on more than the contract says.
-        StoreError: Another writer changed a gold table; its wrong rows are named.
+        StoreError: Another writer changed a gold table; its wrong rows are named. Or what a cluster
+            was fitted to is damaged.
     """
     silver = DeltaLog(specs.silver(usecase, home, epoch).uri).snapshot()
     versions = specs.versions(usecase, home, epoch)
@@ -101,7 +110,8 @@ def refine(
     for table in usecase.gold.values():
         spec = specs.gold(usecase, home, table)
         delta.create(spark, spec)
-        last = _last_commit(spec, silver)
+        groups = Clusters.of(usecase, home, table)
+        last = _last_commit(spec, silver, groups)
         if last and _is_foreign(spec, last):
             require_rebuilt(spark, usecase, home, epoch, table)
         if last and basis_of(last).silver_version == silver.version:
@@ -114,7 +124,8 @@ def refine(
             changed[table.name] = False
             continue
         own = replace(reflected, gold_contract=spec.properties[specs.CONTRACT_PROPERTY])
-        step = _Step(spark, usecase, table, spec, silver, versions, own)
+        groups.prepare(emit)
+        step = _Step(spark, usecase, table, spec, silver, versions, own, groups)
         changed[table.name] = step.increment(last, emit) if last else step.rebuild(emit)
         delta.set_comments(spark, spec)
         rows = DeltaLog(spec.uri).snapshot().rows
@@ -134,12 +145,14 @@ def left_over(usecase: UseCase, home: Home) -> list[str]:
 def follows(usecase: UseCase, home: Home, table: GoldTable, silver: Snapshot) -> bool:
     """Whether a gold table can be brought up to silver by the changes since its newest commit."""
     spec = specs.gold(usecase, home, table)
-    return DeltaLog(spec.uri).exists() and _last_commit(spec, silver) is not None
+    groups = Clusters.of(usecase, home, table)
+    return DeltaLog(spec.uri).exists() and _last_commit(spec, silver, groups) is not None
 
 
-def reflects(spec: specs.TableSpec, silver: Snapshot) -> bool:
+def reflects(usecase: UseCase, home: Home, table: GoldTable, silver: Snapshot) -> bool:
     """Whether a gold table holds what its build makes of silver, as far as the logs say."""
-    last = _last_commit(spec, silver)
+    spec = specs.gold(usecase, home, table)
+    last = _last_commit(spec, silver, Clusters.of(usecase, home, table))
     return (
         last is not None
         and basis_of(last).silver_version == silver.version
@@ -161,7 +174,8 @@ def require_rebuilt(
     if not log.exists():
         raise StoreError(f"{spec.id} is missing", hint=f"goldlake rebuild {usecase.name}")
     silver = DeltaLog(specs.silver(usecase, home, epoch).uri).snapshot()
-    last = _last_commit(spec, silver)
+    groups = Clusters.of(usecase, home, table)
+    last = _last_commit(spec, silver, groups)
     if last is None and silver.rows == log.snapshot().rows == 0:
         return
     if last is None:
@@ -172,7 +186,7 @@ def require_rebuilt(
     basis = basis_of(last)
     made_from = DeltaLog(silver.uri).snapshot(basis.silver_version)
     versions = specs.versions(usecase, home, epoch)
-    step = _Step(spark, usecase, table, spec, made_from, versions, basis)
+    step = _Step(spark, usecase, table, spec, made_from, versions, basis, groups)
     wrong = rebuilt.differences(step.whole(), delta.read(spark, spec.uri), spec, table.key)
     if wrong:
         more = ", and perhaps more" if len(wrong) == rebuilt.NAMED else ""
@@ -190,7 +204,7 @@ def _is_foreign(spec: specs.TableSpec, last: Commit) -> bool:
     return any(log.changes_rows(version) for version in later)
 
 
-def _last_commit(spec: specs.TableSpec, silver: Snapshot) -> Commit | None:
+def _last_commit(spec: specs.TableSpec, silver: Snapshot, groups: Clusters) -> Commit | None:
     """The commit to continue from; None where the table has to be built from all of silver."""
     log = DeltaLog(spec.uri)
     if (
@@ -204,6 +218,8 @@ def _last_commit(spec: specs.TableSpec, silver: Snapshot) -> Commit | None:
     basis = basis_of(commit)
     # A silver table that was restored from a copy may stand at an earlier version than gold knows.
     if basis.silver_uuid != silver.uuid or basis.silver_version > silver.version:
+        return None
+    if not groups.hold(basis.clusters):
         return None
     can_follow = changefeed.can_follow(silver.uri, basis.silver_version + 1, silver.version)
     return commit if can_follow else None
@@ -227,12 +243,12 @@ def _basis(
     if event is None:
         return None
     zone = event_zone(usecase)
-    next_day = instant(event).astimezone(zone).date() + timedelta(days=1)
+    next_day = of_micros(event).astimezone(zone).date() + timedelta(days=1)
     event_end = datetime.combine(next_day, time.min, tzinfo=zone)
     return Basis(
         silver.version,
         silver.uuid,
-        utc_text(instant(as_of), "microseconds"),
+        utc_text(of_micros(as_of), "microseconds"),
         utc_text(event_end, "microseconds"),
         run_id,
         epoch,
@@ -269,11 +285,6 @@ def event_zone(usecase: UseCase) -> tzinfo:
     return ZoneInfo(usecase.silver.column(event_time).time_zone or "UTC" if event_time else "UTC")
 
 
-def instant(micros: int) -> datetime:
-    """A UTC time from microseconds since 1970, exactly."""
-    return datetime(1970, 1, 1, tzinfo=timezone.utc) + timedelta(microseconds=micros)
-
-
 @dataclass(frozen=True)
 class _Step:
     """Brings one gold table to one silver version."""
@@ -285,6 +296,7 @@ class _Step:
     silver: Snapshot
     versions: specs.TableSpec
     basis: Basis
+    groups: Clusters
 
     def whole(self) -> DataFrame:
         """The table as all of silver makes it."""
@@ -294,6 +306,8 @@ class _Step:
         return self._declared(self._build(silver))
 
     def rebuild(self, emit: Emit) -> bool:
+        if self.table.clusters:
+            self._complete(self._unnumbered(), emit)
         rows = self.whole()
         calls = self._require_lawful(rows)
         again = self.whole()
@@ -305,7 +319,7 @@ class _Step:
                 one = self.spark.createDataFrame(one.collect(), one.schema)
                 self._require_same(one, other, rebuilt.NEARER)
         self._require_unique(rows)
-        delta.overwrite(rows, self.spec, asdict(self.basis))
+        delta.overwrite(rows, self.spec, self._metadata)
         self._tell_missing(self._silver(), emit)
         return True
 
@@ -315,12 +329,14 @@ class _Step:
             return False
         feed = self._feed(basis_of(last)).persist()
         try:
-            rows = self._changed_rows(feed) if self.table.mode == "rows" else self._cells(feed)
-            rows = rows.persist()
+            rows = self._touched(feed).persist()
+            if self._complete(rows, emit):
+                rows.unpersist()
+                rows = self._touched(feed).persist()
             try:
                 number = self._require_unique(rows)
                 self._require_as_rebuilt(feed, rows, basis_of(last))
-                metadata = asdict(self.basis)
+                metadata = self._metadata
                 if number:
                     delta.merge(rows, self.spec.uri, self.table.key, metadata=metadata)
                 else:  # the basis has moved on
@@ -348,6 +364,19 @@ class _Step:
         return changefeed.between(
             self.spark, self.silver.uri, first, self.silver.version, key, columns, touched
         )
+
+    def _touched(self, feed: DataFrame) -> DataFrame:
+        """The rows that changes of silver make, and those to delete."""
+        return self._changed_rows(feed) if self.table.mode == "rows" else self._cells(feed)
+
+    def _complete(self, rows: DataFrame, emit: Emit) -> bool:
+        """Fits the clusters of intervals that have no fit; whether there was any."""
+        basis = self.basis
+        return self.groups.complete(rows, self._unnumbered, basis.through, basis.run_id, emit)
+
+    def _unnumbered(self) -> DataFrame:
+        """The table as all of silver makes it, without clusters."""
+        return self._made(self._silver())
 
     def _changed_rows(self, feed: DataFrame) -> DataFrame:
         """Mode ``rows``: what the changes reach, built; what is not built any more is deleted."""
@@ -595,6 +624,10 @@ class _Step:
         return self.table.build or f"gold.{self.table.name}.columns"
 
     @property
+    def _metadata(self) -> dict[str, object]:
+        return replace(self.basis, clusters=self.groups.pins).metadata
+
+    @property
     def _key(self) -> list[str]:
         return [quoted(name) for name in self.table.key]
 
@@ -609,6 +642,12 @@ class _Step:
     def _build(
         self, silver: DataFrame, changes: DataFrame | None = None, gold: DataFrame | None = None
     ) -> DataFrame:
+        return self.groups.assigned(self._made(silver, changes, gold))
+
+    def _made(
+        self, silver: DataFrame, changes: DataFrame | None = None, gold: DataFrame | None = None
+    ) -> DataFrame:
+        """What the function or the contract makes, without clusters."""
         if self.table.lookups:
             silver = lookups.with_lookups(silver, self.table.lookups, self._looked_up)
         if not self.table.build:

@@ -60,7 +60,7 @@ def fates(
     if frame is None:
         return Totals(landed=0, silver=0, **counts)
     frame = _with_events(frame, usecase, home)
-    current = _current(frame)
+    current = current_rows(frame)
     if happened_by is not None:
         frame, current = (each.filter(pl.col(_EVENT) <= happened_by) for each in (frame, current))
     found, silver = pl.collect_all([frame.group_by(FATE).len(), current.select(pl.len())])
@@ -80,10 +80,10 @@ def silver(usecase: str, home: Home, known_by: datetime) -> pl.LazyFrame | None:
     if frame is None:
         return None
     names = [name for name in frame.collect_schema().names() if name not in _OF_VERSIONS]
-    return _current(frame).sort(KEY).select(names)
+    return current_rows(frame).sort(KEY).select(names)
 
 
-def _current(frame: pl.LazyFrame) -> pl.LazyFrame:
+def current_rows(frame: pl.LazyFrame) -> pl.LazyFrame:
     """Per key the version that is current after all versions of a frame."""
     import polars as pl
 

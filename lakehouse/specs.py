@@ -6,10 +6,11 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from goldlake_core.contracts import sql_rules
+from goldlake_core.contracts import gold_rules, sql_rules
 from goldlake_core.contracts.column_types import COLUMN_TYPES
 from goldlake_core.contracts.hashing import functions_hash, section_hash
-from goldlake_core.contracts.sections import Column, GoldTable, UseCase
+from goldlake_core.contracts.keys import keys_of
+from goldlake_core.contracts.sections import Cluster, Column, GoldTable, Section, UseCase
 from goldlake_core.contracts.sql_rules import quoted
 from goldlake_core.storage.home import Home
 from goldlake_core.storage.landing import LandingZone
@@ -201,9 +202,43 @@ def gold_hash(usecase: UseCase, table: GoldTable) -> str:
         made_of.append(["expr", computed, table.per, table.order, table.windows])
     if table.lookups:
         made_of.append(["lookups", table.lookups, digests(usecase, table)])
+    if table.clusters:
+        made_of.append(["clusters", [cluster_hash(usecase, table, c) for c in table.clusters]])
     if is_reaching(table):
         made_of.append([table.reach, table.reach_order, table.reach_before, table.reach_after])
     return section_hash(made_of)
+
+
+def cluster_hash(usecase: UseCase, table: GoldTable, cluster: Cluster) -> str:
+    """Hash of all that decides what a cluster's numbers mean: itself and what its columns are.
+
+    Other columns of the table do not enter it, so that the fits outlast a change of them.
+    """
+    of_lookups = {c.name: lookup for lookup in table.lookups for c in lookup.columns}
+    own = {column.name: column for column in table.columns if column.expr}
+    known = {c.name: c for c in usecase.silver.columns} | own
+    reads = gold_rules.origins(known.values(), table.windows)
+    named = (*cluster.columns, cluster.time, *table.key)
+    found: list[object] = []
+    for name in sorted(frozenset[str]().union(*map(reads.made_of, named))):
+        if name in known:
+            found.append([name, _meaning(known[name])])
+        elif name in of_lookups:
+            found.append([name, digests(usecase, table)[of_lookups[name].name]])
+    if table.build:
+        found.append([table.build, functions_hash(usecase, table.build)])
+    if any(name in reads.windowed for name in cluster.columns):
+        found.append([table.per, table.order, table.windows])
+    return section_hash([_meaning(cluster), found])
+
+
+def _meaning(section: Section) -> dict[str, object]:
+    """The keys of a section that decide values, where they are not at their default."""
+    return {
+        key.name: getattr(section, key.attribute)
+        for key in keys_of(type(section))
+        if key.key.change == "rebuild" and getattr(section, key.attribute) != key.default
+    }
 
 
 def digests(usecase: UseCase, table: GoldTable) -> dict[str, str]:

@@ -45,6 +45,7 @@ from goldlake_core.storage.locks import StoreLock
 from lakehouse import (
     audit,
     bronze,
+    clusters,
     commits,
     epochs,
     erase,
@@ -115,6 +116,7 @@ def refine_stage(request: RefineRequest, emit: Emit) -> Refined:
             emit,
             is_rebuild=request.rebuild,
             accept_rejected=request.accept_rejected,
+            refit=request.refit,
             judge=_judge_of(usecase, home, request, emit),
         )
     session_s = round(time.monotonic() - started - sum(result.seconds.values()), 3)
@@ -223,8 +225,10 @@ def erased(spark: SparkSession, usecase: UseCase, home: Home, run_id: str, emit:
         erasures.put(home, usecase.name, begun)
     # An epoch that was begun before would be continued with the records that it holds.
     erase.forget(usecase, home, gold=True)
+    clusters.fit_anew(usecase, home, f"erasure {begun.id}")
     refined = refine(spark, usecase, home, run_id, emit, is_rebuild=True, accept_rejected=True)
     erase.forget(usecase, home, gold=False)
+    clusters.forget(usecase, home)
     gatefiles.forget(home, usecase.name)
     pages = {place.page for place in begun.places}
     epoch = epochs.current(home, usecase.name)
@@ -284,6 +288,7 @@ def refine(
     *,
     is_rebuild: bool = False,
     accept_rejected: bool = False,
+    refit: bool = False,
     judge: Callable[[int], None] | None = None,
 ) -> Refined:
     """Brings bronze, silver and gold up to the landing zone and checks the account. Idempotent.
@@ -310,6 +315,9 @@ def refine(
         return _result(run_id, [], none, {}, seconds)
     if is_rebuild:
         mending.set_aside_damaged(spark, usecase, home, run_id, emit)
+        clusters.mend(usecase, home, emit)
+    if refit:
+        clusters.fit_anew(usecase, home, f"asked for by run {run_id}")
     with _timed(seconds, "bronze"):
         silver.follow(spark, usecase, home, plan.epoch, run_id)
         bronze.follow(spark, usecase, home, run_id)

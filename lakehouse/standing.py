@@ -98,6 +98,4 @@ def _is_as_declared(spec: specs.TableSpec) -> bool:
 def _is_built(usecase: UseCase, home: Home, epoch: int) -> bool:
     """Whether every gold table reflects silver as it is."""
     source = DeltaLog(specs.silver(usecase, home, epoch).uri).snapshot()
-    return all(
-        gold.reflects(specs.gold(usecase, home, table), source) for table in usecase.gold.values()
-    )
+    return all(gold.reflects(usecase, home, table, source) for table in usecase.gold.values())

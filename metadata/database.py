@@ -125,8 +125,51 @@ def live_uris(home: Home) -> set[str]:
         return set()
 
 
+class Names:
+    """Names of the artifacts of a type, read without ML Metadata, which takes longer to import.
+
+    Args:
+        home: The home whose database is read; one without has no names.
+    """
+
+    def __init__(self, home: Home) -> None:
+        self._home = home
+        self._database: sqlite3.Connection | None = None
+
+    def __enter__(self) -> Names:
+        if self._home.is_local and self._home.fs.exists(self._home.mlmd):
+            self._database = _connected(self._home)
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        if self._database is not None:
+            self._database.close()
+
+    def has(self, kind: str, name: str) -> bool:
+        """Whether an artifact of a type has a name."""
+        return bool(self._read("= ?", kind, name))
+
+    def between(self, kind: str, low: str, high: str) -> list[str]:
+        """Names of the artifacts of a type from one to before another, in their order."""
+        return self._read(">= ? AND Artifact.name < ?", kind, low, high)
+
+    def _read(self, condition: str, *values: str) -> list[str]:
+        if self._database is None:
+            return []
+        rows = self._database.execute(
+            "SELECT Artifact.name FROM Artifact JOIN Type ON Type.id = Artifact.type_id "
+            f"WHERE Type.name = ? AND Artifact.name {condition} ORDER BY Artifact.name",
+            values,
+        )
+        return [name for (name,) in rows]
+
+
 @contextlib.contextmanager
 def _opened(home: Home, *, is_writer: bool = False) -> Iterator[sqlite3.Connection]:
-    address = f"file:{quote(home.mlmd)}?mode={'rw' if is_writer else 'ro'}"
-    with contextlib.closing(sqlite3.connect(address, uri=True, timeout=_TIMEOUT_S)) as database:
+    with contextlib.closing(_connected(home, is_writer=is_writer)) as database:
         yield database
+
+
+def _connected(home: Home, *, is_writer: bool = False) -> sqlite3.Connection:
+    address = f"file:{quote(home.mlmd)}?mode={'rw' if is_writer else 'ro'}"
+    return sqlite3.connect(address, uri=True, timeout=_TIMEOUT_S)

@@ -7,14 +7,18 @@ It returns plain dataclasses, so that its readers do not depend on ML Metadata's
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any, TypeAlias
 
 from goldlake_core.contracts.errors import PermanentError
+from goldlake_core.documents.provenance import ArtifactFacts, ExecutionFacts
 from goldlake_core.instants import utc_text
 from goldlake_core.storage.home import Home
+
+RUN = "goldlake.Run"
+"""Type of the context that all stages of a run have in common."""
 
 Value: TypeAlias = int | float | str | bool
 
@@ -78,6 +82,21 @@ class Event:
     execution: int
     is_output: bool
     key: str
+
+
+@dataclass(frozen=True)
+class Context:
+    """What executions have in common, such as the run of a pipeline.
+
+    Attributes:
+        type: Type name, such as ``pipeline_run``.
+        name: Name that no other context of its type has.
+        properties: Properties and custom properties, by name.
+    """
+
+    type: str
+    name: str
+    properties: Mapping[str, Value]
 
 
 class Store:
@@ -191,14 +210,83 @@ class Store:
         execution_id, _, _ = self._store.put_execution(execution, pairs, [])
         return int(execution_id)
 
+    def named(self, type_name: str, name: str) -> Artifact | None:
+        """The artifact of a type that has a name, or None."""
+        found = self._store.get_artifact_by_type_and_name(type_name, name)
+        return self._artifact(found) if found is not None else None
+
+    def put_facts(self, facts: ExecutionFacts) -> None:
+        """Records what a stage made, once: names tell whether it is there. Writes; idempotent."""
+        if self._store.get_execution_by_type_and_name(facts.type, facts.name) is not None:
+            return
+        kind = self._pb.ExecutionType(name=facts.type)
+        execution = self._pb.Execution(name=facts.name, last_known_state=_COMPLETE)
+        self._set(kind, execution, facts.properties)
+        execution.type_id = self._put_type(self._store.put_execution_type, kind)
+        pairs = []
+        for given in facts.inputs:
+            source = self._store.get_artifact_by_type_and_name(given.type, given.name)
+            if source is not None:
+                pairs.append((source, self._event(_INPUT, given.key)))
+        for key, made in facts.outputs:
+            known = self._store.get_artifact_by_type_and_name(made.type, made.name)
+            pairs.append((known or self._made(made), self._event(_OUTPUT, key)))
+        run = self._context(RUN, facts.run_id, {})
+        self._store.put_execution(execution, pairs, [run], reuse_context_if_already_exist=True)
+
+    def add_input(self, execution: int, artifact: int, key: str) -> None:
+        """Makes an artifact an input of an execution that ended. Writes; idempotent."""
+        if not any(
+            event.artifact == artifact and not event.is_output
+            for event in self.events_of_executions([execution])
+        ):
+            event = self._event(_INPUT, key)
+            event.artifact_id, event.execution_id = artifact, execution
+            self._store.put_events([event])
+
+    def note(self, type_name: str, name: str, properties: Mapping[str, int | str]) -> None:
+        """Adds custom properties to a context that is there. Writes; idempotent."""
+        context = self._store.get_context_by_type_and_name(type_name, name)
+        if context is not None:
+            for key, value in properties.items():
+                _put(context.custom_properties[key], value)
+            self._store.put_contexts([context])
+
+    def contexts(self, execution: int) -> list[Context]:
+        """The contexts of an execution, such as the run of the pipeline."""
+        found = self._store.get_contexts_by_execution(execution)
+        names = {kind.id: kind.name for kind in self._store.get_context_types()}
+        return [Context(names[each.type_id], each.name, _properties(each)) for each in found]
+
+    def has_context(self, type_name: str, name: str) -> bool:
+        """Whether there is a context of a type with a name."""
+        return self._store.get_context_by_type_and_name(type_name, name) is not None
+
+    def _context(self, type_name: str, name: str, properties: Mapping[str, int | str]) -> Any:
+        kind = self._pb.ContextType(name=type_name)
+        context = self._pb.Context(name=name)
+        self._set(kind, context, properties)
+        context.type_id = self._put_type(self._store.put_context_type, kind)
+        return context
+
+    def _made(self, facts: ArtifactFacts) -> Any:
+        kind = self._pb.ArtifactType(name=facts.type)
+        made = self._pb.Artifact(name=facts.name, uri=facts.uri, state=self._pb.Artifact.LIVE)
+        self._set(kind, made, facts.properties)
+        made.type_id = self._put_type(self._store.put_artifact_type, kind)
+        return made
+
+    def _event(self, kind: int, key: str) -> Any:
+        step = self._pb.Event.Path.Step(key=key)
+        return self._pb.Event(type=kind, path=self._pb.Event.Path(steps=[step]))
+
+    def _put_type(self, put: Callable[..., int], kind: Any) -> int:
+        return put(kind, can_add_fields=True, can_omit_fields=True)
+
     def _set(self, kind: Any, message: Any, properties: Mapping[str, int | str]) -> None:
         for name, value in properties.items():
-            if isinstance(value, int):
-                kind.properties[name] = self._pb.INT
-                message.properties[name].int_value = value
-            else:
-                kind.properties[name] = self._pb.STRING
-                message.properties[name].string_value = value
+            kind.properties[name] = self._pb.INT if isinstance(value, int) else self._pb.STRING
+            _put(message.properties[name], value)
 
     def _artifact(self, message: Any) -> Artifact:
         return Artifact(
@@ -227,6 +315,13 @@ class Store:
             ):
                 self._type_names |= {(is_of_artifacts, kind.id): kind.name for kind in kinds}
         return self._type_names[is_artifact, message.type_id]
+
+
+def _put(field: Any, value: int | str) -> None:
+    if isinstance(value, int):
+        field.int_value = value
+    else:
+        field.string_value = value
 
 
 def _events(messages: Iterable[Any]) -> list[Event]:

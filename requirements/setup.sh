@@ -5,6 +5,7 @@
 #   requirements/setup.sh docs    .venv-docs: Jupyter Book
 #   requirements/setup.sh bench   .venv-bench: what the benchmark of ingestion compares goldlake with
 #   requirements/setup.sh bench-serve   .venv-bench-serve: what the benchmark of serving compares with
+#   requirements/setup.sh mlflow  .venv-mlflow: the MLflow server that a test copies models to
 #   requirements/setup.sh kfp     .venv-kfp: the stack with kfp, to compile the pipeline for Kubeflow
 #   requirements/setup.sh lock    the lock files, from the .in files (UPGRADE=1: newest versions)
 #
@@ -247,7 +248,7 @@ set_up() {
   rm -f "$env/.stamp"
   [ -f "$env/.locked" ] && mv "$env/.locked" "$env/.locked-before"
   if [ ! -x "$env/bin/python" ]; then
-    [[ $env == .venv-docs || $env == .venv-bench* ]] || say "Taking stack $stack: $why"
+    [[ $env == .venv-docs || $env == .venv-bench* || $env == .venv-mlflow ]] || say "Taking stack $stack: $why"
     say "Creating $env with $("$python" --version), $python"
     logged "Creating $env" "$uv" venv --quiet --allow-existing --python "$python" "$env"
     say "$stack" >"$env/.stack"
@@ -274,7 +275,7 @@ write_locks() {
   get_uv
   use_pip_settings
   begin_log .venv
-  for name in uv build docs bench bench-serve $(printf 'stack-%s kfp-%s ' 1.21 1.21 1.16 1.16); do
+  for name in uv build docs bench bench-serve mlflow $(printf 'stack-%s kfp-%s ' 1.21 1.21 1.16 1.16); do
     case $name in *-1.16) scope="--python-platform x86_64-manylinux_2_17" ;; *) scope=--universal ;; esac
     say "Locking requirements/$name.in"
     # shellcheck disable=SC2086
@@ -289,9 +290,9 @@ choose_stack
 env=.venv-$1 pythons=$(pythons_of "$stack") own=""
 case ${1:-} in
   main | lock) env=.venv lock=requirements/stack-$stack.txt own="lakehouse/jars.lock setup.py pyproject.toml" ;;
-  docs | bench | bench-serve) lock=requirements/$1.txt pythons=$(pythons_of 1.21) ;;
+  docs | bench | bench-serve | mlflow) lock=requirements/$1.txt pythons=$(pythons_of 1.21) ;;
   kfp) lock=requirements/kfp-$stack.txt pythons=$(pythons_of "$stack-kfp") ;;
-  *) fail "'${1:-}' is nothing to set up; it is one of main, docs, bench, bench-serve, kfp, lock. Run: make setup" ;;
+  *) fail "'${1:-}' is nothing to set up; it is one of main, docs, bench, bench-serve, mlflow, kfp, lock. Run: make setup" ;;
 esac
 # The place is part of it: scripts in an environment name their interpreter by its full path.
 # shellcheck disable=SC2086

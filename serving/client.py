@@ -291,17 +291,21 @@ class ModelClient:
         specs = self._client.retried(lambda left_s: ask(self.asked, left_s))
         return {spec.name: spec.dtype for spec in specs}
 
+    @property
+    def whole_inputs(self) -> frozenset[str]:
+        """Inputs that take whole numbers, by the contract."""
+        return frozenset(each.name for each in self.inputs or () if each.dtype == "int64")
+
     def stream(self, rows: Rows) -> Iterator[Prediction]:
         """Yields the answers in the order of the rows, and holds a few requests of them at most.
 
         Arguments and errors are those of `predict`; what was asked before an error is answered
         first.
         """
-        whole = {each.name for each in self.inputs or () if each.dtype == "int64"}
         size = self._client.batch_rows
         if self._record_key is not None:
             size = min(size, _KEYED_ROWS)
-        batches = self._checked(in_batches(rows, size, whole))
+        batches = self._checked(in_batches(rows, size, self.whole_inputs))
         first, second = next(batches, None), next(batches, None)
         if first is None:
             return

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import posixpath
+from collections.abc import Iterable
 
 import msgspec
 
@@ -29,10 +30,17 @@ ENTRIES = (
 _EXAMPLES, _STATISTICS = "Examples", "ExampleStatistics"
 
 
-def fingerprint(spec: PipelineSpec) -> str:
-    """sha256 of what a candidate is made from: data, contract sections, code; no baseline."""
+def fingerprint(spec: PipelineSpec, run_time: Iterable[str] = ()) -> str:
+    """sha256 of what a candidate is made from: data, contract sections, code; no baseline.
+
+    Args:
+        spec: The model and the export.
+        run_time: Keys of ``training`` whose values come with a run. Such a candidate never counts
+            as one that was made from the contract's own values.
+    """
     made_from = msgspec.structs.replace(spec, baseline_version=None).to_json()
-    text = json.dumps([made_from, code_hash(*ENTRIES)], sort_keys=True)
+    given = [sorted(run_time)] if run_time else []
+    text = json.dumps([made_from, code_hash(*ENTRIES), *given], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -54,6 +62,28 @@ def baseline_version(home: Home, spec: PipelineSpec, served: int | None) -> int 
     if about is None or about.fingerprint != fingerprint(spec):
         return served
     return about.baseline_version
+
+
+def drift_version(home: Home, spec: PipelineSpec) -> int | None:
+    """The version whose data the candidate's are compared with: the last one with other data.
+
+    What serves may have learned from this very export. Its distance to itself would say nothing,
+    and as the verdict is an input of the Trainer, an edited bound would train again. Read-only.
+
+    Args:
+        home: Whose ``models/`` folder.
+        spec: What the candidate will be made from, with the version that serves.
+    """
+    versions = pushed_versions(home, spec.usecase, spec.model)
+    version = spec.baseline_version
+    while version is not None:
+        about = versions.get(version)
+        if about is None or about.manifest_sha256 != spec.manifest_sha256:
+            return version
+        # A version was compared with one that was there before it.
+        earlier = about.baseline_version
+        version = earlier if earlier is not None and earlier < version else None
+    return None
 
 
 def statistics_folder(home: Home, model: ModelId) -> str:

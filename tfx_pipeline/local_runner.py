@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
 from typing import Any, TypeAlias
 
 from ml_metadata.proto import metadata_store_pb2
@@ -35,6 +34,7 @@ class NodeRun:
         id: Id of the node.
         state: ``cached``, ``complete`` or ``failed``.
         seconds: Wall time in seconds.
+        execution: Id of its execution in ML Metadata, or None where it failed.
         outputs: URIs of the output artifacts by output key.
         properties: Properties of the first artifact by output key, plain values.
     """
@@ -42,6 +42,7 @@ class NodeRun:
     id: str
     state: str = FAILED
     seconds: float = 0.0
+    execution: int | None = None
     outputs: Mapping[str, list[str]] = field(default_factory=dict)
     properties: Mapping[str, Properties] = field(default_factory=dict)
 
@@ -55,9 +56,17 @@ class LocalRunner(tfx_runner.IrBasedRunner):
         nodes: What ran so far, in order; complete after `run`, or up to the node that failed.
     """
 
-    def __init__(self, on_start: Callable[[str, int, int], None] | None = None) -> None:
-        """Args: on_start: called with node id, its number from 1, and the number of nodes."""
+    def __init__(
+        self, run_id: str, on_start: Callable[[str, int, int], None] | None = None
+    ) -> None:
+        """Args:
+
+        run_id: Name of this run of the pipeline in ML Metadata; see
+            `metadata.stages.pipeline_run`.
+        on_start: Called with node id, its number from 1, and the number of nodes.
+        """
         self.nodes: dict[str, NodeRun] = {}
+        self._run_id = run_id
         self._on_start = on_start
 
     def run_with_ir(
@@ -72,9 +81,8 @@ class LocalRunner(tfx_runner.IrBasedRunner):
             PermanentError: A node did not run because its inputs were not there.
             Exception: Whatever an executor raised.
         """
-        run_id = datetime.now(timezone.utc).isoformat()
         runtime_parameter_utils.substitute_runtime_parameter(
-            pipeline, {constants.PIPELINE_RUN_ID_PARAMETER_NAME: run_id}
+            pipeline, {constants.PIPELINE_RUN_ID_PARAMETER_NAME: self._run_id}
         )
         config = runner_utils.extract_local_deployment_config(pipeline)
         which = config.metadata_connection_config.WhichOneof("connection_config")
@@ -107,7 +115,7 @@ def _note_outcome(run: NodeRun, info: Any, store: Any) -> None:
     if execution.last_known_state not in _STATES:
         name = metadata_store_pb2.Execution.State.Name(execution.last_known_state)
         raise PermanentError(f"The node {run.id} ended in state {name}: its inputs are not there")
-    run.state = _STATES[execution.last_known_state]
+    run.state, run.execution = _STATES[execution.last_known_state], execution.id
     events = [
         event
         for event in store.get_events_by_execution_ids([info.execution_id])

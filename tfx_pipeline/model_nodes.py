@@ -7,6 +7,8 @@ from TFX's cache.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from tfx_pipeline.codehash import code_hash
@@ -17,25 +19,44 @@ RUN_FN = f"{_TRAINER}.run_fn"
 EVALUATED_SPLIT = "test"
 
 _COMPONENTS = "tfx_pipeline.components.model"
+_PARAMETERS = "tfx_pipeline.components.training_parameters"
 
 
 def model_nodes(
-    spec: PipelineSpec, *, examples: Any, schema: Any, transform_graph: Any, stop: Any
+    spec: PipelineSpec,
+    *,
+    examples: Any,
+    schema: Any,
+    transform_graph: Any,
+    verdict: Any,
+    stop: Any,
+    run_time: Mapping[str, Any] = MappingProxyType({}),
 ) -> list[Any]:
     """All nodes after Transform: Trainer, ServingModel, Evaluator, Blessing, ServingCheck, Pusher.
 
-    ServingModel is included only if a version serves already.
+    ServingModel is included only if a version serves already, TrainingParameters only if there are
+    run-time parameters.
 
     Args:
         spec: The model and the export to train it on.
         examples: Channel of tf.Example with the splits train, eval and test.
         schema: Channel of the curated schema.
         transform_graph: Channel of Transform's graph.
+        verdict: Channel of the validation gate's verdict.
         stop: The node that ends a run whose data was refused; nothing here runs before it.
+        run_time: TFX's RuntimeParameter by key of ``training``.
     """
-    train = trainer(spec, examples, transform_graph, schema)
+    nodes: list[Any] = []
+    hyperparameters, baseline = None, None
+    if run_time:
+        from tfx_pipeline.components.training_parameters import training_parameters
+
+        given = training_parameters(run_time, code_hash(_PARAMETERS))
+        nodes.append(given)
+        hyperparameters = given.outputs["hyperparameters"]
+    train = trainer(spec, examples, transform_graph, schema, verdict, hyperparameters)
     candidate = train.outputs["model"]
-    nodes, baseline = [train], None
+    nodes.append(train)
     if spec.baseline_version is not None:
         serving = serving_model(spec, spec.baseline_version)
         serving.add_upstream_node(stop)
@@ -50,26 +71,40 @@ def model_nodes(
         evaluate.outputs["evaluation"],
         bless.outputs["blessing"],
         check.outputs["blessing"],
+        run_time,
     )
     return [*nodes, evaluate, bless, check, push]
 
 
-def trainer(spec: PipelineSpec, examples: Any, transform_graph: Any, schema: Any) -> Any:
+def trainer(
+    spec: PipelineSpec,
+    examples: Any,
+    transform_graph: Any,
+    schema: Any,
+    verdict: Any,
+    hyperparameters: Any | None = None,
+) -> Any:
     """TFX's Trainer; outputs ``model`` and ``model_run`` (TensorBoard logs).
+
+    The verdict on the data is an input that the executor does not read: so it is an ancestor of
+    the model in ML Metadata.
 
     Args:
         spec: The model and the export to train it on.
         examples: Channel of tf.Example with the splits train and eval.
         transform_graph: Channel of Transform's graph.
         schema: Channel of the curated schema.
+        verdict: Channel of the validation gate's verdict.
+        hyperparameters: Channel of the run's own training parameters, or None.
     """
     from tfx.components.trainer.component import Trainer
     from tfx.proto import trainer_pb2
 
-    return Trainer(
+    node = Trainer(
         examples=examples,
         transform_graph=transform_graph,
         schema=schema,
+        hyperparameters=hyperparameters,
         run_fn=RUN_FN,
         train_args=trainer_pb2.TrainArgs(splits=["train"]),
         eval_args=trainer_pb2.EvalArgs(splits=["eval"]),
@@ -78,6 +113,9 @@ def trainer(spec: PipelineSpec, examples: Any, transform_graph: Any, schema: Any
             "code_hash": code_hash(_TRAINER),
         },
     )
+    # TFX's specification of the Trainer names its inputs; the compiler takes those that are there.
+    node.spec.inputs["verdict"] = verdict
+    return node
 
 
 def serving_model(spec: PipelineSpec, baseline_version: int) -> Any:
@@ -181,7 +219,12 @@ def serving_check(spec: PipelineSpec, model: Any, examples: Any) -> Any:
 
 
 def pusher(
-    spec: PipelineSpec, model: Any, evaluation: Any, blessing: Any, infra_blessing: Any
+    spec: PipelineSpec,
+    model: Any,
+    evaluation: Any,
+    blessing: Any,
+    infra_blessing: Any,
+    run_time: Iterable[str] = (),
 ) -> Any:
     """Pushes a blessed model; output ``pushed_model`` (int properties ``pushed``, ``version``).
 
@@ -191,6 +234,7 @@ def pusher(
         evaluation: The Evaluator's channel ``evaluation``.
         blessing: The channel ``blessing`` of `Blessing`.
         infra_blessing: The serving check's channel ``blessing``.
+        run_time: Keys of ``training`` that each run may be given another value for.
     """
     from tfx_pipeline.baseline import fingerprint
     from tfx_pipeline.components.model import Pusher
@@ -204,7 +248,7 @@ def pusher(
         model_name=spec.model,
         export_id=spec.export_id,
         manifest_sha256=spec.manifest_sha256,
-        fingerprint=fingerprint(spec),
+        fingerprint=fingerprint(spec, run_time),
         baseline_version=spec.baseline_version or 0,
         code_hash=code_hash(_COMPONENTS),
     )

@@ -10,6 +10,7 @@ With ``handoff: csv_example_gen``, CsvExampleGen and ContractTypes replace Snaps
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -78,11 +79,13 @@ class ValidationNodes:
     Attributes:
         nodes: All nodes of this group.
         schema: Channel of the curated schema.
+        verdict: Channel of the gate's verdict.
         stop: Node that every later node waits for.
     """
 
     nodes: list[BaseNode]
     schema: types.BaseChannel
+    verdict: types.BaseChannel
     stop: BaseNode
 
 
@@ -95,6 +98,7 @@ def create_pipeline(
     baseline_statistics: str = "",
     enable_cache: bool = True,
     is_whole: bool = True,
+    run_time: Mapping[str, Any] | None = None,
 ) -> Pipeline:
     """Returns the pipeline of one model on one export.
 
@@ -106,6 +110,8 @@ def create_pipeline(
         baseline_statistics: Folder to measure drift against; see `ValidationVerdictGen`.
         enable_cache: Whether unchanged nodes are taken from earlier runs.
         is_whole: Whether there are nodes after Transform.
+        run_time: TFX's RuntimeParameter by key of ``training``, where an orchestrator gives the
+            values to each run.
     """
     data = data_nodes(spec)
     validation = validation_nodes(spec, data, baseline_statistics)
@@ -118,7 +124,9 @@ def create_pipeline(
             examples=data.examples,
             schema=validation.schema,
             transform_graph=transform.outputs["transform_graph"],
+            verdict=validation.verdict,
             stop=validation.stop,
+            run_time=run_time or {},
         )
     )
     return Pipeline(
@@ -202,6 +210,7 @@ def validation_nodes(
     return ValidationNodes(
         [statistics_gen, schema_gen, curated, validator, verdict, stop],
         curated.outputs["schema"],
+        verdict.outputs["verdict"],
         stop,
     )
 

@@ -10,12 +10,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import platform
 import posixpath
-import sys
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import msgspec
 from msgspec.structs import replace
@@ -23,6 +20,7 @@ from msgspec.structs import replace
 from goldlake_core.contracts.errors import StoreError
 from goldlake_core.documents import codec
 from goldlake_core.documents.training import NodeReport, Trained
+from goldlake_core.environment import environment
 from goldlake_core.storage.files import read_bytes, write_atomic
 from goldlake_core.storage.home import Home
 from metadata.database import live_uris
@@ -65,7 +63,7 @@ def key_of(spec: PipelineSpec) -> str:
         spec: The model, the export, the gate's findings, and what the candidate is compared with.
     """
     code = code_hash(*ENTRIES, _STAGE)
-    text = json.dumps([spec.to_json(), code, environment()], sort_keys=True)
+    text = json.dumps([spec.to_json(), code, packages()], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -149,11 +147,10 @@ def _moved(path: str | None, former: str, home: Home) -> str | None:
     return None if path is None else home.path(posixpath.relpath(path, former))
 
 
-def environment() -> list[str]:
-    """The interpreter, the processor and the installed packages with their versions. Read-only."""
-    folders = [Path(entry) for entry in dict.fromkeys(sys.path) if os.path.isdir(entry or ".")]
-    names = {info.name for folder in folders for info in folder.glob("*.dist-info")}
-    return [sys.version, platform.machine(), *sorted(names)]
+def packages() -> list[str]:
+    """What identifies the interpreter, the lock and the installed packages. Read-only."""
+    found = environment()
+    return [found.packages_sha256, found.lock_sha256, found.python, found.platform]
 
 
 def _hashes(home: Home, roots: Iterable[str]) -> dict[str, str]:

@@ -13,15 +13,19 @@ from goldlake_core.contracts import functions_hash, registry
 from goldlake_core.contracts.errors import GateRefused, StoreError, UsageError
 from goldlake_core.contracts.ids import ModelId, TableId
 from goldlake_core.contracts.sections import Model, UseCase
+from goldlake_core.documents import codec
 from goldlake_core.documents.export import ExportedColumn, ExportManifest
-from goldlake_core.documents.stages import TrainRequest
+from goldlake_core.documents.provenance import export_name
+from goldlake_core.documents.stages import Request, TrainRequest
 from goldlake_core.documents.training import NodeReport, Trained
+from goldlake_core.environment import environment
 from goldlake_core.stages import DataRefused, Emit, require_same_contract
 from goldlake_core.storage.gatefindings import findings
 from goldlake_core.storage.home import Home
+from metadata import stages as recorded
 from serving import config
-from tfx_pipeline import recorded
-from tfx_pipeline.baseline import baseline_version, statistics_folder
+from tfx_pipeline import recorded as on_record
+from tfx_pipeline.baseline import baseline_version, drift_version, statistics_folder
 from tfx_pipeline.exports import read_manifest
 from tfx_pipeline.parts.named import encoders_hash, part_hashes
 from tfx_pipeline.spec import USECASE_PATH, PipelineSpec, pipeline_spec
@@ -68,13 +72,13 @@ def train(request: TrainRequest, emit: Emit) -> Trained:
     manifest, sha256 = read_manifest(request.export_id, request.manifest_sha256, home)
     require_same_sections(manifest, usecase, model, request.export_id)
     spec = spec_of(home, usecase, model, request.export_id, manifest, sha256)
-    key = recorded.key_of(spec)
-    found = recorded.read(home, spec)
+    key = on_record.key_of(spec)
+    found = on_record.read(home, spec)
     is_known = found is not None and found.key == key
-    damaged = recorded.damage(home, found) if found is not None and is_known else None
+    damaged = on_record.damage(home, found) if found is not None and is_known else None
     if found is not None and is_known and damaged is None:
         emit("progress", f"nothing changed since run {found.result.run_id}: its recorded answer")
-        return recorded.answer(home, found, request.run_id)
+        return on_record.answer(home, found, request.run_id)
     if damaged is not None:
         emit("progress", f"{damaged} is gone or changed: everything is made again")
     emit("progress", "Starting TensorFlow and TFX", done=0, total=1)
@@ -82,10 +86,10 @@ def train(request: TrainRequest, emit: Emit) -> Trained:
     def on_start(node_id: str, number: int, total: int) -> None:
         emit("progress", node_id, done=number - 1, total=total)
 
-    nodes, error = _run(home, spec, on_start, is_cached=damaged is None)
+    nodes, error = _run(home, spec, request, on_start, is_cached=damaged is None)
     made = _result(home, spec, nodes, error, request.run_id, emit)
     outputs = [uri for node in nodes.values() for uris in node.outputs.values() for uri in uris]
-    recorded.write(home, spec, key, outputs, made)
+    on_record.write(home, spec, key, outputs, made)
     return made
 
 
@@ -163,12 +167,13 @@ def spec_of(
     )
 
 
-def transformed(home: Home, spec: PipelineSpec) -> Mapping[str, list[str]]:
+def transformed(home: Home, spec: PipelineSpec, request: Request) -> Mapping[str, list[str]]:
     """Runs the pipeline up to Transform, or takes it from the cache.
 
     Args:
         home: The home whose pipeline runs.
         spec: The model and the export.
+        request: What the stage was asked, which names the run.
 
     Returns:
         URIs of the examples or the graph that each node made, by node.
@@ -178,7 +183,7 @@ def transformed(home: Home, spec: PipelineSpec) -> Mapping[str, list[str]]:
     """
     from tfx_pipeline.components.validation_verdict import read_verdict
 
-    nodes, refused = _run(home, spec, lambda name, number, total: None, is_whole=False)
+    nodes, refused = _run(home, spec, request, lambda name, number, total: None, is_whole=False)
     if refused is not None:
         verdict = read_verdict(nodes["ValidationVerdictGen"].outputs["verdict"][0])
         hint = f"goldlake tables {spec.usecase}"
@@ -193,6 +198,7 @@ def transformed(home: Home, spec: PipelineSpec) -> Mapping[str, list[str]]:
 def _run(
     home: Home,
     spec: PipelineSpec,
+    request: Request,
     on_start: Callable[[str, int, int], None],
     *,
     is_whole: bool = True,
@@ -206,7 +212,7 @@ def _run(
 
     Path(home.mlmd).parent.mkdir(parents=True, exist_ok=True)
     connection = sqlite_metadata_connection_config(home.mlmd)
-    compared_with = ModelId(spec.usecase, spec.model, spec.baseline_version)
+    compared_with = ModelId(spec.usecase, spec.model, drift_version(home, spec))
     statistics = statistics_folder(home, compared_with)
     pipeline = create_pipeline(
         spec,
@@ -216,12 +222,30 @@ def _run(
         enable_cache=is_cached,
         is_whole=is_whole,
     )
-    runner = LocalRunner(on_start)
+    run = recorded.pipeline_run(home, request.run_id)
+    runner = LocalRunner(run, on_start)
     try:
         runner.run(pipeline)
     except GateRefused as refused:
         return runner.nodes, refused
+    finally:
+        _record(home, run, spec, request, runner.nodes)
     return runner.nodes, None
+
+
+def _record(
+    home: Home, run: str, spec: PipelineSpec, request: Request, nodes: Mapping[str, NodeRun]
+) -> None:
+    """Adds to ML Metadata what TFX does not know of the run that ended now."""
+    snapshot = nodes.get("DataSnapshotGen")
+    if snapshot is not None and snapshot.execution is not None:
+        about = codec.plain(environment()) | {
+            "run_id": request.run_id,
+            "usecase": spec.usecase,
+            "contract": msgspec.json.encode(request.contract).decode(),
+        }
+        name = export_name(spec.export_id, spec.manifest_sha256)
+        recorded.complete(home, run, snapshot.execution, name, about)
 
 
 def _result(

@@ -65,7 +65,7 @@ def tune(request: TuneRequest, emit: Emit) -> Tuned:
     stages.require_same_sections(manifest, usecase, model, request.export_id)
     spec = stages.spec_of(home, usecase, model, request.export_id, manifest, sha256)
     emit("progress", "Starting TensorFlow and TFX", done=0, total=request.trials)
-    nodes = stages.transformed(home, spec)
+    nodes = stages.transformed(home, spec, request)
     [examples] = nodes["SnapshotExampleGen" if "SnapshotExampleGen" in nodes else "ContractTypes"]
     [graph] = nodes["Transform"]
     fn_args = SimpleNamespace(

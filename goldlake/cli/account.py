@@ -28,6 +28,7 @@ from goldlake_core.documents.lakehouse import (
 from goldlake_core.documents.maintain import Maintained
 from goldlake_core.documents.reports import (
     IngestReport,
+    MlflowCopies,
     ModelReport,
     ModelsView,
     ModelVersion,
@@ -133,6 +134,7 @@ SUMMARIES: dict[Stage, Summary] = {
     "export": _export,
     "train": _train,
     "tune": lambda r: f"the best of {len(r.trials)} trials is trial {r.best}",
+    "compile": lambda r: f"{len(r.steps)} steps, read by kfp {r.kfp}",
     "score": lambda r: f"{r.rows:,} rows answered",
     "keep": lambda r: f"{r.rows:,} rows in {r.table}@{r.version}",
     "promote": _promote_summary,
@@ -256,6 +258,24 @@ def print_tables(document: TablesView) -> None:
         ]
         _say_table(usecase, cells, "lrrr")
         say_all(_fates(part, {}, console().width).lines())
+
+
+def print_copies(document: MlflowCopies) -> None:
+    """Prints `goldlake models --mlflow`."""
+    if not document.copies:
+        say("No models yet. Next: goldlake run USECASE")
+        return
+    cells = [
+        (
+            copy.id,
+            "copied" if copy.is_new else "is there",
+            f"version {copy.version}",
+            f"run {copy.run_id}",
+            (", ".join(copy.aliases), "green"),
+        )
+        for copy in document.copies
+    ]
+    _say_table(document.uri, cells, "lllll")
 
 
 def print_models(document: ModelsView) -> None:

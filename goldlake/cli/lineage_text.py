@@ -1,10 +1,19 @@
-"""A lineage document as a small tree of text. Pure."""
+"""A lineage document as text: the way in words, and a small tree. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from operator import attrgetter
 
+from goldlake_core.documents.lineage import (
+    LandedPage,
+    ModelLineage,
+    Reach,
+    ReachedModel,
+    RunStep,
+    TableLineage,
+    VerdictStep,
+)
 from goldlake_core.documents.reports import (
     ArtifactRecord,
     ExecutionRecord,
@@ -15,22 +24,168 @@ from goldlake_core.documents.reports import (
 )
 
 _SHORT = 12
+_WIDE = 11
 
 
-def lineage_text(document: Lineage) -> str:
+def lineage_text(document: Lineage | Reach) -> str:
     """A lineage document for people.
 
     Args:
-        document: The lineage that `metadata.lineage.lineage` returned.
+        document: The lineage of a model or a table, or what a page, a row or a reason reached.
 
     Returns:
         What it comes to, one line per table version and model, and under it the tree of artifacts
         and the executions between them. An artifact's branch is drawn once.
     """
+    if isinstance(document, Reach):
+        return "\n".join(_reach(document))
     tree = _Tree(document)
     for root in document.roots:
         tree.artifact(root, "", "")
+    if isinstance(document, ModelLineage):
+        return "\n".join([*_way(document), "", "On record in ML Metadata:", *tree.lines])
+    if isinstance(document, TableLineage):
+        lines = [*_reach(document.reach), ""] if document.reach.reached else []
+        return "\n".join([*lines, *_summary(document), *tree.lines])
     return "\n".join([*_summary(document), *tree.lines])
+
+
+def _way(document: ModelLineage) -> Iterator[str]:
+    """From the answer to the pages, a line for each step."""
+    labels = f" ({', '.join(document.labels)})" if document.labels else ""
+    if document.request is not None:
+        asked = document.request
+        keys = f", record {', '.join(asked.record_keys)}" if asked.record_keys else ""
+        yield f"request {asked.request_id}"
+        yield _line("answered", f"{asked.at}, {asked.status}, rows {asked.rows}{keys}")
+        outputs = (f"{name} {value}" for name, value in asked.outputs.items())
+        yield _line("answer", ", ".join(outputs) or "not kept")
+    yield f"{document.id}: {'serves now' if document.serves else 'does not serve now'}{labels}"
+    yield _line("pushed", f"{document.pushed_at}, sha256 {_cut(document.model_sha256)}")
+    for model in document.models:
+        for each in model.promotions:
+            why = f": {each.why}" if each.why else ""
+            yield _line(
+                "promoted", f"{each.kind} to {each.label} at {each.time} by {each.who}{why}"
+            )
+    yield from _run(document.run)
+    for verdict in document.verdicts:
+        yield from _verdict(verdict)
+    evaluation = document.evaluation
+    if evaluation is not None:
+        metrics = (f"{k} {v:.4g}" for k, v in evaluation.metrics.items() if v is not None)
+        yield _line("evaluation", evaluation.why or "no reason is on record")
+        yield _line("", ", ".join(metrics))
+        if evaluation.file:
+            yield _line("", f"{evaluation.slices:,} slices in {evaluation.file}")
+    export = document.export
+    if export is not None:
+        rows = ", ".join(f"{k} {v:,}" for k, v in export.rows.items() if v)
+        yield _line("export", f"{export.export_id}, manifest {_cut(export.manifest_sha256)}")
+        yield _line("", f"rows: {rows or 'the export is gone'}; as of {export.as_of}")
+    for step in document.tables:
+        count = "rows unknown" if step.rows is None else f"{step.rows:,} rows"
+        layer = step.table.split(".")[1]
+        at = f", made at version {step.made_at}" if step.made_at != step.version else ""
+        yield _line(
+            layer,
+            f"{step.table}@{step.version}: {count}{at}, {step.committed_at}, run {step.run_id}",
+        )
+    landed = document.landed
+    yield _line("pages", f"{landed.total:,} landed")
+    yield from (_page(page) for page in landed.pages)
+    if landed.total > len(landed.pages):
+        yield _line("", f"and {landed.total - len(landed.pages):,} more; --all shows them")
+    for text in document.not_recorded:
+        yield _line("missing", text)
+
+
+def _run(run: RunStep | None) -> Iterator[str]:
+    if run is None:
+        return
+    command = f" (goldlake {run.command}, {run.began_at})" if run.command else ""
+    yield _line("run", f"{run.run_id}{command}")
+    found = run.environment
+    if found is not None:
+        yield _line(
+            "code",
+            f"commit {_cut(found.commit) or 'unknown'}, sources {_cut(found.code_sha256)}, lock "
+            f"file {_cut(found.lock_sha256) or 'unknown'}, packages {_cut(found.packages_sha256)}",
+        )
+        yield _line("stack", f"TFX {found.stack}, Python {found.python}, {found.platform}")
+    sections = ", ".join(f"{name} {value[:8]}" for name, value in run.contract.items())
+    yield _line("contract", sections or "not on record")
+
+
+def _verdict(verdict: VerdictStep) -> Iterator[str]:
+    if verdict.gate == "tfdv":
+        role = ", an input of the training" if verdict.is_input else ""
+        text = f"{verdict.subject}: {verdict.verdict}, anomalies {verdict.findings}{role}"
+    else:
+        text = (
+            f"{verdict.subject}: {verdict.verdict}, {verdict.periods} periods judged in run "
+            f"{verdict.run_id}, values beyond their limits {verdict.findings}"
+        )
+    yield _line("verdict", text)
+    for each in verdict.accepted:
+        about = f"{each.column} of {', '.join(each.periods)}"
+        yield _line("accepted", f"{about} by {each.who} at {each.at}: {each.because}")
+
+
+def _reach(found: Reach) -> Iterator[str]:
+    yield f"{found.kind} {found.subject} of {found.usecase}"
+    if found.page is not None:
+        yield _page(found.page)
+    if found.kind != "table":
+        fates = ", ".join(f"{fate} {count:,}" for fate, count in found.fates.items())
+        yield _line("records", f"{found.records:,}" + (f": {fates}" if fates else ""))
+        for each in found.shown:
+            reasons = f" ({', '.join(each.reasons)})" if each.reasons else ""
+            key = each.key if each.key is not None else "no key"
+            yield _line("", f"{each.record}, {key}: {each.fate}{reasons}")
+        if found.records > len(found.shown):
+            yield _line("", f"and {found.records - len(found.shown):,} more; --all shows them")
+    yield _line("reached", f"{found.reached:,} model versions, and {found.others:,} others not")
+    for model in found.models:
+        yield from _reached(model, found.kind)
+    if found.reached > len(found.models):
+        yield _line("", f"and {found.reached - len(found.models):,} more; --all shows them")
+    for text in found.not_recorded:
+        yield _line("missing", text)
+
+
+def _reached(model: ReachedModel, kind: str) -> Iterator[str]:
+    state = "serves now" if model.serves else "does not serve now"
+    labels = f" ({', '.join(model.labels)})" if model.labels else ""
+    yield f"  {model.id}: {state}{labels}, pushed {model.pushed_at}"
+    yield f"    learned from {model.table}, pages through {model.through}"
+    if model.records is not None:
+        word = "kept out of its data" if kind == "reason" else "known to it"
+        yield f"    records {word}: {model.records:,}"
+    if model.splits is not None:
+        rows = ", ".join(f"{split} {count:,}" for split, count in model.splits.items() if count)
+        about = "rows with their keys in its export" if kind == "reason" else "rows in its export"
+        yield f"    {about}: {rows or 'none'}"
+    elif model.records is not None:
+        yield "    which rows of its export they are, cannot be told"
+    if model.record is not None:
+        yield f"    it saw the record {model.record}"
+
+
+def _page(page: LandedPage) -> str:
+    return _line(
+        "",
+        f"{page.sequence}: {page.landed_at}, {page.rows:,} records, sha256 {_cut(page.sha256)}, "
+        f"{page.url}",
+    )
+
+
+def _line(name: str, text: str) -> str:
+    return f"  {name:<{_WIDE}} {text}"
+
+
+def _cut(digest: str | None) -> str:
+    return (digest or "")[:_SHORT]
 
 
 def _summary(document: Lineage) -> list[str]:

@@ -95,11 +95,12 @@ def survey(home: Home, usecase: str | None, scratch: Path) -> Survey:
     for part in ("models", "pipelines", "runs"):
         found.items += _plain(home, part, usecase)
     found.items += _exports(home, usecase)
-    found.items += _gate(home, usecase)
+    found.items += _small(home, "gate", usecase)
     found.items += recorded
     for name in folders(home, "tables"):
         if usecase in (None, name):
             _tables(home, name, found)
+    found.items += _small(home, "clusters", usecase)
     for name in folders(home, "landing"):
         if usecase in (None, name):
             _landing(home, name, found)
@@ -119,11 +120,11 @@ def _served(home: Home, usecase: str | None) -> Iterator[Item]:
     yield _document(home, home.models_config, data)
 
 
-def _gate(home: Home, usecase: str | None) -> Iterator[Item]:
-    """What the gate keeps; its files are small, and a judgement changes them."""
-    for name in folders(home, "gate"):
+def _small(home: Home, part: str, usecase: str | None) -> Iterator[Item]:
+    """What the gate keeps, or what clusters were fitted to: small files, read at once."""
+    for name in folders(home, part):
         if usecase in (None, name):
-            for path in file_sizes(home, "gate", name):
+            for path in file_sizes(home, part, name):
                 data = read_bytes(home.fs, home.path(path))
                 if data is not None:
                     yield _document(home, home.path(path), data)

@@ -104,13 +104,17 @@ def data(usecase: UseCase, home: Home) -> DataView:
     )
 
 
-def areas(usecase: UseCase, home: Home, label: str | None) -> AreasView | None:
+def areas(
+    usecase: UseCase, home: Home, label: str | None, month: str | None = None
+) -> AreasView | None:
     """Rows of silver by area, or None where the contract names no map or nothing was refined.
 
     Args:
         usecase: The use case.
         home: Home that holds it.
         label: Boolean column of silver to count too; ignored where silver has no such column.
+        month: Only events of this month, ``YYYY-MM``, or None for all; of a use case with an event
+            time.
 
     Raises:
         StoreError: The GeoJSON file is missing, too large or not GeoJSON with polygons.
@@ -123,6 +127,9 @@ def areas(usecase: UseCase, home: Home, label: str | None) -> AreasView | None:
     frame = _silver(usecase, home, column)
     if frame is None:
         return None
+    if month is not None and usecase.silver.event_time:
+        time = pl.col(usecase.silver.event_time)
+        frame = frame.filter(time.cast(pl.Date).dt.strftime("%Y-%m") == month)
     booleans = {each.name for each in usecase.silver.columns if each.type == "boolean"}
     counted = label if label in booleans and label in frame.collect_schema() else None
     counts = [pl.len().alias("_rows")]

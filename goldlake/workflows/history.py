@@ -61,7 +61,9 @@ def recorded(command: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
     return decorated
 
 
-def history(usecase: str | None, home: Home, limit: int) -> HistoryView:
+def history(
+    usecase: str | None, home: Home, limit: int, *, is_read_only: bool = False
+) -> HistoryView:
     """The newest runs on record, of one use case or of all in a home.
 
     Runs whose process was killed are recorded first. That they cannot be, in a home that may not be
@@ -71,8 +73,10 @@ def history(usecase: str | None, home: Home, limit: int) -> HistoryView:
         usecase: Name or path of a use case, or None for all of the home.
         home: Where everything is kept.
         limit: Most runs to return.
+        is_read_only: Whether runs whose process was killed are left for the next command.
     """
-    runs.recover(home)
+    if not is_read_only:
+        runs.recover(home)
     by_usecase = {name: _read(home, name) for name in _names(usecase, home)}
     found = [row for rows in by_usecase.values() for row in rows]
     found.sort(key=lambda row: (row.began_at, row.run_id), reverse=True)

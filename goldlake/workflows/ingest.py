@@ -102,7 +102,12 @@ def plan(usecase: str, home: Home, source: str, since: str | None, until: str | 
 
 @recorded("rebuild")
 def rebuild(
-    usecase: str, home: Home, on_event: OnEvent, *, accept_rejected: bool = False
+    usecase: str,
+    home: Home,
+    on_event: OnEvent,
+    *,
+    accept_rejected: bool = False,
+    refit: bool = False,
 ) -> RebuildReport:
     """Makes silver and gold again from bronze, under the contract as it is now.
 
@@ -113,6 +118,7 @@ def rebuild(
         home: Where everything is kept.
         on_event: Called with the stage's events.
         accept_rejected: Whether any share of rejected records is accepted in this run.
+        refit: Whether the clusters of gold tables are fitted anew.
 
     Returns:
         What became of every landed record.
@@ -125,7 +131,12 @@ def rebuild(
     planning.tell(contract, home, on_event, "refine", rebuild=True)
     run = Run.new(home)
     request = run.request(
-        RefineRequest, usecase, contract, rebuild=True, accept_rejected=accept_rejected
+        RefineRequest,
+        usecase,
+        contract,
+        rebuild=True,
+        refit=refit,
+        accept_rejected=accept_rejected,
     )
     refined = run.stages("lakehouse", [request], on_event)["refine"]
     return RebuildReport(

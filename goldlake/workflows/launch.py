@@ -11,15 +11,19 @@ would. ``PYTHONPATH`` works as always, and the working directory stays the same.
 import os
 import sys
 
+Program = tuple[str, str]
+"""A Python interpreter, and the file like this one that it runs."""
 
-def module_command(module: str, *arguments: str) -> list[str]:
+
+def module_command(module: str, *arguments: str, program: Program | None = None) -> list[str]:
     """The command line that runs a module as ``__main__``.
 
     Args:
         module: Module or package, such as ``lakehouse``.
         *arguments: Arguments of the module.
+        program: A Python of another environment and the file like this one that it runs.
     """
-    return [sys.executable, os.path.abspath(__file__), module, *arguments]
+    return [*(program or (sys.executable, os.path.abspath(__file__))), module, *arguments]
 
 
 def _clean_path(path: list[str], file: str) -> list[str]:

@@ -22,7 +22,7 @@ from goldlake_core.contracts.sections import SPLITS, Model, UseCase
 from goldlake_core.documents import codec
 from goldlake_core.documents.examining import Examined, ExamineRequest
 from goldlake_core.documents.export import ExportManifest
-from goldlake_core.documents.reports import Lineage
+from goldlake_core.documents.lineage import ModelLineage
 from goldlake_core.documents.stages import TrainRequest
 from goldlake_core.documents.training import PushedVersion, Trained
 from goldlake_core.storage.files import read_bytes, write_atomic
@@ -163,7 +163,7 @@ def training(of: Subject) -> Training:
     """Curves of the training; empty where its event files are gone."""
     runs = [a for a in _ancestors(of) if a.type == "ModelRun"]
     for run in runs[-1:]:
-        folder = _inside(of.home, run.uri)
+        folder = inside(of.home, run.uri)
         return Training(train=_curves(folder, "train"), eval=_curves(folder, "validation"))
     return Training(train={}, eval={})
 
@@ -173,21 +173,22 @@ def statistics(of: Subject) -> Statistics:
     examples = [a for a in _ancestors(of) if a.type == "Examples"]
     if examples:
         for found in made_directly(Store(of.home), examples, "ExampleStatistics"):
-            folder = _inside(of.home, found.uri)
+            folder = inside(of.home, found.uri)
             splits = {split: read_statistics(folder, split) for split in SPLITS}
             if any(splits.values()):
                 return Statistics(splits=splits)
     return Statistics(splits={})
 
 
-def lineage(of: Subject) -> Lineage | None:
+def lineage(of: Subject) -> ModelLineage | None:
     """Where a pushed version came from, or None where that is not on record."""
     from goldlake.workflows import views
 
     if of.version is None:
         return None
     try:
-        return views.lineage(of.home, str(of.model_id))
+        found = views.lineage(of.home, str(of.model_id))
+        return found if isinstance(found, ModelLineage) else None
     except GoldlakeError:
         return None
 
@@ -296,7 +297,8 @@ def _tail(uri: str) -> str:
     return f"pipelines/{rest}" if mark else ""
 
 
-def _inside(home: Home, uri: str) -> str:
+def inside(home: Home, uri: str) -> str:
+    """Where an artifact of a pipeline is in this copy of a home."""
     tail = _tail(uri)
     return home.path(tail) if tail else uri
 

@@ -67,6 +67,13 @@ def pushed_models(home: Home) -> list[str]:
     return sorted(name for name in names if "." in name.strip("."))
 
 
+def not_pushed(name: str, home: Home) -> UsageError:
+    """The error of a model without a pushed version."""
+    pushed = pushed_models(home)
+    hint = "goldlake models" if pushed else f"goldlake train {name}"
+    return unknown(f"No version of {name} is pushed", name, pushed, home=home, hint=hint)
+
+
 def load_model(text: str) -> tuple[UseCase, Model]:
     """A model with its use case; see `goldlake_core.contracts.registry.load_model`."""
     known = list(contract_models())
@@ -77,7 +84,7 @@ def load_model(text: str) -> tuple[UseCase, Model]:
 
 
 def require_table(table: TableId, home: Home) -> None:
-    """Returns where a home has a table, at its version if it names one. Read-only, without a JVM.
+    """Refuses a table that a home does not have, or not at the version named. Read-only, no JVM.
 
     Raises:
         UsageError: There is no such table or version.
@@ -86,7 +93,8 @@ def require_table(table: TableId, home: Home) -> None:
     from lakehouse import catalog
 
     name = str(table.at(None))
-    versions = DeltaLog(home.table(table.usecase, table.layer, table.name)).versions()
+    place = catalog.location(home, table.usecase, table.layer, table.name)
+    versions = DeltaLog(place).versions()
     if not versions:
         problem = f"There is no table {name!r} in {home.root}"
         known = [entry.id for entry in catalog.tables(None, home)]

@@ -10,12 +10,13 @@ import contextlib
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Protocol
 
 from goldlake.workflows.answer_files import VALUE
 from goldlake.workflows.row_files import Format, RowFile
 from goldlake_core.contracts.errors import GoldlakeError, InstanceError, UsageError
 from serving import client
+from serving.rows import Rows, in_batches
 
 LABEL = "label"
 """Column that says which version answered, where a share of the rows goes to another one."""
@@ -82,6 +83,59 @@ def answers(
         ServerRefused: The server answered with another error.
         ServerUnreachable: There was no answer.
     """
+    yield from _asked(
+        question,
+        lambda model: RowFile(question.source, stream, question.kind, model.input_types),
+        on_progress,
+    )
+
+
+def answers_to(question: Question, rows: Rows) -> Iterator[Any]:
+    """Yields one answer per row of this process, in their order.
+
+    Args:
+        question: What to ask; its source and format are not looked at.
+        rows: Mappings or plain values, or a table of pyarrow, pandas or Polars.
+
+    Yields:
+        The values of `answers`, with its errors.
+    """
+    yield from _asked(question, lambda model: _Given(rows, model), lambda count, share: None)
+
+
+class _Source(Protocol):
+    """Rows, and what is known of where they are from."""
+
+    def __iter__(self) -> Iterator[Any]: ...
+
+    def place(self, index: int) -> str | None: ...
+
+    def share(self) -> float | None: ...
+
+
+class _Given:
+    """Rows that the caller holds."""
+
+    def __init__(self, rows: Rows, model: client.ModelClient) -> None:
+        self._rows = rows
+        self._whole = model.whole_inputs
+
+    def __iter__(self) -> Iterator[Any]:
+        for batch in in_batches(self._rows, client.BATCH_ROWS, self._whole):
+            yield from batch
+
+    def place(self, index: int) -> str | None:
+        return None
+
+    def share(self) -> float | None:
+        return None
+
+
+def _asked(
+    question: Question,
+    source: Callable[[client.ModelClient], _Source],
+    on_progress: OnProgress,
+) -> Iterator[Any]:
     name, version = _name_and_version(question)
     credentials = client.Credentials.of(question.token_file, question.ca_file)
     with client.connect(
@@ -99,7 +153,7 @@ def answers(
             share=question.share,
             record_key=_record_key(name, question.record_key),
         )
-        rows = RowFile(question.source, stream, question.kind, model.input_types)
+        rows = source(model)
         try:
             yield from _answered(question, model, rows, on_progress)
         except InstanceError as error:
@@ -111,7 +165,7 @@ def answers(
 
 
 def _answered(
-    question: Question, model: client.ModelClient, rows: RowFile, on_progress: OnProgress
+    question: Question, model: client.ModelClient, rows: _Source, on_progress: OnProgress
 ) -> Iterator[Any]:
     kept: deque[dict[str, object]] = deque()
     inputs = {each.name for each in model.inputs or ()}

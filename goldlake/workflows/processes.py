@@ -21,7 +21,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, TypeVar
 
-from goldlake.workflows.launch import module_command
+from goldlake.workflows.launch import Program, module_command
 from goldlake_core.contracts.errors import GoldlakeError
 from goldlake_core.contracts.sections import UseCase
 from goldlake_core.documents.reports import Promotion, SourceStarted
@@ -140,6 +140,7 @@ class Run:
         on_event: OnEvent,
         *,
         end_s: float | None = None,
+        program: Program | None = None,
     ) -> dict[Stage, Any]:
         """Runs the stages of one package in one process, in the order of ``requests``.
 
@@ -150,6 +151,7 @@ class Run:
                 ``begin`` when a stage starts, and `StageEnded` when it ended well.
             end_s: How many seconds a stage that runs on has to end after SIGTERM or Ctrl-C. None:
                 a signal ends the processes.
+            program: Runs the stages in another environment; see `launch.module_command`.
 
         Returns:
             Result per stage, of the type that `goldlake_core.stages.DOCUMENTS` names; of one that
@@ -162,7 +164,7 @@ class Run:
         for stage, request in zip(stages, requests, strict=True):
             self.directory.write_request(stage, request)
         log = self.logs / f"{'-'.join(stages)}.log"
-        command = module_command(package, str(self.directory.path), *stages)
+        command = module_command(package, str(self.directory.path), *stages, program=program)
         with child(command, log, env={"GOLDLAKE_HOME": self.home.root}) as process:
             results: dict[Stage, Any] = {}
             try:
@@ -264,10 +266,11 @@ def child(
     try:
         yield process
     finally:
-        _stop(process)
+        end(process)
 
 
-def _stop(process: subprocess.Popen[str]) -> None:
+def end(process: subprocess.Popen[Any]) -> None:
+    """Ends a process that leads a group, with all of the group; returns when it is gone."""
     if process.poll() is None:
         _signal_group(process, signal.SIGTERM)
         try:
@@ -279,6 +282,6 @@ def _stop(process: subprocess.Popen[str]) -> None:
         process.stdout.close()
 
 
-def _signal_group(process: subprocess.Popen[str], number: signal.Signals) -> None:
+def _signal_group(process: subprocess.Popen[Any], number: signal.Signals) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, number)

@@ -11,7 +11,8 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from goldlake.workflows.names import pushed_models, unknown
+from goldlake.workflows.asked import asked_rows
+from goldlake.workflows.names import not_pushed, unknown
 from goldlake.workflows.processes import OnEvent, Run
 from goldlake.workflows.promotions import Begun, Ledger
 from goldlake.workflows.servers import embedded_server
@@ -186,7 +187,7 @@ def rollback(
 def promote_and_ask(
     run: Run, usecase: UseCase, model: Model, version: int, on_event: OnEvent
 ) -> tuple[Promotion, tuple[Answer, ...]]:
-    """Promotes a version through the embedded server and asks it the contract's examples.
+    """Promotes a version through the embedded server and asks it about some rows.
 
     Args:
         run: The run that pushed the version.
@@ -196,16 +197,14 @@ def promote_and_ask(
         on_event: Called with progress.
 
     Returns:
-        The promotion, and an answer per example.
+        The promotion, and an answer for each of `asked_rows`.
     """
     name = f"{usecase.name}.{model.name}"
     config.update(run.home.models_config, lambda current: current)
     with embedded_server(run.home.models_config, run.logs / "serving.log") as url:
         options = Options(because=f"goldlake run {run.run_id}")
         document = promote(run.home, f"{name}@{version}", config.STABLE, options, on_event)
-        examples = [dict(example) for example in model.examples]
-        if not examples:
-            return document, ()
+        examples = asked_rows(usecase, model, run.home)
         _progress(on_event, f"asking {name}@{version}")
         instances = fill_nulls(raw_inputs(model, usecase.gold[model.table]), examples)
         answers = client.predict(url, name, instances, version=version)
@@ -217,9 +216,7 @@ def _versions(home: Home, wanted: ModelId) -> list[int]:
     name = str(wanted.at(None))
     versions = list(pushed_versions(home, wanted.usecase, wanted.name))
     if not versions:
-        pushed = pushed_models(home)
-        hint = "goldlake models" if pushed else f"goldlake train {name}"
-        raise unknown(f"No version of {name} is pushed", name, pushed, home=home, hint=hint)
+        raise not_pushed(name, home)
     return versions
 
 

@@ -11,11 +11,14 @@ from dataclasses import dataclass
 
 import fsspec
 
+from goldlake.workflows import homes
 from goldlake.workflows.launch import module_command
 from goldlake.workflows.names import unknown
+from goldlake.workflows.processes import Run
+from goldlake.workflows.servers import embedded_server
 from goldlake_core.contracts.errors import UsageError
 from goldlake_core.storage.home import Home
-from serving import config
+from serving import config, registry
 
 _NAME = re.compile(r"[^/:\s]+")
 
@@ -167,3 +170,36 @@ def _models_config(home: Home, options: Serving) -> Iterator[str]:
         model = config.ServedModel(options.model_name, base_path)
         config.write(path, config.ModelsConfig((model,)))
         yield path
+
+
+@contextlib.contextmanager
+def served(home: Home) -> Iterator[str]:
+    """Serves what is promoted in a home on a free loopback port, in another process.
+
+    Yields:
+        URL of the server, once it has loaded what ``models.config`` says.
+
+    Raises:
+        UsageError: Nothing is promoted.
+        ServerDied: The server ended before it was ready.
+    """
+    with _models_config(home, Serving()) as path:
+        log = Run.new(home).logs / "serving.log"
+        with embedded_server(path, log) as url:
+            yield url
+
+
+def running_server(home: Home, model: str) -> str:
+    """URL of a server of a home that runs now, of several one that is ready.
+
+    Raises:
+        UsageError: None runs.
+    """
+    found = registry.living_servers(home.models_config).values()
+    for about in sorted(found, key=lambda each: (not each.is_ready, each.url)):
+        return about.url
+    raise UsageError(
+        f"No server of {home.root} is running, and {model} is asked by a server",
+        valid="a URL of a server, or `with home.serve():` in Python",
+        hint=f"goldlake serve --home {homes.short(home.root)}",
+    )

@@ -23,7 +23,7 @@ from goldlake_core.storage.home import Home
 from goldlake_core.storage.model_versions import pushed_versions
 from serving import config
 from tfx_pipeline.codehash import code_hash
-from tfx_pipeline.recorded import environment
+from tfx_pipeline.recorded import packages
 
 RECORD_FILE = "answers.json"
 
@@ -98,6 +98,6 @@ def _key(home: Home, usecase: UseCase, model: Model, version: int) -> str:
         [dict(example) for example in model.examples],
         usecase.hashes.get(f"gold.{model.table}"),
         code_hash("serving.__main__"),
-        environment(),
+        packages(),
     ]
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()

@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from goldlake.workflows import names
+from goldlake.workflows import lineage as model_lineage
+from goldlake.workflows import names, reach
+from goldlake.workflows.lineage import MOST_PAGES
 from goldlake_core.contracts import ids
-from goldlake_core.contracts.errors import UsageError
+from goldlake_core.contracts.errors import StoreError, UsageError
 from goldlake_core.contracts.ids import TableId
 from goldlake_core.contracts.registry import find_usecase
+from goldlake_core.documents.lineage import ModelLineage, TableLineage
 from goldlake_core.documents.reports import (
     Lineage,
     ModelsView,
@@ -26,7 +29,6 @@ from goldlake_core.storage.deltalog import DeltaLog
 from goldlake_core.storage.home import Home
 from goldlake_core.storage.model_versions import pushed_versions
 from lakehouse import catalog
-from lakehouse.specs import VERSIONS
 from metadata import lineage as recorded
 from metadata.lineage import SNAPSHOT
 from metadata.pushed import PUSHED_MODEL, pushed_model_id
@@ -40,7 +42,7 @@ MOST_REFUSED = 3
 if TYPE_CHECKING:
     import polars as pl
 
-    from lakehouse.rows import Rows
+    from lakehouse.rows import Rows, TableVersion
 
 
 def tables(
@@ -132,54 +134,114 @@ def rows(
     Raises:
         UsageError: ``as_of`` is not an instant, a version is named too, or nothing was there yet.
     """
-    from lakehouse.rows import chosen, read_rows
+    from lakehouse.rows import chosen
 
+    called, frame = scan(table, home, as_of)
+    return chosen(called, frame, where=where, columns=columns, limit=limit)
+
+
+def scan(table: str, home: Home, as_of: str | None = None) -> tuple[str, pl.LazyFrame]:
+    """What the rows of a table are called, and all of them, to be read as they are asked for.
+
+    Arguments and errors are those of `rows`.
+    """
     wanted = TableId.parse(table)
-    names.require_table(wanted, home)
     if as_of is None:
-        return read_rows(wanted, home, where=where, columns=columns, limit=limit)
+        found = table_version(table, home)
+        return str(found.id), found.frame()
+    names.require_table(wanted, home)
     if wanted.version is not None:
         raise UsageError(f"{table} names a version, and --as-of an instant", valid="one of the two")
     at = catalog.instant(as_of, "--as-of")
     frame = _silver_at(wanted, home, at)
     if frame is not None:
-        called = f"{table} as of {as_of}"
-        return chosen(called, frame, where=where, columns=columns, limit=limit)
+        return f"{table} as of {as_of}", frame
     log = DeltaLog(catalog.location(home, wanted.usecase, wanted.layer, wanted.name))
     version = log.version_at(at)
     if version is None:
         first = utc_text(log.commit(log.versions()[0]).time)
         raise UsageError(f"There was no table {table} at {as_of}", valid=f"{first} or later")
-    return read_rows(wanted.at(version), home, where=where, columns=columns, limit=limit)
+    return scan(str(wanted.at(version)), home)
+
+
+def table_version(table: str, home: Home) -> TableVersion:
+    """A table at the version that is named, or at its newest. Reads the log and no rows.
+
+    Args:
+        table: The table, such as ``city_bikes.silver.rentals`` or ``…@3``.
+        home: The home that holds it.
+
+    Raises:
+        UsageError: There is no such table or version.
+        StoreError: Files of the version are gone.
+    """
+    from goldlake.workflows.old_versions import readable
+    from lakehouse.rows import open_version
+
+    wanted = TableId.parse(table)
+    names.require_table(wanted, home)
+    found = open_version(wanted, home)
+    if wanted.version is None or (loss := found.loss) is None:
+        return found
+    name = str(wanted.at(None))
+    state = readable(name, found.log.uri)
+    valid = f"{name}@{state.oldest} to {name}@{state.newest}"
+    raise StoreError(loss, valid=valid, hint="goldlake tables")
 
 
 def _silver_at(table: TableId, home: Home, at: datetime) -> pl.LazyFrame | None:
     """Rows that were known, where the table is one of silver's current rows; else None."""
-    from lakehouse import epochs, knowledge
+    from lakehouse import knowledge
 
-    versions = catalog.versions(table.usecase, home)
-    name = epochs.table_of(versions)[0].removesuffix(VERSIONS) if versions else ""
-    is_silver = table.layer == "silver" and table.name == name
+    name = catalog.silver_name(table.usecase, home)
+    is_silver = bool(name) and (table.layer, table.name) == ("silver", name)
     return knowledge.silver(table.usecase, home, at) if is_silver else None
 
 
-def lineage(home: Home, name: str) -> Lineage:
-    """Which rows made a model, or which models a table's rows made; see `metadata.lineage`.
+def lineage(home: Home, name: str, most: int | None = MOST_PAGES) -> ModelLineage | TableLineage:
+    """Where a model comes from, or which models a table's rows reached. No JVM.
+
+    Args:
+        home: The home that is asked.
+        name: ``USECASE.MODEL[@V]`` or ``USECASE.LAYER.TABLE[@V]``.
+        most: Most pages or models to show, or None for all.
 
     Raises:
         UsageError: No such model, table or version is recorded; the error names those that are.
         PermanentError: The home is not local.
     """
     wanted = ids.parse(name)
+    if isinstance(wanted, TableId) and wanted.layer != "gold":
+        return _forwards(wanted, home, most)
     if home.is_local and not home.fs.exists(home.mlmd):
         problem = f"Nothing is recorded yet in {home.root}"
         raise names.unknown(problem, name, (), home=home, hint="goldlake train MODEL")
     try:
-        return recorded.lineage(home, name)
+        if isinstance(wanted, TableId):
+            return _forwards(wanted, home, most, recorded.lineage(home, name))
+        return model_lineage.of_model(home, wanted, most=most)
     except UsageError as error:
         kind = SNAPSHOT if isinstance(wanted, TableId) else PUSHED_MODEL
         known = _recorded(Store(home), kind)
         raise names.unknown(error.problem, name, known, home=home, hint=error.hint) from error
+
+
+def _forwards(
+    table: TableId, home: Home, most: int | None, graph: Lineage | None = None
+) -> TableLineage:
+    """What is on record of a table's versions, and the models that learned from it."""
+    found = graph or Lineage(
+        id=str(table),
+        direction="forwards",
+        roots=(),
+        snapshots=(),
+        models=(),
+        artifacts=(),
+        executions=(),
+        steps=(),
+    )
+    fields = {name: getattr(found, name) for name in Lineage.__struct_fields__}
+    return TableLineage(**fields, reach=reach.of_table(table, home, most))
 
 
 def _recorded(store: Store, kind: str) -> list[str]:

@@ -13,6 +13,11 @@ from goldlake_core.contracts.yaml_entry import Entry
 LOOPBACK = re.compile(r"localhost|127(\.\d+){3}|::1")
 PATHS = "a path such as data/*.csv, or a URL of s3, gs, abfs, hdfs, https or http"
 _PROTOCOLS = ("s3", "gs", "gcs", "abfs", "abfss", "az", "hdfs", "https", "http", "memory")
+_IMAGE = re.compile(
+    r"([A-Za-z0-9.-]+(:[0-9]{1,5})?/)?"
+    r"[a-z0-9]+([._-]+[a-z0-9]+)*(/[a-z0-9]+([._-]+[a-z0-9]+)*)*"
+    r"(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(@sha256:[0-9a-f]{64})?"
+)
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _WAYS = "a text, or {env: NAME} for the value of an environment variable"
@@ -60,6 +65,43 @@ def path_problem(text: str) -> str:
     if "@" in rest.partition("/")[0]:
         return "carries a user name or password; secrets belong into the environment"
     return ""
+
+
+def image(entry: Entry) -> str:
+    """The name of a container image, with a host, a tag or a digest, or without.
+
+    Source: https://github.com/distribution/reference.
+
+    Raises:
+        ContractError: It is something else.
+    """
+    text = entry.exact_text()
+    if not _IMAGE.fullmatch(text):
+        raise entry.error(
+            f"{text!r} is not the name of a container image",
+            valid="such as registry.example.com/goldlake:1.0, without a user name or password",
+        )
+    return text
+
+
+def place(entry: Entry) -> str:
+    """A folder as another machine sees it: an absolute path, or a URL, without a slash at its end.
+
+    Raises:
+        ContractError: It is relative, carries a secret, or is a URL of something else.
+    """
+    text = entry.exact_text()
+    problem = path_problem(text)
+    if not problem and "://" not in text and not text.startswith("/"):
+        problem = "is relative, and containers start in a folder of their own"
+    if not problem and "://" in text and re.search(r"[?#]", text):
+        problem = "has a query or a fragment, where secrets are often written"
+    if problem:
+        raise entry.error(
+            f"{text!r} {problem}",
+            valid="an absolute path such as /mnt/goldlake, or a URL such as gs://BUCKET/goldlake",
+        )
+    return text.rstrip("/") or "/"
 
 
 def split(text: str) -> SplitResult | None:

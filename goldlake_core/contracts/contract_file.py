@@ -57,6 +57,7 @@ class SilverDraft:
         columns: The columns as far as they hold.
         key: Its key, or None.
         version: Name of the version column, or None.
+        event_time: Name of the column of event times; "" without one, None where it does not hold.
         expects: The rules over several columns that hold by themselves, by place in the list.
         silver: The section, or None where something in it does not hold.
     """
@@ -64,6 +65,7 @@ class SilverDraft:
     columns: Columns = field(default_factory=lambda: Columns(are_known=False))
     key: tuple[str, ...] | None = None
     version: str | None = None
+    event_time: str | None = None
     expects: dict[int, str] = field(default_factory=dict)
     silver: Silver | None = None
 
@@ -106,7 +108,7 @@ def read_contract(document: Entry, folder: Path, errors: Errors) -> Draft:
     if found.has("silver"):
         draft.silver = _read_silver(found.entries["silver"], draft.source, errors)
     if found.has("gold"):
-        of_silver = draft.silver.columns, draft.silver.key
+        of_silver = draft.silver.columns, draft.silver.key, draft.silver.event_time
         draft.gold = read_gold(found.entries["gold"], *of_silver, errors)
     elif "gold" not in found.broken:
         draft.gold = {ROWS: rows_of(draft.silver.columns, draft.silver.key)}
@@ -200,6 +202,10 @@ def _read_silver(entry: Entry, source: Found | None, errors: Errors) -> SilverDr
         where = found.entries["version"]
         errors.add(rules.type_errors(where, version, *TIMES, *NUMBERS))
     draft = SilverDraft(columns, key, version.name if version else None)
+    if "event_time" not in found.entries:
+        draft.event_time = ""
+    elif event_time is not None:
+        draft.event_time = event_time.name
     checks: tuple[Check, ...] = ()
     if found.has("checks"):
         checks, draft.expects = _read_checks(found.entries["checks"], columns, errors)

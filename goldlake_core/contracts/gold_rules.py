@@ -11,15 +11,16 @@ from dataclasses import dataclass, field
 
 from goldlake_core.contracts import windows
 from goldlake_core.contracts.column_section import Columns
-from goldlake_core.contracts.column_types import TIMES
+from goldlake_core.contracts.column_types import NUMBERS, TIMES
 from goldlake_core.contracts.durations import seconds_of
 from goldlake_core.contracts.errors import ContractError
 from goldlake_core.contracts.names import nearest
 from goldlake_core.contracts.read import Found
-from goldlake_core.contracts.sections import Column
+from goldlake_core.contracts.sections import Cluster, Column, Split
 from goldlake_core.contracts.sql_literals import without_literals
 from goldlake_core.contracts.yaml_entry import Entry
 
+_DAY_S = 86_400
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -32,12 +33,15 @@ class Origins:
         windowed: Columns that are made of several rows.
         ahead: Columns that are made of later rows, directly or by another column.
         amended: Columns that are, or are made of, what is amended after the event.
+        fitted: By column that is fitted on rows, or made of such a column, the column of time
+            before which those rows happened.
     """
 
     reads: Mapping[str, frozenset[str]] = field(default_factory=dict)
     windowed: frozenset[str] = frozenset()
     ahead: frozenset[str] = frozenset()
     amended: frozenset[str] = frozenset()
+    fitted: Mapping[str, str] = field(default_factory=dict)
 
     def made_of(self, name: str) -> frozenset[str]:
         """All columns that a column is made of, itself included."""
@@ -51,12 +55,17 @@ class Origins:
         return frozenset(found)
 
 
-def origins(columns: Iterable[Column], lengths: Mapping[str, int]) -> Origins:
+def origins(
+    columns: Iterable[Column],
+    lengths: windows.Lengths,
+    clusters: Sequence[Cluster] = (),
+) -> Origins:
     """What columns are made of.
 
     Args:
         columns: Silver's, those of lookups and the table's own, in the order of computation.
         lengths: The table's windows.
+        clusters: Its clusters, which are made of these columns.
     """
     columns = list(columns)
     names = {column.name.lower(): column.name for column in columns}
@@ -75,7 +84,14 @@ def origins(columns: Iterable[Column], lengths: Mapping[str, int]) -> Origins:
             ahead.add(column.name)
         if amended & own or column.known == "amended":
             amended.add(column.name)
-    return Origins(reads, frozenset(windowed), frozenset(ahead), frozenset(amended))
+    for cluster in clusters:
+        own = frozenset(cluster.columns)
+        reads[cluster.name] = own
+        for made_of in (windowed, ahead, amended):
+            if made_of & own:
+                made_of.add(cluster.name)
+    fitted = {cluster.name: cluster.time for cluster in clusters}
+    return Origins(reads, frozenset(windowed), frozenset(ahead), frozenset(amended), fitted)
 
 
 def mode_errors(found: Found) -> Iterator[ContractError]:
@@ -94,23 +110,94 @@ def mode_errors(found: Found) -> Iterator[ContractError]:
             )
 
 
-def window_errors(found: Found) -> Iterator[ContractError]:
-    """Windows lie in a unit and have an order."""
+def window_errors(found: Found, time: Column | None) -> Iterator[ContractError]:
+    """Windows lie in a unit and have an order, which is a time where a window is a length of time.
+
+    Args:
+        found: The table.
+        time: The first column of its order, or None where it is not known.
+    """
     written = [key for key in ("per", "order", "windows") if found.has(key)]
-    missing = [key for key in ("per", "order", "windows") if key not in found.entries]
+    lengths = found.values.get("windows") or {}
+    needed = ("order", "windows") if windows.longest(lengths) else ("per", "order", "windows")
+    missing = [key for key in needed if key not in found.entries]
     if written and missing:
         yield found.entries[written[0]].error(
             f"there is {' and '.join(written)}, and no {' and no '.join(missing)}",
-            valid="per, order and windows together",
+            valid="per, order and windows together, or order and windows by time",
         )
     if written and found.values.get("build"):
         yield found.entries[written[0]].error(
             f"{written[0]} is for computed columns, and a function makes the rows",
             valid="reach, which says at which rows the function looks",
         )
-    if found.has("per") and found.has("reach"):
-        yield found.entries["reach"].error(
-            "the unit is said by per as well", valid="reach with build, or per with windows"
+    said = [key for key in ("per", "windows") if found.has(key)]
+    for key in ("reach", "reach_order"):
+        if said and found.has(key):
+            yield found.entries[key].error(
+                f"the {'unit' if key == 'reach' else 'order'} is said by {said[0]} as well",
+                valid="reach with build, or per with windows",
+            )
+    is_by_time = any(windows.is_by_time(each) for each in lengths.values())
+    if is_by_time and time is not None and found.has("order"):
+        if time.type not in TIMES:
+            yield found.entries["order"].error(
+                f"a window is a length of time, and {time.name!r} has type {time.type}",
+                valid=f"a {' or '.join(TIMES)} first",
+            )
+        elif time.nullable:
+            yield found.entries["order"].error(
+                f"a window is a length of time, and {time.name!r} is nullable",
+                valid="a column with nullable: false first",
+            )
+
+
+def cluster_errors(
+    found: Found, columns: Sequence[Column], time: Column | None
+) -> Iterator[ContractError]:
+    """Clusters are of numbers, and each row has a time before which the rows of its fit happened.
+
+    Args:
+        found: The cluster.
+        columns: The columns that it is made of, as far as they hold.
+        time: The column of its time, or None where it is not known.
+    """
+    for column in columns:
+        if column.type not in NUMBERS:
+            yield found.entries["columns"].error(
+                f"the column {column.name!r} has type {column.type}", valid="columns of numbers"
+            )
+    where = found.at("time")
+    if time is not None and time.type not in TIMES:
+        yield where.error(f"the time {time.name!r} has type {time.type}", valid=" or ".join(TIMES))
+    if time is not None and time.nullable:
+        yield where.error(
+            f"the time {time.name!r} is nullable", valid="a column with nullable: false"
+        )
+    if "every" not in found.broken and seconds_of(found.values["every"]) < _DAY_S:
+        yield found.at("every").error("an interval is shorter than a day", valid="1d or more")
+
+
+def fitted_errors(
+    read: Iterable[str], split: Split, event_time: str, origins: Origins, entry: Entry
+) -> Iterator[ContractError]:
+    """What is fitted on earlier rows is read by models whose splits follow each other in time.
+
+    Args:
+        read: Columns that a model reads, its label among them.
+        split: How its rows are divided.
+        event_time: The column of time that divides them; "" without one.
+        origins: What the table's columns are made of.
+        entry: Where the split is written.
+    """
+    for name in dict.fromkeys(read):
+        time = origins.fitted.get(name)
+        if time is None or (split.is_by_time and time == event_time):
+            continue
+        yield entry.error(
+            f"{name!r} is fitted on all rows before an instant of {time!r}, and this split puts "
+            "some of them into eval and test",
+            valid=f"event_time: {time} with split kind relative or fixed",
         )
 
 
@@ -119,7 +206,7 @@ def expression_errors(
     build: str | None,
     silver: Columns,
     own: Columns,
-    lengths: Mapping[str, int],
+    lengths: windows.Lengths,
 ) -> Iterator[ContractError]:
     """A column is computed here where no function makes the rows, from what is there by then."""
     for column in own.sound:

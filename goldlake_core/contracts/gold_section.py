@@ -4,23 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import cast
 
 import msgspec
 
-from goldlake_core.contracts import gold_rules, rules
+from goldlake_core.contracts import gold_rules, rules, windows
 from goldlake_core.contracts.column_section import Columns, read_columns
 from goldlake_core.contracts.column_types import TIMES
+from goldlake_core.contracts.durations import seconds_of
 from goldlake_core.contracts.errors import ContractError
 from goldlake_core.contracts.gold_rules import Origins
 from goldlake_core.contracts.keys import declared, keys_of
+from goldlake_core.contracts.names import is_name
 from goldlake_core.contracts.read import Errors, Found, name_errors, read_section
-from goldlake_core.contracts.sections import Column, Format, GoldTable, Lookup
+from goldlake_core.contracts.sections import Cluster, Column, Format, GoldTable, Lookup
+from goldlake_core.contracts.windows import Lengths
 from goldlake_core.contracts.yaml_entry import Entry
 
 ROWS = "rows"
 """Name of the gold table of a contract that declares none."""
-_VALUES = ("comment", "mode", "build", "reach_before", "reach_after", "windows")
+_VALUES = ("comment", "mode", "build", "windows")
 
 
 @dataclass
@@ -36,8 +40,11 @@ class GoldDraft:
         table: The table, or None where something in it does not hold.
         origins: What its computed columns are made of.
         readable: What an expression may read, by the column that has it.
-        windows: Number of rows of its windows, by name.
-        per: Columns of a unit whose rows are made of each other.
+        windows: Its windows.
+        unit: Columns of a unit whose rows are made of each other; () where the whole table is one,
+            None where each row is made of its own silver row.
+        looks_back: Column of time such that rows are made of earlier rows of it only; "" where they
+            may be made of later ones.
     """
 
     name: str
@@ -48,8 +55,9 @@ class GoldDraft:
     table: GoldTable | None = None
     origins: Origins = field(default_factory=Origins)
     readable: dict[str, dict[str, str | None]] = field(default_factory=dict)
-    windows: Mapping[str, int] = field(default_factory=dict)
-    per: tuple[str, ...] = ()
+    windows: Lengths = field(default_factory=dict)
+    unit: tuple[str, ...] | None = None
+    looks_back: str = ""
 
 
 def rows_of(silver: Columns, key: tuple[str, ...] | None) -> GoldDraft:
@@ -68,7 +76,11 @@ def rows_of(silver: Columns, key: tuple[str, ...] | None) -> GoldDraft:
 
 
 def read_gold(
-    entry: Entry, silver: Columns, key: tuple[str, ...] | None, errors: Errors
+    entry: Entry,
+    silver: Columns,
+    key: tuple[str, ...] | None,
+    event_time: str | None,
+    errors: Errors,
 ) -> dict[str, GoldDraft] | None:
     """The gold tables that a contract declares.
 
@@ -76,6 +88,7 @@ def read_gold(
         entry: Mapping of table name to mapping.
         silver: The columns of the silver table.
         key: Silver's key, or None where it does not hold.
+        event_time: Silver's column of times of events; "" without one, None where it does not hold.
         errors: Where errors are kept.
 
     Returns:
@@ -86,11 +99,19 @@ def read_gold(
         return None
     if not members:
         errors.found.append(entry.error("there is no gold table", valid="at least one"))
-    return {name: _read_table(name, item, silver, key, errors) for name, item in members.items()}
+    return {
+        name: _read_table(name, item, silver, key, event_time, errors)
+        for name, item in members.items()
+    }
 
 
 def _read_table(
-    name: str, entry: Entry, silver: Columns, silver_key: tuple[str, ...] | None, errors: Errors
+    name: str,
+    entry: Entry,
+    silver: Columns,
+    silver_key: tuple[str, ...] | None,
+    event_time: str | None,
+    errors: Errors,
 ) -> GoldDraft:
     before = len(errors.found)
     errors.add(name_errors(name, entry))
@@ -119,14 +140,19 @@ def _read_table(
                 is_nullable, nullable=False, wire_null=None
             )
     errors.add(rules.flag_errors(draft.columns.sound, own.entries | looked_up.entries))
-    reach, reach_order = _reach(found, silver, errors)
     per, order = (_of_silver(key, found, silver, errors) for key in ("per", "order"))
-    draft.per = per or reach
     draft.windows = found.values.get("windows") or {}
-    errors.add(gold_rules.window_errors(found))
+    sound = len(errors.found)
+    reach = _reach(found, silver, per, order, errors)
+    if (reach.unit or reach.order) and len(errors.found) == sound:
+        draft.unit = reach.unit
+        is_back = reach.order and not seconds_of(reach.after)
+        draft.looks_back = reach.order if is_back else ""
+    errors.add(gold_rules.window_errors(found, silver.by_name[order[0]] if order else None))
     errors.add(gold_rules.expression_errors(found, draft.build, silver, own, draft.windows))
+    clusters = _clusters(found, draft, event_time, errors)
     known = {**silver.by_name, **looked_up.by_name, **own.by_name}
-    draft.origins = gold_rules.origins([c for c in known.values() if c], draft.windows)
+    draft.origins = gold_rules.origins([c for c in known.values() if c], draft.windows, clusters)
     draft.readable = _readable(silver, looked_up, own)
     if len(errors.found) > before or draft.key is None or not draft.columns.are_sound:
         return draft
@@ -135,11 +161,14 @@ def _read_table(
         key=draft.key,
         columns=draft.columns.sound,
         keep=cast(tuple[str, ...], kept),
-        reach=per or reach,
-        reach_order=reach_order,
+        reach=reach.unit,
+        reach_order=reach.order or None,
+        reach_before=reach.before,
+        reach_after=reach.after,
         lookups=lookups,
         per=per,
         order=order,
+        clusters=clusters,
         **{each: found.values[each] for each in _VALUES},
     )
     return draft
@@ -220,18 +249,112 @@ def _of_silver(key: str, found: Found, silver: Columns, errors: Errors) -> tuple
     return (silver.find_all(found.entries[key], errors) or ()) if found.has(key) else ()
 
 
-def _reach(found: Found, silver: Columns, errors: Errors) -> tuple[tuple[str, ...], str | None]:
-    """The columns of a unit and the order inside it; neither where they do not hold."""
+@dataclass(frozen=True)
+class _Reach:
+    """At which rows a row looks: those of its unit, near in the order."""
+
+    unit: tuple[str, ...]
+    order: str
+    before: str
+    after: str
+
+
+def _reach(
+    found: Found,
+    silver: Columns,
+    per: tuple[str, ...],
+    order: tuple[str, ...],
+    errors: Errors,
+) -> _Reach:
+    """What the contract says of it, or what follows from its windows."""
     errors.add(rules.reach_errors(found))
     unit = _of_silver("reach", found, silver, errors)
-    order = None
+    longest = windows.longest(found.values.get("windows") or {})
+    if longest and order:
+        return _Reach(per, order[0], longest, "0")
+    time = ""
     if found.has("reach_order"):
         where = found.entries["reach_order"]
-        order = silver.find(where, errors)
-        if order is not None:
-            errors.add(rules.type_errors(where, order, *TIMES))
-            errors.add(rules.nullable_errors(where, order))
-    return unit, order.name if order else None
+        column = silver.find(where, errors)
+        if column is not None:
+            errors.add(rules.type_errors(where, column, *TIMES))
+            errors.add(rules.nullable_errors(where, column))
+            time = column.name
+    before, after = (found.values.get(key) or "0" for key in ("reach_before", "reach_after"))
+    return _Reach(per or unit, time, before, after)
+
+
+def _clusters(
+    found: Found, draft: GoldDraft, event_time: str | None, errors: Errors
+) -> tuple[Cluster, ...]:
+    """The clusters that hold; the table gets their columns."""
+    if not found.has("clusters"):
+        return ()
+    columns = draft.columns
+    members = errors.catch(found.entries["clusters"].members)
+    made: dict[str, Column | None] = {}
+    clusters = []
+    for name, item in (members or {}).items():
+        before = len(errors.found)
+        errors.add(name_errors(name, item))
+        inner = read_section(item, keys_of(Cluster), errors)
+        made[name] = None
+        if columns.are_known and name in columns.by_name:
+            problem = item.error(f"the table has the column {name!r}", valid="another name")
+            errors.found.append(problem)
+        read = columns.find_all(inner.entries["columns"], errors) if inner.has("columns") else None
+        time = _cluster_time(inner, columns, event_time, errors)
+        sound = [each for each in map(columns.by_name.get, read or ()) if each is not None]
+        errors.add(gold_rules.cluster_errors(inner, sound, time))
+        if len(errors.found) > before or read is None or time is None:
+            columns.are_known &= is_name(name)
+            continue
+        column = Column(
+            name=name,
+            type="long",
+            comment=inner.values["comment"] or f"Cluster of {', '.join(read)}.",
+            range=(0, inner.values["k"] - 1),
+        )
+        way = None
+        if inner.has("wire_null"):
+            where = inner.entries["wire_null"]
+            way = errors.catch(partial(rules.wire_null_value, where, column))
+        made[name] = msgspec.structs.replace(column, wire_null=way)
+        values = {key: inner.values[key] for key in ("k", "every", "scale", "rows", "seed")}
+        comment = inner.values["comment"]
+        clusters.append(
+            Cluster(
+                name=name,
+                columns=read,
+                time=time.name,
+                comment=comment,
+                wire_null=way,
+                **values,
+            )
+        )
+    columns.are_known &= members is not None
+    columns.by_name |= made
+    errors.add(rules.flag_errors(columns.sound, members or {}))
+    return tuple(clusters)
+
+
+def _cluster_time(
+    found: Found, columns: Columns, event_time: str | None, errors: Errors
+) -> Column | None:
+    """The column of time of a cluster: the one that it names, or silver's event time."""
+    if found.has("time"):
+        return columns.find(found.entries["time"], errors)
+    if "time" in found.broken or not columns.are_known or event_time is None:
+        return None
+    if event_time not in columns.by_name:
+        without = f"the table lacks {event_time!r}" if event_time else "silver has no event_time"
+        problem = found.entry.error(
+            f"the rows have no time: {without}",
+            valid="time: a timestamp or date column of the table",
+        )
+        errors.found.append(problem)
+        return None
+    return columns.by_name[event_time]
 
 
 def _twice_errors(

@@ -53,13 +53,15 @@ class Form(enum.Enum):
     WIRE_NULL = 'nan, {text: "…"} or {flag: has_x}'
     SECTION = "mapping"
     SECTIONS = "mapping of name to mapping"
-    WINDOWS = "mapping of name to a number of rows or all"
+    WINDOWS = "mapping of name to a number of rows, a length of time or all"
     LIST = "list of mappings"
     FREE = "mapping of anything"
     SLICES = "list of lists of columns"
     WORDS = "list of words"
     CHOICES = "list of choices"
     WEBHOOK = "http or https URL, or {env: NAME}"
+    IMAGE = "container image, such as registry.example.com/goldlake:1.0"
+    PLACE = "absolute path, or fsspec URL"
     HEADERS = "mapping of header to text or {env: NAME}"
 
 

@@ -10,9 +10,10 @@ from typing import Any, cast
 from goldlake_core.contracts import model_rules as rules
 from goldlake_core.contracts.column_types import TIMES
 from goldlake_core.contracts.contract_file import Columns, GoldDraft
-from goldlake_core.contracts.gold_rules import feature_errors, told_label_errors
+from goldlake_core.contracts.gold_rules import feature_errors, fitted_errors, told_label_errors
 from goldlake_core.contracts.heads import HEADS, HeadKind, default_head
 from goldlake_core.contracts.keys import Declared, keys_of
+from goldlake_core.contracts.kubeflow_section import read_kubeflow
 from goldlake_core.contracts.names import nearest
 from goldlake_core.contracts.read import Errors, Found, column_name, name_errors, read_section
 from goldlake_core.contracts.rules import flag_errors, same_name_errors, type_errors
@@ -26,6 +27,7 @@ from goldlake_core.contracts.sections import (
     Feature,
     Head,
     Kind,
+    Kubeflow,
     Model,
     Parts,
     RequestLog,
@@ -99,7 +101,10 @@ def read_model(document: Entry, gold: dict[str, GoldDraft] | None, errors: Error
     draft = ModelDraft(document, table, features.sound)
     draft.min_domain_mass = found.values.get("min_domain_mass")
     draft.preprocessing = found.values.get("preprocessing")
-    split = _split(found, columns, table, errors)
+    read = [column for feature in features.sound for column in feature.columns]
+    read += [label.name] if label else []
+    time = event_time.name if event_time is not None else ""
+    split = _split(found, columns, table, read, time, errors)
     training: Training | None = Training()
     if found.has("training"):
         inner = read_section(found.entries["training"], keys_of(Training), errors)
@@ -114,6 +119,9 @@ def read_model(document: Entry, gold: dict[str, GoldDraft] | None, errors: Error
     serving: Serving | None = Serving()
     if found.has("serving"):
         serving = _serving(found.entries["serving"], features.columns, errors)
+    kubeflow: Kubeflow | None = None
+    if found.has("kubeflow"):
+        kubeflow = read_kubeflow(found.entries["kubeflow"], errors)
     if found.has("thresholds"):
         kind = head.kind if head is not None else None
         draft.thresholds = _thresholds(found.entries["thresholds"], kind, errors)
@@ -142,6 +150,7 @@ def read_model(document: Entry, gold: dict[str, GoldDraft] | None, errors: Error
             decision=decision,
             parts=parts,
             serving=serving,
+            kubeflow=kubeflow,
             slices=slices,
             limits=tuple(draft.limits.values()),
             examples=draft.examples,
@@ -340,8 +349,24 @@ def _feature_columns(
     return columns
 
 
-def _split(found: Found, columns: Columns, table: GoldDraft | None, errors: Errors) -> Split | None:
-    """The split, which by default hashes the key of a table without times."""
+def _split(
+    found: Found,
+    columns: Columns,
+    table: GoldDraft | None,
+    read: Sequence[str],
+    event_time: str,
+    errors: Errors,
+) -> Split | None:
+    """The split, which by default hashes the key of a table without times.
+
+    Args:
+        found: The model.
+        columns: The columns of its table.
+        table: The table, as far as it holds.
+        read: Columns that the model reads, its label among them.
+        event_time: Its column of time, or "".
+        errors: Where errors are kept.
+    """
     if "split" in found.broken:
         return None
     if not found.has("split"):
@@ -359,8 +384,13 @@ def _split(found: Found, columns: Columns, table: GoldDraft | None, errors: Erro
         return None
     has_time = "event_time" in found.entries
     is_sound = errors.add(rules.by_time_errors(split, found, has_time=has_time))
-    unit = table.per if table is not None else ()
-    is_sound &= errors.add(rules.torn_errors(split, unit, found.at("split")))
+    if table is not None:
+        where = found.at("split")
+        torn = rules.torn_errors(
+            split, table.unit, where, looks_back=table.looks_back, event_time=event_time
+        )
+        is_sound &= errors.add(torn)
+        is_sound &= errors.add(fitted_errors(read, split, event_time, table.origins, where))
     return split if is_sound else None
 
 

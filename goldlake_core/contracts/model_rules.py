@@ -135,22 +135,40 @@ def share_errors(found: Found) -> Iterator[ContractError]:
         )
 
 
-def torn_errors(split: Split, unit: Sequence[str], entry: Entry) -> Iterator[ContractError]:
+def torn_errors(
+    split: Split,
+    unit: Sequence[str] | None,
+    entry: Entry,
+    *,
+    looks_back: str = "",
+    event_time: str = "",
+) -> Iterator[ContractError]:
     """Rows that are made of each other stay in one split, or test would hold what train has seen.
+
+    Where rows are made of earlier rows only, a split by the same time leaves no later row in them.
 
     Args:
         split: How rows are divided.
-        unit: The columns of ``per`` of the gold table, whose rows are made of each other.
+        unit: The columns of the gold table whose rows of equal values are made of each other; ()
+            where all its rows are, None where none are.
         entry: Where the split is written.
+        looks_back: Column of time such that rows are made of earlier rows of it only, or "".
+        event_time: The model's column of time, or "".
     """
-    if not unit or split.kind == "column":
+    if unit is None or split.kind == "column":
         return
-    if split.kind != "hash" or not split.by or not set(split.by) <= set(unit):
-        named = ", ".join(unit)
-        yield entry.error(
-            f"the split can tear apart the rows of one ({named}), which are made of each other",
-            valid=f"kind: hash with by: [{named}], or kind: column",
-        )
+    if split.is_by_time and looks_back and looks_back == event_time:
+        return
+    if split.kind == "hash" and split.by and set(split.by) <= set(unit):
+        return
+    named = ", ".join(unit)
+    ways = [f"kind: hash with by: [{named}]"] if unit else []
+    ways += [f"kind: relative or fixed with event_time: {looks_back}"] if looks_back else []
+    yield entry.error(
+        f"the split can tear apart the rows of {f'one ({named})' if unit else 'the table'}, which "
+        "are made of each other",
+        valid=", ".join([*ways, "or kind: column"]),
+    )
 
 
 def feature_column_errors(

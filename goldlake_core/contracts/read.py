@@ -12,7 +12,7 @@ from typing import Any, TypeVar, get_args, get_origin
 import yaml
 
 from goldlake_core.contracts import addresses
-from goldlake_core.contracts.durations import is_duration
+from goldlake_core.contracts.durations import is_duration, seconds_of
 from goldlake_core.contracts.errors import ContractError
 from goldlake_core.contracts.fields import placed
 from goldlake_core.contracts.keys import Declared, Form
@@ -295,21 +295,30 @@ def _path(entry: Entry) -> str:
     return text
 
 
-def _windows(entry: Entry) -> Mapping[str, int]:
-    """Number of rows by window; `ALL` for all of the unit."""
-    lengths: dict[str, int] = {}
+def _windows(entry: Entry) -> Mapping[str, int | str]:
+    """By window its number of rows, `ALL` for all of the unit, or its length of time."""
+    lengths: dict[str, int | str] = {}
     for name, item in entry.members().items():
         if not is_name(name) or name in _SQL_WORDS:
             raise item.error(f"{name!r} cannot name a window", valid="a name such as last5")
-        if item.is_text and item.exact_text() == "all":
-            lengths[name] = ALL
-        else:
-            lengths[name] = item.integer()
-            if not 1 <= lengths[name] <= MAX_WINDOW:
-                raise item.error(
-                    f"{lengths[name]} is out of bounds", valid=f"1 to {MAX_WINDOW:,}, or all"
-                )
+        lengths[name] = _window(item)
     return lengths
+
+
+def _window(entry: Entry) -> int | str:
+    text = entry.exact_text() if entry.is_text else ""
+    if text == "all":
+        return ALL
+    if text and is_duration(text) and seconds_of(text):
+        return text
+    if text:
+        raise entry.error(
+            f"{text!r} is not a window", valid="a number of rows, a length such as 28d, or all"
+        )
+    rows = entry.integer()
+    if not 1 <= rows <= MAX_WINDOW:
+        raise entry.error(f"{rows} is out of bounds", valid=f"1 to {MAX_WINDOW:,}, or all")
+    return rows
 
 
 def _delimiter(entry: Entry) -> str:
@@ -407,6 +416,8 @@ _FORMS: Mapping[Form, Callable[[Entry, Declared], Any]] = {
     Form.WEBHOOK: _plain(addresses.webhook),
     Form.HEADERS: _plain(addresses.headers),
     Form.WINDOWS: _plain(_windows),
+    Form.IMAGE: _plain(addresses.image),
+    Form.PLACE: _plain(addresses.place),
 }
 
 

@@ -23,7 +23,28 @@ FeatureKind = Literal["categorical", "numeric", "cyclic", "position", "crossed",
 Handoff = Literal["snapshot_example_gen", "csv_example_gen"]
 NotifyStatus = Literal["refused", "failed", "interrupted"]
 Known = Literal["at_event", "at_report", "amended"]
+RunTime = Literal["epochs", "batch_rows", "learning_rate", "dropout", "l2", "seed"]
+"""The keys of ``training`` that may be run-time parameters of a compiled pipeline."""
 SPLITS = ("train", "eval", "test")
+STEPS = (
+    "DataSnapshotGen",
+    "SnapshotExampleGen",
+    "StatisticsGen",
+    "SchemaGen",
+    "CuratedSchema",
+    "ExampleValidator",
+    "ValidationVerdictGen",
+    "ValidationStop",
+    "Transform",
+    "TrainingParameters",
+    "Trainer",
+    "ServingModel",
+    "Evaluator",
+    "Blessing",
+    "ServingCheck",
+    "Pusher",
+)
+"""Steps that a compiled pipeline may have, in the order of the data."""
 
 _DAYS = 36_500
 
@@ -200,6 +221,25 @@ class Lookup(Section, frozen=True, kw_only=True):
     columns: Annotated[tuple[Column, ...], Key("The columns that are read of the file. Those that are not of the key appear in the gold table. The field `#` is the number of the record in its file, from 1.", "rebuild", form=Form.SECTIONS, least=1)]
 
 
+class Cluster(Section, frozen=True, kw_only=True):
+    """A gold column with the number of the group that a row is nearest to, by KMeans.
+
+    Event time is divided into intervals of one length, counted from 1970. The rows of an interval
+    get their numbers by a fit on rows that happened before the interval began, and on no others.
+    """
+
+    name: str
+    columns: Annotated[tuple[str, ...], Key("Columns of numbers of the table. A row that lacks one of them is in no cluster.", "rebuild", form=Form.COLUMNS, least=1)]
+    k: Annotated[int, Key("Number of clusters, from 0 to one less. A fit on fewer different points has as many as there are points.", "rebuild", 2, 256)]
+    time: Annotated[str, Key("Timestamp or date column of the table whose intervals count. A model that reads the cluster splits its rows by the same column.", "rebuild", form=Form.COLUMN, of="not nullable", default="`silver.event_time`")] = ""
+    every: Annotated[str, Key("Length of the intervals, a day or more. A new interval has a new fit, which keeps the numbers of the clusters.", "rebuild", form=Form.DURATION)] = "90d"
+    scale: Annotated[Literal["z", "none"], Key("`z` divides each column by its standard deviation, so that all columns count alike; `none` takes them as they are, such as coordinates.", "rebuild")] = "z"
+    rows: Annotated[int, Key("Most rows of a fit. Of more, those with the least hashes of the key are taken.", "rebuild", 100, 1_000_000)] = 20_000
+    seed: Annotated[int, Key("Seed of the fit.", "rebuild", 0, 2**31 - 1)] = 0
+    comment: Annotated[str, Key("One sentence about the column.", "follow", form=Form.TEXT, default="names the columns")] = ""
+    wire_null: Annotated[WireNull | None, Key("How a missing cluster travels to a served model: {flag: NAME}.", "follow", form=Form.WIRE_NULL)] = None
+
+
 class GoldTable(Section, frozen=True):
     """A table that is maintained from silver's change data feed.
 
@@ -222,9 +262,10 @@ class GoldTable(Section, frozen=True):
     reach_after: Annotated[str, Key("How far after its own `reach_order` a row looks.", "rebuild", form=Form.DURATION)] = "0"
     keep: Annotated[tuple[str, ...], Key("Silver columns that appear unchanged, before the table's own. A kept key column is not nullable here.", "rebuild", form=Form.COLUMNS, of="of silver", default="all without a `build`, else none")] = ()
     lookups: Annotated[tuple[Lookup, ...], Key("Files that are joined to silver by key. A `build` gets their columns, too.", "rebuild", form=Form.SECTIONS, default="none", later=True)] = ()
-    per: Annotated[tuple[str, ...], Key("Silver columns that form a unit, such as a machine. Windows lie inside of a unit, and all rows of a unit are made again when one of them changes.", "rebuild", form=Form.COLUMNS, of="of silver", default="none", later=True)] = ()
-    order: Annotated[tuple[str, ...], Key("Silver columns by which the rows of a unit are ordered. Rows that are equal in them are ordered by the key.", "rebuild", form=Form.COLUMNS, of="of silver", default="none", later=True)] = ()
-    windows: Annotated[Mapping[str, int], Key("Windows for `expr`: the last N rows of the unit, the row itself included, or `all` of its rows. `all` looks ahead, so that no feature may read it; a label may.", "rebuild", form=Form.WINDOWS, default="none", later=True)] = {}
+    per: Annotated[tuple[str, ...], Key("Silver columns that form a unit, such as a machine. Windows lie inside of a unit. When one of its rows changes, all are made again, or those from which windows by time reach it. Without it, the whole table is one unit, and windows are by time.", "rebuild", form=Form.COLUMNS, of="of silver", default="none", later=True)] = ()
+    order: Annotated[tuple[str, ...], Key("Silver columns by which the rows of a unit are ordered. Rows that are equal in them are ordered by the key. Windows by time count by the first one, a timestamp or date.", "rebuild", form=Form.COLUMNS, of="of silver", default="none", later=True)] = ()
+    windows: Annotated[Mapping[str, int | str], Key("Windows for `expr`: the last N rows of the unit, the row itself included; the rows of a length of time such as `28d` that ends with the row's own time; or `all` rows of the unit. `all` looks ahead, so that no feature may read it; a label may.", "rebuild", form=Form.WINDOWS, default="none", later=True)] = {}
+    clusters: Annotated[tuple[Cluster, ...], Key("Columns that number groups of similar rows, after all other columns.", "rebuild", form=Form.SECTIONS, default="none", later=True)] = ()
 
     def column(self, name: str) -> Column:
         """The column called ``name``; raises KeyError."""
@@ -460,6 +501,42 @@ class Serving(Section, frozen=True):
     most_milliseconds: Annotated[float | None, Key("Longest median time of a call with one row. A slower model is not pushed.", "follow", above=0)] = None
 
 
+class KubeflowStep(Section, frozen=True):
+    """What the container of one step gets, where it differs from the others."""
+
+    image: Annotated[str, Key("Container image of this step.", "follow", form=Form.IMAGE, default="`kubeflow.image`")] = ""
+    cpu: Annotated[float | None, Key("Most CPUs.", "follow", high=1024, above=0, default="`kubeflow.cpu`")] = None
+    memory_gb: Annotated[float | None, Key("Most memory in GB.", "follow", high=65_536, above=0, default="`kubeflow.memory_gb`")] = None
+    accelerator: Annotated[str, Key("Kubernetes' name of the resource that is an accelerator, such as `nvidia.com/gpu`.", "follow", form=Form.TEXT, default="none")] = ""
+    accelerators: Annotated[int, Key("Number of accelerators.", "follow", 1, 64)] = 1
+
+
+class Kubeflow(Section, frozen=True, kw_only=True):
+    """What `goldlake compile` writes for Kubeflow Pipelines: images, places, resources.
+
+    No secret belongs here. Containers get credentials from the cluster.
+    """
+
+    image: Annotated[str, Key("Container image of all steps. It holds goldlake with the stack that compiled the pipeline.", "follow", form=Form.IMAGE)]
+    home: Annotated[str, Key("The home as containers see it: an absolute path that is mounted in all of them, or an fsspec URL. It holds the export, and gets the pushed model.", "follow", form=Form.PLACE)]
+    pipeline_root: Annotated[str, Key("Folder for the artifacts of runs that name none, such as `gs://BUCKET/pipelines`. TensorFlow itself writes there.", "follow", form=Form.PLACE, default="that of the cluster")] = ""
+    usecase: Annotated[str, Key("Folder of the use case inside the image: an absolute path. A use case that goldlake ships, or an installed package, is found by its name.", "follow", form=Form.PLACE, default="by name")] = ""
+    parameters: Annotated[tuple[RunTime, ...], Key("Keys of `training` that each run may be given another value for.", "follow", form=Form.CHOICES, of="epochs, batch_rows, learning_rate, dropout, l2, seed", default="none")] = ()
+    cpu: Annotated[float | None, Key("Most CPUs of a step.", "follow", high=1024, above=0, default="no limit")] = None
+    memory_gb: Annotated[float | None, Key("Most memory of a step in GB.", "follow", high=65_536, above=0, default="no limit")] = None
+    steps: Annotated[Mapping[str, KubeflowStep], Key("What single steps get, by name of the step.", "follow", form=Form.SECTIONS, default="all steps alike")] = {}
+
+    def step(self, name: str) -> KubeflowStep:
+        """What the container of a step gets: its own values, else those of all steps."""
+        own = self.steps.get(name, KubeflowStep())
+        return msgspec.structs.replace(
+            own,
+            image=own.image or self.image,
+            cpu=own.cpu or self.cpu,
+            memory_gb=own.memory_gb or self.memory_gb,
+        )
+
+
 class Model(Section, frozen=True, kw_only=True):
     """One model of a use case, served as ``usecase.name``."""
 
@@ -480,10 +557,11 @@ class Model(Section, frozen=True, kw_only=True):
     limits: Annotated[tuple[DriftLimit, ...], Key("Limits of skew and drift.", "follow", form=Form.LIST, default="none")] = ()
     min_domain_mass: Annotated[float, Key("Least share of a column's values that must lie in its domain.", "follow", 0, 1)] = 1.0
     handoff: Annotated[Handoff, Key("TFX component that reads the export.", "follow")] = "snapshot_example_gen"
-    examples: Annotated[tuple[Mapping[str, Any], ...], Key("Rows that `goldlake run` asks the served model about. A missing key travels as the column's `wire_null`.", "follow", form=Form.LIST, default="none")] = ()
+    examples: Annotated[tuple[Mapping[str, Any], ...], Key("Rows that `goldlake run` asks the served model about; without any it takes two rows of the gold table. A missing key travels as the column's `wire_null`.", "follow", form=Form.LIST, default="none")] = ()
     preprocessing: Annotated[str | None, Key("Function of the use case's folder that gets the dict of raw tensors and returns further numeric columns for the deep part.", "follow", form=Form.FUNCTION)] = None
     parts: Annotated[Parts, Key("Functions that take the place of goldlake's own.", "follow", form=Form.SECTION, default="none", later=True)] = Parts()
     serving: Annotated[Serving, Key("How the model is served.", "follow", form=Form.SECTION, default="every default")] = Serving()
+    kubeflow: Annotated[Kubeflow | None, Key("Profile for `goldlake compile`, which writes the pipeline for Kubeflow Pipelines.", "follow", form=Form.SECTION, default="none", later=True)] = None
 
     @property
     def feature_columns(self) -> tuple[str, ...]:

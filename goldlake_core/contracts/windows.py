@@ -1,7 +1,8 @@
 """Windows over the rows of a unit, as gold columns name them: ``avg(x) over last5``. Pure.
 
-A window ends with the row itself, or has all rows of the unit. Rows that are equal in the
-order are ordered by the table's key, so that a window has the same rows each time.
+A window ends with the row itself, ends with the row's own time, or has all rows of the unit. Rows
+that are equal in the order are ordered by the table's key, so that a window has the same rows each
+time.
 """
 
 from __future__ import annotations
@@ -9,12 +10,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
+from goldlake_core.contracts.durations import seconds_of
 from goldlake_core.contracts.names import nearest
 from goldlake_core.contracts.sql_literals import blanked
 
 ALL = 0
 """Length of a window that has all rows of its unit."""
+Lengths: TypeAlias = Mapping[str, int | str]
+"""By window a number of rows, `ALL`, or a length of time such as ``28d``."""
 WITHOUT_FRAME = frozenset({"lag", "row_number"})
 """Functions that have no frame in Spark, and that look at no later row."""
 _AHEAD = frozenset({"lead", "ntile", "percent_rank", "cume_dist"})
@@ -82,7 +87,7 @@ def _opening(text: str) -> int | None:
     return None
 
 
-def problems(expr: str, windows: Mapping[str, int]) -> Iterator[tuple[str, str]]:
+def problems(expr: str, windows: Lengths) -> Iterator[tuple[str, str]]:
     """What is wrong with the windows of an expression, each with what would be right."""
     for call in calls(expr):
         if not call.window:
@@ -98,6 +103,11 @@ def problems(expr: str, windows: Mapping[str, int]) -> Iterator[tuple[str, str]]
             yield f"{call.function} depends on later rows", "an aggregate, lag or row_number"
         elif call.function in _RANKS:
             yield f"{call.function} is row_number here: no two rows are equal", "row_number"
+        elif not call.has_frame and is_by_time(windows[call.window]):
+            yield (
+                f"{call.function} counts rows, and {call.window} is a length of time",
+                "a window of a number of rows",
+            )
         elif call.function == "lag" and not _is_back(call.arguments):
             yield (
                 f"lag({call.arguments}) may look ahead",
@@ -122,27 +132,43 @@ def _parts(arguments: str) -> list[str]:
     return parts
 
 
-def looks_ahead(expr: str, windows: Mapping[str, int]) -> bool:
+def is_by_time(length: int | str) -> bool:
+    """Whether a window is a length of time."""
+    return isinstance(length, str)
+
+
+def longest(windows: Lengths) -> str | None:
+    """The longest of windows that are all by time; None where one is not, or there is none."""
+    lengths = [each for each in windows.values() if isinstance(each, str)]
+    if not lengths or len(lengths) < len(windows):
+        return None
+    return max(lengths, key=seconds_of)
+
+
+def looks_ahead(expr: str, windows: Lengths) -> bool:
     """Whether an expression reads rows after its own, directly."""
     return any(call.has_frame and windows.get(call.window) == ALL for call in calls(expr))
 
 
-def written_out(
-    expr: str, windows: Mapping[str, int], per: Sequence[str], order: Sequence[str]
-) -> str:
+def written_out(expr: str, windows: Lengths, per: Sequence[str], order: Sequence[str]) -> str:
     """An expression with its windows as Spark SQL.
 
     Args:
         expr: The expression as the contract has it.
-        windows: Number of rows by name; `ALL` for all of the unit.
-        per: Quoted columns that form a unit.
-        order: Quoted columns by which its rows are ordered; no two rows are equal in them.
+        windows: The table's windows.
+        per: Quoted columns that form a unit; without any, all rows are one.
+        order: Quoted columns by which its rows are ordered; no two rows are equal in them. The
+            first is a timestamp or a date where a window is by time.
     """
-    unit = f"partition by {', '.join(per)} order by {', '.join(order)}"
+    unit = f"partition by {', '.join(per)} " if per else ""
     for call in reversed(list(calls(expr))):
         start, end = call.at
-        frame = _frame(windows[call.window]) if call.has_frame else ""
-        expr = f"{expr[:start]}over ({unit}{frame}){expr[end:]}"
+        length = windows[call.window]
+        if isinstance(length, str):
+            over = _recent(order[0], length)
+        else:
+            over = f"order by {', '.join(order)}{_frame(length) if call.has_frame else ''}"
+        expr = f"{expr[:start]}over ({unit}{over}){expr[end:]}"
     return expr
 
 
@@ -150,3 +176,12 @@ def _frame(rows: int) -> str:
     if rows == ALL:
         return " rows between unbounded preceding and unbounded following"
     return f" rows between {rows - 1} preceding and current row"
+
+
+def _recent(time: str, length: str) -> str:
+    """The order and the frame of a length of time: rows of the same instant are in it."""
+    before = int(seconds_of(length) * 1_000_000) - 1
+    return (
+        f"order by unix_micros(cast({time} as timestamp)) "
+        f"range between {before} preceding and current row"
+    )

@@ -90,6 +90,8 @@ class ExportManifest(msgspec.Struct, frozen=True, kw_only=True):
             ``unlabeled``).
         splits: The files by split.
         sections: Hashes of the contract's sections that shaped the export, by section.
+        clusters: By cluster of the table what names the fits that numbered the rows; not there
+            without clusters.
     """
 
     format: int = FORMAT
@@ -110,3 +112,4 @@ class ExportManifest(msgspec.Struct, frozen=True, kw_only=True):
     rows: dict[str, int]
     splits: dict[str, SplitParts]
     sections: dict[str, str]
+    clusters: dict[str, str] | msgspec.UnsetType = msgspec.UNSET

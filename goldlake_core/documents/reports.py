@@ -516,3 +516,33 @@ class ReportWritten(msgspec.Struct, frozen=True, kw_only=True):
     file: str
     bytes: int
     sections: tuple[str, ...]
+
+
+class MlflowCopy(msgspec.Struct, frozen=True, kw_only=True):
+    """A pushed version as MLflow has it.
+
+    Attributes:
+        id: The version, such as ``bikes.is_late@7``.
+        run_id: Id of the run in MLflow.
+        version: Number of the registered version in MLflow, which counts by itself.
+        aliases: Aliases that it has there: the labels of the version.
+        is_new: Whether this copy made or completed the run.
+    """
+
+    id: str
+    run_id: str
+    version: int
+    aliases: tuple[str, ...]
+    is_new: bool
+
+
+class MlflowCopies(msgspec.Struct, frozen=True, kw_only=True):
+    """The answer of `goldlake models --mlflow`.
+
+    Attributes:
+        uri: Address of the MLflow server.
+        copies: Every pushed version, by model and number.
+    """
+
+    uri: str
+    copies: tuple[MlflowCopy, ...]

@@ -22,6 +22,7 @@ Stage = Literal[
     "export",
     "train",
     "tune",
+    "compile",
     "score",
     "keep",
     "examine",
@@ -94,11 +95,13 @@ class RefineRequest(Request, frozen=True, kw_only=True):
 
     Attributes:
         rebuild: Whether silver and gold are made again from bronze, as a new epoch.
+        refit: Whether the clusters of gold tables are fitted anew.
         accept_rejected: Whether any share of rejected records is accepted.
         gate_every_s: Seconds that must have passed since the gate judged silver last.
     """
 
     rebuild: bool = False
+    refit: bool = False
     accept_rejected: bool = False
     gate_every_s: float = 0.0
 

@@ -28,6 +28,8 @@ _FIXED = {
 }
 """Limits without earlier periods to learn from: half of the rows repeated or quarantined, and a
 column that has next to nothing in common with what is known of it."""
+_OF_CLOCKS = (records.TWICE, records.AGAIN)
+"""Statistics whose fixed limits need a time of day; without one, earlier periods alone judge."""
 _FIXED_ROOM = 0.3
 """How far below a fixed limit a value begins to be unusual, in its unit."""
 
@@ -125,6 +127,8 @@ class History:
         rest = self.pool if self.periods else own
         for measure in measured(own, rest, self.baseline):
             high = _FIXED.get(measure.statistic)
+            if measure.statistic in _OF_CLOCKS and not layout.has_clock:
+                continue
             is_share = measure.statistic == shares.JENSEN_SHANNON
             if high is None or is_share and not self._has_fixed(own, measure.columns[0]):
                 continue

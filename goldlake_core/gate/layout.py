@@ -43,6 +43,8 @@ class Layout:
         is_read: Whether a model learns from the table, so that a finding about the table as a
             whole stops the run.
         room: Factor of the contract on the room of limits that are about no single column.
+        has_clock: Whether the event time has a time of day. Without one, rows of a table with few
+            columns are alike by nature.
     """
 
     table: str
@@ -54,6 +56,7 @@ class Layout:
     period: PeriodKind | None = None
     is_read: bool = True
     room: float = 1.0
+    has_clock: bool = True
 
     def column(self, name: str) -> GateColumn | None:
         """The judged column of that name, or None."""
@@ -110,7 +113,7 @@ def _layout(
     labels: dict[str, int] = {}
     for model in models:
         labels[model.label] = max(model.maturity_days, labels.get(model.label, 0))
-    names = {column.name for column in columns}
+    types = {column.name: column.type for column in columns}
     return Layout(
         table=table,
         columns=tuple(
@@ -121,10 +124,11 @@ def _layout(
         key=key,
         event_time=event_time,
         zone=_zone(silver.columns, event_time),
-        labels={name: days for name, days in labels.items() if name in names},
+        labels={name: days for name, days in labels.items() if name in types},
         period=silver.period,
         is_read=bool(models),
         room=silver.gate,
+        has_clock=types.get(event_time) != "date",
     )
 
 

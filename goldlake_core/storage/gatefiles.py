@@ -67,6 +67,12 @@ class GateFiles:
         """What a run said, or None."""
         return self._read(self.path("verdicts", f"{run_id}.json"), TableVerdict)
 
+    def verdicts(self) -> tuple[TableVerdict, ...]:
+        """What all runs said, the oldest first."""
+        names = list_names(self.home.fs, self.path("verdicts"), ".json")
+        found = (self._read(self.path("verdicts", name), TableVerdict) for name in names)
+        return tuple(sorted((each for each in found if each), key=lambda each: each.at))
+
     def write_verdict(self, verdict: TableVerdict) -> None:
         """Writes what a run said."""
         self.write(codec.encode_line(verdict), "verdicts", f"{verdict.run_id}.json")

@@ -13,6 +13,7 @@ The paths, relative to the root::
     tables/USECASE/LAYER/NAME                     Delta tables (bronze, silver, gold)
     tables/USECASE/audit/runs                     Delta table of the runs
     tables/USECASE/epochs.json                    which epoch of silver answers
+    clusters/USECASE/TABLE.CLUSTER/SET/*.json     what clusters of gold tables were fitted to
     exports/USECASE/MODEL/EXPORT/                 manifest.json, SPLIT/part-*.csv
     pipelines/USECASE.MODEL/                      TFX pipeline root
     models/USECASE.MODEL/VERSION/                 TF Serving layout
@@ -23,7 +24,10 @@ The paths, relative to the root::
     gate/USECASE/LAYER.TABLE/                     counts, verdicts and acceptances of the gate
     requests/USECASE.MODEL/*.jsonl                requests that the embedded server answered
     metadata/mlmd.sqlite                          ML Metadata
+    metadata/mlflow.lock                          held by the process that copies to MLflow
     examined/USECASE.MODEL/VERSION.json           what a model's answers to its test split show
+    reports/NAME.html                             reports that the web app asked for
+    jobs/                                         the queue of the web app
     runs/RUN/                                     stage documents of one run
     logs/RUN/STAGE.log                            full logs
     copy.lock                                     held by who copies the home or erases from it

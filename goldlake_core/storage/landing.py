@@ -314,6 +314,10 @@ class LandingZone:
         newest = self.restores().newest
         return Scan([entry for entry in entries if newest.counts(entry.sequence)], damaged)
 
+    def names(self) -> list[tuple[str, int]]:
+        """Names of the pages with a manifest line, and their numbers; 0 in earlier versions."""
+        return [(name, sequence_of(name)) for name in self._names()]
+
     def scan_all(self, after: int = 0) -> Scan:
         """As `scan`, with the pages that a restore went back before.
 

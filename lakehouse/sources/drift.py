@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import msgspec
 
 from goldlake_core.contracts.errors import GateRefused
+from goldlake_core.contracts.fields import CONTENT_FIELD
 from goldlake_core.contracts.sections import UseCase
 from goldlake_core.documents.lakehouse import Drift
 from lakehouse.sources.base import Page
@@ -28,7 +29,8 @@ class Watch:
     """
 
     def __init__(self, usecase: UseCase, known: Iterable[str]) -> None:
-        columns = usecase.silver.columns
+        # Its content identifies a record; no field of the source says it.
+        columns = [each for each in usecase.silver.columns if each.field != CONTENT_FIELD]
         self._usecase = usecase
         self._contract = {_field(c.field or c.name): c.nullable for c in columns}
         for column in columns:

@@ -64,7 +64,7 @@ def write(spec: specs.TableSpec, frame: pl.DataFrame, about: dict[str, str] | No
     file = folder / f"part-{version}.parquet"
     frame.select([each.name for each in held]).write_parquet(file)
     fields = [
-        {"name": each.name, "type": each.delta_type, "nullable": each.nullable, "metadata": {}}
+        {"name": each.name, "type": _type(each), "nullable": each.nullable, "metadata": {}}
         for each in held
     ]
     schema = json.dumps({"type": "struct", "fields": fields})
@@ -89,3 +89,10 @@ def write(spec: specs.TableSpec, frame: pl.DataFrame, about: dict[str, str] | No
     ]
     lines = "\n".join(json.dumps(action) for action in actions)
     (folder / "_delta_log" / f"{version:020d}.json").write_text(lines)
+
+
+def _type(field: specs.Field) -> str | dict[str, object]:
+    """Delta's type of a column, as its log has it."""
+    if field.delta_type != "array<string>":
+        return field.delta_type
+    return {"type": "array", "elementType": "string", "containsNull": True}

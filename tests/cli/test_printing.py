@@ -37,6 +37,7 @@ from goldlake_core.documents.gate import (
 from goldlake_core.documents.history import HistoryView
 from goldlake_core.documents.keeping import BackupReport, ErasureReport, PartCopy
 from goldlake_core.documents.lakehouse import Exported, QuarantineView, Rejected
+from goldlake_core.documents.lineage import ModelLineage, TableLineage
 from goldlake_core.documents.maintain import MaintainReport, RestoreReport
 from goldlake_core.documents.planning import IngestPlan, Reconciled
 from goldlake_core.documents.replay import ReplayReport
@@ -44,7 +45,6 @@ from goldlake_core.documents.reports import (
     Finding,
     Findings,
     IngestReport,
-    Lineage,
     ModelsView,
     ModelVersions,
     Predictions,
@@ -311,9 +311,14 @@ CASES = {
         ),
         ModelsView,
     ),
-    "lineage": Case(("lineage", MODEL), "views.lineage", recorded("lineage", Lineage), Lineage),
+    "lineage": Case(
+        ("lineage", MODEL), "views.lineage", recorded("lineage", ModelLineage), ModelLineage
+    ),
     "lineage_forwards": Case(
-        ("lineage", MODEL), "views.lineage", recorded("lineage_forwards", Lineage), Lineage
+        ("lineage", MODEL),
+        "views.lineage",
+        recorded("lineage_forwards", TableLineage),
+        TableLineage,
     ),
     "promote": Case(
         ("promote", f"{MODEL}@1"), "promote.promote", recorded("promote", Promotion), Promotion

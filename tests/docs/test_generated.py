@@ -20,6 +20,7 @@ PAGES = (
     "docs/reference/contract.md",
     "docs/reference/crime_text.md",
     "docs/reference/germany_pks.md",
+    "docs/reference/python.md",
     "docs/reference/turbofan.md",
     "docs/reference/uk_street_crime.md",
     "goldlake_core/contracts/json_schemas/contract.schema.json",

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-TIMEOUT_S = 600
+TIMEOUT_S = 1800
 
 
 def goldlake(*arguments: str, folder: Path, exit_code: int = 0) -> str:

@@ -9,9 +9,9 @@ import msgspec
 import pytest
 
 from goldlake_core.contracts.sections import Split
-from goldlake_core.instants import utc_text
+from goldlake_core.instants import of_micros, utc_text
 from lakehouse.boundaries import split_boundaries
-from lakehouse.gold import Basis, instant
+from lakehouse.gold import Basis
 
 CHICAGO = ZoneInfo("America/Chicago")
 OLD = Basis(1, "u", "2018-02-10T21:50:01.000000Z", "2017-01-01T06:00:00.000000Z", "r")
@@ -49,5 +49,7 @@ def test_fixed_days_stay(until: date | None):
 
 
 def test_instants_keep_their_microseconds():
-    assert utc_text(instant(1_451_628_000_000_001), "microseconds") == "2016-01-01T06:00:00.000001Z"
-    assert utc_text(instant(-1), "microseconds") == "1969-12-31T23:59:59.999999Z"
+    assert (
+        utc_text(of_micros(1_451_628_000_000_001), "microseconds") == "2016-01-01T06:00:00.000001Z"
+    )
+    assert utc_text(of_micros(-1), "microseconds") == "1969-12-31T23:59:59.999999Z"

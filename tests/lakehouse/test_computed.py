@@ -78,6 +78,32 @@ gold:
     columns:
       is_warm: {type: boolean, expr: warm > 20}
 """
+RECENT = """\
+name: engines
+source: {kind: files, path: "data/*.csv"}
+silver:
+  key: [id]
+  event_time: at
+  columns:
+    id: {type: long, nullable: false}
+    at: {type: timestamp, format: epoch_s, nullable: false}
+    town: string
+    loss: double
+gold:
+  towns:
+    per: [town]
+    order: [at]
+    windows: {month: 28d, week: 7d}
+    columns:
+      before: {type: long, expr: count(*) over month}
+      lost: {type: double, expr: sum(loss) over week}
+  all_towns:
+    order: [at]
+    windows: {week: 7d}
+    columns:
+      before: {type: long, expr: count(*) over week}
+      share: {type: double, expr: loss / sum(loss) over week}
+"""
 Row = tuple[int, int, str, float]
 
 
@@ -214,3 +240,62 @@ def test_a_second_feed_is_joined_as_it_was_known_at_the_event(spark: Any, tmp_pa
         lacking = sum(expected[n][0] is None for n in new)
         assert any(f"{lacking} rows have keys that lookup weather lacks" in t for t in lab.told)
     gold.require_rebuilt(spark, lab.usecase, lab.home, 1, lab.usecase.gold["events"])
+
+
+def test_windows_by_time_follow_what_they_reach(spark: Any, tmp_path: Path) -> None:
+    lab = Lab(spark, tmp_path, RECENT)
+    rng, day = random.Random(4), 86_400
+    events: dict[int, tuple[int, str, float]] = {}
+
+    def added(keys: range) -> None:
+        # Whole hours, so that several happen at one instant and some at the edge of a window.
+        new = {
+            key: (rng.randrange(60 * 24) * 3_600, rng.choice("ab"), float(rng.randint(1, 9)))
+            for key in keys
+        }
+        events.update(new)
+        lab.write("id,at,town,loss", [(key, *event) for key, event in new.items()])
+
+    def held(name: str) -> dict[int, tuple[Any, ...]]:
+        table = lab.usecase.gold[name]
+        rows = delta.read(spark, specs.gold(lab.usecase, lab.home, table).uri).collect()
+        own = [column.name for column in table.columns if column.expr]
+        return {row["id"]: tuple(row[each] for each in own) for row in rows}
+
+    def near(key: int, days: int, town: str | None) -> list[float]:
+        own = events[key][0]
+        return [
+            loss
+            for at, place, loss in events.values()
+            if own - days * day < at <= own and town in (None, place)
+        ]
+
+    for keys in (range(80), range(80, 86), range(3, 5)):  # a rebuild, new rows, amendments
+        added(keys)
+        assert held("towns") == {
+            key: (len(near(key, 28, town)), sum(near(key, 7, town)))
+            for key, (_, town, _) in events.items()
+        }
+        assert held("all_towns") == {
+            key: (len(near(key, 7, None)), loss / sum(near(key, 7, None)))
+            for key, (_, _, loss) in events.items()
+        }
+    usecase = lab.usecase
+    for table in usecase.gold.values():
+        gold.require_rebuilt(spark, usecase, lab.home, 1, table)
+    # An increment makes no more than what the change reaches.
+    written = []
+    merge = delta.merge
+
+    def watched(rows: Any, *args: Any, **more: Any) -> None:
+        written.append({row["at"].timestamp() for row in rows.select("at").collect()})
+        merge(rows, *args, **more)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(delta, "merge", watched)
+        events[500] = (30 * day, "a", 1.0)
+        lab.write("id,at,town,loss", [(500, *events[500])])
+    reached = [max(times) - 30 * day for times in written]
+    assert [min(times) for times in written] == [30 * day] * 2
+    assert reached[0] < 28 * day
+    assert reached[1] < 7 * day

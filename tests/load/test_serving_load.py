@@ -31,7 +31,7 @@ from tests.tfx_pipeline import toy
 from tests.tfx_pipeline.conftest import Toy, toy_data  # noqa: F401
 from tfx_pipeline.modules.raw_rows import wire_arrays
 
-pytestmark = [pytest.mark.long, pytest.mark.tfx]
+pytestmark = [pytest.mark.long, pytest.mark.tfx, pytest.mark.timeout(7200)]
 
 REQUESTS = int(os.environ.get("LOAD_REQUESTS", "1000000"))
 RELOADS = int(os.environ.get("LOAD_RELOADS", "1000"))

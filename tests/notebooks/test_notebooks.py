@@ -1,7 +1,8 @@
-"""Both notebooks run from the first cell to the last on a fresh home, and show what they say."""
+"""The notebooks and the examples of the Python API run on a fresh home and show what they say."""
 
 from __future__ import annotations
 
+import ast
 import importlib.util
 import json
 import re
@@ -12,6 +13,8 @@ from typing import Any
 import pytest
 
 from goldlake_core.storage.deltalog import DeltaLog
+from tests.api.examples import run_examples
+from tests.docs.pages import DOCS, FENCE
 
 FOLDER = Path(__file__).parents[2] / "notebooks"
 NAMES = ("explore_gold", "validation")
@@ -80,6 +83,34 @@ def test_validation_refuses_what_is_planted(chicago_home: Path, runner: ModuleTy
     assert shifted.startswith("verdict: refused, 1 anomalies\n")
     assert "over the limit 0.2" in shifted
     assert titles(notebook) == titles(stored("validation"))
+
+
+@pytest.mark.spark
+@pytest.mark.tfx
+def test_the_page_of_the_python_api_prints_what_it_says(
+    chicago_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "var").mkdir()
+    (tmp_path / "var" / "demo").symlink_to(chicago_home)
+    monkeypatch.chdir(tmp_path)
+    page = (DOCS / "python.md").read_text(encoding="utf-8")
+    text = "\n".join(block for _, block in FENCE.findall(page) if ">>>" in block)
+    found = run_examples({"docs/python.md": text})
+    assert found.attempted > 25
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_notebook_reaches_a_home_through_the_api_only(name: str) -> None:
+    cells = [cell for cell in stored(name)["cells"] if cell["cell_type"] == "code"]
+    tree = ast.parse("\n\n".join("".join(cell["source"]) for cell in cells))
+    imported = {n.module for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)}
+    imported |= {a.name for n in ast.walk(tree) if isinstance(n, ast.Import) for a in n.names}
+    ours = {
+        m for m in imported if m.partition(".")[0] in ("goldlake_core", "lakehouse", "metadata")
+    }
+    assert "goldlake" in imported
+    assert ours == set()
+    assert not re.search(r"GOLDLAKE_HOME\"\] =|sqlite|_delta_log", json.dumps(cells))
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -154,7 +154,7 @@ def test_no_compiler(machine: Machine) -> None:
 def test_nothing_to_set_up(machine: Machine) -> None:
     result = machine.set_up("everything")
     assert result.returncode == 1
-    assert "one of main, docs, bench, bench-serve, kfp, lock" in result.stderr
+    assert "one of main, docs, bench, bench-serve, mlflow, kfp, lock" in result.stderr
 
 
 def test_no_network(machine: Machine) -> None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib.metadata
+import json
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +19,7 @@ from goldlake_core.contracts.registry import load_usecase
 from goldlake_core.documents import training
 from goldlake_core.documents.stages import TrainRequest
 from goldlake_core.storage.home import Home
+from metadata import stages
 from metadata.pushed import pushed_models
 from metadata.store import Store
 from metadata.walk import backwards
@@ -145,12 +149,36 @@ def test_lineage_leads_from_the_table_to_the_model(trained: Trained) -> None:
     assert snapshot.id in backwards(reader, [pushed]).artifacts
 
 
+def test_the_verdict_is_an_ancestor_of_the_model_and_the_run_says_which_code(
+    trained: Trained,
+) -> None:
+    reader = Store(Home.at(trained.home))
+    pushed = pushed_models(reader, ModelId.parse(f"{MODEL_ID}@1"))[1]
+    graph = backwards(reader, pushed[:1])
+    ancestors = reader.artifacts(graph.artifacts).values()
+    [verdict] = [each for each in ancestors if each.type == "ValidationVerdict"]
+    [trainer] = [e.id for e in graph.executions.values() if e.type.endswith(".Trainer")]
+    events = {event.key: event.artifact for event in graph.events if event.execution == trainer}
+    assert events["verdict"] == verdict.id
+    [run] = [each for each in reader.contexts(trainer) if each.type == "pipeline_run"]
+    assert run.name == "test"
+    assert run.properties["run_id"] == "test"
+    assert len(str(run.properties["code_sha256"])) == 64
+    assert run.properties["stack"] == importlib.metadata.version("tfx")
+    sections = dict(load_usecase(str(trained.folder)).hashes)
+    assert json.loads(str(run.properties["contract"])) == sections
+
+
 def test_second_run_is_cached(trained: Trained) -> None:
     result = trained.train(write_export(trained.home))
     assert _computed(result) == []
     assert len(result.cached) == len(result.nodes) == len(trained.result.nodes)
     assert (result.model_version, result.metrics) == (1, trained.result.metrics)
     assert (trained.result.recorded, result.recorded) == (None, trained.result.run_id)
+    home = Home.at(trained.home)
+    repeated = stages.pipeline_run(home, "test")
+    assert re.fullmatch(r"test\.\d+", repeated)
+    assert (stages.run_of(repeated), stages.pipeline_run(home, "other")) == ("test", "other")
 
 
 def test_edited_comment_is_cached(trained: Trained, tmp_path: Path) -> None:
@@ -179,10 +207,9 @@ def test_promoted_version_is_what_another_candidate_is_compared_with(
     folder = trained.edited(tmp_path, "models/overdue.yaml", "{min: 0.5}", "{min: 0.51}")
     result = trained.train(write_export(trained.home), folder)
     assert result.baseline_version == 1
-    again = {"ValidationVerdictGen", "ValidationStop", "ServingModel", "Evaluator", "Blessing"}
-    again |= {"Pusher"}
-    assert set(_computed(result)) == again
-    assert {d.compare: d.value for d in result.distances}["drift"] == 0.0
+    # What serves learned from these very rows: the verdict, and so the training, stay as they are.
+    assert set(_computed(result)) == {"ServingModel", "Evaluator", "Blessing", "Pusher"}
+    assert "drift" not in {distance.compare for distance in result.distances}
     assert "max_drop" in {bound.kind for bound in result.thresholds}
     assert (result.blessed, result.model_version) == (True, 1)
 
@@ -216,7 +243,7 @@ def test_both_hand_offs_give_the_same_rows(trained: Trained, tmp_path: Path) -> 
     found = {}
     for handoff in ("snapshot_example_gen", "csv_example_gen"):
         nodes = data_nodes(_spec(trained, handoff=handoff)).nodes
-        local = LocalRunner()
+        local = LocalRunner("test")
         local.run(
             Pipeline(
                 pipeline_name=handoff,

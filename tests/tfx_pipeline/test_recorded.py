@@ -173,15 +173,9 @@ def test_the_key_depends_on_data_contract_what_serves_code_and_packages(
     monkeypatch.setattr(recorded, "code_hash", lambda *entries: "other code")
     keys.add(recorded.key_of(spec))
     monkeypatch.undo()
-    monkeypatch.setattr(recorded, "environment", lambda: ["numpy-1.0.dist-info"])
+    monkeypatch.setattr(recorded, "packages", lambda: ["other packages"])
     keys.add(recorded.key_of(spec))
     assert len(keys) == len(others) + 3
-
-
-def test_the_environment_names_each_package_with_its_version() -> None:
-    import numpy as np
-
-    assert f"numpy-{np.__version__}.dist-info" in recorded.environment()
 
 
 def test_a_record_that_cannot_be_read_counts_as_none(home: Home) -> None:

@@ -26,6 +26,7 @@ from goldlake_core.contracts.column_types import COLUMN_TYPES, TIMES
 from goldlake_core.contracts.errors import StoreError
 from goldlake_core.contracts.sections import SPLITS
 from goldlake_core.documents.export import ExportManifest
+from goldlake_core.storage.home import Home
 from tfx_pipeline.components.base import ExecProperties, component_class
 from tfx_pipeline.components.data_snapshot import DataSnapshot, manifest_of
 from tfx_pipeline.exports import open_part
@@ -98,14 +99,16 @@ def csv_batches(
     manifest: ExportManifest,
     split: str,
     columns: Iterable[str] | None = None,
+    home: Home | None = None,
 ) -> Iterator[pa.RecordBatch]:
     """The rows of a split in the export's order, typed by the manifest.
 
     Args:
-        export_id: The export, inside GOLDLAKE_HOME.
+        export_id: Id of the export.
         manifest: Manifest of the export.
         split: ``train``, ``eval`` or ``test``.
         columns: Names of the columns to read, or None for all.
+        home: Home that holds it; else the one at GOLDLAKE_HOME.
 
     Yields:
         Record batches with string, int64, double and bool columns; times as ISO 8601 strings.
@@ -124,7 +127,7 @@ def csv_batches(
         false_values=["false"],
     )
     for part in manifest.splits[split].parts:
-        with open_part(export_id, part) as file:
+        with open_part(export_id, part, home) as file:
             try:
                 yield from csv.open_csv(
                     file,

@@ -16,6 +16,7 @@ from tfx_pipeline.modules import saved_model as export
 from tfx_pipeline.modules.layout import MISSING_FLAG, OWN, Layout, layout_of
 from tfx_pipeline.modules.oversampling import oversampled
 from tfx_pipeline.modules.raw_rows import sample_rows, wire_arrays
+from tfx_pipeline.modules.run_time import with_parameters
 from tfx_pipeline.modules.tensors import ParseSpec
 from tfx_pipeline.parts.named import named
 from tfx_pipeline.spec import TrainingSpec
@@ -28,13 +29,15 @@ def run_fn(fn_args: Any) -> None:
 
     Args:
         fn_args: TFX's FnArgs. ``custom_config`` is `TrainingSpec` as JSON (other keys are ignored);
-            TensorBoard logs go to ``model_run_dir``, the model to ``serving_model_dir``.
+            ``hyperparameters`` are training parameters of this run, or None; TensorBoard logs go to
+            ``model_run_dir``, the model to ``serving_model_dir``.
     """
     spec = TrainingSpec.from_json(fn_args.custom_config)
     if spec.run_fn is not None:
         named(spec.run_fn, spec.features.model_id, "parts.run_fn")(fn_args)
         return
-    training = spec.training.sized(spec.rows["train"])
+    given = getattr(fn_args, "hyperparameters", None)
+    training = with_parameters(spec.training, given).sized(spec.rows["train"])
     ready = prepared(fn_args, spec, training)
     model = ready.model(training)
     fit(model, ready.train, ready.evaluate, training, fn_args.model_run_dir, ready.head)

@@ -12,15 +12,20 @@ from goldlake.cli.printing import say
 @click.command()
 @click.argument("usecase", shell_complete=completion.usecases)
 @accepts_rejected
+@click.option("--refit", is_flag=True, help="Fit the clusters of gold tables anew, too.")
 @reports
-def rebuild(usecase: str, home: str | None, as_json: bool, accept_rejected: bool) -> None:
+def rebuild(
+    usecase: str, home: str | None, as_json: bool, accept_rejected: bool, refit: bool
+) -> None:
     """Make silver and gold again from bronze, under the contract as it is now."""
     from goldlake.cli import account
     from goldlake.cli.progress import Progress
     from goldlake.workflows.ingest import rebuild as run_rebuild
 
     with Progress(account.SUMMARIES) as progress:
-        document = run_rebuild(usecase, used_home(home), progress, accept_rejected=accept_rejected)
+        document = run_rebuild(
+            usecase, used_home(home), progress, accept_rejected=accept_rejected, refit=refit
+        )
     report(document, as_json, account.print_ingest)
 
 

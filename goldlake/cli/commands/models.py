@@ -31,13 +31,32 @@ def train(model: str, version: int | None, home: str | None, as_json: bool) -> N
 
 
 @click.command()
+@click.option(
+    "--mlflow",
+    "mlflow_uri",
+    metavar="URI",
+    help="Copy the versions to this MLflow server, such as http://127.0.0.1:5000, and say what it "
+    "has of them.",
+)
 @reports
-def models(home: str | None, as_json: bool) -> None:
-    """Show every pushed version, its data and figures, and which one serves now."""
+def models(mlflow_uri: str | None, home: str | None, as_json: bool) -> None:
+    """Show every pushed version, its data and figures, and which one serves now.
+
+    With --mlflow each version is copied as a run and a registered version, and labels as aliases.
+    What is there already is left as it is.
+    """
     from goldlake.cli import account
     from goldlake.workflows import homes, views
 
     chosen = homes.choose(home)
+    if mlflow_uri is not None:
+        from goldlake.cli.progress import Progress
+        from goldlake.workflows.mlflow import copy_to_mlflow
+
+        with Progress(account.SUMMARIES) as progress:
+            copied = copy_to_mlflow(chosen.home, mlflow_uri, progress)
+        report(copied, as_json, account.print_copies, chosen, is_empty=not copied.copies)
+        return
     document = views.models(chosen.home)
     report(document, as_json, account.print_models, chosen, is_empty=not document.models)
 

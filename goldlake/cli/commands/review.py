@@ -1,36 +1,10 @@
-"""The reviewer's commands: lineage, tensorboard."""
+"""`goldlake tensorboard`: TensorBoard over the training runs of a home."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import click
 
-from goldlake.cli import completion
-from goldlake.cli.common import home_option, report, report_errors, reports
-from goldlake.cli.printing import say_wrapped
-
-if TYPE_CHECKING:
-    from goldlake_core.documents.reports import Lineage
-
-
-@click.command()
-@click.argument("name", metavar="MODEL[@V]|TABLE[@V]", shell_complete=completion.versions)
-@reports
-def lineage(name: str, home: str | None, as_json: bool) -> None:
-    """Which rows made this model, or which models this table version made."""
-    from goldlake.workflows import homes, views
-
-    chosen = homes.choose(home)
-    document = views.lineage(chosen.home, name)
-    report(document, as_json, _print_lineage, chosen)
-
-
-def _print_lineage(document: Lineage) -> None:
-    from goldlake.cli.lineage_text import lineage_text
-
-    for line in lineage_text(document).split("\n"):
-        say_wrapped(line)
+from goldlake.cli.common import home_option, report_errors
 
 
 @click.command()

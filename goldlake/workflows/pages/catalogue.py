@@ -147,15 +147,10 @@ def _maker(gold: GoldTable) -> str:
 
 def _computed(gold: GoldTable) -> Iterator[str]:
     """Where the columns come from that are not silver's, and over which rows."""
-    if gold.per:
-        lengths = ", ".join(
-            f"`{name}` has {'all rows' if rows == ALL else f'the last {rows:,} rows'}"
-            for name, rows in gold.windows.items()
-        )
-        yield (
-            f"Windows lie in rows of one {_names(gold.per)}, ordered by {_names(gold.order)}: "
-            f"{lengths}.\n"
-        )
+    if gold.windows:
+        lengths = ", ".join(f"`{name}` has {_window(each)}" for name, each in gold.windows.items())
+        unit = f"rows of one {_names(gold.per)}" if gold.per else "the whole table"
+        yield f"Windows lie in {unit}, ordered by {_names(gold.order)}: {lengths}.\n"
     for lookup in gold.lookups:
         joined = (*lookup.key, lookup.at)
         own = [column.name for column in lookup.columns if column.name not in joined]
@@ -166,6 +161,17 @@ def _computed(gold: GoldTable) -> Iterator[str]:
     computed = [(f"`{c.name}`", f"`{' '.join(c.expr.split())}`") for c in gold.columns if c.expr]
     if computed:
         yield table(("column", "Spark SQL"), computed)
+    for cluster in gold.clusters:
+        yield (
+            f"`{cluster.name}`: one of {cluster.k} clusters of {_names(cluster.columns)}, by "
+            f"KMeans on rows before the row's interval of `{cluster.time}` ({cluster.every}).\n"
+        )
+
+
+def _window(length: int | str) -> str:
+    if isinstance(length, str):
+        return f"the rows of the last {length}"
+    return "all rows" if length == ALL else f"the last {length:,} rows"
 
 
 def _model(usecase: UseCase, model: Model) -> str:

@@ -18,6 +18,7 @@ from goldlake_core.contracts.heads import METRICS
 from goldlake_core.contracts.keys import Declared, Form
 from goldlake_core.contracts.names import MAX_NAME
 from goldlake_core.contracts.read import MAX_WINDOW
+from goldlake_core.contracts.sections import STEPS
 
 Schema = dict[str, Any]
 
@@ -63,6 +64,9 @@ def _place(place: Place) -> Schema:
         keys = place.keys or next(iter(place.kinds.values()))
         alone = next(_value(key) for key in keys if key.name == place.short)
         schema = {"anyOf": [alone, schema]}
+    if place.repeated == ".STEP":
+        names = {"enum": list(STEPS)}
+        return {"type": "object", "propertyNames": names, "additionalProperties": schema}
     if place.repeated == ".NAME":
         return {"type": "object", "propertyNames": _NAME, "additionalProperties": schema}
     return {"type": "array", "items": schema} if place.repeated == "[]" else schema
@@ -207,9 +211,12 @@ _FORMS: Mapping[Form, Callable[[Declared], Schema]] = {
                 "anyOf": [
                     {"const": "all"},
                     {"type": "integer", "minimum": 1, "maximum": MAX_WINDOW},
+                    {"type": "string", "pattern": f"^({DURATION})$"},
                 ]
             },
         }
     ),
+    Form.IMAGE: _always(_TEXT),
+    Form.PLACE: _always({"type": "string", "pattern": "^(/|[a-z0-9]+://)"}),
     Form.HEADERS: _always({"type": "object", "additionalProperties": _HIDDEN}),
 }

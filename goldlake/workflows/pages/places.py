@@ -14,6 +14,7 @@ from goldlake_core.contracts.sections import (
     AreaMap,
     Auth,
     Check,
+    Cluster,
     Column,
     Costs,
     Decision,
@@ -23,6 +24,8 @@ from goldlake_core.contracts.sections import (
     GoldTable,
     Head,
     Incremental,
+    Kubeflow,
+    KubeflowStep,
     Lookup,
     Model,
     Notify,
@@ -39,8 +42,8 @@ from goldlake_core.contracts.sections import (
     UseCase,
 )
 
-Repeated = Literal["", ".NAME", ".METRIC", "[]"]
-"""How mappings that are alike follow each other: by a name, by a metric, or in a list."""
+Repeated = Literal["", ".NAME", ".METRIC", ".STEP", "[]"]
+"""How mappings that are alike follow each other: by a name, a metric, a step, or in a list."""
 
 
 @dataclass(frozen=True)
@@ -95,6 +98,7 @@ _GOLD = Place(
             },
             repeated=".NAME",
         ),
+        "clusters": Place(keys_of(Cluster), repeated=".NAME"),
     },
     repeated=".NAME",
 )
@@ -135,6 +139,9 @@ MODEL = Place(
                 "request_log": Place(keys_of(RequestLog)),
                 "explain": Place(keys_of(Explain)),
             },
+        ),
+        "kubeflow": Place(
+            keys_of(Kubeflow), {"steps": Place(keys_of(KubeflowStep), repeated=".STEP")}
         ),
     },
 )

@@ -13,7 +13,7 @@ from goldlake_core.contracts.errors import GoldlakeError
 from goldlake_core.contracts.sections import UseCase
 from goldlake_core.documents.examining import Examined
 from goldlake_core.documents.export import ExportManifest
-from goldlake_core.documents.reports import Lineage
+from goldlake_core.documents.lineage import ModelLineage
 from goldlake_core.storage.home import Home
 
 
@@ -54,7 +54,7 @@ class GatheredModel(Gathered):
     training: Training
     statistics: Statistics
     examined: Examined | str
-    lineage: Lineage | None
+    lineage: ModelLineage | None
     against: Subject | None
     against_examined: Examined | str
 

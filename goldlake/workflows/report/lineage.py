@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from markupsafe import Markup
 
+from goldlake.workflows.report import boxes
+from goldlake.workflows.report.boxes import Box
 from goldlake.workflows.report.gathered import GatheredModel
 from goldlake.workflows.report.markup import (
     Part,
     command,
-    facts,
     folded,
     html,
     instant,
@@ -18,53 +17,26 @@ from goldlake.workflows.report.markup import (
     table,
 )
 
-WIDTH, BOX, GAP, TALL = 480, 300, 26, 48
-
-
-@dataclass(frozen=True)
-class Node:
-    """A box of the graph.
-
-    Attributes:
-        id: Name of its anchor.
-        title: What it is.
-        note: One line about it.
-        facts: What is known about it.
-    """
-
-    id: str
-    title: str
-    note: str
-    facts: tuple[tuple[str, str], ...]
-
 
 def part(found: GatheredModel) -> Part:
     """The section."""
-    nodes = _nodes(found)
+    # Of a candidate that was not pushed, less is on record.
+    nodes = boxes.of_model(found.lineage) if found.lineage else _nodes(found)
     subject, about = found.subject, found.subject.about
     table_name = f"{about.table}@{about.table_version}" if about else subject.model.table
     name = subject.model_id if subject.version is not None else "The candidate"
     lead = f"{name} was trained on {table_name}; each box below says what is known of its step."
-    details = joined(
-        html(
-            '<div id="{id}" tabindex="-1"><h3>{t}</h3>{f}</div>',
-            id=n.id,
-            t=n.title,
-            f=facts(n.facts),
-        )
-        for n in nodes
-    )
     body = [
-        html('<figure class="graph">{graph}</figure>', graph=_graph(nodes)),
+        boxes.graph(nodes),
         html("<h3>{t}</h3>{c}", t="Commands that make this model again", c=_commands(found)),
-        folded("Each step", details),
+        folded("Each step", boxes.details(nodes)),
     ]
     if found.lineage is not None:
         body.append(folded("Artifacts on record in ML Metadata", _artifacts(found)))
     return Part("lineage", "Lineage", lead, joined(body))
 
 
-def _nodes(found: GatheredModel) -> list[Node]:
+def _nodes(found: GatheredModel) -> list[Box]:
     subject, data, manifest = found.subject, found.data, found.manifest
     about, tables = subject.about, data.tables
     nodes = []
@@ -72,7 +44,7 @@ def _nodes(found: GatheredModel) -> list[Node]:
         run = data.runs[0]
         pages = sum(each.pages or 0 for each in data.runs)
         nodes.append(
-            Node(
+            Box(
                 "step-landing",
                 "Landed pages",
                 f"{pages:,} pages",
@@ -89,7 +61,7 @@ def _nodes(found: GatheredModel) -> list[Node]:
         shown = [e for e in entries if e.id.endswith(wanted)] or entries
         if shown:
             nodes.append(
-                Node(
+                Box(
                     f"step-{layer}",
                     layer.capitalize(),
                     f"{shown[0].rows:,} rows, version {shown[0].version} now",
@@ -108,7 +80,7 @@ def _nodes(found: GatheredModel) -> list[Node]:
             else "not in this home any more"
         )
         nodes.append(
-            Node(
+            Box(
                 "step-export",
                 "Export",
                 rows,
@@ -124,7 +96,7 @@ def _nodes(found: GatheredModel) -> list[Node]:
     if subject.trained is not None:
         result = subject.trained
         nodes.append(
-            Node(
+            Box(
                 "step-pipeline",
                 "Training run",
                 result.run_id,
@@ -133,7 +105,7 @@ def _nodes(found: GatheredModel) -> list[Node]:
         )
     if about is not None:
         nodes.append(
-            Node(
+            Box(
                 "step-model",
                 "Pushed model",
                 f"{subject.model_id}",
@@ -151,7 +123,7 @@ def _nodes(found: GatheredModel) -> list[Node]:
     promotions = _promotions(found)
     serves = subject.served is not None and subject.served == subject.version
     note = "serves now" if serves else "does not serve now"
-    nodes.append(Node("step-server", "Server", note, promotions or (("Promotions", "none"),)))
+    nodes.append(Box("step-server", "Server", note, promotions or (("Promotions", "none"),)))
     return nodes
 
 
@@ -163,47 +135,6 @@ def _promotions(found: GatheredModel) -> tuple[tuple[str, str], ...]:
         for model in found.lineage.models
         for each in model.promotions
         if each.version == found.subject.version
-    )
-
-
-def _graph(nodes: list[Node]) -> Markup:
-    parts = []
-    left = (WIDTH - BOX) / 2
-    for place, node in enumerate(nodes):
-        top = 4 + place * (TALL + GAP)
-        if place:
-            parts.append(
-                html(
-                    '<path class="edge" d="M{x} {a}V{b}m-5 -7l5 7l5 -7"/>',
-                    x=WIDTH / 2,
-                    a=top - GAP,
-                    b=top - 1,
-                )
-            )
-        parts.append(
-            html(
-                '<a href="#{id}"><rect x="{x}" y="{y}" width="{w}" '
-                'height="{h}" rx="8"/><text x="{m}" y="{t}" text-anchor="middle" '
-                'class="name">{title}</text><text class="tick" x="{m}" y="{u}" '
-                'text-anchor="middle">{note}</text></a>',
-                id=node.id,
-                title=node.title,
-                note=node.note,
-                x=left,
-                y=top,
-                w=BOX,
-                h=TALL,
-                m=WIDTH / 2,
-                t=top + 20,
-                u=top + 38,
-            )
-        )
-    height = len(nodes) * (TALL + GAP) - GAP + 8
-    return html(
-        '<svg viewBox="0 0 {w} {h}" role="group" aria-label="Lineage">{parts}</svg>',
-        w=WIDTH,
-        h=height,
-        parts=joined(parts),
     )
 
 

@@ -35,11 +35,7 @@ def part(found: Gathered) -> Part:
     if rows:
         most = ordered[0]
         lead += f" {most.name} has the most: {most.rows:,}."
-    maps = [_map("Rows by area", view, lambda a: float(a.rows), lambda v: f"{v:,.0f}")]
-    if view.label is not None:
-        maps.append(
-            _map(f"Share of rows with {words(view.label)}", view, _share, lambda v: percent(v))
-        )
+    maps = drawn(view)
     figures = [(area.name, area.value, f"{area.rows:,}", percent(_share(area))) for area in ordered]
     head = (
         ["Area", view.column, "Rows", f"with {words(view.label)}"]
@@ -56,6 +52,16 @@ def part(found: Gathered) -> Part:
         few = f"Areas with fewer than {FEWEST_ROWS} rows have no share."
         body.insert(1, paragraph(few, "soft"))
     return Part("map", "Map", lead, joined(body))
+
+
+def drawn(view: AreasView) -> list[Markup]:
+    """A map of the rows, and one of the share of those with the label where there is one."""
+    maps = [_map("Rows by area", view, lambda a: float(a.rows), lambda v: f"{v:,.0f}")]
+    if view.label is not None:
+        maps.append(
+            _map(f"Share of rows with {words(view.label)}", view, _share, lambda v: percent(v))
+        )
+    return maps
 
 
 def _share(area: Area) -> float | None:

@@ -125,7 +125,17 @@ WRONG = {
     "no unit": (
         ("    per: [unit]\n", ""),
         "gold.cycles.order: there is order and windows, and no per. Valid: per, order and windows "
-        "together",
+        "together, or order and windows by time",
+    ),
+    "length of time": (
+        ("last5: 5", "last5: 5q"),
+        "gold.cycles.windows.last5: '5q' is not a window. Valid: a number of rows, a length such "
+        "as 28d, or all",
+    ),
+    "length by number": (
+        ("last5: 5", "last5: 28d"),
+        "gold.cycles.order: a window is a length of time, and 'cycle' has type long. Valid: a "
+        "timestamp or date first",
     ),
     "length": (
         ("last5: 5", "last5: 0"),
@@ -258,3 +268,161 @@ def test_what_looks_ahead() -> None:
         ("no function comes before over life", "such as avg(x) over last5")
     ]
     assert list(problems("lag(f(x, 1)) over life", lengths)) == []
+
+
+RECENT = edited(
+    (
+        "    order: [cycle]\n    windows: {last5: 5, life: all}",
+        "    order: [day]\n    windows: {w: 28d, v: 7d}",
+    ),
+    ("avg(heat) over last5", "avg(heat) over w"),
+    ("sum(heat) over life", "sum(heat) over v"),
+)
+BY_DAY = edited(
+    (
+        "split: {kind: hash, by: [unit]}",
+        "event_time: day\nsplit: {kind: relative, eval_days: 7, test_days: 7}",
+    ),
+    text=MODEL,
+)
+
+
+def test_windows_by_time_are_made_again_as_far_as_they_see(tmp_path: Path) -> None:
+    table = load(tmp_path / "unit", RECENT).gold["cycles"]
+    assert (table.windows, table.reach) == ({"w": "28d", "v": "7d"}, ("unit",))
+    assert (table.reach_order, table.reach_before, table.reach_after) == ("day", "28d", "0")
+    whole = load(tmp_path / "whole", edited(("    per: [unit]\n", ""), text=RECENT))
+    assert (whole.gold["cycles"].reach, whole.gold["cycles"].reach_order) == ((), "day")
+    # A window of a number of rows needs the whole unit.
+    mixed = load(tmp_path / "mixed", edited(("v: 7d", "v: 7"), text=RECENT)).gold["cycles"]
+    assert (mixed.reach, mixed.reach_order, mixed.reach_before) == (("unit",), None, "0")
+    assert written_out("sum(x) over w", {"w": "1d"}, [], ["`at`", "`id`"]) == (
+        "sum(x) over (order by unix_micros(cast(`at` as timestamp)) range between 86399999999 "
+        "preceding and current row)"
+    )
+    lag = edited(("avg(heat) over w", '"lag(heat, 1) over w"'), text=RECENT)
+    assert refused(tmp_path / "lag", lag) == [
+        "gold.cycles.columns.mean.expr: lag counts rows, and w is a length of time. Valid: a "
+        "window of a number of rows"
+    ]
+    unknown = edited(
+        ("day: {type: date, format: iso, nullable: false}", "day: {type: date, format: iso}"),
+        ("  event_time: day\n", ""),
+        text=RECENT,
+    )
+    assert refused(tmp_path / "null", unknown) == [
+        "gold.cycles.order: a window is a length of time, and 'day' is nullable. Valid: a column "
+        "with nullable: false first"
+    ]
+    twice = edited(("    order: [day]", "    order: [day]\n    reach_order: day"), text=RECENT)
+    assert refused(tmp_path / "twice", twice) == [
+        "gold.cycles.reach_order: the order is said by per as well. Valid: reach with build, or "
+        "per with windows"
+    ]
+
+
+def test_a_split_by_time_goes_with_windows_by_the_same_time(tmp_path: Path) -> None:
+    assert load(tmp_path / "time", RECENT, BY_DAY).models["is_hot"].split.kind == "relative"
+    whole = edited(("    per: [unit]\n", ""), text=RECENT)
+    assert load(tmp_path / "whole", whole, BY_DAY).models["is_hot"].event_time == "day"
+    assert refused(tmp_path / "hash", whole, MODEL) == [
+        "split: the split can tear apart the rows of the table, which are made of each other. "
+        "Valid: kind: relative or fixed with event_time: day, or kind: column"
+    ]
+    # Windows of a number of rows number them: a unit stays in one split.
+    assert refused(tmp_path / "rows", CONTRACT, BY_DAY) == [
+        "split: the split can tear apart the rows of one (unit), which are made of each other. "
+        "Valid: kind: hash with by: [unit], or kind: column"
+    ]
+
+
+CLUSTERED = edited(
+    ("    windows: {last5: 5, life: all}\n", ""),
+    ("    per: [unit]\n    order: [cycle]\n", ""),
+    ("avg(heat) over last5", "heat * 2"),
+    ("sum(heat) over life", "heat * 3"),
+    (
+        "    columns:\n      mean",
+        "    clusters:\n      group: {columns: [heat, mean], k: 4, wire_null: {flag: has_group}}\n"
+        "    columns:\n      mean",
+    ),
+)
+
+
+def test_a_cluster_is_a_category_of_the_table(tmp_path: Path) -> None:
+    by_group = edited(("  mean: {kind: numeric}", "  group: {kind: categorical}"), text=BY_DAY)
+    case = load(tmp_path, CLUSTERED, by_group)
+    table = case.gold["cycles"]
+    (cluster,) = table.clusters
+    assert (cluster.time, cluster.every, cluster.rows) == ("day", "90d", 20_000)
+    column = table.column("group")
+    assert (column.type, column.nullable, column.range) == ("long", True, (0, 3))
+    assert column.comment == "Cluster of heat, mean."
+    assert table.names[-1] == "group"
+    assert case.models["is_hot"].feature_columns == ("group",)
+
+
+WRONG_CLUSTERS = {
+    "text": (
+        ("columns: [heat, mean]", "columns: [heat, outcome]"),
+        "gold.cycles.clusters.group.columns: the column 'outcome' has type string. Valid: columns "
+        "of numbers",
+    ),
+    "unknown": (
+        ("columns: [heat, mean]", "columns: [heet]"),
+        "gold.cycles.clusters.group.columns[0]: there is no column 'heet'. Valid: heat (nearest); "
+        "all: unit, cycle, day, heat, outcome, hall, mean, rise, total, left, is_hot, told",
+    ),
+    "k": (("k: 4", "k: 1"), "gold.cycles.clusters.group.k: 1 is out of bounds. Valid: 2 to 256"),
+    "every": (
+        ("k: 4", "k: 4, every: 1h"),
+        "gold.cycles.clusters.group.every: an interval is shorter than a day. Valid: 1d or more",
+    ),
+    "no time": (
+        ("  event_time: day\n", ""),
+        "gold.cycles.clusters.group: the rows have no time: silver has no event_time. Valid: time: "
+        "a timestamp or date column of the table",
+    ),
+    "other time": (
+        ("k: 4", "k: 4, time: cycle"),
+        "gold.cycles.clusters.group.time: the time 'cycle' has type long. Valid: timestamp or date",
+    ),
+    "nullable time": (
+        ("day: {type: date, format: iso, nullable: false}", "day: {type: date, format: iso}"),
+        "silver.event_time: the column 'day' is nullable",
+    ),
+    "not kept": (
+        (
+            "  cycles:\n    lookups",
+            "  cycles:\n    keep: [unit, cycle, heat, outcome]\n    lookups",
+        ),
+        "gold.cycles.clusters.group: the rows have no time: the table lacks 'day'. Valid: time: a "
+        "timestamp or date column of the table",
+    ),
+    "name": (
+        ("      group: {", "      heat: {"),
+        "gold.cycles.clusters.heat: the table has the column 'heat'. Valid: another name",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", WRONG_CLUSTERS)
+def test_clusters_that_do_not_hold_are_refused(tmp_path: Path, case: str) -> None:
+    change, expected = WRONG_CLUSTERS[case]
+    assert refused(tmp_path, edited(change, text=CLUSTERED))[0].startswith(expected)
+
+
+def test_what_is_fitted_on_earlier_rows_is_split_by_their_time(tmp_path: Path) -> None:
+    by_group = edited(("  mean: {kind: numeric}", "  group: {kind: categorical}"), text=MODEL)
+    assert refused(tmp_path / "hash", CLUSTERED, by_group) == [
+        "split: 'group' is fitted on all rows before an instant of 'day', and this split puts some "
+        "of them into eval and test. Valid: event_time: day with split kind relative or fixed"
+    ]
+    amended = edited(
+        ("    heat: double", "    heat: {type: double, known: amended}"), text=CLUSTERED
+    )
+    timed = edited(("  mean: {kind: numeric}", "  group: {kind: categorical}"), text=BY_DAY)
+    assert refused(tmp_path / "amended", amended, timed) == [
+        "features.group: 'group', made of heat, is amended after the event. Valid: columns known "
+        "before the outcome"
+    ]

@@ -130,7 +130,7 @@ def test_a_split_never_tears_the_rows_of_a_unit_apart(split: Split, is_torn: boo
     found = list(torn_errors(split, ("site", "unit"), entry))
     assert bool(found) is is_torn
     assert all("kind: hash with by: [site, unit]" in str(each.valid) for each in found)
-    assert list(torn_errors(split, (), entry)) == []
+    assert list(torn_errors(split, None, entry)) == []
 
 
 @pytest.mark.parametrize(

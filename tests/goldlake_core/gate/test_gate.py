@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, datetime, timedelta, timezone
 
 import numpy as np
@@ -11,12 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from goldlake_core.contracts.errors import StoreError
+from goldlake_core.contracts.registry import load_usecase
 from goldlake_core.gate.baseline import Baseline, fitted
 from goldlake_core.gate.batch import Account, Batch, Span, batch_of, coded_series, repeats_of
 from goldlake_core.gate.counts import Counts, pooled
 from goldlake_core.gate.families import STATISTICS, counted, measured
 from goldlake_core.gate.judging import FEWEST_PERIODS, NO_ROWS, History
-from goldlake_core.gate.layout import GateColumn, Layout
+from goldlake_core.gate.layout import GateColumn, Layout, silver_layout
 from goldlake_core.gate.limits import limit_of
 from goldlake_core.gate.periods import Period, default_kind, period_of
 from goldlake_core.gate.statistic import Measure
@@ -156,6 +158,30 @@ def test_the_account_and_repeats(history: History, baseline: Baseline) -> None:
     known = History(earlier, baseline)
     found = beyond(known, baseline, twice, account=Account(4000, 700, 0), repeats=(within, again))
     assert {"quarantined()", "repeated()", "repeated_of_last()"} <= found
+
+
+def test_rows_of_dates_are_alike_and_no_fixed_limit_says_so(
+    history: History, baseline: Baseline
+) -> None:
+    few = History([counted(batch(rows(m), m), baseline) for m in (1, 2)], baseline)
+    own = counted(batch(rows(7), 7, account=Account(ROWS, 0, 0), repeats=(0.7, 0.9)), baseline)
+    refused = {each.measure.statistic for each in few.judged(own, LAYOUT).beyond}
+    assert refused == {"repeated", "repeated_of_last"}
+    dates = replace(LAYOUT, has_clock=False)
+    assert few.judged(own, dates).beyond == ()
+    # What earlier periods teach still counts.
+    earlier = [
+        counted(batch(rows(m), m, account=Account(ROWS, 0, 0), repeats=(0.3, 0.3)), baseline)
+        for m in range(1, 7)
+    ]
+    found = {
+        each.measure.statistic for each in History(earlier, baseline).judged(own, dates).beyond
+    }
+    assert {"repeated", "repeated_of_last"} <= found
+    for name, has_clock in (("uk_street_crime", False), ("crime_text", True)):
+        layout = silver_layout(load_usecase(name))
+        assert layout is not None
+        assert layout.has_clock is has_clock
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections import Counter
 from html.parser import HTMLParser
@@ -290,3 +291,15 @@ def test_findings_of_the_gate_are_shown_until_somebody_accepts_them(home: Home) 
     found = gate.standing(made.gathered(home))
     assert found.state == "good"
     assert "accepted: a new ward" in found.body
+
+
+def test_what_cannot_be_examined_says_why(home: Home) -> None:
+    subject = model_views.subject(made.MODEL, home)
+    head = msgspec.structs.replace(subject.model.head, kind="count")
+    counts = dataclasses.replace(subject, model=msgspec.structs.replace(subject.model, head=head))
+    with pytest.raises(UsageError, match=r"the model has the head count\. Valid: head binary"):
+        model_views.examined(counts, silent)
+    Path(home.path("models", made.MODEL, "1", "saved_model.pb")).unlink()
+    gone = "the model or its export is not on record in this home any more"
+    with pytest.raises(UsageError, match=gone):
+        model_views.examined(subject, silent)

@@ -1,0 +1,1 @@
+"""One module per page: it reads typed views and gives them to its template."""

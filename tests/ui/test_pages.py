@@ -1,0 +1,155 @@
+"""Every page shows what the home holds, and every text as a text."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from starlette.testclient import TestClient
+
+from goldlake.ui import sources
+from goldlake.ui.pages import drift, predict
+from goldlake.ui.render import ago, duration, size
+from goldlake.ui.security import Access
+from goldlake_core.contracts.errors import UsageError
+from goldlake_core.contracts.registry import load_usecase
+from goldlake_core.storage.home import Home
+from tests.ui import made
+from tests.ui.conftest import client_of
+
+PAGES = {
+    "/": "Rows in silver",
+    "/tables": "chicago_crime.silver.crimes",
+    "/tables/chicago_crime.silver.crimes": "Sample rows",
+    "/tables/chicago_crime.silver.crimes@0": "version @0",
+    "/quarantine": "id.missing",
+    "/quarantine?reason=id.missing": "3 records",
+    "/map": "Rows by area",
+    "/map?month=2024-02": "2024-02",
+    "/drift": "primary_type",
+    "/models": "chicago_crime.arrest",
+    "/models/chicago_crime.arrest": "Compare",
+    "/predict": "primary_type",
+    "/lineage": "chicago_crime.arrest@2",
+    "/runs": "History: 2 runs",
+    "/runs/20260101-000001-beef": "Seconds by step",
+}
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_a_page_shows_what_the_home_holds(client: TestClient, path: str) -> None:
+    answer = client.get(path)
+    assert answer.status_code == 200, answer.text
+    assert PAGES[path] in answer.text
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_what_data_say_is_a_text(client: TestClient, path: str) -> None:
+    text = client.get(path).text
+    assert "<script>alert" not in text
+    assert not re.search(r"\son\w+=|\sstyle=|javascript:", text)
+
+
+@pytest.mark.parametrize(
+    ("path", "shown"),
+    [
+        ("/tables/chicago_crime.silver.crimes", "&lt;script&gt;alert"),
+        ("/quarantine", "&lt;script&gt;alert"),
+        ("/runs", "&lt;script&gt;alert"),
+        ("/", "the gate says &lt;script&gt;"),
+    ],
+)
+def test_evil_data_are_shown(client: TestClient, path: str, shown: str) -> None:
+    assert shown in client.get(path).text
+
+
+@pytest.mark.parametrize(
+    ("path", "problem"),
+    [
+        ("/tables/chicago_crime.silver.nothing", "There is no table"),
+        ("/tables/../../etc/passwd", "is not a page"),
+        ("/tables/nonsense", "names no table"),
+        ("/models/chicago_crime.nobody", "There is no model"),
+        ("/models/chicago_crime.arrest@1/report", "There is no report"),
+        ("/models/chicago_crime.arrest?one=9", "There is no version @9"),
+        ("/map?month=1999-01", "There is no event"),
+        ("/drift?table=x.silver.y", "The gate has judged no table"),
+        ("/predict?model=a.b", "There is no pushed model"),
+        ("/quarantine?limit=1000000", "cannot be shown"),
+        ("/quarantine?reason=nope", "No record of chicago_crime"),
+        ("/runs/nope", "There is no run"),
+        ("/jobs/nope", "is not a job"),
+        ("/jobs/20260101-000000-000000-beef", "There is no job"),
+        ("/?usecase=nope", "holds nothing of a use case"),
+        ("/nope", "is not a page"),
+    ],
+)
+def test_what_is_not_there_is_said(client: TestClient, path: str, problem: str) -> None:
+    answer = client.get(path)
+    assert answer.status_code == 404
+    assert problem in answer.text
+
+
+def test_an_empty_home_offers_what_to_begin_with(tmp_path: Path) -> None:
+    client = client_of(Home.at(tmp_path), Access())
+    text = client.get("/").text
+    assert "This home is empty" in text
+    assert "20,000 generated rows, seed 7" in text
+    for path in ("/tables", "/quarantine", "/map", "/drift", "/models", "/predict", "/lineage"):
+        assert client.get(path).status_code == 200, path
+    assert client.get("/runs").status_code == 200
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_generated_home_takes_only_its_generated_rows() -> None:
+    case = load_usecase(made.USECASE)
+    runs = [made.run(1, "ok", None)]
+    assert [each.id for each in sources.choices(case, runs, runs)] == ["generated-400-7"]
+    with pytest.raises(UsageError, match=r"There is no source 'live' to choose\. Valid: generated"):
+        sources.chosen("live", sources.choices(case, runs, runs))
+
+
+def test_a_column_is_as_far_as_its_worst_statistic(home: Home) -> None:
+    from goldlake_core.contracts.ids import TableId
+    from goldlake_core.storage.gatefiles import GateFiles
+
+    table = TableId(made.USECASE, "silver", "crimes")
+    periods = drift.judged(GateFiles(home, table).verdicts())
+    heat = drift.heat_of(list(periods.values()))
+    assert heat.periods == ("2024-01", "2024-02")
+    assert heat.rows == (("primary_type", (0.3, 1.8)),)
+
+
+def test_rows_of_an_explanation_differ_in_one_input_each() -> None:
+    row: dict[str, object] = {"hour": 3, "type": "THEFT", "domestic": False}
+    typical = {"hour": 12, "type": "THEFT"}
+    assert list(predict.changed_rows(row, typical)) == [("hour", 12, {**row, "hour": 12})]
+
+
+@pytest.mark.parametrize(
+    ("answer", "figure"),
+    [
+        (0.25, 0.25),
+        ([0.25], 0.25),
+        (True, 1.0),
+        ({"is_positive": True, "probability": 0.25}, 0.25),
+        ({"class": "A", "scores": [0.5]}, 0.5),
+        ("A", None),
+        ([1, 2], None),
+    ],
+)
+def test_the_figure_of_an_answer(answer: object, figure: float | None) -> None:
+    assert predict.figure_of(answer) == figure
+
+
+def test_figures_for_people() -> None:
+    assert [duration(each) for each in (None, 3.21, 125, 7330)] == [
+        "–",
+        "3.2 s",
+        "2 min 5 s",
+        "2 h 2 min",
+    ]
+    assert [size(each) for each in (12, 1500, 2e13)] == ["12 B", "1.5 kB", "20.0 TB"]
+    assert ago(None) == "–"
+    assert ago("2020-01-01T00:00:00Z").endswith("days ago")

@@ -1,0 +1,207 @@
+"""Whole runs of data sets, from files to a served answer, beside gradient boosting.
+
+usage: python -m tests.usecases.whole FOLDER [NAME …]
+
+Each run leaves FOLDER/NAME.whole.json; one that is there already is not made again. Real data is
+read from the folder that GOLDLAKE_TEST_DATA names. `python -m benchmarks.usecases FOLDER` makes
+the book's page of what is there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from benchmarks.usecases import Whole
+from goldlake_core.contracts.registry import find_usecase
+from tests.end_to_end.commands import goldlake, goldlake_json
+from tests.usecases.compared import Compared
+from tests.usecases.datasets import MADE, REAL, DataSet
+
+REPOSITORY = Path(__file__).parents[2]
+SAME = 0.002
+"""TFMA asks in other batches: answers differ in the last bit, which parts ranks that are equal."""
+LINEAR = "parts: {build_model: tfx_pipeline.parts.linear.build_model}\n"
+
+
+@dataclass(frozen=True)
+class Case:
+    """A whole run.
+
+    Attributes:
+        name: Name of the use case, and of the record.
+        place: Its files under the folder of real data; "" for rows that are made.
+        begin: Writes the use case into a folder, and returns its name or path, the source to name
+            ("" for the contract's own), and the number of lines that a person wrote.
+        accepted: Columns of which the gate refuses something that is right, and why it is.
+    """
+
+    name: str
+    place: str
+    begin: Callable[[Path, Path | None], tuple[str, str, int]]
+    accepted: tuple[tuple[str, str], ...] = ()
+
+
+def whole_run(case: Case, folder: Path, real: Path | None) -> Whole:
+    """Makes a whole run in an empty folder, and compares the model with gradient boosting.
+
+    Args:
+        case: What to run.
+        folder: An empty folder, for the use case and its home.
+        real: Folder of real data.
+    """
+    begun = time.monotonic()
+    usecase, source, lines = case.begin(folder, real)
+    goldlake("check", usecase, folder=folder)
+    named = ["--source", source] if source else []
+    command = ("run", usecase, *named, "--home", "home")
+    for column, because in case.accepted:
+        refused = goldlake(*command, folder=folder, exit_code=3)
+        accept = re.search(r"goldlake accept (\S+) (\S+)", refused)
+        assert accept is not None, refused
+        assert accept[2] == column, refused
+        told = ("--because", because, "--home", "home")
+        goldlake("accept", *accept.groups(), *told, folder=folder)
+    report = goldlake_json(*command, folder=folder)
+    minutes = (time.monotonic() - begun) / 60
+    [(model_id, part)] = report["models"].items()
+    assert part["train"]["blessed"], part["train"]["reasons"]
+    assert part["promotion"] is not None
+    fates = {fate: rows for fate, rows in report["refine"]["fates"].items() if rows}
+    assert fates.pop("landed") == report["land"]["rows"]
+    [answer, *_] = part["answers"]
+    version = str(part["train"]["model_version"])
+    found = _compared(usecase, model_id.partition(".")[2], folder, version)
+    judged = msgspec.json.decode(Path(part["train"]["evaluation"]).read_bytes())["slices"][0]
+    assert judged["metrics"][found.metric] == pytest.approx(found.value, rel=1e-6)
+    assert part["train"]["metrics"][found.metric] == pytest.approx(found.value, rel=SAME)
+    return Whole(
+        name=case.name,
+        place=case.place or "made by the tests",
+        label=model_id.partition(".")[2],
+        lines=lines,
+        minutes=round(minutes, 1),
+        landed=report["land"]["rows"],
+        fates=fates,
+        head=found.head,
+        metric=found.metric,
+        rows=found.rows,
+        value=found.value,
+        constant=found.constant,
+        boosting=found.boosting,
+        better=found.better,
+        answer=answer["answer"],
+    )
+
+
+def _compared(usecase: str, model: str, folder: Path, version: str) -> Compared:
+    """The comparison, in a process that has TensorFlow."""
+    place = folder / usecase if (folder / usecase).is_dir() else usecase
+    home = folder / "home"
+    command = [sys.executable, "-m", "tests.usecases.compared", place, model, home, version]
+    answer = subprocess.run(
+        list(map(str, command)),
+        cwd=REPOSITORY,
+        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": ""},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert answer.returncode == 0, answer.stderr[-4000:]
+    return msgspec.json.decode(answer.stdout, type=Compared)
+
+
+def drafted(each: DataSet, lines: str = "", name: str = "") -> Case:
+    """The run of what `goldlake init` drafts, with lines that are added to the model's file."""
+
+    def begin(folder: Path, real: Path | None) -> tuple[str, str, int]:
+        place = each.at(folder, real)
+        goldlake("init", each.name, "--from", place, "--label", each.label, folder=folder)
+        if lines:
+            [file] = (folder / each.name / "models").glob("*.yaml")
+            file.write_text(file.read_text(encoding="utf-8") + lines, encoding="utf-8")
+        return each.name, "", lines.count("\n")
+
+    return Case(name or each.name, each.place, begin)
+
+
+def shipped(name: str, place: str, prepare: Callable[[Path, Path], None] | None = None) -> Case:
+    """The run of a shipped use case on real files; its lines are those of its contracts.
+
+    Args:
+        name: Name of the use case.
+        place: Its files under the folder of real data.
+        prepare: Called with a copy of the use case's folder and the folder of real data.
+    """
+
+    def begin(folder: Path, real: Path | None) -> tuple[str, str, int]:
+        assert real is not None
+        own = Path(find_usecase(name))
+        if prepare is not None:
+            prepare(Path(shutil.copytree(own, folder / name)), real)
+        usecase = name if prepare is None else f"./{name}"
+        files = [own / "contract.yaml", *(own / "models").glob("*.yaml")]
+        texts = [line.strip() for file in files for line in file.read_text("utf-8").splitlines()]
+        written = sum(bool(text) and not text.startswith("#") for text in texts)
+        return usecase, str(real / place), written
+
+    return Case(name, place, begin)
+
+
+def _answers(folder: Path, real: Path) -> None:
+    """NASA's answers for the engines of the test files."""
+    packed = (real / "cmapss" / "RUL_FD001.txt.gz").read_bytes()
+    (folder / "RUL_FD001.txt").write_bytes(gzip.decompress(packed))
+
+
+_SETS = {each.name: each for each in (*MADE, *REAL)}
+CASES = (
+    *map(drafted, MADE),
+    drafted(_SETS["soils"], LINEAR, "soils_linear"),
+    shipped("turbofan", "cmapss/t*_FD001.txt.gz", _answers),
+    shipped("germany_pks", "germany_pks/pks_2020_kreise.csv.gz"),
+    shipped("uk_street_crime", "uk_police/*-street.csv.gz"),
+    shipped("crime_text", "chicago/crimes_2016.csv.gz"),
+    *(
+        drafted(_SETS[name])
+        for name in ("street", "nation", "codes", "rows", "cut", "quarter", "year")
+    ),
+)
+"""Every data set once, the made ones first."""
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Makes the runs that have no record yet; returns the exit status."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path, help="where the records are")
+    parser.add_argument("names", nargs="*", help="runs; all of them without a name")
+    asked: Any = parser.parse_args(argv)
+    known = {case.name: case for case in CASES}
+    real = os.environ.get("GOLDLAKE_TEST_DATA")
+    for name in asked.names or known:
+        record: Path = asked.folder / f"{name}.whole.json"
+        if record.exists():
+            continue
+        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+            found = whole_run(known[name], Path(folder), Path(real) if real else None)
+        record.write_bytes(msgspec.json.encode(found))
+        print(f"{name}: {found.metric} {found.value:.4g}, boosting {found.boosting:.4g}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
