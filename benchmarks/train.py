@@ -139,9 +139,6 @@ def page(model: str, rows: int, first: Measured, again: Measured) -> str:
         "| --- | --- |",
         *(f"| {node.id} | {node.seconds} |" for node in nodes),
         "",
-        "What is left of the first line is imports. StatisticsGen, Transform and Evaluator run in "
-        "Beam pipelines, which [a runner in the process](../architecture.md) executes.",
-        "",
     ]
     return "\n".join(lines)
 
