@@ -64,8 +64,8 @@ def repeated(export: Path, target: Path, times: int) -> None:
     """Writes an export whose parts hold the rows of another one several times.
 
     Args:
-        export: The export.
-        target: The new folder.
+        export: Folder of the export to copy.
+        target: Folder that is made.
         times: How often each row is there.
     """
     shutil.copytree(export, target)
@@ -87,7 +87,7 @@ def repeated(export: Path, target: Path, times: int) -> None:
 
 
 def trained(home: Path, model: str, export: str, run: str) -> Measured:
-    """Runs the stage ``train`` in a process of its own.
+    """Runs the stage ``train`` in a separate process.
 
     Args:
         home: The home that holds the export.

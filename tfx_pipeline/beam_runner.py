@@ -42,8 +42,8 @@ class InProcessRunner(PipelineRunner):  # type: ignore[misc]
         """Runs a pipeline to its end.
 
         Args:
-            pipeline: The pipeline.
-            options: Its options.
+            pipeline: The Beam pipeline to run.
+            options: Options that it was made with.
 
         Raises:
             Exception: Whatever a step raised.

@@ -121,7 +121,7 @@ def write(
         spec: The model and the export.
         key: What `key_of` said before it ran.
         artifacts: URIs of all that the pipeline's nodes put out.
-        made: The result.
+        made: What the training gave.
     """
     uris = {posixpath.relpath(uri, home.root) for uri in artifacts}
     roots = {*uris, posixpath.join("exports", spec.export_id)}
