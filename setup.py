@@ -27,6 +27,7 @@ REQUIREMENTS = [
     # Comes with those in a version that they decide, and is imported here too.
     "grpcio>=1.65,<2",
     "keras>=3.12,<4",
+    "keras-tuner>=1.4.7,<2",
     "numpy>=1.26,<3",
     "packaging>=23",
     "pandas>=1.5",

@@ -20,7 +20,7 @@ INTRODUCTION = """# What a prediction costs
 
 Written by `make bench-serve`. The demo's arrest model (13 inputs) answers one row a request over
 REST, on loopback, to wrk on the same cores. KServe is its Python server with the V1 protocol, which
-calls the same signature of the same files, slimmed graph included, on the Python of its own
+calls the same signature of the same files, slimmed graph included, on the Python of the peers'
 environment. ASGI is an application without a model, a constant answer on uvicorn with uvloop and
 httptools: what HTTP alone costs there. The CPU is that of the server's process.
 """

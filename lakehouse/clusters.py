@@ -120,8 +120,8 @@ class Clusters:
             rows: Rows of the table that are to be written.
             unnumbered: Returns all rows of the table, without clusters.
             through: Sequence of the last page whose records they hold.
-            run_id: The run.
-            emit: Told of each cluster that was fitted.
+            run_id: Run that refines the table.
+            emit: Called with a line for each cluster that was fitted.
 
         Returns:
             Whether anything was fitted.

@@ -60,7 +60,7 @@ class TableCommit:
         usecase: Name of the use case.
         layer: Such as ``silver``.
         folder: Folder of the table in its layer.
-        commit: The commit.
+        commit: The commit with what goldlake stored in it.
     """
 
     usecase: str
@@ -127,7 +127,7 @@ def executions(
         usecase: Name of the use case.
         home: Where everything is kept.
         request: Request of the stage that ended now.
-        stage: That stage.
+        stage: Name of the stage that ended.
         result: What it returned, or None where it failed.
         about: Returns what is known of the process of that stage, such as the commit of its code.
         on_record: What is on record.

@@ -127,7 +127,7 @@ def in_export(
     Args:
         home: Where everything is kept.
         export_id: Name of the export inside the home.
-        manifest: Its manifest.
+        manifest: The manifest of that export.
         found: Rows of silver.
 
     Returns:

@@ -129,19 +129,10 @@ def _document(
             for artifact in on_way
             if artifact.type == PUSHED_MODEL and (model := pushed_model_id(artifact)) is not None
         ),
-        artifacts=tuple(
-            ArtifactRecord(**{**asdict(a), "uri": in_home(a.uri)})
-            for _, a in sorted(artifacts.items())
-        ),
+        artifacts=tuple(ArtifactRecord(**asdict(a)) for _, a in sorted(artifacts.items())),
         executions=tuple(ExecutionRecord(**asdict(e)) for _, e in sorted(graph.executions.items())),
         steps=tuple(_step(number, graph.events) for number in sorted(graph.executions)),
     )
-
-
-def in_home(uri: str) -> str:
-    """The place of an artifact of TFX relative to the home, which may have been moved since."""
-    root, mark, rest = uri.partition("/pipelines/")
-    return f"pipelines/{rest}" if mark and root.startswith("/") else uri
 
 
 def _snapshot(artifact: Artifact) -> SnapshotRecord:

@@ -10,13 +10,15 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote, urlsplit
 
 import msgspec
 
 from goldlake_core.contracts.errors import PermanentError, RetryableError, UsageError
 from goldlake_core.documents.reports import MlflowCopy
+
+T = TypeVar("T")
 
 ID_TAG, MODEL_TAG = "goldlake.id", "goldlake.model_sha256"
 _ALIASES_TAG = "goldlake.aliases"
@@ -33,13 +35,79 @@ class Point(msgspec.Struct, frozen=True):
 
     Attributes:
         key: Name of the metric.
-        value: Its value.
+        value: Value of the metric.
         step: Number of the epoch, or 0.
     """
 
     key: str
     value: float
     step: int = 0
+
+
+class _Tag(msgspec.Struct, frozen=True):
+    key: str
+    value: str = ""
+
+
+class _Info(msgspec.Struct, frozen=True):
+    run_id: str
+    artifact_uri: str
+    status: str
+
+
+class _Run(msgspec.Struct, frozen=True):
+    info: _Info
+
+
+class _Made(msgspec.Struct, frozen=True):
+    run: _Run
+
+
+class _Runs(msgspec.Struct, frozen=True):
+    runs: tuple[_Run, ...] = ()
+
+
+class _Experiment(msgspec.Struct, frozen=True):
+    experiment_id: str
+
+
+class _Found(msgspec.Struct, frozen=True):
+    experiment: _Experiment
+
+
+class _Alias(msgspec.Struct, frozen=True):
+    alias: str
+    version: str | int
+
+
+class _Model(msgspec.Struct, frozen=True):
+    aliases: tuple[_Alias, ...] = ()
+
+
+class _Registered(msgspec.Struct, frozen=True):
+    registered_model: _Model
+
+
+class _Numbered(msgspec.Struct, frozen=True):
+    version: str | int
+    tags: tuple[_Tag, ...] = ()
+
+
+class _One(msgspec.Struct, frozen=True):
+    model_version: _Numbered
+
+
+class _Several(msgspec.Struct, frozen=True):
+    model_versions: tuple[_Numbered, ...] = ()
+
+
+class _Done(msgspec.Struct, frozen=True):
+    """An answer that says nothing more."""
+
+
+class _Refused(msgspec.Struct, frozen=True):
+    error_code: str = ""
+    message: str = ""
 
 
 class Content(msgspec.Struct, frozen=True, kw_only=True):
@@ -155,9 +223,9 @@ class Mlflow:
         identity = {ID_TAG: f"{version.model}@{version.version}", MODEL_TAG: version.model_sha256}
         wanted = " and ".join(f"tags.`{key}` = '{value}'" for key, value in identity.items())
         query = {"experiment_ids": [experiment], "filter": wanted, "max_results": 1}
-        found = self._post("runs/search", query).get("runs", [])
+        found = self._post("runs/search", query, _Runs).runs
         if found:
-            info = found[0]["info"]
+            info = found[0].info
         else:
             tags = [{"key": k, "value": v} for k, v in {**version.tags, **identity}.items()]
             info = self._post(
@@ -168,38 +236,39 @@ class Mlflow:
                     "start_time": version.pushed_ms,
                     "tags": tags,
                 },
-            )["run"]["info"]
-        run_id, artifacts = str(info["run_id"]), str(info["artifact_uri"])
-        if info["status"] == "FINISHED":
+                _Made,
+            ).run.info
+        run_id, artifacts = info.run_id, info.artifact_uri
+        if info.status == "FINISHED":
             return run_id, artifacts, False
         content = version.content()
         self._log(run_id, content, version.pushed_ms)
         for path, file in content.files.items():
             self._upload(artifacts, path, file)
         ended = {"run_id": run_id, "status": "FINISHED", "end_time": version.pushed_ms}
-        self._post("runs/update", ended)
+        self._post("runs/update", ended, _Done)
         return run_id, artifacts, True
 
     def _experiment(self, name: str) -> str:
         try:
-            found = self._get("experiments/get-by-name", {"experiment_name": name})
-            return str(found["experiment"]["experiment_id"])
+            query = {"experiment_name": name}
+            return self._get("experiments/get-by-name", query, _Found).experiment.experiment_id
         except MlflowRefused as error:
             if error.code != "RESOURCE_DOES_NOT_EXIST":
                 raise
-        return str(self._post("experiments/create", {"name": name})["experiment_id"])
+        return self._post("experiments/create", {"name": name}, _Experiment).experiment_id
 
     def _log(self, run_id: str, content: Content, pushed_ms: int) -> None:
         """Logs parameters and metrics; logging the same again changes nothing."""
         for part in _parts(sorted(content.parameters.items()), _MOST_PARAMETERS):
             parameters = [{"key": key, "value": value} for key, value in part]
-            self._post("runs/log-batch", {"run_id": run_id, "params": parameters})
+            self._post("runs/log-batch", {"run_id": run_id, "params": parameters}, _Done)
         for points in _parts(content.metrics, _MOST_METRICS):
             metrics = [
                 {"key": p.key, "value": p.value, "step": p.step, "timestamp": pushed_ms}
                 for p in points
             ]
-            self._post("runs/log-batch", {"run_id": run_id, "metrics": metrics})
+            self._post("runs/log-batch", {"run_id": run_id, "metrics": metrics}, _Done)
 
     def _upload(self, artifacts: str, path: str, file: Path) -> None:
         if not artifacts.startswith(_SCHEME):
@@ -211,18 +280,18 @@ class Mlflow:
         place = artifacts.removeprefix(_SCHEME).lstrip("/")
         url = f"{self.uri}{_ARTIFACTS}/{quote(f'{place}/{path}')}"
         with file.open("rb") as content:
-            self._asked("PUT", url, data=content)
+            self._asked("PUT", url, _Done, data=content)
 
     def _registered(self, version: VersionCopy, run_id: str, artifacts: str) -> str:
         """Number of the registered version of a run."""
         try:
-            self._post("registered-models/create", {"name": version.model})
+            self._post("registered-models/create", {"name": version.model}, _Done)
         except MlflowRefused as error:
             if error.code != "RESOURCE_ALREADY_EXISTS":
                 raise
         query = {"filter": f"name = '{version.model}' and run_id = '{run_id}'"}
-        if found := self._get("model-versions/search", query).get("model_versions"):
-            return str(found[0]["version"])
+        if found := self._get("model-versions/search", query, _Several).model_versions:
+            return str(found[0].version)
         made = self._post(
             "model-versions/create",
             {
@@ -232,37 +301,39 @@ class Mlflow:
                 "description": version.description,
                 "tags": [{"key": ID_TAG, "value": f"{version.model}@{version.version}"}],
             },
+            _One,
         )
-        return str(made["model_version"]["version"])
+        return str(made.model_version.version)
 
     def _aliases(self, version: VersionCopy, number: str) -> None:
         """Gives the version the labels that it has here, and takes away those it had."""
         query = {"name": version.model}
-        held = self._get("registered-models/get", query)["registered_model"].get("aliases", [])
-        now = {alias["alias"]: str(alias["version"]) for alias in held}
+        held = self._get("registered-models/get", query, _Registered).registered_model
+        now = {alias.alias: str(alias.version) for alias in held.aliases}
         query["version"] = number
-        about = self._get("model-versions/get", query)["model_version"]
-        tags = {tag["key"]: tag["value"] for tag in about.get("tags", [])}
+        about = self._get("model-versions/get", query, _One).model_version
+        tags = {tag.key: tag.value for tag in about.tags}
         before = tags.get(_ALIASES_TAG, "").split()
         for alias in version.aliases:
             if now.get(alias) != number:
                 body = {"name": version.model, "alias": alias, "version": number}
-                self._post("registered-models/alias", body)
+                self._post("registered-models/alias", body, _Done)
         for alias in set(before) - set(version.aliases):
             if now.get(alias) == number:
                 gone = {"name": version.model, "alias": alias}
-                self._asked("DELETE", f"{self.uri}{_API}/registered-models/alias", json=gone)
+                self._asked("DELETE", f"{self.uri}{_API}/registered-models/alias", _Done, json=gone)
         if before != sorted(version.aliases):
             tag = {"key": _ALIASES_TAG, "value": " ".join(sorted(version.aliases))}
-            self._post("model-versions/set-tag", {"name": version.model, "version": number, **tag})
+            body = {"name": version.model, "version": number, **tag}
+            self._post("model-versions/set-tag", body, _Done)
 
-    def _get(self, path: str, query: Mapping[str, str]) -> dict[str, Any]:
-        return self._asked("GET", f"{self.uri}{_API}/{path}", params=query)
+    def _get(self, path: str, query: Mapping[str, str], kind: type[T]) -> T:
+        return self._asked("GET", f"{self.uri}{_API}/{path}", kind, params=query)
 
-    def _post(self, path: str, body: Mapping[str, object]) -> dict[str, Any]:
-        return self._asked("POST", f"{self.uri}{_API}/{path}", json=body)
+    def _post(self, path: str, body: Mapping[str, object], kind: type[T]) -> T:
+        return self._asked("POST", f"{self.uri}{_API}/{path}", kind, json=body)
 
-    def _asked(self, method: str, url: str, **content: Any) -> dict[str, Any]:
+    def _asked(self, method: str, url: str, kind: type[T], **content: Any) -> T:
         import requests
 
         try:
@@ -274,21 +345,21 @@ class Mlflow:
                 f"{self.uri} does not answer ({type(error).__name__})",
                 hint="the same command again, when MLflow runs: it goes on where it stopped",
             ) from error
-        document = _document(answer.content)
-        if answer.status_code != 200 or document is None:
-            code = str((document or {}).get("error_code", ""))
-            text = str((document or {}).get("message", answer.reason))[:_MOST_SAID]
-            raise MlflowRefused(url, answer.status_code, code, text)
-        return document
+        is_done = answer.status_code == 200
+        found = _decoded(answer.content, kind if is_done else _Refused)
+        if isinstance(found, kind) and is_done:
+            return found
+        refused = found if isinstance(found, _Refused) else _Refused()
+        text = (refused.message or answer.reason)[:_MOST_SAID]
+        raise MlflowRefused(url, answer.status_code, refused.error_code, text)
 
 
-def _document(content: bytes) -> dict[str, Any] | None:
-    """The JSON object of an answer, or None where it is something else."""
+def _decoded(content: bytes, kind: type[T]) -> T | None:
+    """The document of an answer, or None where it is something else."""
     try:
-        found = msgspec.json.decode(content or b"{}")
-    except msgspec.DecodeError:
+        return msgspec.json.decode(content or b"{}", type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return None
-    return found if isinstance(found, dict) else None
 
 
 def _parts(items: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:

@@ -254,7 +254,12 @@ class Store:
 
     def contexts(self, execution: int) -> list[Context]:
         """The contexts of an execution, such as the run of the pipeline."""
-        found = self._store.get_contexts_by_execution(execution)
+        from ml_metadata import errors
+
+        try:
+            found = self._store.get_contexts_by_execution(execution)
+        except errors.NotFoundError:  # it has none
+            return []
         names = {kind.id: kind.name for kind in self._store.get_context_types()}
         return [Context(names[each.type_id], each.name, _properties(each)) for each in found]
 

@@ -12,10 +12,12 @@ from types import MappingProxyType
 from typing import Any
 
 from tfx_pipeline.codehash import code_hash
-from tfx_pipeline.spec import PipelineSpec
+from tfx_pipeline.spec import PipelineSpec, SearchSpec
 
 _TRAINER = "tfx_pipeline.modules.trainer"
 RUN_FN = f"{_TRAINER}.run_fn"
+_TUNER = "tfx_pipeline.modules.tuner"
+TUNER_FN = f"{_TUNER}.tuner_fn"
 EVALUATED_SPLIT = "test"
 
 _COMPONENTS = "tfx_pipeline.components.model"
@@ -99,6 +101,7 @@ def trainer(
     """
     from tfx.components.trainer.component import Trainer
     from tfx.proto import trainer_pb2
+    from tfx.types.component_spec import ChannelParameter
 
     node = Trainer(
         examples=examples,
@@ -113,9 +116,40 @@ def trainer(
             "code_hash": code_hash(_TRAINER),
         },
     )
-    # TFX's specification of the Trainer names its inputs; the compiler takes those that are there.
+    # TFX's Trainer makes its specification itself, so the input is added to it afterwards.
+    node.spec.INPUTS = {**node.spec.INPUTS, "verdict": ChannelParameter(type=verdict.type)}
     node.spec.inputs["verdict"] = verdict
     return node
+
+
+def tuner(
+    spec: PipelineSpec, search: SearchSpec, examples: Any, transform_graph: Any, schema: Any
+) -> Any:
+    """TFX's Tuner; outputs ``best_hyperparameters`` and ``tuner_results``.
+
+    Args:
+        spec: The model and the export to train it on.
+        search: Number of trials, seed and folder.
+        examples: Channel of tf.Example with the splits train and eval.
+        transform_graph: Channel of Transform's graph.
+        schema: Channel of the curated schema.
+    """
+    from tfx.components.tuner.component import Tuner
+    from tfx.proto import trainer_pb2
+
+    return Tuner(
+        examples=examples,
+        transform_graph=transform_graph,
+        schema=schema,
+        tuner_fn=TUNER_FN,
+        train_args=trainer_pb2.TrainArgs(splits=["train"]),
+        eval_args=trainer_pb2.EvalArgs(splits=["eval"]),
+        custom_config={
+            **spec.training.to_json(),
+            **search.to_json(),
+            "code_hash": code_hash(_TUNER),
+        },
+    )
 
 
 def serving_model(spec: PipelineSpec, baseline_version: int) -> Any:

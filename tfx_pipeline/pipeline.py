@@ -36,8 +36,8 @@ from tfx_pipeline.components.data_snapshot import DataSnapshotGen
 from tfx_pipeline.components.snapshot_example_gen import SnapshotExampleGen
 from tfx_pipeline.components.validation_stop import ValidationStop
 from tfx_pipeline.components.validation_verdict import ValidationVerdictGen
-from tfx_pipeline.model_nodes import model_nodes
-from tfx_pipeline.spec import PipelineSpec
+from tfx_pipeline.model_nodes import model_nodes, tuner
+from tfx_pipeline.spec import PipelineSpec, SearchSpec
 
 _PREPROCESSING = "tfx_pipeline.modules.preprocessing"
 PREPROCESSING_FN = f"{_PREPROCESSING}.preprocessing_fn"
@@ -97,7 +97,7 @@ def create_pipeline(
     metadata_connection_config: Any = None,
     baseline_statistics: str = "",
     enable_cache: bool = True,
-    is_whole: bool = True,
+    search: SearchSpec | None = None,
     run_time: Mapping[str, Any] | None = None,
 ) -> Pipeline:
     """Returns the pipeline of one model on one export.
@@ -109,26 +109,26 @@ def create_pipeline(
         metadata_connection_config: ML Metadata's connection, for a local run.
         baseline_statistics: Folder to measure drift against; see `ValidationVerdictGen`.
         enable_cache: Whether unchanged nodes are taken from earlier runs.
-        is_whole: Whether there are nodes after Transform.
+        search: Ends with a search for training parameters in place of a model.
         run_time: TFX's RuntimeParameter by key of ``training``, where an orchestrator gives the
             values to each run.
     """
     data = data_nodes(spec)
     validation = validation_nodes(spec, data, baseline_statistics)
     transform = transform_node(spec, data, validation)
-    models = (
-        []
-        if not is_whole
-        else model_nodes(
+    graph = transform.outputs["transform_graph"]
+    if search is not None:
+        models = [tuner(spec, search, data.examples, graph, validation.schema)]
+    else:
+        models = model_nodes(
             spec,
             examples=data.examples,
             schema=validation.schema,
-            transform_graph=transform.outputs["transform_graph"],
+            transform_graph=graph,
             verdict=validation.verdict,
             stop=validation.stop,
             run_time=run_time or {},
         )
-    )
     return Pipeline(
         pipeline_name=name or spec.model_id,
         pipeline_root=pipeline_root,

@@ -155,6 +155,23 @@ class TrainingSpec(Spec, frozen=True):
     part_hash: str = ""
 
 
+class SearchSpec(Spec, frozen=True):
+    """What a search for training parameters needs beside `TrainingSpec`.
+
+    Attributes:
+        trials: Number of trials, the contract's own parameters among them.
+        seed: Seed of the parameters that are tried.
+        folder: Where the search is kept, inside the home.
+        run_id: The run that asks. It keeps a search from TFX's cache: what is left of it is told by
+            its folder.
+    """
+
+    trials: int
+    seed: int
+    folder: str
+    run_id: str
+
+
 class EvaluationSpec(Spec, frozen=True):
     """What the Evaluator depends on.
 

@@ -28,7 +28,7 @@ from tfx_pipeline import recorded as on_record
 from tfx_pipeline.baseline import baseline_version, drift_version, statistics_folder
 from tfx_pipeline.exports import read_manifest
 from tfx_pipeline.parts.named import encoders_hash, part_hashes
-from tfx_pipeline.spec import USECASE_PATH, PipelineSpec, pipeline_spec
+from tfx_pipeline.spec import USECASE_PATH, PipelineSpec, SearchSpec, pipeline_spec
 
 if TYPE_CHECKING:
     from tfx_pipeline.local_runner import NodeRun
@@ -167,32 +167,25 @@ def spec_of(
     )
 
 
-def transformed(home: Home, spec: PipelineSpec, request: Request) -> Mapping[str, list[str]]:
-    """Runs the pipeline up to Transform, or takes it from the cache.
+def tuned(home: Home, spec: PipelineSpec, request: Request, search: SearchSpec) -> None:
+    """Runs the pipeline up to the Tuner; nodes before it come from the cache where they can.
 
     Args:
         home: The home whose pipeline runs.
         spec: The model and the export.
         request: What the stage was asked, which names the run.
-
-    Returns:
-        URIs of the examples or the graph that each node made, by node.
+        search: What is searched, and where it is kept.
 
     Raises:
         DataRefused: The validation gate stopped the run.
     """
     from tfx_pipeline.components.validation_verdict import read_verdict
 
-    nodes, refused = _run(home, spec, request, lambda name, number, total: None, is_whole=False)
+    nodes, refused = _run(home, spec, request, lambda name, number, total: None, search)
     if refused is not None:
         verdict = read_verdict(nodes["ValidationVerdictGen"].outputs["verdict"][0])
         hint = f"goldlake tables {spec.usecase}"
         raise DataRefused(refused.problem, verdict.anomalies, hint=hint) from refused
-    keys = ("examples", "typed_examples", "transform_graph")
-    made: dict[str, list[str]] = {}
-    for name, run in nodes.items():
-        made[name] = [uri for key in keys for uri in run.outputs.get(key, [])]
-    return made
 
 
 def _run(
@@ -200,8 +193,8 @@ def _run(
     spec: PipelineSpec,
     request: Request,
     on_start: Callable[[str, int, int], None],
+    search: SearchSpec | None = None,
     *,
-    is_whole: bool = True,
     is_cached: bool = True,
 ) -> tuple[dict[str, NodeRun], GateRefused | None]:
     """The nodes that ran, and the gate's refusal if that ended the run."""
@@ -220,7 +213,7 @@ def _run(
         metadata_connection_config=connection,
         baseline_statistics=statistics,
         enable_cache=is_cached,
-        is_whole=is_whole,
+        search=search,
     )
     run = recorded.pipeline_run(home, request.run_id)
     runner = LocalRunner(run, on_start)

@@ -167,7 +167,7 @@ def _reached(model: ReachedModel, kind: str) -> Iterator[str]:
         about = "rows with their keys in its export" if kind == "reason" else "rows in its export"
         yield f"    {about}: {rows or 'none'}"
     elif model.records is not None:
-        yield "    which rows of its export they are, cannot be told"
+        yield "    nothing tells which rows of its export they are"
     if model.record is not None:
         yield f"    it saw the record {model.record}"
 

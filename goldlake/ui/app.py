@@ -157,7 +157,7 @@ def _error(request: Request, error: GoldlakeError) -> Response:
 def _http_error(request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 500
     detail = error.detail if isinstance(error, HTTPException) else ""
-    if request.scope.get("state", {}).get("nonce") is None:
+    if "session" not in request.scope.get("state", {}):
         return PlainTextResponse(detail, status)
     return render(
         request,

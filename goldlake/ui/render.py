@@ -20,7 +20,7 @@ from goldlake.ui.site import Site
 from goldlake.workflows import homes
 from goldlake.workflows.report import charts, markup
 from goldlake_core.contracts.errors import UsageError
-from goldlake_core.instants import of_text
+from goldlake_core.instants import now_text, of_text
 
 PAGES = (
     ("Overview", "/"),
@@ -63,11 +63,11 @@ def render(request: Request, template: str, status: int = 200, /, **values: Any)
         .render(
             request=request,
             path=request.url.path,
+            now=now_text(),
             pages=PAGES,
             home=homes.short(shown.home.root),
             version=__version__,
             csrf=session.csrf if session else "",
-            nonce=request.state.nonce,
             key=secrets.token_hex(8),
             read_only=shown.access.is_read_only,
             needs_token=shown.access.needs_token,

@@ -40,14 +40,14 @@ def addresses() -> dict[str, str]:
 
 @cache
 def style_ids() -> list[str]:
-    """Ids of the style elements that plotly.js looks for before it makes one.
+    """Ids of the style elements that plotly.js fills where a page has none of that id.
 
-    A strict policy lets no script make one, so that pages have them already, empty: rules that
-    plotly.js adds to the first work, and the second is about maps with tiles, which nobody draws.
+    The policy lets no script fill one. Pages have them already, empty: their rules are about maps
+    with tiles, which nobody draws.
     """
     package, path, _ = _FILES["plotly.js"]
     text = files(package).joinpath(path).read_text(encoding="utf-8")
-    return ["plotly.js-style-global", *re.findall(r'getElementById\("([0-9a-f]{64})"\)', text)]
+    return re.findall(r'getElementById\("([0-9a-f]{64})"\)', text)
 
 
 def serve(request: Request) -> Response:

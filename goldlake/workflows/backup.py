@@ -43,7 +43,7 @@ SPARE_BYTES = 64 << 20
 NOTED_EVERY_S = 5.0
 """How often a copy that is being made says which files it has: a killed one goes on from there."""
 _CHUNK_BYTES = 1 << 20
-_STATE_PARTS = ("landing", "tables", "exports", "pipelines", "models", "gate")
+_STATE_PARTS = ("landing", "tables", "exports", "pipelines", "models", "gate", "clusters")
 
 
 @dataclass(frozen=True)

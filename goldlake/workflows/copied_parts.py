@@ -26,7 +26,10 @@ from lakehouse import epochs
 from metadata.database import copy_database
 from serving import config, registry
 
-PARTS = ("landing", "tables", "exports", "pipelines", "models", "metadata", "gate", "runs")
+PARTS = (
+    *("landing", "tables", "clusters", "exports", "pipelines", "models", "metadata", "gate"),
+    "runs",
+)
 """Parts of a home that a copy holds. Logs are left out: nothing reads them."""
 _EXPORT_MANIFEST = "manifest.json"
 # Order of writing: what never changes, what makes it a part of the home, what changes.

@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
-from goldlake.workflows import request_log
 from goldlake_core.contracts.errors import StoreError, UsageError
 from goldlake_core.contracts.ids import ModelId, TableId
 from goldlake_core.documents import codec
@@ -40,7 +39,7 @@ from metadata import lineage as recorded
 from metadata import stages
 from metadata.database import Names
 from metadata.store import Context, Store
-from serving import config
+from serving import config, logged
 from tfx_pipeline.exports import read_manifest
 
 MOST_PAGES = 10
@@ -67,7 +66,7 @@ def of_request(
     Raises:
         UsageError: The log does not have the request, or no version answered it.
     """
-    request = request_log.find(str(model.at(None)), request_id, home, folder)
+    request = logged.find(str(model.at(None)), request_id, home, folder)
     if request.version is None:
         raise UsageError(
             f"No version answered the request {request_id!r}: {request.status}",

@@ -263,7 +263,7 @@ def _traced(home: Home, version: _Version, of: Traced) -> ReachedModel:
     try:
         manifest, _ = read_manifest(str(about.export_id), about.manifest_sha256, home)
         splits = traced.in_export(home, str(about.export_id), manifest, rows)
-    except StoreError:  # the export is gone; what it held cannot be told
+    except StoreError:  # the export is gone, and nothing tells what it held
         splits = None
     places = traced.places(rows) if len(rows) == 1 else []
     return replace(

@@ -220,6 +220,8 @@ def _read_silver(entry: Entry, source: Found | None, errors: Errors) -> SilverDr
         columns=columns.sound,
         checks=checks,
         most_rejected=found.values["most_rejected"],
+        period=found.values["period"],
+        gate=found.values["gate"],
     )
     return draft
 

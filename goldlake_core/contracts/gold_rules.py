@@ -114,7 +114,7 @@ def window_errors(found: Found, time: Column | None) -> Iterator[ContractError]:
     """Windows lie in a unit and have an order, which is a time where a window is a length of time.
 
     Args:
-        found: The table.
+        found: The gold table as it was read.
         time: The first column of its order, or None where it is not known.
     """
     written = [key for key in ("per", "order", "windows") if found.has(key)]
@@ -158,7 +158,7 @@ def cluster_errors(
     """Clusters are of numbers, and each row has a time before which the rows of its fit happened.
 
     Args:
-        found: The cluster.
+        found: The cluster as it was read.
         columns: The columns that it is made of, as far as they hold.
         time: The column of its time, or None where it is not known.
     """

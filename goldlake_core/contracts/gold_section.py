@@ -40,9 +40,9 @@ class GoldDraft:
         table: The table, or None where something in it does not hold.
         origins: What its computed columns are made of.
         readable: What an expression may read, by the column that has it.
-        windows: Its windows.
+        windows: Its windows by name, each with its length.
         unit: Columns of a unit whose rows are made of each other; () where the whole table is one,
-            None where each row is made of its own silver row.
+            None where each row is made of one silver row.
         looks_back: Column of time such that rows are made of earlier rows of it only; "" where they
             may be made of later ones.
     """

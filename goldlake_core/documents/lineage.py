@@ -1,6 +1,6 @@
 """The answers of `goldlake lineage` and `goldlake diff`.
 
-Lists are bounded: each stands beside the number of all that there are. An instant is ISO 8601 in
+Lists are bounded, with the number of all that there are. An instant is ISO 8601 in
 UTC, a path is relative to the home.
 """
 
@@ -15,6 +15,8 @@ from goldlake_core.documents.reports import Lineage
 from goldlake_core.documents.training import Metrics
 
 Scalar = int | float | str | bool | None
+Output = Scalar | list[Any]
+"""An output of a model as JSON has it."""
 
 
 class LandedPage(msgspec.Struct, frozen=True, kw_only=True):
@@ -205,7 +207,7 @@ class RequestStep(msgspec.Struct, frozen=True, kw_only=True):
     status: str
     rows: int
     record_keys: tuple[str, ...] = ()
-    outputs: dict[str, Any] = {}
+    outputs: dict[str, Output] = {}
     file: str = ""
 
 
@@ -254,7 +256,7 @@ class ReachedModel(msgspec.Struct, frozen=True, kw_only=True):
         through: Sequence of the last page that this gold version holds.
         records: Number of records of the subject that it knows, or null where that is not asked.
         splits: Rows of its export that come from the subject, by split; null where rows of the
-            export cannot be told apart.
+            export have other keys.
         record: The record of a row that it learned from, ``PAGE:LINE``, or null.
     """
 
@@ -296,7 +298,7 @@ class Reach(msgspec.Struct, frozen=True, kw_only=True, tag_field="about", tag="d
     Attributes:
         usecase: Name of the use case.
         kind: What was asked about.
-        subject: Its name.
+        subject: Name of the page, the row, the reason or the table version.
         page: The page that was asked about, or null.
         records: Number of landed records of the subject.
         fates: Number of those by fate.

@@ -85,7 +85,7 @@ class FitSet:
     Attributes:
         folder: Where they lie.
         because: Why the set was begun.
-        fits: The fits.
+        fits: The fits in the order in which they were made.
         digests: sha256 of the file of each.
     """
 

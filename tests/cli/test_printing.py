@@ -37,7 +37,13 @@ from goldlake_core.documents.gate import (
 from goldlake_core.documents.history import HistoryView
 from goldlake_core.documents.keeping import BackupReport, ErasureReport, PartCopy
 from goldlake_core.documents.lakehouse import Exported, QuarantineView, Rejected
-from goldlake_core.documents.lineage import ModelLineage, TableLineage
+from goldlake_core.documents.lineage import (
+    Change,
+    ModelDiff,
+    ModelLineage,
+    SliceChange,
+    TableLineage,
+)
 from goldlake_core.documents.maintain import MaintainReport, RestoreReport
 from goldlake_core.documents.planning import IngestPlan, Reconciled
 from goldlake_core.documents.replay import ReplayReport
@@ -310,6 +316,21 @@ CASES = {
             }
         ),
         ModelsView,
+    ),
+    "diff": Case(
+        ("diff", f"{MODEL}@1", f"{MODEL}@2"),
+        "diff.diff",
+        ModelDiff(
+            before=f"{MODEL}@1",
+            after=f"{MODEL}@2",
+            data=(Change(name="as of", before="a", after="b"),),
+            metric="auc",
+            slices=(
+                SliceChange(slice={"a": "b"}, metric="auc", before=0.1, after=0.2, rows=(1, 2)),
+            ),
+            not_recorded=("something",),
+        ),
+        ModelDiff,
     ),
     "lineage": Case(
         ("lineage", MODEL), "views.lineage", recorded("lineage", ModelLineage), ModelLineage

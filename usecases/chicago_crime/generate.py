@@ -38,6 +38,9 @@ from zoneinfo import ZoneInfo
 
 import yaml
 
+Row = dict[str, Any]
+"""A record as the portal publishes it, by field."""
+
 FIRST_DAY = date(2024, 1, 1)
 LAST_DAY = date(2024, 12, 31)
 PUBLISHED_UNTIL = date(2025, 1, 31)
@@ -70,7 +73,7 @@ _STREETS = (
 # fmt: on
 
 
-def rows(count: int, seed: int) -> Iterator[dict[str, Any]]:
+def rows(count: int, seed: int) -> Iterator[Row]:
     """All versions of ``count`` rows in the API's shapes, in the order of their events.
 
     Args:
@@ -155,7 +158,7 @@ def _figures() -> _Figures:
     for *values, incidents in raw["beats"]:
         beat = _Beat(*values)
         beats.setdefault(beat.district, {})[beat] = incidents
-    parts: dict[str, Any] = {
+    parts: Row = {
         "places": {name: _Choice(p["places"]) for name, p in profiles.items()},
         "hours": {name: _Choice(dict(enumerate(p["hours"]))) for name, p in profiles.items()},
         "districts": {m: _Choice({d: v[m] for d, v in districts.items()}) for m in mixes},
@@ -198,7 +201,7 @@ def _day_weights(months: list[float], weekdays: list[float]) -> dict[date, float
     return {day: months[day.month - 1] * weekdays[day.weekday()] for day in days}
 
 
-def _incident(figures: _Figures, chance: random.Random, number: int, day: date) -> dict[str, Any]:
+def _incident(figures: _Figures, chance: random.Random, number: int, day: date) -> Row:
     """The row as it is in the end, without system fields and ``updated_on``."""
     draw = chance.random
     offence: _Offence = figures.offences.at(draw())
@@ -252,7 +255,7 @@ def _block(chance: random.Random, latitude: float, longitude: float) -> str:
     return f"{abs(int(east)):03}XX {'E' if east >= 0 else 'W'} {street}"
 
 
-def _position(latitude: float, longitude: float) -> dict[str, Any]:
+def _position(latitude: float, longitude: float) -> Row:
     """The fields of a position; the plane coordinates by a linear fit (mean error 15 feet)."""
     east, north = longitude + 87.65, latitude - 41.84
     x = 1_170_464.0 + 272_439.2 * east - 2_853.0 * north
@@ -264,13 +267,13 @@ def _position(latitude: float, longitude: float) -> dict[str, Any]:
     }
 
 
-def _degrees(latitude: str, longitude: str) -> dict[str, Any]:
+def _degrees(latitude: str, longitude: str) -> Row:
     address = '{"address": "", "city": "", "state": "", "zip": ""}'
     location = {"latitude": latitude, "longitude": longitude, "human_address": address}
     return {"latitude": latitude, "longitude": longitude, "location": location}
 
 
-def _spoil(chance: random.Random, number: int, row: dict[str, Any], day: date) -> None:
+def _spoil(chance: random.Random, number: int, row: Row, day: date) -> None:
     """Makes a row as untidy as real ones are; one in `EVERY_DEFECT` beyond repair."""
     draw = chance.random
     if draw() < 0.006:
@@ -295,7 +298,7 @@ def _spoil(chance: random.Random, number: int, row: dict[str, Any], day: date) -
         _break(DEFECTS[number // EVERY_DEFECT % len(DEFECTS)], row)
 
 
-def _break(defect: str, row: dict[str, Any]) -> None:
+def _break(defect: str, row: Row) -> None:
     if defect == "unknown type":
         row["primary_type"] = "UNCLASSIFIED INCIDENT"
     elif defect == "impossible position":
@@ -307,9 +310,7 @@ def _break(defect: str, row: dict[str, Any]) -> None:
     # "updated before event" is made where the versions get their times.
 
 
-def _versions(
-    chance: random.Random, number: int, row: dict[str, Any], day: date
-) -> Iterator[dict[str, Any]]:
+def _versions(chance: random.Random, number: int, row: Row, day: date) -> Iterator[Row]:
     """What the portal showed of the row over time, oldest first."""
     draw = chance.random
     first = _batch(day + timedelta(HELD_BACK_DAYS + int(chance.expovariate(0.7))))

@@ -62,10 +62,10 @@ def lineage(
     chosen = homes.choose(home)
     document = _answer(name, asked, request_log, chosen.home, is_all)
     if is_html or out:
-        from goldlake.workflows.report.lineage_page import write
+        from goldlake.workflows.report.lineage_page import written
 
-        written = write(document, chosen.home, out)
-        report(written, as_json, _print_written, chosen)
+        page_file = written(document, chosen.home, out)
+        report(page_file, as_json, _print_written, chosen)
         return
     report(document, as_json, _print_lineage, chosen)
 

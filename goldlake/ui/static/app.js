@@ -36,7 +36,10 @@ function follow(element) {
   again();
 }
 
+const told = new Set();
+
 function toast(job) {
+  told.add(job.id);
   const box = document.createElement("div");
   box.className = `toast ${job.state}`;
   const text = document.createElement("div"), link = document.createElement("a"), close = document.createElement("button");
@@ -48,13 +51,18 @@ function toast(job) {
   close.className = "quiet small";
   close.type = "button";
   close.textContent = "Close";
-  close.addEventListener("click", () => box.remove());
+  const end = () => {
+    box.remove();
+    if (job.ended_at > localStorage.getItem(SEEN)) localStorage.setItem(SEEN, job.ended_at);
+  };
+  close.addEventListener("click", end);
   box.append(text, close);
   document.getElementById("toasts").append(box);
-  setTimeout(() => box.remove(), 30000);
+  // Who goes to another page before sees it there again.
+  setTimeout(end, 30000);
   if ("Notification" in window && Notification.permission === "granted" && document.hidden) {
-    const told = new Notification(`goldlake: ${job.title}: ${job.state}`, { body: job.result, tag: job.id });
-    told.addEventListener("click", () => { window.focus(); location.assign(link.href); });
+    const note = new Notification(`goldlake: ${job.title}: ${job.state}`, { body: job.result, tag: job.id });
+    note.addEventListener("click", () => { window.focus(); location.assign(link.href); });
   }
 }
 
@@ -77,17 +85,10 @@ async function news() {
     if (answer) {
       const status = await answer.json();
       put(document.getElementById("pulse"), status.pulse);
-      const newest = status.ended.length ? status.ended[0].ended_at : "";
       const seen = localStorage.getItem(SEEN);
-      if (seen === null) localStorage.setItem(SEEN, newest || "0");
-      else {
-        const fresh = status.ended.filter((job) => job.ended_at > seen);
-        if (fresh.length) {
-          localStorage.setItem(SEEN, newest);
-          fresh.slice(0, 5).reverse().forEach(toast);
-          await refresh();
-        }
-      }
+      const fresh = status.ended.filter((job) => job.ended_at > seen && !told.has(job.id)).slice(0, 5);
+      fresh.reverse().forEach(toast);
+      if (fresh.length) await refresh();
     }
   } catch { /* the app is away for a moment; the next round tells */ }
   setTimeout(news, document.hidden ? SLOW : 2500);
@@ -143,6 +144,8 @@ document.addEventListener("submit", (event) => {
 document.addEventListener("input", (event) => { if (!event.target.dataset.slider) event.target.dataset.touched = "1"; });
 document.addEventListener("change", (event) => { if (event.target.dataset.go) event.target.form.requestSubmit(); });
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => document.querySelectorAll("[data-plot]").forEach(draw));
+// A browser that comes for the first time hears of what ends from now on.
+if (localStorage.getItem(SEEN) === null) localStorage.setItem(SEEN, document.body.dataset.now);
 wake(document);
 const here = document.querySelector(".side nav a[aria-current]"), row = here?.closest("ul");
 if (row && row.scrollWidth > row.clientWidth) row.scrollLeft = here.offsetLeft - 40;

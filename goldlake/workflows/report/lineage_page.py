@@ -36,7 +36,7 @@ from goldlake_core.storage.home import Home
 KINDS = {"page": "Page", "row": "Row", "reason": "Quarantine reason", "table": "Table"}
 
 
-def write(
+def written(
     document: ModelLineage | TableLineage | Reach, home: Home, out: str | None
 ) -> ReportWritten:
     """Writes a lineage as a page.
@@ -177,10 +177,16 @@ def _artifacts(found: Lineage) -> Part:
             each.type,
             instant(each.created_at),
             made[each.id].type.rpartition(".")[2] if each.id in made else "–",
-            each.uri,
+            _in_home(each.uri),
         )
         for each in found.artifacts
     ]
     head = ("Id", "Artifact", "Made", "By", "Place in the home")
     body = folded("All artifacts", table("Artifacts on the way", head, rows))
     return Part("artifacts", "ML Metadata", f"{counted(len(rows), 'artifact')} on the way.", body)
+
+
+def _in_home(uri: str) -> str:
+    """The place of an artifact of TFX relative to the home, which may have been moved since."""
+    root, mark, rest = uri.partition("/pipelines/")
+    return f"pipelines/{rest}" if mark and root.startswith("/") else uri

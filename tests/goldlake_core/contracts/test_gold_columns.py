@@ -426,3 +426,16 @@ def test_what_is_fitted_on_earlier_rows_is_split_by_their_time(tmp_path: Path) -
         "features.group: 'group', made of heat, is amended after the event. Valid: columns known "
         "before the outcome"
     ]
+
+
+def test_the_time_of_a_cluster_is_never_missing(tmp_path: Path) -> None:
+    contract = edited(
+        ("day: {type: date, format: iso, nullable: false}", "day: {type: date, format: iso}"),
+        ("  event_time: day\n", ""),
+        ("k: 4", "k: 4, time: day"),
+        text=CLUSTERED,
+    )
+    assert refused(tmp_path, contract) == [
+        "gold.cycles.clusters.group.time: the time 'day' is nullable. Valid: a column with "
+        "nullable: false"
+    ]

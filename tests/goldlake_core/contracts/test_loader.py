@@ -6,6 +6,7 @@ import pickle
 from datetime import date
 
 import pytest
+import yaml
 from msgspec.structs import replace
 
 from goldlake_core.contracts.loader import load_contract
@@ -15,6 +16,7 @@ from goldlake_core.contracts.sections import (
     Column,
     DriftLimit,
     Feature,
+    Silver,
     Source,
     Split,
     Threshold,
@@ -36,6 +38,22 @@ def test_source(harbour: UseCase) -> None:
         options={},
     )
     assert harbour.folder == TOY
+
+
+def test_every_plain_key_of_silver_is_read(toy: Copy) -> None:
+    plain = {"table": "moorings", "comment": "Ships.", "most_rejected": 0.5}
+    plain |= {"period": "week", "gate": 2.5}
+    others = {"key", "version", "event_time", "columns", "checks"}
+    assert set(Silver.__struct_fields__) == set(plain) | others
+    text = (toy.folder / "contract.yaml").read_text(encoding="utf-8")
+    given = yaml.safe_load(text)["silver"]
+    for key, value in plain.items():
+        if key in given:
+            toy.edit("contract.yaml", f"  {key}: {given[key]}\n", f"  {key}: {value}\n")
+        else:
+            toy.edit("contract.yaml", "silver:\n", f"silver:\n  {key}: {value}\n")
+    silver = toy.load().silver
+    assert {key: getattr(silver, key) for key in plain} == plain
 
 
 def test_silver(harbour: UseCase) -> None:

@@ -5,11 +5,27 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+
+import msgspec
 
 from goldlake_core.contracts.errors import UsageError
-from goldlake_core.documents.lineage import RequestStep
+from goldlake_core.documents.lineage import Output, RequestStep
 from goldlake_core.storage.home import Home
+
+
+class Line(msgspec.Struct, frozen=True, kw_only=True):
+    """What is read of a line of the log; see `serving.requestlog`."""
+
+    request_id: str
+    at: str
+    model: str
+    status: str
+    version: int | None = None
+    label: str | None = None
+    rows: int = 0
+    record_key: str | None = None
+    outputs: dict[str, Output] = {}
+
 
 MOST_KEYS = 20
 """Record keys of one request that are shown."""
@@ -44,29 +60,29 @@ def find(model: str, request_id: str, home: Home, folder: str | None = None) -> 
     )
 
 
-def _lines(file: Path, request_id: str) -> Iterator[dict[str, Any]]:
+def _lines(file: Path, request_id: str) -> Iterator[Line]:
     wanted = json.dumps(request_id).encode()
     with file.open("rb") as lines:
         for line in lines:
             # A line is a few hundred bytes: it is read as JSON only where the id is in it.
             if wanted in line and line.endswith(b"\n"):
-                found = json.loads(line)
-                if found.get("request_id") == request_id:
+                found = msgspec.json.decode(line, type=Line)
+                if found.request_id == request_id:
                     yield found
 
 
-def _request(lines: list[dict[str, Any]], file: str) -> RequestStep:
+def _request(lines: list[Line], file: str) -> RequestStep:
     first = lines[0]
-    keys = dict.fromkeys(str(line["record_key"]) for line in lines if line.get("record_key"))
+    keys = dict.fromkeys(line.record_key for line in lines if line.record_key)
     return RequestStep(
-        request_id=str(first["request_id"]),
-        at=str(first["at"]),
-        model=str(first["model"]),
-        version=first.get("version"),
-        label=first.get("label") or None,
-        status=str(first["status"]),
-        rows=int(first.get("rows") or 0),
+        request_id=first.request_id,
+        at=first.at,
+        model=first.model,
+        version=first.version,
+        label=first.label or None,
+        status=first.status,
+        rows=first.rows,
         record_keys=tuple(keys)[:MOST_KEYS],
-        outputs=first.get("outputs") or {},
+        outputs=first.outputs,
         file=file,
     )
