@@ -18,6 +18,7 @@ from goldlake_core.stages import Emit, require_same_contract
 from goldlake_core.storage.home import Home
 from tfx_pipeline.codehash import code_hash
 from tfx_pipeline.exports import read_manifest
+from tfx_pipeline.modules.listening import LISTENER
 from tfx_pipeline.spec import PipelineSpec, SearchSpec
 
 if TYPE_CHECKING:
@@ -66,11 +67,11 @@ def tune(request: TuneRequest, emit: Emit) -> Tuned:
     wanted = SearchSpec(
         trials=request.trials, seed=request.seed, folder=folder, run_id=request.run_id
     )
-    token = tuner.LISTENER.set(listener)
+    token = LISTENER.set(listener)
     try:
         stages.tuned(home, spec, request, wanted)
     finally:
-        tuner.LISTENER.reset(token)
+        LISTENER.reset(token)
     return result(tuner.records(home, folder, request.trials), home.path(folder))
 
 

@@ -52,7 +52,7 @@ def render(request: Request, template: str, status: int = 200, /, **values: Any)
     Args:
         request: The request that it answers.
         template: File of its template.
-        status: HTTP status.
+        status: HTTP status of the answer.
         **values: What the template shows.
     """
     shown = site(request)

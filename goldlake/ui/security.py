@@ -1,7 +1,7 @@
 """Who may see and do what: sessions, sign-in, forgery, sizes and the headers of every answer.
 
 On loopback nobody signs in, and only names of loopback are answered, so that a page of another
-site cannot reach the app under a name of its own (DNS rebinding). Elsewhere a token is asked for.
+site cannot reach the app under that site's name (DNS rebinding). Elsewhere a token is asked for.
 """
 
 from __future__ import annotations

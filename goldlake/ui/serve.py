@@ -101,7 +101,7 @@ def _tokens(options: Options) -> tuple[tuple[str, ...], str | None]:
 
 
 def _listen(host: str, port: int) -> socket.socket:
-    """A socket that listens already, so that whoever is told the address is answered."""
+    """A socket that listens already, so that the address answers once it is shown."""
     try:
         family, _, _, _, place = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         listener = socket.socket(family, socket.SOCK_STREAM)

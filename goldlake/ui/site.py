@@ -31,7 +31,7 @@ class Site:
     """What the pages show.
 
     Attributes:
-        home: The home.
+        home: Home that the pages show.
         access: Who may see and do what.
     """
 

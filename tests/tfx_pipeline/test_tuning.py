@@ -14,6 +14,7 @@ from goldlake_core.documents.tuning import Trial
 from goldlake_core.storage.home import Home
 from tests.tfx_pipeline import toy
 from tests.tfx_pipeline.conftest import Toy
+from tfx_pipeline.modules.listening import LISTENER
 from tfx_pipeline.spec import SearchSpec
 
 pytestmark = pytest.mark.tfx
@@ -99,7 +100,7 @@ def test_a_search_is_cut_off_continued_and_damaged(
     from tfx_pipeline.tuning import result
 
     told: list[tuple[Trial, str]] = []
-    token = tuner.LISTENER.set(lambda trial, metric: told.append((trial, metric)))
+    token = LISTENER.set(lambda trial, metric: told.append((trial, metric)))
     spec = toy.training_spec(replace(toy.TRAINING, epochs=2, learning_rate=1e-6))
     arguments, home = toy_data.fn_args(tmp_path / "unused"), Home.at(tmp_path)
 
@@ -124,7 +125,7 @@ def test_a_search_is_cut_off_continued_and_damaged(
         search(5)
         search(5)
     finally:
-        tuner.LISTENER.reset(token)
+        LISTENER.reset(token)
     assert [trial.number for trial, _ in told] == [1, 2, 3, 4, 5]
     found = result(tuner.records(home, FOLDER, 5), home.path(FOLDER))
     assert (found.metric, found.is_better_high, len(found.trials)) == ("val_auc", True, 5)

@@ -72,7 +72,7 @@ def test_pages_on_each_screen(browser: Any, home: Home, width: int, scheme: str)
 @pytest.mark.long
 def test_signing_in_beyond_loopback(browser: Any, home: Home) -> None:
     with running(home, "--host", "0.0.0.0") as (address, printed):
-        token = printed.partition("told only now: ")[2].split()[0]
+        token = printed.partition("shown only once: ")[2].split()[0]
         here = address.replace("0.0.0.0", "127.0.0.1")
         with opened(browser, here) as tab:
             tab.page.goto(f"{here}/tables")

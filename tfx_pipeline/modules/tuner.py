@@ -12,8 +12,7 @@ import logging
 import math
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextvars import ContextVar
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 from typing import Any
@@ -32,6 +31,7 @@ from goldlake_core.documents.tuning import Parameters, Trial
 from goldlake_core.storage import files
 from goldlake_core.storage.home import Home
 from tfx_pipeline.modules import input_data, trainer
+from tfx_pipeline.modules.listening import LISTENER
 from tfx_pipeline.spec import SearchSpec, TrainingSpec
 
 log = logging.getLogger(__name__)
@@ -41,10 +41,6 @@ FIRST_EPOCH = 2
 """Epoch from which on a trial may be stopped, from 1."""
 FEWEST = 3
 """Earlier trials that there must be to compare with."""
-LISTENER: ContextVar[Callable[[Trial, str], None]] = ContextVar(
-    "LISTENER", default=lambda trial, metric: None
-)
-"""Called with each trial that ended, and what trials are compared by."""
 _UNITS = ((16,), (32,), (64,), (32, 16), (64, 32), (128, 64), (128, 64, 32))
 _STATE = "search"
 
@@ -184,7 +180,9 @@ class Search(base_tuner.BaseTuner):  # type: ignore[misc]
         _log(self._home.path(self._wanted.folder), trial, head.monitor)
         path = self._home.path(_file(self._wanted.folder, number))
         files.write_atomic(self._home.fs, path, encode(record))
-        LISTENER.get()(trial, head.monitor)
+        listener = LISTENER.get()
+        if listener is not None:
+            listener(trial, head.monitor)
         return float(trial.result) if trial.result is not None else -sign * math.inf
 
 

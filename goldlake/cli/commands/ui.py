@@ -19,7 +19,7 @@ from goldlake_core.contracts.errors import PermanentError
     "--token-file",
     metavar="F",
     help="A token in each line; who signs in brings one of them. Beyond loopback one is made and "
-    "told once where there is no file.",
+    "shown once where there is no file.",
 )
 @click.option("--tls-cert", metavar="F", help="Chain in PEM: HTTPS.")
 @click.option("--tls-key", metavar="F", help="Its private key in PEM.")
@@ -44,7 +44,7 @@ def ui(home: str | None, **options: Any) -> None:
         say((chosen.heading, "dim"))
         say(f"The web app answers at {address}. Stop with Ctrl-C.")
         if token is not None:
-            say_wrapped(f"Sign in with this token, which is told only now: {token}")
+            say_wrapped(f"Sign in with this token, which is shown only once: {token}")
             if address.startswith("http:"):
                 say_wrapped("Without --tls-cert the token and the data travel unencrypted.")
 

@@ -99,7 +99,7 @@ def changed_rows(
     """Rows that differ from one in a single input each.
 
     Args:
-        inputs: The row.
+        inputs: Value by input of the row that is explained.
         typical: Value by input that each is replaced with.
 
     Yields:
@@ -139,7 +139,13 @@ def _page(
     served = [each.name for each in config.read_or_empty(held.home.models_config).models]
     models = sorted({*served, *names.pushed_models(held.home)})
     name = name or next(iter(served), next(iter(models), ""))
-    values: dict[str, Any] = {"answer": None, "effects": [], "problem": "", "figure": None, **shown}
+    values: Mapping[str, object] = {
+        "answer": None,
+        "effects": [],
+        "problem": "",
+        "figure": None,
+        **shown,
+    }
     if not name:
         return render(request, "predict.html", models=[], name="", fields=[], server="", **values)
     if name not in models:

@@ -41,10 +41,10 @@ class JobView:
     """A job as pages show it.
 
     Attributes:
-        job: The job.
+        job: What somebody asked for.
         title: What it does.
         place: Its place among those that wait, from 1; 0 for others.
-        steps: Its steps.
+        steps: What it has done so far.
         seconds: How long it took, or None.
     """
 

@@ -9,7 +9,6 @@ import secrets
 from collections.abc import Callable, Iterator
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
@@ -212,14 +211,15 @@ class Queue:
                 steps = {}
                 continue
             known = steps.get(event.step) or JobStep(name=event.step, began_at=event.time)
-            changes: dict[str, Any] = {}
-            if event.kind == "end":
-                changes = {"ended_at": event.time, "done": None, "total": None}
-            if event.message:
-                changes["message"] = event.message
-            if event.done is not None or event.total is not None:
-                changes |= {"done": event.done, "total": event.total}
-            steps[event.step] = msgspec.structs.replace(known, **changes)
+            has_count = event.done is not None or event.total is not None
+            steps[event.step] = JobStep(
+                name=known.name,
+                began_at=known.began_at,
+                ended_at=event.time if event.kind == "end" else known.ended_at,
+                message=event.message or known.message,
+                done=event.done if has_count else known.done,
+                total=event.total if has_count else known.total,
+            )
         return list(steps.values())
 
     def is_worked(self, lane: Lane) -> bool:

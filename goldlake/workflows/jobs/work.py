@@ -47,7 +47,7 @@ def work(job: Job, home: Home, log: Path, on_event: OnEvent) -> Outcome:
     """Does a job.
 
     Args:
-        job: The job.
+        job: What somebody asked for.
         home: Home that it is about.
         log: File for what an embedded source prints.
         on_event: Called with the events of its stages.

@@ -121,7 +121,7 @@ def test_a_file_that_is_no_job_is_left_out(queue: Queue) -> None:
 
 
 def test_a_home_elsewhere_has_no_queue() -> None:
-    with pytest.raises(UsageError, match="The home memory://x has no queue: its jobs would run"):
+    with pytest.raises(UsageError, match="has no queue: its jobs would run here"):
         Queue(Home.at("memory://x"))
 
 
