@@ -31,7 +31,7 @@ ARCHIVE_CLASSES = { echo "Archiving the classes that Spark loads (about a minute
 	echo "There is no archive of them: Spark takes longer to start (details in .venv/classes.log)"; \
 	touch .venv/.classes; }
 export STACK PYTHON UPGRADE
-.PHONY: help setup run test bench-ingest bench-serve test-long $(PARTS:%=long-%) test-current optional-kfp-env lint format lock docs kfp-env mlflow-env clean
+.PHONY: help setup run test bench-ingest bench-serve bench-train test-long $(PARTS:%=long-%) test-current optional-kfp-env lint format lock docs kfp-env mlflow-env clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -102,6 +102,9 @@ docs: setup ## build the book into docs/_build/html
 bench-ingest: setup ## measure ingestion beside dlt on real data, and write the book's page (YEARS=10: ten years)
 	@bash requirements/setup.sh bench
 	$(BIN)/python -m benchmarks.ingest --peer .venv-bench/bin/python --years $(or $(YEARS),1) --page docs/benchmarks/ingest.md
+
+bench-train: setup ## measure a training, first and unchanged, on the newest export of HOME_DIR (default: the demo's), and write the book's page (ARGS="--times 50": each row 50 times)
+	$(BIN)/python -m benchmarks.train --home $(or $(HOME_DIR),var/demo) --page docs/benchmarks/train.md $(ARGS)
 
 bench-serve: setup ## measure the model server beside KServe's and a bare ASGI application, and write the book's page (HOME_DIR=...: a home that serves the demo's model; ARGS="--seconds 4": shorter)
 	@bash requirements/setup.sh bench-serve

@@ -13,6 +13,8 @@ from goldlake_core.storage.home import Home
 
 _TIMEOUT_S = 30.0
 _PAGES_PER_STEP = 1024
+_LIVE = 2
+"""ML Metadata's number of `Artifact.LIVE`."""
 # ML Metadata's columns that hold paths.
 _PATHS = (
     ("Artifact", "uri"),
@@ -107,6 +109,20 @@ def rebase(home: Home, former: str) -> int:
             hint="end what uses it, then the same command again",
         ) from error
     return changed
+
+
+def live_uris(home: Home) -> set[str]:
+    """URIs of all artifacts that are on record and not deleted; read-only, without MLMD's library.
+
+    Returns:
+        Nothing where there is no database, or where it cannot be read.
+    """
+    try:
+        with _opened(home) as database:
+            query = "SELECT uri FROM Artifact WHERE uri IS NOT NULL AND coalesce(state, 2) = ?"
+            return {uri for (uri,) in database.execute(query, (_LIVE,))}
+    except sqlite3.Error:
+        return set()
 
 
 class Names:

@@ -48,6 +48,13 @@ BEAM_ARGS = (f"--runner={BEAM_RUNNER}", "--direct_running_mode=in_memory", "--di
 The runner is named because DirectRunner has changed in newer Beam: from 2.68 on it first tries to
 download Prism.
 """
+# Where no image is named, TFX builds a package of itself for the workers, once per node.
+IN_PROCESS_ARGS = (
+    "--runner=tfx_pipeline.beam_runner.InProcessRunner",
+    "--sdk_container_image=none",
+)
+MOST_IN_PROCESS_ROWS = 5_000_000
+"""Rows of an export up to which `tfx_pipeline.beam_runner` runs the nodes that use Beam."""
 
 
 @dataclass(frozen=True)
@@ -128,8 +135,17 @@ def create_pipeline(
         components=[*data.nodes, *validation.nodes, transform, *models],
         metadata_connection_config=metadata_connection_config,
         enable_cache=enable_cache,
-        beam_pipeline_args=list(BEAM_ARGS),
+        beam_pipeline_args=list(beam_args(sum(spec.rows.values()))),
     )
+
+
+def beam_args(rows: int) -> tuple[str, ...]:
+    """How Beam runs the nodes that use it.
+
+    Args:
+        rows: Rows of the export.
+    """
+    return IN_PROCESS_ARGS if rows <= MOST_IN_PROCESS_ROWS else BEAM_ARGS
 
 
 def data_nodes(spec: PipelineSpec) -> DataNodes:
@@ -208,6 +224,8 @@ def transform_node(spec: PipelineSpec, data: DataNodes, validation: ValidationNo
         splits_config=transform_pb2.SplitsConfig(analyze=["train"]),
         materialize=False,
         disable_statistics=True,
+        # It would hold counts for a later run with more data. A run reads a whole export anew.
+        disable_analyzer_cache=True,
         custom_config={
             **spec.features.to_json(),
             "code_hash": code_hash(_PREPROCESSING),

@@ -24,6 +24,7 @@ from goldlake_core.storage.gatefindings import findings
 from goldlake_core.storage.home import Home
 from metadata import stages as recorded
 from serving import config
+from tfx_pipeline import recorded as on_record
 from tfx_pipeline.baseline import baseline_version, drift_version, statistics_folder
 from tfx_pipeline.exports import read_manifest
 from tfx_pipeline.parts.named import encoders_hash, part_hashes
@@ -38,6 +39,8 @@ MOST_FINDINGS = 100
 
 def train(request: TrainRequest, emit: Emit) -> Trained:
     """Runs the pipeline for one model on one export; promotes nothing.
+
+    Where nothing changed since the last training, its recorded answer is the result.
 
     Args:
         request: The model and the export to train it on.
@@ -69,13 +72,25 @@ def train(request: TrainRequest, emit: Emit) -> Trained:
     manifest, sha256 = read_manifest(request.export_id, request.manifest_sha256, home)
     require_same_sections(manifest, usecase, model, request.export_id)
     spec = spec_of(home, usecase, model, request.export_id, manifest, sha256)
+    key = on_record.key_of(spec)
+    found = on_record.read(home, spec)
+    is_known = found is not None and found.key == key
+    damaged = on_record.damage(home, found) if found is not None and is_known else None
+    if found is not None and is_known and damaged is None:
+        emit("progress", f"nothing changed since run {found.result.run_id}: its recorded answer")
+        return on_record.answer(home, found, request.run_id)
+    if damaged is not None:
+        emit("progress", f"{damaged} is gone or changed: everything is made again")
     emit("progress", "Starting TensorFlow and TFX", done=0, total=1)
 
     def on_start(node_id: str, number: int, total: int) -> None:
         emit("progress", node_id, done=number - 1, total=total)
 
-    nodes, error = _run(home, spec, request, on_start)
-    return _result(home, spec, nodes, error, request.run_id, emit)
+    nodes, error = _run(home, spec, request, on_start, is_cached=damaged is None)
+    made = _result(home, spec, nodes, error, request.run_id, emit)
+    outputs = [uri for node in nodes.values() for uris in node.outputs.values() for uri in uris]
+    on_record.write(home, spec, key, outputs, made)
+    return made
 
 
 def set_environment(home: Home, usecase: UseCase) -> None:
@@ -179,6 +194,8 @@ def _run(
     request: Request,
     on_start: Callable[[str, int, int], None],
     search: SearchSpec | None = None,
+    *,
+    is_cached: bool = True,
 ) -> tuple[dict[str, NodeRun], GateRefused | None]:
     """The nodes that ran, and the gate's refusal if that ended the run."""
     from tfx.orchestration.metadata import sqlite_metadata_connection_config
@@ -195,6 +212,7 @@ def _run(
         pipeline_root=home.pipeline(spec.usecase, spec.model),
         metadata_connection_config=connection,
         baseline_statistics=statistics,
+        enable_cache=is_cached,
         search=search,
     )
     run = recorded.pipeline_run(home, request.run_id)

@@ -101,6 +101,9 @@ def _export(result: Exported) -> str:
 
 def _train(result: Trained) -> str:
     cached = len(result.cached)
+    if result.recorded is not None:
+        verdict = "blessed" if result.blessed else "not blessed"
+        return f"{verdict}: recorded answer of run {result.recorded}, nothing changed since"
     reuse = f", {cached} of {len(result.nodes)} steps from cache" if cached else ""
     verdict = "blessed" if result.blessed else "not blessed"
     return f"{verdict}{reuse}"
@@ -399,6 +402,9 @@ def _model(model: str, part: ModelReport, width: int, command: str) -> list[Sect
     count = len(train.anomalies)
     anomalies = f", {count or 'no'} {'anomaly' if count == 1 else 'anomalies'}"
     heading = styled((f"{model}, evaluated on the test split: ", "bold"), verdict, anomalies)
+    if train.recorded is not None:
+        text = f"  Recorded by run {train.recorded}: nothing changed since"
+        rows += wrapped(styled((text, "dim")), width)
     if train.serving_problem:
         rows += wrapped(styled(f"  It cannot be served: {train.serving_problem}"), width)
     for reason in train.reasons[:_REASONS]:
@@ -414,6 +420,8 @@ def _model(model: str, part: ModelReport, width: int, command: str) -> list[Sect
     sections = [Section(heading, rows, rest)]
     if part.answers and part.promotion is not None:
         title = f"What {model}@{part.promotion.version} answers"
+        if part.answers_recorded is not None:
+            title += f", as recorded by run {part.answers_recorded}"
         cells = [((_answer(one.answer), "cyan"), _instance(one.instance)) for one in part.answers]
         answers = aligned(cells, "ll", width)
         sections.append(Section(styled((title, "bold")), answers, is_apart=False))

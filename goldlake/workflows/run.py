@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from goldlake.workflows import planning
+from goldlake.workflows import planning, served_answers
 from goldlake.workflows.history import recorded
 from goldlake.workflows.names import unknown
 from goldlake.workflows.processes import OnEvent, Run, StageEnded, StageFailed
@@ -219,6 +219,21 @@ def _model(
         return ModelReport(export=export, train=trained)
     on_event(event_now("promote", "begin"))
     version = trained.model_version
-    promotion, answers = promote_and_ask(run, usecase, model, version, on_event)
+    assert version is not None, "what is blessed was pushed"
+    known = None
+    if trained.recorded is not None:
+        known = served_answers.recorded(run, usecase, model, version, on_event)
+    if known is not None:
+        promotion, record = known
+        answers = record.answers
+    else:
+        promotion, answers = promote_and_ask(run, usecase, model, version, on_event)
+        served_answers.write(run, usecase, model, version, answers)
     on_event(StageEnded("promote", promotion))
-    return ModelReport(export=export, train=trained, promotion=promotion, answers=answers)
+    return ModelReport(
+        export=export,
+        train=trained,
+        promotion=promotion,
+        answers=answers,
+        answers_recorded=known and known[1].run_id,
+    )

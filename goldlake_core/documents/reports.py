@@ -98,6 +98,8 @@ class ModelReport(msgspec.Struct, frozen=True, kw_only=True):
         promotion: The promotion, or null when the candidate was not blessed.
         answers: What the served model answers to the contract's examples.
         refused: Error of the validation gate, or null.
+        answers_recorded: The run in which the model gave these answers, if it was not asked again
+            because nothing changed; else null.
     """
 
     export: Exported
@@ -105,6 +107,7 @@ class ModelReport(msgspec.Struct, frozen=True, kw_only=True):
     promotion: Promotion | None = None
     answers: tuple[Answer, ...] = ()
     refused: StageError | None = None
+    answers_recorded: str | None = None
 
 
 class RunReport(msgspec.Struct, frozen=True, kw_only=True):

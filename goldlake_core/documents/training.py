@@ -152,6 +152,8 @@ class Trained(msgspec.Struct, frozen=True, kw_only=True, tag_field="status", tag
         reasons: What refuses the candidate, one sentence each.
         worst_slices: The slices in which the candidate does worst, the worst first.
         evaluation: The file ``evaluation.json`` with every slice, or null.
+        recorded: The run that trained, if this one found nothing changed and gives the recorded
+            answer of that run; else null.
     """
 
     format: int = FORMAT
@@ -173,6 +175,7 @@ class Trained(msgspec.Struct, frozen=True, kw_only=True, tag_field="status", tag
     reasons: tuple[str, ...] = ()
     worst_slices: tuple[SliceReport, ...] = ()
     evaluation: str | None = None
+    recorded: str | None = None
 
 
 class PushedVersion(msgspec.Struct, frozen=True, kw_only=True):

@@ -174,6 +174,7 @@ def test_second_run_is_cached(trained: Trained) -> None:
     assert _computed(result) == []
     assert len(result.cached) == len(result.nodes) == len(trained.result.nodes)
     assert (result.model_version, result.metrics) == (1, trained.result.metrics)
+    assert (trained.result.recorded, result.recorded) == (None, trained.result.run_id)
     home = Home.at(trained.home)
     repeated = stages.pipeline_run(home, "test")
     assert re.fullmatch(r"test\.\d+", repeated)

@@ -137,8 +137,11 @@ def save_model(
     """
     import tensorflow as tf
 
+    as_it_is = tf.autograph.experimental.do_not_convert
+    apply = as_it_is(transform)
+
     def answer(raw: Tensors) -> Tensors:
-        outputs = model(pack(transform(raw), layout), training=False)
+        outputs = model(pack(apply(raw), layout), training=False)
         return answers.head.answers(outputs, answers.exposures(raw))
 
     def serving_default(**wire: Any) -> Tensors:
@@ -151,7 +154,7 @@ def save_model(
         return answers.head.rest_answers(parsed(examples=inputs))
 
     def transform_features(examples: Any) -> Tensors:
-        return transform(tf.io.parse_example(examples, dict(parse)))
+        return apply(tf.io.parse_example(examples, dict(parse)))
 
     wire = {
         each.name: tf.TensorSpec([None], tf.as_dtype(each.dtype), each.name)
@@ -160,7 +163,8 @@ def save_model(
     serialized = {"examples": tf.TensorSpec([None], tf.string, "examples")}
     module = tf.Module()
     module.model_variables = [variable.value for variable in model.variables]
-    module.transform = transform
+    # The layer's parts without the layer, for which Keras would trace one more function.
+    module.transform = tf.train.TrackableView.children(transform)
     plain = slimmed(tf.function(serving_default).get_concrete_function(**wire))
     parsed = slimmed(tf.function(tf_example).get_concrete_function(**serialized))
     functions: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
@@ -169,12 +173,14 @@ def save_model(
         TRANSFORM_FEATURES: (transform_features, serialized),
     }
     if background is not None:
-        explain = explain_function(
-            lambda wire: plain(**wire)[answers.number],
-            columns,
-            background.rows,
-            answers.number,
-            background.seed,
+        explain = as_it_is(
+            explain_function(
+                lambda wire: plain(**wire)[answers.number],
+                columns,
+                background.rows,
+                answers.number,
+                background.seed,
+            )
         )
         functions[EXPLAIN] = (explain, wire)
     if answers.head.rest_method:

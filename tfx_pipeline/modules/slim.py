@@ -60,7 +60,7 @@ def slimmed(function: Any) -> Callable[..., Tensors]:
         found = tf.graph_util.import_graph_def(slim, fed, fetched, name="")
         return dict(zip(outputs, found, strict=True))
 
-    return call
+    return tf.autograph.experimental.do_not_convert(call)
 
 
 def _flat(function: Any) -> tuple[Any, Tensors]:

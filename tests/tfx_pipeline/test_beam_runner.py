@@ -1,0 +1,107 @@
+"""The runner of Beam pipelines in this process gives what Beam's own runner gives."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import apache_beam as beam
+import pytest
+from apache_beam.runners.portability.fn_api_runner.fn_runner import FnApiRunner
+from apache_beam.transforms.combiners import MeanCombineFn
+from apache_beam.transforms.userstate import ReadModifyWriteStateSpec
+from apache_beam.transforms.window import FixedWindows
+
+from tfx_pipeline.beam_runner import InProcessRunner
+
+pytestmark = pytest.mark.tfx
+
+
+class Split(beam.DoFn):
+    """Even numbers to the main output, odd ones to ``odd``, and how many at the end."""
+
+    def start_bundle(self) -> None:
+        self.count = 0
+
+    def process(self, number: int, plus: int, table: dict[int, str]) -> Any:
+        self.count += 1
+        text = f"{number + plus}{table.get(number, '')}"
+        yield text if number % 2 == 0 else beam.pvalue.TaggedOutput("odd", text)
+
+    def finish_bundle(self) -> Any:
+        yield beam.transforms.window.GlobalWindows.windowed_value(f"{self.count} in all")
+
+
+def _outputs(runner: Any, folder: Path) -> dict[str, list[str]]:
+    """What a pipeline with all that TFX's executors use writes, by output."""
+    folder.mkdir()
+    (folder / "input.txt").write_text("".join(f"{n}\n" for n in range(20)))
+    with beam.Pipeline(runner=runner) as pipeline:
+        numbers = pipeline | beam.io.ReadFromText(str(folder / "input.txt")) | beam.Map(int)
+        others = pipeline | "others" >> beam.Create([100, 101])
+        total = numbers | beam.CombineGlobally(sum)
+        names = others | beam.Map(lambda n: (n, "!"))
+        split = (numbers, others) | beam.Flatten() | beam.Reshuffle()
+        split = split | beam.ParDo(
+            Split(), plus=beam.pvalue.AsSingleton(total), table=beam.pvalue.AsDict(names)
+        ).with_outputs("odd", main="even")
+        keys = pipeline | "keys" >> beam.Create([(1, 2), (True, 3), (1.0, 4), ("1", 5), (1, 6)])
+        made = {
+            "even": split.even,
+            "odd": split.odd,
+            "groups": keys | beam.GroupByKey() | beam.MapTuple(lambda k, v: (k, sorted(v))),
+            "means": numbers | beam.Map(lambda n: (n % 3, n)) | beam.CombinePerKey(MeanCombineFn()),
+            "batches": numbers
+            | beam.BatchElements(min_batch_size=7, max_batch_size=7)
+            | beam.Map(len),
+        }
+        for name, values in made.items():
+            text = values | f"text {name}" >> beam.Map(repr)
+            text | f"write {name}" >> beam.io.WriteToText(str(folder / name), num_shards=1)
+    return {
+        name: sorted((folder / f"{name}-00000-of-00001").read_text().splitlines()) for name in made
+    }
+
+
+def test_results_are_those_of_beams_own_runner(tmp_path: Path) -> None:
+    found = _outputs(InProcessRunner(), tmp_path / "ours")
+    assert found == _outputs(FnApiRunner(), tmp_path / "beams")
+    assert found["groups"] == ["('1', [5])", "(1, [2, 6])", "(1.0, [4])", "(True, [3])"]
+    assert sum(map(int, found["batches"])) == 20
+
+
+def _fail(number: int) -> int:
+    raise ValueError(f"no {number}")
+
+
+def test_an_error_names_the_step_and_ends_the_run() -> None:
+    pipeline = beam.Pipeline(runner=InProcessRunner())
+    pipeline | beam.Create([1]) | "refuse" >> beam.Map(_fail)
+    with pytest.raises(ValueError, match=r"no 1 \[while running 'refuse'\]"):
+        pipeline.run()
+
+
+class Remember(beam.DoFn):
+    """Needs a state, which only Beam's own runner has."""
+
+    seen_state = beam.DoFn.StateParam(ReadModifyWriteStateSpec("seen", beam.coders.VarIntCoder()))
+
+    def process(self, item: tuple[str, int], seen: Any = seen_state) -> Any:
+        before = seen.read() or 0
+        seen.write(before + item[1])
+        yield before + item[1]
+
+
+def test_states_and_windows_run_in_beams_own_runner(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "tfx_pipeline.beam_runner")
+    with beam.Pipeline(runner=InProcessRunner()) as pipeline:
+        found = pipeline | beam.Create([("a", 1), ("a", 2)]) | beam.ParDo(Remember())
+        windows = found | beam.WindowInto(FixedWindows(60)) | beam.Map(str)
+        windows | beam.io.WriteToText(str(tmp_path / "state"), num_shards=1)
+    [told] = [each for each in caplog.messages if each.startswith("Beam's own runner runs")]
+    assert "Remember with a state or a split" in told
+    assert "windows of" in told
+    texts = "".join(file.read_text() for file in tmp_path.glob("state*"))
+    assert sorted(texts.split())[-1] == "3"
