@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from goldlake_core.documents import codec
 from tfx_pipeline.codehash import code_hash
 from tfx_pipeline.spec import PipelineSpec
 
@@ -194,6 +195,7 @@ def pusher(
     """
     from tfx_pipeline.baseline import fingerprint
     from tfx_pipeline.components.model import Pusher
+    from tfx_pipeline.recipe import recipe_of
 
     return Pusher(
         model=model,
@@ -205,6 +207,7 @@ def pusher(
         export_id=spec.export_id,
         manifest_sha256=spec.manifest_sha256,
         fingerprint=fingerprint(spec),
+        recipe=json.dumps(codec.plain(recipe_of(spec)), sort_keys=True),
         baseline_version=spec.baseline_version or 0,
         code_hash=code_hash(_COMPONENTS),
     )

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 from tfx import types
@@ -40,6 +40,8 @@ from tfx_pipeline.spec import PipelineSpec
 
 _PREPROCESSING = "tfx_pipeline.modules.preprocessing"
 PREPROCESSING_FN = f"{_PREPROCESSING}.preprocessing_fn"
+Last = Literal["Transform", "Trainer", "Pusher"]
+"""Nodes that may be a pipeline's last one."""
 BEAM_RUNNER = "apache_beam.runners.portability.fn_api_runner.fn_runner.FnApiRunner"
 BEAM_ARGS = (f"--runner={BEAM_RUNNER}", "--direct_running_mode=in_memory", "--direct_num_workers=1")
 """One process: on two cores a second one gains nothing, and nothing is lost between processes.
@@ -87,7 +89,7 @@ def create_pipeline(
     metadata_connection_config: Any = None,
     baseline_statistics: str = "",
     enable_cache: bool = True,
-    is_whole: bool = True,
+    last: Last = "Pusher",
 ) -> Pipeline:
     """Returns the pipeline of one model on one export.
 
@@ -98,14 +100,14 @@ def create_pipeline(
         metadata_connection_config: ML Metadata's connection, for a local run.
         baseline_statistics: Folder to measure drift against; see `ValidationVerdictGen`.
         enable_cache: Whether unchanged nodes are taken from earlier runs.
-        is_whole: Whether there are nodes after Transform.
+        last: The node that ends it, with all that it needs.
     """
     data = data_nodes(spec)
     validation = validation_nodes(spec, data, baseline_statistics)
     transform = transform_node(spec, data, validation)
     models = (
         []
-        if not is_whole
+        if last == "Transform"
         else model_nodes(
             spec,
             examples=data.examples,
@@ -114,6 +116,8 @@ def create_pipeline(
             stop=validation.stop,
         )
     )
+    if last == "Trainer":
+        models = models[:1]
     return Pipeline(
         pipeline_name=name or spec.model_id,
         pipeline_root=pipeline_root,

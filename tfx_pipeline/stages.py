@@ -27,6 +27,7 @@ from tfx_pipeline.spec import USECASE_PATH, PipelineSpec, pipeline_spec
 
 if TYPE_CHECKING:
     from tfx_pipeline.local_runner import NodeRun
+    from tfx_pipeline.pipeline import Last
 
 MOST_FINDINGS = 100
 """Findings of the gate that enter a verdict, the worst first; `goldlake validate` has all."""
@@ -70,7 +71,7 @@ def train(request: TrainRequest, emit: Emit) -> Trained:
     def on_start(node_id: str, number: int, total: int) -> None:
         emit("progress", node_id, done=number - 1, total=total)
 
-    nodes, error = _run(home, spec, on_start)
+    nodes, error = run_pipeline(home, spec, on_start)
     return _result(home, spec, nodes, error, request.run_id, emit)
 
 
@@ -161,13 +162,8 @@ def transformed(home: Home, spec: PipelineSpec) -> Mapping[str, list[str]]:
     Raises:
         DataRefused: The validation gate stopped the run.
     """
-    from tfx_pipeline.components.validation_verdict import read_verdict
-
-    nodes, refused = _run(home, spec, lambda name, number, total: None, is_whole=False)
-    if refused is not None:
-        verdict = read_verdict(nodes["ValidationVerdictGen"].outputs["verdict"][0])
-        hint = f"goldlake tables {spec.usecase}"
-        raise DataRefused(refused.problem, verdict.anomalies, hint=hint) from refused
+    nodes, refused = run_pipeline(home, spec, lambda name, number, total: None, last="Transform")
+    raise_refusal(spec, nodes, refused)
     keys = ("examples", "typed_examples", "transform_graph")
     made: dict[str, list[str]] = {}
     for name, run in nodes.items():
@@ -175,14 +171,31 @@ def transformed(home: Home, spec: PipelineSpec) -> Mapping[str, list[str]]:
     return made
 
 
-def _run(
+def raise_refusal(
+    spec: PipelineSpec, nodes: Mapping[str, NodeRun], refused: GateRefused | None
+) -> None:
+    """Raises DataRefused with the verdict's anomalies, if the gate ended a run."""
+    from tfx_pipeline.components.validation_verdict import read_verdict
+
+    if refused is None:
+        return
+    verdict = read_verdict(nodes["ValidationVerdictGen"].outputs["verdict"][0])
+    hint = f"goldlake tables {spec.usecase}"
+    raise DataRefused(refused.problem, verdict.anomalies, hint=hint) from refused
+
+
+def run_pipeline(
     home: Home,
     spec: PipelineSpec,
     on_start: Callable[[str, int, int], None],
     *,
-    is_whole: bool = True,
+    last: Last = "Pusher",
 ) -> tuple[dict[str, NodeRun], GateRefused | None]:
-    """The nodes that ran, and the gate's refusal if that ended the run."""
+    """Runs the pipeline up to a node.
+
+    Returns:
+        The nodes that ran, and the gate's refusal if that ended the run.
+    """
     from tfx.orchestration.metadata import sqlite_metadata_connection_config
 
     from tfx_pipeline.local_runner import LocalRunner
@@ -197,7 +210,7 @@ def _run(
         pipeline_root=home.pipeline(spec.usecase, spec.model),
         metadata_connection_config=connection,
         baseline_statistics=statistics,
-        is_whole=is_whole,
+        last=last,
     )
     runner = LocalRunner(on_start)
     try:

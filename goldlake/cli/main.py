@@ -28,6 +28,7 @@ COMMANDS = {
     "validate": "validate",
     "accept": "validate",
     "train": "models",
+    "reproduce": "reproduce",
     "tune": "tune",
     "models": "models",
     "promote": "models",

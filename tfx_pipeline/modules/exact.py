@@ -85,9 +85,11 @@ class Moments(beam.CombineFn):
     """
 
     def create_accumulator(self) -> np.ndarray:
+        """No value."""
         return np.zeros((4, _EXPONENTS), np.int64)
 
     def add_input(self, accumulator: np.ndarray, batch: tuple[Any, ...]) -> np.ndarray:
+        """Adds a batch, a tuple of one array; changes the accumulator."""
         fractions, exponents = np.frexp(_finite(batch))
         mantissas = np.ldexp(fractions, _MANTISSA_BITS).astype(np.int64)
         squares = mantissas * mantissas
@@ -99,9 +101,11 @@ class Moments(beam.CombineFn):
         return accumulator
 
     def merge_accumulators(self, accumulators: Iterable[np.ndarray]) -> np.ndarray:
+        """The sum of accumulators."""
         return sum(accumulators, self.create_accumulator())
 
     def extract_output(self, accumulator: np.ndarray) -> np.ndarray:
+        """Mean and standard deviation, float32 [2]."""
         count = int(accumulator[_COUNT].sum())
         if not count:
             return np.array([0, 1], np.float32)
@@ -146,15 +150,18 @@ class Quantiles(beam.CombineFn):
         self._most = most
 
     def create_accumulator(self) -> Counts:
+        """No number."""
         return Counts(np.zeros(0, np.int64), np.zeros(0, np.int64), 0, [])
 
     def add_input(self, accumulator: Counts, batch: tuple[Any, ...]) -> Counts:
+        """Adds a batch, a tuple of one array; changes the accumulator."""
         accumulator.pending.append(_codes(_finite(batch)))
         if sum(map(len, accumulator.pending)) < _PENDING_ROWS:
             return accumulator
         return self.compact(accumulator)
 
     def merge_accumulators(self, accumulators: Iterable[Counts]) -> Counts:
+        """The counts of all accumulators."""
         merged = self.create_accumulator()
         for each in map(self.compact, accumulators):
             level = max(merged.level, each.level)
@@ -163,6 +170,7 @@ class Quantiles(beam.CombineFn):
         return merged
 
     def compact(self, accumulator: Counts) -> Counts:
+        """The same with everything counted."""
         codes, rows, level, pending = accumulator
         if not pending:
             return accumulator
@@ -177,6 +185,7 @@ class Quantiles(beam.CombineFn):
         return Counts(found, counts, level, [])
 
     def extract_output(self, accumulator: Counts) -> np.ndarray:
+        """The boundaries, float32 [buckets - 1]."""
         codes, rows, level, _ = self.compact(accumulator)
         if not len(codes):
             return np.zeros(self._buckets - 1, np.float32)

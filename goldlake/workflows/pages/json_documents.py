@@ -16,6 +16,7 @@ from goldlake.workflows.drafting.draft import Drafted
 from goldlake_core.documents import (
     conformance,
     examples,
+    export,
     gate,
     history,
     keeping,
@@ -23,6 +24,7 @@ from goldlake_core.documents import (
     maintain,
     replay,
     reports,
+    reproducing,
     scoring,
     tuning,
 )
@@ -36,7 +38,7 @@ COMMANDS: Mapping[str, object] = {
     "conformance": conformance.Conformance,
     "doctor": reports.Findings,
     "erase": keeping.ErasureReport,
-    "export": lakehouse.Exported,
+    "export": lakehouse.Exported | export.ExportsVerified,
     "history": history.HistoryView,
     "init": Drafted,
     "ingest": reports.IngestReport | IngestPlan,
@@ -50,6 +52,7 @@ COMMANDS: Mapping[str, object] = {
     "rebuild": reports.RebuildReport,
     "reconcile": Reconciled,
     "report": reports.ReportWritten,
+    "reproduce": reproducing.ReproduceReport,
     "restore": maintain.RestoreReport,
     "rollback": reports.Promotion,
     "run": reports.RunReport,
