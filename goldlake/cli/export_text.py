@@ -23,6 +23,6 @@ def print_verified(document: ExportsVerified) -> None:
     lost = [model for each in document.exports if each.state == "lost" for model in each.models]
     if lost:
         say_wrapped(
-            f"The rows of {', '.join(lost)} are lost; goldlake reproduce {lost[-1]} --from-pages "
-            "makes them again from the landed pages"
+            f"The rows of {', '.join(lost)} are lost, so they cannot be made again. "
+            f"Next: goldlake train {document.model}"
         )

@@ -41,8 +41,7 @@ def print_reproduced(document: ReproduceReport) -> None:
 
 
 def _rows(document: ReproduceReport) -> str:
-    what = "its rows" if document.made_from == "rows" else "the landed pages"
-    return f"{what} ({document.parts} files, equal by sha256)"
+    return f"its rows ({document.parts} files, equal by sha256)"
 
 
 def _output(each: StepCompared) -> str:

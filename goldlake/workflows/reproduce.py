@@ -71,7 +71,6 @@ def reproduce(model: str, home: Home, place: str | None, on_event: OnEvent) -> R
         run_id=run.run_id,
         logs=str(run.logs),
         model=str(model_id.at(version)),
-        made_from="rows",
         parts=parts,
         place=other.root if place is not None else None,
         reproduced=reproduced,

@@ -132,7 +132,6 @@ class ReproduceReport(msgspec.Struct, frozen=True, kw_only=True):
         run_id: The run.
         logs: Folder with the logs of the run.
         model: The model that was made again, such as ``bikes.is_late@7``.
-        made_from: ``rows`` for the rows of its export, ``pages`` for landed pages.
         parts: Files of the export that were compared with those the model learned from.
         place: Home in which it was made again, or null where that is gone.
         reproduced: What came of it.
@@ -142,7 +141,6 @@ class ReproduceReport(msgspec.Struct, frozen=True, kw_only=True):
     run_id: str
     logs: str
     model: str
-    made_from: str
     parts: int
     place: str | None
     reproduced: Reproduced
