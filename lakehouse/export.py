@@ -20,6 +20,7 @@ from goldlake_core.documents.export import ExportedColumn, ExportManifest, Part,
 from goldlake_core.documents.lakehouse import Exported
 from goldlake_core.stages import Emit
 from goldlake_core.storage.deltalog import Commit, DeltaLog, Snapshot
+from goldlake_core.storage.exports import MANIFEST, Damage, examined
 from goldlake_core.storage.files import read_bytes, write_atomic
 from goldlake_core.storage.home import Home
 from goldlake_core.storage.locks import FileLock
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
     from pyspark.sql import Column as SparkColumn
     from pyspark.sql import DataFrame, SparkSession
 
-MANIFEST = "manifest.json"
 # An export of a year takes half a minute.
 LOCK_WAIT_S = 600.0
 _SPLIT, _PART = "_split", "_part"
@@ -73,6 +73,7 @@ def export(
     *,
     version: int | None = None,
     out: str | None = None,
+    manifest_sha256: str | None = None,
 ) -> Exported:
     """Writes an export, or finds the one that is there. Idempotent.
 
@@ -87,6 +88,7 @@ def export(
         emit: Called with progress events.
         version: Gold table version; default the newest that changed rows.
         out: Folder to copy the export to, or None.
+        manifest_sha256: What the sha256 of a manifest must be that is there, or None for any.
 
     Returns:
         Where the export is, and what its manifest says.
@@ -99,7 +101,7 @@ def export(
     resource = f"the exports of {usecase.name}.{model.name} in {home.root}"
     path = home.export(usecase.name, f"{model.name}.lock")
     with FileLock(path, resource, work="export", wait_s=LOCK_WAIT_S):
-        return _export(session, usecase, model, home, emit, version, out)
+        return _export(session, usecase, model, home, emit, version, out, manifest_sha256)
 
 
 def _export(
@@ -110,16 +112,15 @@ def _export(
     emit: Emit,
     version: int | None,
     out: str | None,
+    manifest_sha256: str | None,
 ) -> Exported:
     source = _source(usecase, model, home, version)
-    section_hash = usecase.hashes[f"model.{model.name}.export"]
-    shape = f"{section_hash}\n{event_zone(usecase)}"
-    name = export_name(source.snapshot.uuid, source.version, shape)
+    name = _name(source)
     target = home.export(usecase.name, model.name, name)
-    damage = _damage(home, usecase.name, model.name, name)
-    is_reused = damage is None
-    if damage:
-        emit("info", f"export: {name}: {damage}; it is written again")
+    found = examined(home, f"{usecase.name}/{model.name}/{name}", manifest_sha256)
+    is_reused = not isinstance(found, Damage)
+    if isinstance(found, Damage) and found.is_there:
+        emit("info", f"export: {name}: {found.problem}; it is written again")
     if not is_reused:
         _write(session(), source, home, target, emit)
     if out:
@@ -145,21 +146,19 @@ def _export(
     )
 
 
-def _damage(home: Home, *export: str) -> str | None:
-    """What is wrong with an export: None where it is whole, "" where there is none."""
-    path = home.path("exports", *export, MANIFEST)
-    data = read_bytes(home.fs, path)
-    if data is None:
-        return ""
-    try:
-        manifest = codec.decode(data, ExportManifest, path)
-    except StoreError:
-        return "its manifest is damaged"
-    for part in (part for split in manifest.splits.values() for part in split.parts):
-        held = read_bytes(home.fs, home.path("exports", *export, part.path))
-        if held is None or hashlib.sha256(held).hexdigest() != part.sha256:
-            return f"{part.path} is {'missing' if held is None else 'damaged'}"
-    return None
+def name_of(usecase: UseCase, model: Model, home: Home, version: int) -> str:
+    """Returns the folder that the export of a gold version has. Read-only, without a JVM.
+
+    Raises:
+        StoreError: The gold table is empty, or has no such version.
+    """
+    return _name(_source(usecase, model, home, version))
+
+
+def _name(source: _Source) -> str:
+    section_hash = source.usecase.hashes[f"model.{source.model.name}.export"]
+    shape = f"{section_hash}\n{event_zone(source.usecase)}"
+    return export_name(source.snapshot.uuid, source.version, shape)
 
 
 def export_name(table_uuid: str, version: int, section_hash: str) -> str:

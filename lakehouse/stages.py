@@ -172,6 +172,7 @@ def export_stage(request: ExportRequest, emit: Emit) -> Exported:
         emit,
         version=request.version,
         out=request.out,
+        manifest_sha256=request.manifest_sha256,
     )
 
 

@@ -8,6 +8,7 @@ from goldlake_core.documents.stages import Stage
 from goldlake_core.stages import StageFunction, stage_main
 from tfx_pipeline.compiling import compile_pipeline
 from tfx_pipeline.examine import examine
+from tfx_pipeline.reproducing import reproduce
 from tfx_pipeline.scoring import score
 from tfx_pipeline.stages import train
 from tfx_pipeline.tuning import tune
@@ -15,6 +16,7 @@ from tfx_pipeline.tuning import tune
 if __name__ == "__main__":
     stages: dict[Stage, StageFunction] = {
         "train": train,
+        "reproduce": reproduce,
         "score": score,
         "tune": tune,
         "compile": compile_pipeline,

@@ -94,4 +94,4 @@ def open_part(export_id: str, part: Part, home: Home | None = None) -> IO[bytes]
 
 
 def _again(export_id: str) -> str:
-    return f"goldlake export {'.'.join(export_id.split('/')[:2])}"
+    return f"goldlake export {'.'.join(export_id.split('/')[:2])} --verify"

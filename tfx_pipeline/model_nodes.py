@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
 
+from goldlake_core.documents import codec
 from tfx_pipeline.codehash import code_hash
 from tfx_pipeline.spec import PipelineSpec, SearchSpec
 
@@ -272,6 +273,7 @@ def pusher(
     """
     from tfx_pipeline.baseline import fingerprint
     from tfx_pipeline.components.model import Pusher
+    from tfx_pipeline.recipe import recipe_of
 
     return Pusher(
         model=model,
@@ -283,6 +285,7 @@ def pusher(
         export_id=spec.export_id,
         manifest_sha256=spec.manifest_sha256,
         fingerprint=fingerprint(spec, run_time),
+        recipe=json.dumps(codec.plain(recipe_of(spec)), sort_keys=True),
         baseline_version=spec.baseline_version or 0,
         code_hash=code_hash(_COMPONENTS),
     )

@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 from tfx import types
@@ -41,6 +41,8 @@ from tfx_pipeline.spec import PipelineSpec, SearchSpec
 
 _PREPROCESSING = "tfx_pipeline.modules.preprocessing"
 PREPROCESSING_FN = f"{_PREPROCESSING}.preprocessing_fn"
+Last = Literal["Trainer", "Pusher"]
+"""Nodes that may be a pipeline's last one."""
 BEAM_RUNNER = "apache_beam.runners.portability.fn_api_runner.fn_runner.FnApiRunner"
 BEAM_ARGS = (f"--runner={BEAM_RUNNER}", "--direct_running_mode=in_memory", "--direct_num_workers=1")
 """One process: on two cores a second one gains nothing, and nothing is lost between processes.
@@ -99,6 +101,7 @@ def create_pipeline(
     enable_cache: bool = True,
     search: SearchSpec | None = None,
     run_time: Mapping[str, Any] | None = None,
+    last: Last = "Pusher",
 ) -> Pipeline:
     """Returns the pipeline of one model on one export.
 
@@ -112,6 +115,7 @@ def create_pipeline(
         search: Ends with a search for training parameters in place of a model.
         run_time: TFX's RuntimeParameter by key of ``training``, where an orchestrator gives the
             values to each run.
+        last: The node that ends it, with all that it needs.
     """
     data = data_nodes(spec)
     validation = validation_nodes(spec, data, baseline_statistics)
@@ -129,6 +133,8 @@ def create_pipeline(
             stop=validation.stop,
             run_time=run_time or {},
         )
+    if last == "Trainer":
+        models = models[:1]
     return Pipeline(
         pipeline_name=name or spec.model_id,
         pipeline_root=pipeline_root,

@@ -32,6 +32,7 @@ from tfx_pipeline.spec import USECASE_PATH, PipelineSpec, SearchSpec, pipeline_s
 
 if TYPE_CHECKING:
     from tfx_pipeline.local_runner import NodeRun
+    from tfx_pipeline.pipeline import Last
 
 MOST_FINDINGS = 100
 """Findings of the gate that enter a verdict, the worst first; `goldlake validate` has all."""
@@ -86,7 +87,7 @@ def train(request: TrainRequest, emit: Emit) -> Trained:
     def on_start(node_id: str, number: int, total: int) -> None:
         emit("progress", node_id, done=number - 1, total=total)
 
-    nodes, error = _run(home, spec, request, on_start, is_cached=damaged is None)
+    nodes, error = run_pipeline(home, spec, request, on_start, is_cached=damaged is None)
     made = _result(home, spec, nodes, error, request.run_id, emit)
     outputs = [uri for node in nodes.values() for uris in node.outputs.values() for uri in uris]
     on_record.write(home, spec, key, outputs, made)
@@ -179,25 +180,40 @@ def tuned(home: Home, spec: PipelineSpec, request: Request, search: SearchSpec) 
     Raises:
         DataRefused: The validation gate stopped the run.
     """
+    nodes, refused = run_pipeline(
+        home, spec, request, lambda name, number, total: None, search=search
+    )
+    raise_refusal(spec, nodes, refused)
+
+
+def raise_refusal(
+    spec: PipelineSpec, nodes: Mapping[str, NodeRun], refused: GateRefused | None
+) -> None:
+    """Raises DataRefused with the verdict's anomalies, if the gate ended a run."""
     from tfx_pipeline.components.validation_verdict import read_verdict
 
-    nodes, refused = _run(home, spec, request, lambda name, number, total: None, search)
-    if refused is not None:
-        verdict = read_verdict(nodes["ValidationVerdictGen"].outputs["verdict"][0])
-        hint = f"goldlake tables {spec.usecase}"
-        raise DataRefused(refused.problem, verdict.anomalies, hint=hint) from refused
+    if refused is None:
+        return
+    verdict = read_verdict(nodes["ValidationVerdictGen"].outputs["verdict"][0])
+    hint = f"goldlake tables {spec.usecase}"
+    raise DataRefused(refused.problem, verdict.anomalies, hint=hint) from refused
 
 
-def _run(
+def run_pipeline(
     home: Home,
     spec: PipelineSpec,
     request: Request,
     on_start: Callable[[str, int, int], None],
-    search: SearchSpec | None = None,
     *,
+    search: SearchSpec | None = None,
     is_cached: bool = True,
+    last: Last = "Pusher",
 ) -> tuple[dict[str, NodeRun], GateRefused | None]:
-    """The nodes that ran, and the gate's refusal if that ended the run."""
+    """Runs the pipeline up to a node.
+
+    Returns:
+        The nodes that ran, and the gate's refusal if that ended the run.
+    """
     from tfx.orchestration.metadata import sqlite_metadata_connection_config
 
     from tfx_pipeline.local_runner import LocalRunner
@@ -214,6 +230,7 @@ def _run(
         baseline_statistics=statistics,
         enable_cache=is_cached,
         search=search,
+        last=last,
     )
     run = recorded.pipeline_run(home, request.run_id)
     runner = LocalRunner(run, on_start)

@@ -133,6 +133,7 @@ SUMMARIES: dict[Stage, Summary] = {
     "examples": lambda r: f"{len(r.problems)} with a problem" if r.problems else "",
     "export": _export,
     "train": _train,
+    "reproduce": lambda r: "equal to the bit" if r.is_equal else "not equal",
     "tune": lambda r: f"the best of {len(r.trials)} trials is trial {r.best}",
     "compile": lambda r: f"{len(r.steps)} steps, read by kfp {r.kfp}",
     "score": lambda r: f"{r.rows:,} rows answered",

@@ -28,6 +28,7 @@ COMMANDS = {
     "validate": "validate",
     "accept": "validate",
     "train": "models",
+    "reproduce": "reproduce",
     "tune": "tune",
     "compile": "compile",
     "models": "models",

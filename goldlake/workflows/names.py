@@ -12,10 +12,12 @@ from pathlib import Path
 from goldlake.workflows import homes
 from goldlake_core.contracts import registry
 from goldlake_core.contracts.errors import UsageError
-from goldlake_core.contracts.ids import TableId
+from goldlake_core.contracts.ids import ModelId, TableId
 from goldlake_core.contracts.names import nearest
 from goldlake_core.contracts.sections import Model, UseCase
 from goldlake_core.storage.home import Home
+from goldlake_core.storage.model_versions import pushed_versions
+from serving import config
 
 
 def unknown(
@@ -81,6 +83,32 @@ def load_model(text: str) -> tuple[UseCase, Model]:
         hint = "goldlake check USECASE, or name a use case in a folder as PATH:MODEL"
         raise unknown(f"There is no model {text!r}", text, known, hint=hint)
     return registry.load_model(text)
+
+
+def pushed_version(model: ModelId, number: str | None, home: Home) -> int:
+    """Returns the number of a pushed version, or of the one that serves now. Read-only.
+
+    Args:
+        model: The model.
+        number: What was given after the ``@``, or None for the version that serves.
+        home: Where it was pushed to.
+
+    Raises:
+        UsageError: There is no such version, or none serves.
+    """
+    pushed = pushed_versions(home, model.usecase, model.name)
+    if number is None:
+        served = config.served_version(config.read_or_empty(home.models_config), str(model))
+        if served is not None:
+            return served
+    elif number.isdecimal() and int(number) in pushed:
+        return int(number)
+    asked = str(model) if number is None else f"{model}@{number}"
+    problem = f"{asked} is not a version that was pushed to {home.root}"
+    if number is None:
+        problem = f"No version of {model} serves in {home.root}"
+    known = [str(model.at(each)) for each in pushed]
+    raise unknown(problem, asked, known, home=home, hint=f"goldlake train {model}")
 
 
 def require_table(table: TableId, home: Home) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from goldlake.workflows import answer_files
 from goldlake.workflows.history import recorded
 from goldlake.workflows.ingest import usecase_reference
-from goldlake.workflows.names import load_model, require_table, unknown
+from goldlake.workflows.names import load_model, pushed_version, require_table
 from goldlake.workflows.processes import OnEvent, Run
 from goldlake.workflows.row_files import RowFile
 from goldlake_core.contracts.column_types import COLUMN_TYPES
@@ -23,8 +23,6 @@ from goldlake_core.contracts.wire import raw_inputs
 from goldlake_core.documents.scoring import KeepRequest, Kept, Scored, ScoreReport, ScoreRequest
 from goldlake_core.instants import now_text
 from goldlake_core.storage.home import Home
-from goldlake_core.storage.model_versions import pushed_versions
-from serving import config
 
 if TYPE_CHECKING:
     import polars as pl
@@ -58,7 +56,7 @@ def score(model: str, source: str, home: Home, out: str | None, on_event: OnEven
     name, at, number = model.partition("@")
     usecase, contract = load_model(name)
     model_id = ModelId(usecase.name, contract.name)
-    version = _version(model_id, number if at else None, home)
+    version = pushed_version(model_id, number if at else None, home)
     table = _table(source)
     if table is not None:
         require_table(table, home)
@@ -112,22 +110,6 @@ def score(model: str, source: str, home: Home, out: str | None, on_event: OnEven
         table=f"{kept.table}@{kept.version}" if kept is not None else None,
         file=out,
     )
-
-
-def _version(model: ModelId, number: str | None, home: Home) -> int:
-    pushed = pushed_versions(home, model.usecase, model.name)
-    if number is None:
-        served = config.served_version(config.read_or_empty(home.models_config), str(model))
-        if served is not None:
-            return served
-    elif number.isdecimal() and int(number) in pushed:
-        return int(number)
-    asked = str(model) if number is None else f"{model}@{number}"
-    problem = f"{asked} is not a version that was pushed to {home.root}"
-    if number is None:
-        problem = f"No version of {model} serves in {home.root}"
-    known = [str(model.at(each)) for each in pushed]
-    raise unknown(problem, asked, known, home=home, hint=f"goldlake train {model}")
 
 
 def _table(source: str) -> TableId | None:

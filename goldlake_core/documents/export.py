@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
 from goldlake_core.documents.codec import FORMAT
@@ -113,3 +115,31 @@ class ExportManifest(msgspec.Struct, frozen=True, kw_only=True):
     splits: dict[str, SplitParts]
     sections: dict[str, str]
     clusters: dict[str, str] | msgspec.UnsetType = msgspec.UNSET
+
+
+class ExportChecked(msgspec.Struct, frozen=True, kw_only=True):
+    """One export that was compared with its manifest.
+
+    Attributes:
+        export_id: Id of the export, ``usecase/model/EXPORT``.
+        state: ``whole``, ``written again`` from its gold version, or ``lost``.
+        problem: What was wrong, and with a lost one why it cannot be written again.
+        models: Pushed versions that learned from it, such as ``bikes.is_late@7``.
+    """
+
+    export_id: str
+    state: Literal["whole", "written again", "lost"]
+    problem: str = ""
+    models: tuple[str, ...] = ()
+
+
+class ExportsVerified(msgspec.Struct, frozen=True, kw_only=True):
+    """The report of `goldlake export --verify`.
+
+    Attributes:
+        model: The model, such as ``bikes.is_late``.
+        exports: All exports that are there or that a pushed version names.
+    """
+
+    model: str
+    exports: tuple[ExportChecked, ...]

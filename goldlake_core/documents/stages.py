@@ -21,6 +21,7 @@ Stage = Literal[
     "examples",
     "export",
     "train",
+    "reproduce",
     "tune",
     "compile",
     "score",
@@ -141,11 +142,14 @@ class ExportRequest(Request, frozen=True, kw_only=True):
         model: Name of the model, without its use case.
         version: Version of the gold table; null for the newest.
         out: Folder that gets a copy, or null.
+        manifest_sha256: The sha256 that the manifest of an export must have which is there; null to
+            accept any.
     """
 
     model: str
     version: int | None = None
     out: str | None = None
+    manifest_sha256: str | None = None
 
 
 class TrainRequest(Request, frozen=True, kw_only=True):

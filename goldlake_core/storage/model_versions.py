@@ -24,6 +24,7 @@ from goldlake_core.storage.home import Home
 
 ABOUT_FILE = "assets.extra/goldlake.json"
 EVALUATION_FILE = "assets.extra/evaluation.json"
+RECIPE_FILE = "assets.extra/recipe.json"
 SAVED_MODEL_FILE = "saved_model.pb"
 _CHUNK_BYTES = 1 << 20
 _ATTEMPTS = 20

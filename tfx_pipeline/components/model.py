@@ -16,7 +16,12 @@ from tfx.utils import io_utils, path_utils
 
 from goldlake_core.documents import codec
 from goldlake_core.storage.home import Home
-from goldlake_core.storage.model_versions import EVALUATION_FILE, copy_version, push_model
+from goldlake_core.storage.model_versions import (
+    EVALUATION_FILE,
+    RECIPE_FILE,
+    copy_version,
+    push_model,
+)
 from serving import warmup
 from tfx_pipeline.components.base import ExecProperties, component_class
 from tfx_pipeline.components.blessing import REPORT_FILE as EVALUATION_NAME
@@ -117,9 +122,12 @@ class PusherExecutor(BaseExecutor):
         }
         home = Home.at()
         infra = artifact_utils.get_single_instance(input_dict["infra_blessing"])
+        recipe = os.path.join(pushed.uri, os.path.basename(RECIPE_FILE))
+        io_utils.write_string_file(recipe, str(exec_properties["recipe"]))
         extra = {
             warmup.FILE: os.path.join(infra.uri, warmup.FILE),
             EVALUATION_FILE: os.path.join(blessings[0].uri, EVALUATION_NAME),
+            RECIPE_FILE: recipe,
         }
         document = push_model(home, usecase, name, saved_model(model), about, extra)
         version = document.version
@@ -166,6 +174,7 @@ Pusher = component_class(
         "export_id": str,
         "manifest_sha256": str,
         "fingerprint": str,
+        "recipe": str,
         "baseline_version": int,
     },
     doc="Pushes a blessed model to the home's next version; properties ``pushed``, ``version``.",

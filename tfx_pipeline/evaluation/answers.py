@@ -51,7 +51,7 @@ def answers_of(
         folders = [candidate] if baseline is None else [candidate, baseline]
         models = [opened.enter_context(closing(load(folder, is_warm=False))) for folder in folders]
         kept: list[_Kept] = [tuple(map(array, head.kept)) for _ in models]
-        for records in _batches(patterns):
+        for records in serialized_batches(patterns):
             labels = _read(records, spec.label, values)
             asked = np.array(records, object)
             for model, columns_of_model in zip(models, kept, strict=True):
@@ -64,7 +64,7 @@ def answers_of(
     return Answers(arrays[0], None if baseline is None else arrays[1], values)
 
 
-def _batches(patterns: Sequence[str]) -> Iterator[list[bytes]]:
+def serialized_batches(patterns: Sequence[str]) -> Iterator[list[bytes]]:
     """Serialized tf.Examples in the order of the files."""
     import tensorflow as tf
 

@@ -23,9 +23,6 @@ from tfx_pipeline.spec import (
 )
 
 CROSS_SEPARATOR = "\x1f"
-QUANTILE_ERROR = 0.001
-"""Largest rank error of a quantile, as a share of the rows."""
-
 MAX_VOCABULARY = 200_000
 """Values of a categorical feature that get an id each; rarer ones share the buckets."""
 
@@ -159,34 +156,34 @@ def _numeric(feature: Feature, columns: Mapping[str, Dense]) -> Tensors:
 
     column = columns[feature.columns[0]]
     number = _number(column)
-    scaled = _SCALES[feature.params.get("scale", Numeric().scale)](number, column.present)
+    scale = _SCALES[feature.params.get("scale", Numeric().scale)]
+    scaled = scale(number, column.present, feature.name)
     outputs = {
         f"{feature.name}__z": tf.where(column.present, scaled, tf.zeros_like(scaled)),
         f"{feature.name}__missing": tf.cast(~column.present, tf.float32),
     }
     if feature.params["buckets"]:
-        bucket = _bucket(column, int(feature.params["buckets"]))
+        bucket = _bucket(column, int(feature.params["buckets"]), feature.name)
         outputs[f"{feature.name}__bucket"] = _or_missing(bucket, column.present)
     return outputs
 
 
-def _z_score(number: Any, present: Any) -> Any:
-    import tensorflow as tf
-    import tensorflow_transform as tft
-
-    known = tf.boolean_mask(number, present)
-    deviation = tf.sqrt(tft.var(known))
-    # A constant column has no deviation; it is only centered.
-    return (number - tft.mean(known)) / tf.where(deviation > 0, deviation, 1.0)
-
-
-def _log(number: Any, present: Any) -> Any:
+def _z_score(number: Any, present: Any, name: str) -> Any:
     import tensorflow as tf
 
-    return _z_score(tf.sign(number) * tf.math.log1p(tf.abs(number)), present)
+    from tfx_pipeline.modules.exact import center_and_scale
+
+    found = center_and_scale(tf.boolean_mask(number, present), f"{name}_moments")
+    return (number - found[0]) / found[1]
 
 
-def _min_max(number: Any, present: Any) -> Any:
+def _log(number: Any, present: Any, name: str) -> Any:
+    import tensorflow as tf
+
+    return _z_score(tf.sign(number) * tf.math.log1p(tf.abs(number)), present, name)
+
+
+def _min_max(number: Any, present: Any, name: str) -> Any:
     import tensorflow as tf
     import tensorflow_transform as tft
 
@@ -195,18 +192,22 @@ def _min_max(number: Any, present: Any) -> Any:
     return (number - low) / tf.where(high > low, high - low, 1.0)
 
 
-_SCALES = {"z": _z_score, "log": _log, "minmax": _min_max, "none": lambda number, present: number}
+def _unscaled(number: Any, present: Any, name: str) -> Any:
+    return number
 
 
-def _bucket(column: Dense, count: int) -> Any:
+_SCALES = {"z": _z_score, "log": _log, "minmax": _min_max, "none": _unscaled}
+
+
+def _bucket(column: Dense, count: int, name: str) -> Any:
     """Quantile bucket of each value, int64 in [0, count)."""
     import tensorflow as tf
     import tensorflow_transform as tft
 
+    from tfx_pipeline.modules.exact import quantiles
+
     number = _number(column)
-    edges = tft.quantiles(
-        tf.boolean_mask(number, column.present), count, epsilon=min(QUANTILE_ERROR, 0.1 / count)
-    )
+    edges = quantiles(tf.boolean_mask(number, column.present), count, f"{name}_quantiles")
     return tft.apply_buckets(number, edges)
 
 
@@ -239,7 +240,8 @@ def _position(feature: Feature, columns: Mapping[str, Dense]) -> Tensors:
     # Quantile cells, not squares of equal size: events crowd in a few places, and squares would put
     # most rows into a few cells and leave the rest without any. By quantiles each row and column of
     # cells holds about the same number of train rows, and no bounds of a region are needed.
-    cell = _bucket(latitude, cells) * cells + _bucket(longitude, cells)
+    north = _bucket(latitude, cells, f"{feature.name}_latitude")
+    cell = north * cells + _bucket(longitude, cells, f"{feature.name}_longitude")
     return {f"{feature.name}__cell": _or_missing(cell, latitude.present & longitude.present)}
 
 

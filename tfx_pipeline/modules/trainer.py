@@ -8,6 +8,7 @@ from typing import Any
 
 from goldlake_core.contracts.errors import PermanentError
 from goldlake_core.contracts.sections import Training
+from tfx_pipeline import environment
 from tfx_pipeline.heads.base import NO_WISHES, FittedHead, Wishes
 from tfx_pipeline.heads.registry import HEADS
 from tfx_pipeline.modules import input_data as data
@@ -32,10 +33,21 @@ def run_fn(fn_args: Any) -> None:
             ``hyperparameters`` are training parameters of this run, or None; TensorBoard logs go to
             ``model_run_dir``, the model to ``serving_model_dir``.
     """
+    import tensorflow as tf
+
     spec = TrainingSpec.from_json(fn_args.custom_config)
+    # With the seed, it makes the same rows give the same variables, to the bit, on such a machine.
+    tf.config.experimental.enable_op_determinism()
+    tf.keras.utils.set_random_seed(spec.training.seed)
     if spec.run_fn is not None:
         named(spec.run_fn, spec.features.model_id, "parts.run_fn")(fn_args)
-        return
+    else:
+        _train(fn_args, spec)
+    environment.record(fn_args.serving_model_dir)
+
+
+def _train(fn_args: Any, spec: TrainingSpec) -> None:
+    """Trains goldlake's own network, and writes the SavedModel."""
     given = getattr(fn_args, "hyperparameters", None)
     training = with_parameters(spec.training, given).sized(spec.rows["train"])
     ready = prepared(fn_args, spec, training)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import click
 
 from goldlake.cli import completion
@@ -63,15 +65,41 @@ def tables(
 @click.argument("model", shell_complete=completion.models)
 @click.option("--version", type=int, help="Version of the gold table; default the newest.")
 @click.option("--out", metavar="DIR", help="Copy the export there as well.")
+@click.option(
+    "--verify",
+    "is_verifying",
+    is_flag=True,
+    help="Compare all exports of the model (or that of --version) with their manifests.",
+)
 @reports
 def export(
-    model: str, version: int | None, out: str | None, home: str | None, as_json: bool
+    model: str,
+    version: int | None,
+    out: str | None,
+    is_verifying: bool,
+    home: str | None,
+    as_json: bool,
 ) -> None:
-    """Write one gold version as the CSV hand-off: parts by split, and a manifest."""
+    """Write one gold version as the CSV hand-off: parts by split, and a manifest.
+
+    With --verify, a damaged export is written again as long as its gold version can be read. Else
+    it is lost: the models that learned from it are named, and the exit code is 3.
+    """
     from goldlake.cli import account
+    from goldlake.cli.export_text import print_verified
     from goldlake.cli.progress import Progress
+    from goldlake.workflows.exports import verify
     from goldlake.workflows.ingest import export as run_export
 
+    if is_verifying and out is not None:
+        raise click.UsageError("--verify writes no copy: leave out --out, or --verify.")
     with Progress(account.SUMMARIES) as progress:
-        document = run_export(model, used_home(home), version, out, progress)
-    report(document, as_json, account.print_export)
+        if is_verifying:
+            verified = verify(model, used_home(home), version, progress)
+        else:
+            document = run_export(model, used_home(home), version, out, progress)
+    if not is_verifying:
+        report(document, as_json, account.print_export)
+        return
+    report(verified, as_json, print_verified)
+    sys.exit(3 if any(each.state == "lost" for each in verified.exports) else 0)
