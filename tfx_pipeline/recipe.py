@@ -1,4 +1,4 @@
-"""What the pipeline was told when it made a model: enough to make it again without the contract."""
+"""The parameters of the pipeline that made a model: enough to make it again without the contract."""
 
 from __future__ import annotations
 

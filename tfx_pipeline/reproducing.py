@@ -167,8 +167,8 @@ def compared_variables(first: str, second: str) -> Iterator[VariableCompared]:
     Raises:
         StoreError: A model has no file of variables.
     """
-    names = _names(first)
     before, after = _variables(first), _variables(second)
+    names = _names(first)
     for key in sorted(before.keys() | after.keys()):
         differing, largest = differences(before.get(key), after.get(key))
         there = before[key] if key in before else after[key]

@@ -14,11 +14,13 @@ def print_reproduced(document: ReproduceReport) -> None:
     differing = [each for each in found.variables if each.differing]
     numbers = sum(each.numbers for each in found.variables)
     verdict = "equal to the bit" if found.is_equal else "NOT equal"
-    say((f"{document.model} and the model made again from {_rows(document)} are {verdict}", "bold"))
+    say((f"{document.model} and the model made again are {verdict}", "bold"))
+    say(f"  made from {_rows(document)}")
     say(
         f"  {len(found.variables) - len(differing)} of {len(found.variables)} variables are equal"
-        f" ({numbers:,} numbers); {found.rows:,} rows of the test split answered by both"
+        f" ({numbers:,} numbers)"
     )
+    say(f"  {found.rows:,} rows of the test split were answered by both")
     cells = [
         (each.name, f"{each.differing:,} of {each.numbers:,}", _by(each.largest))
         for each in sorted(differing, key=lambda each: -(each.largest or float("inf")))

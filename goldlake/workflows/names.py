@@ -89,7 +89,7 @@ def pushed_version(model: ModelId, number: str | None, home: Home) -> int:
     """Returns the number of a pushed version, or of the one that serves now. Read-only.
 
     Args:
-        model: The model.
+        model: Use case and name of the model.
         number: What was given after the ``@``, or None for the version that serves.
         home: Where it was pushed to.
 

@@ -133,7 +133,9 @@ class ExportChecked(msgspec.Struct, frozen=True, kw_only=True):
     models: tuple[str, ...] = ()
 
 
-class ExportsVerified(msgspec.Struct, frozen=True, kw_only=True):
+class ExportsVerified(
+    msgspec.Struct, frozen=True, kw_only=True, tag_field="status", tag="verified"
+):
     """The report of `goldlake export --verify`.
 
     Attributes:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
 
 from goldlake_core.documents.codec import FORMAT
@@ -35,7 +33,7 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Recipe(msgspec.Struct, frozen=True, kw_only=True):
-    """All that the pipeline was told when it made a model; the file ``recipe.json`` beside it.
+    """All parameters of the pipeline that made a model; the file ``recipe.json`` beside it.
 
     Attributes:
         format: Format version of the file.
@@ -44,7 +42,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     format: int = FORMAT
-    spec: dict[str, Any]
+    spec: dict[str, object]
     code: dict[str, str]
 
 

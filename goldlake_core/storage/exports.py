@@ -32,7 +32,7 @@ def examined(home: Home, export_id: str, sha256: str | None = None) -> ExportMan
     """The manifest of an export whose parts are all as it says, or what is wrong.
 
     Args:
-        home: The home.
+        home: Where the export lies.
         export_id: Id of the export, ``usecase/model/EXPORT``.
         sha256: What the sha256 of the manifest must be, or None for any.
     """

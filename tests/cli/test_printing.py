@@ -26,6 +26,7 @@ from goldlake_core.contracts import findings as check_findings
 from goldlake_core.contracts.errors import UsageError
 from goldlake_core.documents.conformance import Conformance, Difference
 from goldlake_core.documents.examples import ExamplesReport
+from goldlake_core.documents.export import ExportChecked, ExportsVerified
 from goldlake_core.documents.gate import (
     Acceptance,
     FindingReport,
@@ -63,6 +64,13 @@ from goldlake_core.documents.reports import (
     SourceAddress,
     TablesView,
     TrainReport,
+)
+from goldlake_core.documents.reproducing import (
+    Environment,
+    Reproduced,
+    ReproduceReport,
+    StepCompared,
+    VariableCompared,
 )
 from goldlake_core.documents.scoring import ScoreReport
 from goldlake_core.documents.stages import StageError
@@ -360,6 +368,58 @@ CASES = {
     ),
     "rollback": Case(
         ("rollback", MODEL), "promote.rollback", recorded("promote", Promotion), Promotion
+    ),
+    "export_verify": Case(
+        ("export", MODEL, "--verify"),
+        "exports.verify",
+        ExportsVerified(
+            model=MODEL,
+            exports=(
+                ExportChecked(
+                    export_id="toy/late/3-a1",
+                    state="lost",
+                    problem="train/part-0000.csv is missing; there is no version 3",
+                    models=(f"{MODEL}@7",),
+                ),
+            ),
+        ),
+        ExportsVerified,
+        exit_code=3,
+    ),
+    "reproduce": Case(
+        ("reproduce", f"{MODEL}@7"),
+        "reproduce.reproduce",
+        ReproduceReport(
+            run_id="r",
+            logs="logs",
+            model=f"{MODEL}@7",
+            parts=3,
+            place="/other",
+            reproduced=Reproduced(
+                is_equal=False,
+                variables=(
+                    VariableCompared(name="deep/bias", numbers=4, differing=1, largest=0.5),
+                ),
+                outputs=(
+                    StepCompared(step="answers", output="probability", differing=2, largest=None),
+                ),
+                rows=9,
+                assets=("words",),
+                causes=("numpy was 1, and is 2",),
+                environment=Environment(
+                    python="3.10.13",
+                    packages={"numpy": "2"},
+                    machine="x86_64",
+                    cpu="A processor",
+                    instructions=("avx2",),
+                    intra_op_threads=2,
+                    inter_op_threads=2,
+                ),
+                model_uri="/other/model",
+            ),
+        ),
+        ReproduceReport,
+        exit_code=3,
     ),
     "export": Case(("export", MODEL), "ingest.export", recorded("export", Exported), Exported),
     "train": Case(("train", MODEL), "train.train", train_report(), TrainReport),

@@ -137,7 +137,7 @@ def test_a_version_without_a_recipe_or_with_a_damaged_one_cannot_be_made_again(
         read_recipe(home, "bikes", "late", 3)
     assert caught.value.message == (
         "bikes.late@3 has no assets.extra/recipe.json: an earlier goldlake pushed it, or another "
-        "program put it there (valid: a version that this goldlake pushed). "
+        "program put it there. Valid: a version that this goldlake pushed. "
         "Next: goldlake train bikes.late"
     )
     (folder / "assets.extra").mkdir()

@@ -16,7 +16,7 @@ from goldlake.cli.common import report, reports, used_home
     "--in",
     "place",
     metavar="DIR",
-    help="Make it in this new folder, a home of its own, and keep that.",
+    help="Make it in this new folder, another home, and keep that.",
 )
 @reports
 def reproduce(model: str, place: str | None, home: str | None, as_json: bool) -> None:
