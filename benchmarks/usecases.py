@@ -40,7 +40,7 @@ Each row is one `goldlake run`: the records are landed, refined, exported, and a
 trained, blessed, promoted and asked. Where *lines* is 0, `goldlake init` wrote the contracts, and
 nothing was edited. `turbofan`, `germany_pks`, `uk_street_crime` and `crime_text` are shipped with
 goldlake; their lines are those of their contracts. `soils_linear` has one line more than `soils`,
-which replaces the network by [the linear model](models.md#parts). *Minutes* are those of all
+which replaces the network by [the linear model](models.md#other-parts). *Minutes* are those of all
 commands together, on two cores that did other work as well. The number of fates is that of the
 landed records in each row.
 

@@ -1,4 +1,4 @@
-"""The parameters of the pipeline that made a model: enough to make it again without the contract."""
+"""The parameters of the pipeline that made a model: with them it is made again without a contract."""
 
 from __future__ import annotations
 
