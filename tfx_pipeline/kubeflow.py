@@ -136,7 +136,7 @@ def _defaults(spec: PipelineSpec, profile: Kubeflow) -> dict[str, float]:
 
 
 def _resources(profile: Kubeflow, step: str, messages: Any) -> Any:
-    """Kubeflow's ResourceSpec of a step; memory in GB. 0 is no limit."""
+    """Kubeflow's ResourceSpec of a step; memory in GB. 0 means no limit."""
     wanted = profile.step(step)
     kind = messages.PipelineDeploymentConfig.PipelineContainerSpec.ResourceSpec
     resources = kind(cpu_limit=wanted.cpu or 0, memory_limit=wanted.memory_gb or 0)
