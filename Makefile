@@ -7,7 +7,7 @@ BIN := .venv/bin
 # Two processes, a file of tests at a time: Spark and TensorFlow each keep about one core busy.
 WORKERS ?= -n 2 --dist loadfile
 # Parts of the long tests, each under an hour. Every test marked `long` is in exactly one of them.
-PARTS := lake faults kills breaks fuzz serving-load ui tfx usecases mlflow setup wheel readme stacks
+PARTS := lake faults kills breaks fuzz serving-load ui tfx kubeflow usecases mlflow setup wheel readme stacks
 KILLS := tests/faults/test_kills.py tests/faults/test_disks.py
 README_TEST := tests/end_to_end/test_readme.py
 UI := tests/ui tests/workflows/jobs
@@ -19,7 +19,8 @@ LONG_serving-load := -s -m long tests/load
 LONG_ui := -s -m long $(UI)
 LONG_fuzz := $(WORKERS) --dist load -m long tests/fuzz
 LONG_kills := $(WORKERS) --dist load -m long $(KILLS)
-LONG_tfx := $(WORKERS) -m "long and tfx and not other_stack" --ignore=tests/setup --ignore=tests/load --ignore=tests/mlflow $(USECASES:%=--ignore=%) $(UI:%=--ignore=%)
+LONG_tfx := $(WORKERS) -m "long and tfx and not other_stack" --ignore=tests/setup --ignore=tests/load --ignore=tests/mlflow --ignore=tests/kubeflow $(USECASES:%=--ignore=%) $(UI:%=--ignore=%)
+LONG_kubeflow := -m long tests/kubeflow
 LONG_usecases := $(WORKERS) --dist load -m long $(USECASES)
 LONG_mlflow := -m long tests/mlflow
 LONG_setup := -m long tests/setup --ignore=tests/setup/test_wheel.py
@@ -31,7 +32,7 @@ ARCHIVE_CLASSES = { echo "Archiving the classes that Spark loads (about a minute
 	echo "There is no archive of them: Spark takes longer to start (details in .venv/classes.log)"; \
 	touch .venv/.classes; }
 export STACK PYTHON UPGRADE
-.PHONY: help setup run test bench-ingest bench-serve bench-train test-long $(PARTS:%=long-%) test-current optional-kfp-env lint format lock docs kfp-env mlflow-env clean
+.PHONY: help setup run test bench-ingest bench-serve bench-train test-long $(PARTS:%=long-%) test-current lint format lock docs kfp-env mlflow-env clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -56,7 +57,8 @@ ifeq ($(PART),)
 	@echo "  make test-long PART=fuzz    the server's decoders and its HTTP, half an hour each (FUZZ_SECONDS=...)"
 	@echo "  make test-long PART=serving-load  a million requests and a thousand reloads under load (LOAD_REQUESTS=..., LOAD_RELOADS=...)"
 	@echo "  make test-long PART=ui      the web app in Chromium over a home of its own: ingest, train, promote, predict; a million rows"
-	@echo "  make test-long PART=tfx     a year of real data up to a served model; compiling for Kubeflow; recorded documents"
+	@echo "  make test-long PART=tfx     a year of real data up to a served model; recorded documents"
+	@echo "  make test-long PART=kubeflow  a pipeline compiled for Kubeflow, each step in a process, up to the pushed model"
 	@echo "  make test-long PART=usecases  tables and labels of every kind, from a file to fates, gold and a served answer"
 	@echo "  make test-long PART=mlflow  versions of a home copied to a real MLflow server"
 	@echo "  make test-long PART=setup   set-up from nothing, killed and repaired"
@@ -65,12 +67,9 @@ ifeq ($(PART),)
 	@echo "  make test-long PART=stacks  make test-current"
 endif
 
-optional-kfp-env:
-	@bash requirements/setup.sh kfp || echo "SKIPPED: compiling for Kubeflow, for lack of its environment"
-
-long-tfx: optional-kfp-env
+long-kubeflow: kfp-env
 long-mlflow: mlflow-env
-long-lake long-faults long-kills long-breaks long-fuzz long-serving-load long-ui long-tfx long-usecases long-mlflow long-setup long-wheel long-readme: lint
+long-lake long-faults long-kills long-breaks long-fuzz long-serving-load long-ui long-tfx long-kubeflow long-usecases long-mlflow long-setup long-wheel long-readme: lint
 	$(BIN)/python -m pytest $(LONG_$(@:long-%=%)) $(ARGS)
 
 long-stacks: test-current

@@ -1,8 +1,8 @@
 """Compiles the pipeline for Kubeflow Pipelines; needs the environment of `make kfp-env`.
 
 TFX writes the PipelineSpec (schema 2.1.0) of the very definition that runs on this machine. What
-TFX leaves out is added here: values of run-time parameters, resources, and the variables by which
-executors find the home. The proto is described in
+TFX leaves out is added here: values of run-time parameters, resources, flags of executors, and the
+variables by which executors find the home. The proto is described in
 https://github.com/kubeflow/pipelines/blob/master/api/v2alpha1/pipeline_spec.proto.
 """
 
@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +19,7 @@ import yaml
 
 from goldlake_core.contracts.errors import PermanentError, UsageError
 from goldlake_core.contracts.keys import keys_of
-from goldlake_core.contracts.sections import Kubeflow, Training
+from goldlake_core.contracts.sections import STEPS, Kubeflow, Training
 from tfx_pipeline.modules.run_time import KEYS
 from tfx_pipeline.spec import USECASE_PATH, PipelineSpec
 
@@ -29,6 +29,8 @@ MOST_BYTES = 128_000
 """Linux takes 131,072 bytes in one argument, and a step gets all of its input in one."""
 _LEFT_FOR_ARTIFACTS = 16_000
 _DEFAULT_IMAGE = "default_image_path"
+# The working directory of a container is the image's, so that it may be on Python's path.
+_COMMAND = ("python", "-m", "tfx_pipeline.kubeflow_step")
 
 
 @dataclass(frozen=True)
@@ -91,17 +93,19 @@ def compile_for_kubeflow(
             baseline_statistics=baseline_statistics,
             run_time=run_time,
         )
-        steps = tuple(node.id for node in pipeline.components)
+        steps = tuple(sorted((node.id for node in pipeline.components), key=STEPS.index))
         for node in pipeline.components:
             node.with_platform_config(_resources(profile, node.id, pipeline_spec_pb2))
         images = {step: profile.step(step).image for step in steps}
         runner = kubeflow.KubeflowV2DagRunner(
             config=kubeflow.KubeflowV2DagRunnerConfig(
                 default_image={**images, _DEFAULT_IMAGE: profile.image},
+                default_commands=list(_COMMAND),
                 use_pipeline_spec_2_1=True,
             )
         )
         document = runner.run(pipeline, write_out=False)["pipelineSpec"]
+    _add_flags(document, pipeline.components)
     _require_short_arguments(document)
     _set_defaults(document, defaults)
     unprofiled = _yaml(document)
@@ -136,7 +140,7 @@ def _defaults(spec: PipelineSpec, profile: Kubeflow) -> dict[str, float]:
 
 
 def _resources(profile: Kubeflow, step: str, messages: Any) -> Any:
-    """Kubeflow's ResourceSpec of a step; memory in GB. 0 is no limit."""
+    """Kubeflow's ResourceSpec of a step; memory in GB. 0 means no limit."""
     wanted = profile.step(step)
     kind = messages.PipelineDeploymentConfig.PipelineContainerSpec.ResourceSpec
     resources = kind(cpu_limit=wanted.cpu or 0, memory_limit=wanted.memory_gb or 0)
@@ -153,6 +157,18 @@ def _set_defaults(document: dict[str, Any], defaults: Mapping[str, float]) -> No
         parameter["defaultValue"] = value
         parameter["isOptional"] = True
         parameter["description"] = KEYS[name].key.about
+
+
+def _add_flags(document: dict[str, Any], nodes: Iterable[Any]) -> None:
+    """Adds the flags of each executor to its arguments.
+
+    TFX leaves them out. The hash of the code is one (`add_to_cache_key`), and Kubeflow's cache key
+    covers the arguments.
+    """
+    for node in nodes:
+        label = document["components"][node.id]["executorLabel"]
+        container = document["deploymentSpec"]["executors"][label]["container"]
+        container["args"] += node.executor_spec.extra_flags
 
 
 def _set_places(document: dict[str, Any], profile: Kubeflow) -> None:

@@ -72,7 +72,7 @@ def secrets_of(usecase: UseCase, environment: Mapping[str, str]) -> dict[str, st
 
     Args:
         usecase: The use case.
-        environment: Environment variables.
+        environment: Environment variables of this process.
     """
     named = {name for name in environment if _SECRET.search(name)} | set(_variables(usecase))
     return {name: environment[name] for name in sorted(named & set(environment))}

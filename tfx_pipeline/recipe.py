@@ -1,4 +1,4 @@
-"""The parameters of the pipeline that made a model: with them it is made again without a contract."""
+"""The parameters of the pipeline that made a model: it can be made again without its contract."""
 
 from __future__ import annotations
 

@@ -162,8 +162,8 @@ class SearchSpec(Spec, frozen=True):
         trials: Number of trials, the contract's own parameters among them.
         seed: Seed of the parameters that are tried.
         folder: Where the search is kept, inside the home.
-        run_id: The run that asks. It keeps a search from TFX's cache: what is left of it is told by
-            its folder.
+        run_id: The run that asks. It keeps a search from TFX's cache: its folder says what is left
+            to try.
     """
 
     trials: int

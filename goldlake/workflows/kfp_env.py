@@ -1,7 +1,7 @@
 """The environment that compiles for Kubeflow: kfp does not go together with everything else here.
 
-kfp wants an older urllib3 than goldlake's lock has, and on stack 1.21 an older Python. So it has an
-environment of its own, which `make kfp-env` makes beside that of a checkout.
+kfp wants an older urllib3 than goldlake's lock has, and on stack 1.21 an older Python. So it has a
+separate environment, which `make kfp-env` makes beside that of a checkout.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class KfpEnvironment:
     """A Python that has kfp.
 
     Attributes:
-        python: The interpreter.
+        python: Path of its interpreter.
         repair: Command that makes the environment anew.
         program: What runs a stage in it.
     """
@@ -75,13 +75,14 @@ def kfp_environment() -> KfpEnvironment:
                 f"{VARIABLE}={python} is not a program", valid="a Python with kfp", hint=repair
             )
     elif _version("kfp"):
-        python, repair = sys.executable, "pip install --force-reinstall 'tfx[kfp]'"
+        python = sys.executable
+        repair = "pip install --force-reinstall 'tfx[kfp]'"
     else:
         python = str(root / ".venv-kfp" / "bin" / "python")
         repair = f"rm -rf {root / '.venv-kfp'}; {make}"
         if not is_checkout or not os.access(python, os.X_OK):
             raise PermanentError(
-                f"Compiling for Kubeflow needs kfp, which has an environment of its own{_why()}, "
+                f"Compiling for Kubeflow needs kfp, which has a separate environment{_why()}, "
                 "and it was not found",
                 valid=f"{python}, or the Python that {VARIABLE} names"
                 if is_checkout
@@ -99,7 +100,7 @@ def kfp_environment() -> KfpEnvironment:
                 "the steps would not be those that run here",
                 hint=f"{repair}; then the same command again",
             )
-    # An environment with a goldlake of its own runs that; else it runs the code of this process.
+    # An environment that has goldlake runs it; else it runs the code of this process.
     file = Path(found.folder, "workflows", "launch.py") if found.folder else Path(launch.__file__)
     return KfpEnvironment(python, repair, (python, str(file)))
 

@@ -93,7 +93,7 @@ def place(entry: Entry) -> str:
     text = entry.exact_text()
     problem = path_problem(text)
     if not problem and "://" not in text and not text.startswith("/"):
-        problem = "is relative, and containers start in a folder of their own"
+        problem = "is relative, and each container starts in another folder"
     if not problem and "://" in text and re.search(r"[?#]", text):
         problem = "has a query or a fragment, where secrets are often written"
     if problem:

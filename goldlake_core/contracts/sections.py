@@ -505,8 +505,8 @@ class KubeflowStep(Section, frozen=True):
     """What the container of one step gets, where it differs from the others."""
 
     image: Annotated[str, Key("Container image of this step.", "follow", form=Form.IMAGE, default="`kubeflow.image`")] = ""
-    cpu: Annotated[float | None, Key("Most CPUs.", "follow", high=1024, above=0, default="`kubeflow.cpu`")] = None
-    memory_gb: Annotated[float | None, Key("Most memory in GB.", "follow", high=65_536, above=0, default="`kubeflow.memory_gb`")] = None
+    cpu: Annotated[float | None, Key("Most CPUs of this step.", "follow", high=1024, above=0, default="`kubeflow.cpu`")] = None
+    memory_gb: Annotated[float | None, Key("Most memory of this step in GB.", "follow", high=65_536, above=0, default="`kubeflow.memory_gb`")] = None
     accelerator: Annotated[str, Key("Kubernetes' name of the resource that is an accelerator, such as `nvidia.com/gpu`.", "follow", form=Form.TEXT, default="none")] = ""
     accelerators: Annotated[int, Key("Number of accelerators.", "follow", 1, 64)] = 1
 

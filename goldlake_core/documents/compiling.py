@@ -38,7 +38,7 @@ class Compiled(msgspec.Struct, frozen=True, kw_only=True, tag_field="status", ta
         format: Format version of the file.
         pipeline: Name of the pipeline, as Kubeflow allows it.
         file: The file that was written.
-        bytes: Its size.
+        bytes: Size of the file.
         sha256: Its sha256; the same definition gives the same bytes.
         is_changed: Whether the file was written; false where it had these bytes already.
         steps: Names of the steps, in the order of the data.
@@ -70,7 +70,7 @@ class CompileReport(msgspec.Struct, frozen=True, kw_only=True):
         run_id: Id of the run.
         logs: Folder of its log files.
         model: The model, such as ``bikes.is_late``.
-        target: The orchestrator.
+        target: The orchestrator, such as ``kubeflow``.
         export: The export that the pipeline trains on.
         compile: Result of compiling.
     """

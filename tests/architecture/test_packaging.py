@@ -84,7 +84,16 @@ def test_what_is_imported_is_asked_for() -> None:
     modules = imported(TOP_LEVEL) - {*TOP_LEVEL, *sys.stdlib_module_names, "tomllib"}
     wanted = {other_names.get(name, name.replace("_", "-")) for name in modules}
     extras = [text for name, texts in SETUP["EXTRAS"].items() if name != "test" for text in texts]
-    asked = {Requirement(text).name.lower() for text in [*SETUP["REQUIREMENTS"], *extras]}
+    requirements = [Requirement(text) for text in [*SETUP["REQUIREMENTS"], *extras]]
+    asked = {item.name.lower() for item in requirements}
+    # An extra of another package, such as tfx[kfp], asks for what the package lists with it.
+    asked |= {
+        part.name.lower()
+        for item in requirements
+        for extra in item.extras
+        for part in map(Requirement, requires(item.name) or ())
+        if part.marker is not None and part.marker.evaluate({"extra": extra})
+    }
     parts = [*(requires("tfx") or ()), *(requires("tensorflow-data-validation") or ())]
     by_tfx = {Requirement(text).name.lower() for text in parts}
     by_tfx = {name for name in by_tfx if name.startswith(("tensorflow", "tfx"))}

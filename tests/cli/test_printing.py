@@ -24,6 +24,7 @@ from goldlake.workflows.pages import json_documents
 from goldlake.workflows.processes import StageFailed
 from goldlake_core.contracts import findings as check_findings
 from goldlake_core.contracts.errors import UsageError
+from goldlake_core.documents.compiling import Compiled, CompileReport, Parameter
 from goldlake_core.documents.conformance import Conformance, Difference
 from goldlake_core.documents.examples import ExamplesReport
 from goldlake_core.documents.export import ExportChecked, ExportsVerified
@@ -455,6 +456,31 @@ CASES = {
         Predictions(predictions=("NARCOTICS", {"label": "a", "odds": [0.5] * 40})),
         Predictions,
         lambda document: list(document.predictions),
+    ),
+    "compile": Case(
+        ("compile", MODEL, "--target", "kubeflow"),
+        "compile.compile_model",
+        CompileReport(
+            run_id="r",
+            logs="logs",
+            model=MODEL,
+            target="kubeflow",
+            export=train_report().export,
+            compile=Compiled(
+                pipeline="toy-late",
+                file="toy.late.kubeflow.yaml",
+                bytes=60_000,
+                sha256="00",
+                is_changed=True,
+                steps=("SnapshotExampleGen", "Trainer", "Pusher"),
+                images=("registry.example.com/goldlake:1.0",),
+                home="gs://bucket/goldlake",
+                parameters=(Parameter(name="epochs", default=4.0),),
+                baseline_version=7,
+                kfp="2.5.0",
+            ),
+        ),
+        CompileReport,
     ),
     "tune": Case(
         ("tune", MODEL),

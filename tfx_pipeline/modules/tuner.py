@@ -49,7 +49,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     """What is kept of a trial: ``trial-NUMBER.json`` in the folder of the search.
 
     Attributes:
-        trial: The trial.
+        trial: The trial that ended.
         curve: The best result up to each epoch, times -1 where a lower one is better.
         metric: What trials are compared by.
         is_better_high: Whether a higher result is better.

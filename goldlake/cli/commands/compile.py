@@ -23,7 +23,7 @@ def compile(model: str, target: str, out: str | None, home: str | None, as_json:
 
     The definition is that of `goldlake train`. Image, home and resources of the containers, and
     what each run may change, are the key kubeflow of the model's file. The same definition gives
-    the same bytes. Compiling needs an environment of its own: make kfp-env.
+    the same bytes. Compiling needs a separate environment: make kfp-env.
     """
     from goldlake.cli import account
     from goldlake.cli.progress import Progress
@@ -41,7 +41,8 @@ def _print(document: CompileReport) -> None:
     rows = ", ".join(f"{export.rows[split]:,} {split}" for split in ("train", "eval", "test"))
     kept = "" if made.is_changed else ", unchanged"
     say((made.pipeline, "bold"), f": {len(made.steps)} steps, {made.bytes / 1000:,.0f} kB{kept}")
-    say(f"  data       {export.table}@{export.version}, {rows} rows")
+    say(f"  data       {export.table}@{export.version}")
+    say(f"  rows       {rows}")
     compared = "no version: none serves" if made.baseline_version is None else ""
     say(f"  compared   with {compared or f'@{made.baseline_version}, which serves'}")
     say(f"  image      {', '.join(made.images)}")
