@@ -59,6 +59,11 @@ class Orchestrator:
         executor = self.spec["deploymentSpec"]["executors"][component["executorLabel"]]
         return task, component, executor["container"]
 
+    def values(self, name: str) -> Json:
+        """Values of a step's parameters in this run."""
+        given = self.definition(name)[0].get("inputs", {}).get("parameters", {})
+        return {key: self._value(each) for key, each in given.items()}
+
     def run(self) -> None:
         """Runs every step after those that it depends on.
 
@@ -83,9 +88,11 @@ class Orchestrator:
         """Whether the earlier run had the same step with the same inputs; takes its outputs."""
         before = self.earlier
         inputs = set(self.definition(name)[0].get("dependentTasks", ()))
-        if before is None or before.parameters != self.parameters or not inputs <= self.cached:
+        if before is None or not inputs <= self.cached:
             return False
-        if before.definition(name) != self.definition(name):
+        if before.definition(name) != self.definition(name) or before.values(name) != self.values(
+            name
+        ):
             return False
         self.artifacts.update({key: v for key, v in before.artifacts.items() if key[0] == name})
         self.cached.add(name)
@@ -122,7 +129,6 @@ class Orchestrator:
             key: {"artifacts": self._artifacts_of(each["taskOutputArtifact"])}
             for key, each in inputs.get("artifacts", {}).items()
         }
-        values = {key: self._value(each) for key, each in inputs.get("parameters", {}).items()}
         outputs = {}
         declared = component.get("outputDefinitions", {}).get("artifacts", {})
         for key, definition in declared.items():
@@ -133,7 +139,7 @@ class Orchestrator:
                 "artifacts": [{"name": key, "uri": str(place), "type": definition["artifactType"]}]
             }
         return {
-            "inputs": {"artifacts": artifacts, "parameterValues": values},
+            "inputs": {"artifacts": artifacts, "parameterValues": self.values(name)},
             "outputs": {
                 "artifacts": outputs,
                 "outputFile": str(self.root / name / "executor_output.json"),

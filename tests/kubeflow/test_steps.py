@@ -169,10 +169,12 @@ def test_a_later_candidate_is_compared_with_the_version_that_serves(
     later = compiled(made.home, made.folder, tmp_path / "later.yaml")
     assert later.baseline_version == 1
     spec = yaml.safe_load(Path(later.file).read_text(encoding="utf-8"))
-    run = Orchestrator(spec, tmp_path / "artifacts", {"epochs": EPOCHS}, earlier=ran)
+    given = {"epochs": EPOCHS, "seed": 4}
+    run = Orchestrator(spec, tmp_path / "artifacts", given, earlier=ran)
     run.run()
-    assert {"Transform", "Trainer"} <= run.cached
-    assert {"ServingModel", "Evaluator", "Blessing", "Pusher"} <= set(run.ran) - run.cached
+    assert {"SnapshotExampleGen", "StatisticsGen", "Transform"} <= run.cached
+    fresh = {"TrainingParameters", "Trainer", "ServingModel", "Evaluator", "Blessing", "Pusher"}
+    assert fresh <= set(run.ran) - run.cached
     (blessing,) = run.artifacts["Blessing", "blessing"]
     assert blessing["metadata"]["blessed"] == 1
     assert "no version served" not in blessing["metadata"]["why"]
