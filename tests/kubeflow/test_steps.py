@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
+import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +29,7 @@ pytestmark = [pytest.mark.tfx, pytest.mark.long, pytest.mark.timeout(1800)]
 ROOT = Path(__file__).parents[2]
 IMAGE = "registry.example.com/harbour:1"
 EPOCHS = 7
+BIN = Path(sys.executable).parent
 
 
 @dataclass(frozen=True)
@@ -36,11 +40,13 @@ class Made:
         home: The home with the export.
         folder: The use case.
         compiled: What the stage said.
+        again: What it said when nothing had changed.
     """
 
     home: Path
     folder: Path
     compiled: Compiled
+    again: Compiled
 
     @property
     def text(self) -> str:
@@ -52,10 +58,6 @@ class Made:
         """The PipelineSpec."""
         loaded: dict[str, Any] = yaml.safe_load(self.text)
         return loaded
-
-    def again(self) -> Compiled:
-        """Compiles once more."""
-        return compiled(self.home, self.folder, Path(self.compiled.file))
 
 
 def compiled(home: Path, folder: Path, out: Path) -> Compiled:
@@ -88,7 +90,16 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     with (folder / "models" / "overdue.yaml").open("a", encoding="utf-8") as file:
         file.write(yaml.safe_dump({"kubeflow": profile}))
     write_export(home, folder=folder)
-    return Made(home, folder, compiled(home, folder, root / "pipeline.yaml"))
+    out = root / "pipeline.yaml"
+    return Made(home, folder, compiled(home, folder, out), compiled(home, folder, out))
+
+
+@pytest.fixture(scope="module")
+def ran(made: Made, tmp_path_factory: pytest.TempPathFactory) -> Orchestrator:
+    """All steps of the pipeline, while no version serves."""
+    run = Orchestrator(made.spec, tmp_path_factory.mktemp("artifacts"), {"epochs": EPOCHS})
+    run.run()
+    return run
 
 
 def containers(spec: dict[str, Any]) -> dict[str, dict[str, Any]]:
@@ -125,24 +136,46 @@ def test_the_cache_key_of_stock_components_holds_the_code(made: Made) -> None:
 
 
 def test_the_same_definition_gives_the_same_bytes(made: Made) -> None:
-    before = made.text
-    again = made.again()
-    assert not again.is_changed
-    assert (again.sha256, made.text) == (made.compiled.sha256, before)
+    assert not made.again.is_changed
+    data = Path(made.compiled.file).read_bytes()
+    assert made.again.sha256 == made.compiled.sha256 == hashlib.sha256(data).hexdigest()
 
 
-def test_each_step_runs_with_what_the_one_before_wrote(made: Made, tmp_path: Path) -> None:
-    run = Orchestrator(made.spec, tmp_path / "artifacts", {"epochs": EPOCHS})
-    run.run()
-    assert set(run.ran) == set(made.compiled.steps)
-    (parameters,) = run.artifacts["TrainingParameters", "hyperparameters"]
+def test_each_step_runs_with_what_the_one_before_wrote(made: Made, ran: Orchestrator) -> None:
+    assert set(ran.ran) == set(made.compiled.steps)
+    (parameters,) = ran.artifacts["TrainingParameters", "hyperparameters"]
     given = json.loads(next(Path(parameters["uri"]).iterdir()).read_text(encoding="utf-8"))
     assert given == {"epochs": EPOCHS, "seed": 3}
+    (pushed,) = ran.artifacts["Pusher", "pushed_model"]
+    assert pushed["metadata"]["pushed"] == pushed["metadata"]["version"] == 1
+    folder = made.home / "models" / "toy_harbour.overdue" / "1"
+    text = (folder / "assets.extra" / "evaluation.json").read_text(encoding="utf-8")
+    bounds = {each["metric"]: each["value"] for each in json.loads(text)["thresholds"]}
+    assert bounds["auc"] > 0.6
+    # Loading asks the warm-up requests.
+    load(str(folder)).close()
+
+
+def test_a_later_candidate_is_compared_with_the_version_that_serves(
+    made: Made, ran: Orchestrator, tmp_path: Path
+) -> None:
+    promoted = subprocess.run(
+        [BIN / "goldlake", "promote", "toy_harbour.overdue@1", "--home", made.home, "--wait", "0"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert promoted.returncode == 0, promoted.stderr
+    later = compiled(made.home, made.folder, tmp_path / "later.yaml")
+    assert later.baseline_version == 1
+    spec = yaml.safe_load(Path(later.file).read_text(encoding="utf-8"))
+    run = Orchestrator(spec, tmp_path / "artifacts", {"epochs": EPOCHS}, earlier=ran)
+    run.run()
+    assert {"Transform", "Trainer"} <= run.cached
+    assert {"ServingModel", "Evaluator", "Blessing", "Pusher"} <= set(run.ran) - run.cached
+    (blessing,) = run.artifacts["Blessing", "blessing"]
+    assert blessing["metadata"]["blessed"] == 1
+    assert "no version served" not in blessing["metadata"]["why"]
     (pushed,) = run.artifacts["Pusher", "pushed_model"]
     assert pushed["metadata"]["pushed"] == 1
-    assert pushed["metadata"]["version"] == 1
-    folder = made.home / "models" / "toy_harbour" / "overdue" / "1"
-    evaluation = json.loads((folder / "assets.extra" / "evaluation.json").read_text())
-    assert str(evaluation).count("auc") > 0
-    model = load(str(folder))
-    model.close()
+    assert pushed["metadata"]["version"] == 2
