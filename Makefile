@@ -32,7 +32,7 @@ ARCHIVE_CLASSES = { echo "Archiving the classes that Spark loads (about a minute
 	echo "There is no archive of them: Spark takes longer to start (details in .venv/classes.log)"; \
 	touch .venv/.classes; }
 export STACK PYTHON UPGRADE
-.PHONY: help setup run test bench-ingest bench-serve bench-train test-long $(PARTS:%=long-%) test-current lint format lock docs kfp-env mlflow-env clean
+.PHONY: help setup run test bench-ingest bench-serve bench-train test-long $(PARTS:%=long-%) test-current lint format lock docs pictures kfp-env mlflow-env clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -97,6 +97,9 @@ docs: setup ## build the book into docs/_build/html
 	@bash requirements/setup.sh docs
 	$(BIN)/python docs/generate.py
 	.venv-docs/bin/jupyter-book build -W docs
+
+pictures: setup ## make the README's pictures of the web app and the report (HOME_DIR=...: a home that `make run` made); needs Chromium
+	$(BIN)/python docs/pictures.py $(or $(HOME_DIR),var/demo)
 
 bench-ingest: setup ## measure ingestion beside dlt on real data, and write the book's page (YEARS=10: ten years)
 	@bash requirements/setup.sh bench

@@ -494,7 +494,7 @@ def _next(document: RunReport, command: Callable[[str], str], width: int) -> Sec
         commands[command("serve")] = "answers over REST"
     if document.refine.totals.quarantined:
         commands[command(f"quarantine list {document.usecase}")] = "rejected records"
-    commands[command("tensorboard")] = "training curves"
+    commands[command("ui")] = "all of it in the browser"
     longest = max(map(len, commands))
     lines = [
         styled(f"  {words:<{longest}}", (f"  # {meaning}", "dim"))

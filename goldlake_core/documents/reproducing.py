@@ -127,7 +127,7 @@ class ReproduceReport(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         format: Format version of the document.
-        run_id: The run.
+        run_id: Id of the run that made it.
         logs: Folder with the logs of the run.
         model: The model that was made again, such as ``bikes.is_late@7``.
         parts: Files of the export that were compared with those the model learned from.

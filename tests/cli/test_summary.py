@@ -165,7 +165,7 @@ def test_a_use_case_without_models_has_an_account(capsys, monkeypatch) -> None:
     report = msgspec.structs.replace(here(recorded("run", RunReport)), models={})
     lines = printed(report, capsys, monkeypatch)
     assert "What became of 20,000 landed records" in lines
-    assert "  .venv/bin/goldlake tensorboard" in "\n".join(lines)
+    assert "  .venv/bin/goldlake ui" in "\n".join(lines)
     assert not any("lineage" in line for line in lines)
 
 

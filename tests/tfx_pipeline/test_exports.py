@@ -51,7 +51,7 @@ def test_missing_part_is_named(tmp_path: Path) -> None:
 def test_unknown_export_says_how_to_make_it(tmp_path: Path) -> None:
     with pytest.raises(StoreError) as caught:
         read_manifest(EXPORT, home=Home.at(tmp_path))
-    assert caught.value.hint == "goldlake export toy_harbour.overdue"
+    assert caught.value.hint == "goldlake export toy_harbour.overdue --verify"
 
 
 def test_export_id_stays_inside_the_home(tmp_path: Path) -> None:

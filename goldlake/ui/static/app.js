@@ -109,7 +109,7 @@ function draw(element) {
     xaxis: { ...axis, ...figure.layout.xaxis }, yaxis: { ...axis, ...figure.layout.yaxis },
   };
   for (const shape of layout.shapes ?? []) shape.line = { ...shape.line, color: color("--c2") };
-  Plotly.react(element, figure.data, layout, { displaylogo: false, responsive: true, modeBarButtonsToRemove: ["lasso2d", "select2d", "sendDataToCloud"] });
+  Plotly.react(element, figure.data, layout, { displayModeBar: false, responsive: true });
 }
 
 function wake(root) {
