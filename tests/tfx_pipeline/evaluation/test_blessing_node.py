@@ -290,6 +290,7 @@ def test_a_pushed_version_has_its_evaluation_beside_it(
         "export_id": export.export_id,
         "manifest_sha256": export.manifest_sha256,
         "fingerprint": "f",
+        "recipe": "{}",
         "baseline_version": 7,
     }
     PusherExecutor().Do(inputs, {"pushed_model": [pushed]}, properties)
