@@ -6,6 +6,7 @@ what runs here runs in TF Serving; ``tf.saved_model.load`` accepts models that T
 
 from __future__ import annotations
 
+import functools
 import gc
 import os
 import re
@@ -40,6 +41,7 @@ def load(path: str, *, is_warm: bool = True) -> SavedModel:
         StatusError: TensorFlow could not load it, or a warm-up request failed.
     """
     tf = tensorflow()
+    _keep_what_is_there()
     session = tf.compat.v1.Session(graph=tf.Graph())
     try:
         with session.graph.as_default():
@@ -55,6 +57,15 @@ def load(path: str, *, is_warm: bool = True) -> SavedModel:
         model.close()
         raise
     return model
+
+
+@functools.cache
+def _keep_what_is_there() -> None:
+    """Takes what TensorFlow's import has made out of all later collections.
+
+    It stays for good, and looking at it holds up every request while a model is freed.
+    """
+    gc.freeze()
 
 
 class SavedModel:

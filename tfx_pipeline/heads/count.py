@@ -152,7 +152,7 @@ class Count(Head):
         return int(columns[0].sum())
 
     def is_enough(self, columns: Columns) -> bool:
-        return super().is_enough(columns) and columns[0].sum() >= FEWEST_OF_CLASS
+        return super().is_enough(columns) and bool(columns[0].sum() >= FEWEST_OF_CLASS)
 
     def intervals(self, columns: Columns) -> dict[str, paired.Interval | None]:
         calibrated = paired.ratio_interval(columns[1], columns[0])

@@ -207,6 +207,7 @@ def test_other_heads_compare_the_loss_of_each_row(head: str, measure: str) -> No
 
     same = judged(truth * random.normal(1, 0.01, 4000))
     assert same.blessed, same.why
+    assert codec.decode(codec.encode(same), EvaluationReport, "report") == same
     is_a = np.array([group == "a" for group in groups])
     shuffled = np.where(is_a, random.permutation(truth), truth)
     broken = judged(shuffled)
