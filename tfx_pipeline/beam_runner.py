@@ -179,6 +179,26 @@ def _same(step: AppliedPTransform, values: dict[Any, list[Any]]) -> None:
     _put(step, values, list(values[step.inputs[0]]))
 
 
+def _batch(step: AppliedPTransform, values: dict[Any, list[Any]]) -> None:
+    """Batches of the largest size that is allowed.
+
+    Beam tunes the size by the clock, and TFDV's quantiles depend on it in their last digit.
+    """
+    transform = step.transform
+    most = transform._batch_size_estimator._max_batch_size
+    size_of = transform._element_size_fn
+    batches: list[list[Any]] = []
+    left = 0
+    for each in values[step.inputs[0]]:
+        size = size_of(each.value)
+        if not batches or size > left:
+            batches.append([])
+            left = most
+        batches[-1].append(each.value)
+        left -= size
+    _put(step, values, [_whole(each) for each in batches])
+
+
 def _flatten(step: AppliedPTransform, values: dict[Any, list[Any]]) -> None:
     _put(step, values, [each for source in step.inputs for each in values[source]])
 
@@ -230,12 +250,19 @@ def _put(step: AppliedPTransform, values: dict[Any, list[Any]], made: list[Any])
     values[output] = made
 
 
-_COMPOSITES = (core.Create, iobase.Read, util.Reshuffle, util.ReshufflePerKey)
+_COMPOSITES = (
+    core.Create,
+    iobase.Read,
+    util.BatchElements,
+    util.Reshuffle,
+    util.ReshufflePerKey,
+)
 """Steps with parts that need not be taken apart."""
 _OPERATIONS: dict[Any, Callable[[AppliedPTransform, dict[Any, list[Any]]], None]] = {
     core.Impulse: _impulse,
     core.Create: _create,
     iobase.Read: _read,
+    util.BatchElements: _batch,
     util.Reshuffle: _same,
     util.ReshufflePerKey: _same,
     core.Flatten: _flatten,

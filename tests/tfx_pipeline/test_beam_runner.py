@@ -70,6 +70,24 @@ def test_results_are_those_of_beams_own_runner(tmp_path: Path) -> None:
     assert sum(map(int, found["batches"])) == 20
 
 
+@pytest.mark.parametrize(
+    ("size_of", "expected"),
+    [
+        (None, [[0, 1, 2, 3], [4, 5, 6, 7], [8]]),
+        (lambda n: n, [[0, 1, 2], [3], [4], [5], [6], [7], [8]]),
+    ],
+)
+def test_batches_are_as_large_as_they_may_be(
+    size_of: Any, expected: list[list[int]], tmp_path: Path
+) -> None:
+    options = {} if size_of is None else {"element_size_fn": size_of}
+    with beam.Pipeline(runner=InProcessRunner()) as pipeline:
+        batches = pipeline | beam.Create(range(9)) | beam.BatchElements(1, 4, **options)
+        batches | beam.Map(repr) | beam.io.WriteToText(str(tmp_path / "made"), num_shards=1)
+    [made] = tmp_path.glob("made*")
+    assert made.read_text().splitlines() == [repr(each) for each in expected]
+
+
 def _fail(number: int) -> int:
     raise ValueError(f"no {number}")
 
