@@ -34,6 +34,7 @@ from goldlake_core.contracts.errors import GoldlakeError, StoreError
 from goldlake_core.documents import codec
 from goldlake_core.instants import now_text, of_text
 from goldlake_core.storage.files import list_names, read_bytes, write_atomic, writing
+from goldlake_core.storage.locks import is_locked
 
 log = logging.getLogger("serving")
 HEARTBEAT_S = 5.0
@@ -283,7 +284,7 @@ class Registration:
 
 def _is_alive(place: str, document_id: str, held: Held) -> bool:
     if "://" not in place:
-        if _is_locked(posixpath.join(place, f"{document_id}.lock")):
+        if is_locked(posixpath.join(place, f"{document_id}.lock")):
             return True
         if held.host == socket.gethostname():
             return False
@@ -292,20 +293,6 @@ def _is_alive(place: str, document_id: str, held: Held) -> bool:
     except ValueError:
         return False
     return age.total_seconds() < SILENT_S
-
-
-def _is_locked(path: str) -> bool:
-    try:
-        handle = os.open(path, os.O_RDONLY)
-    except FileNotFoundError:
-        return False
-    try:
-        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except OSError:
-        return True
-    finally:
-        os.close(handle)
-    return False
 
 
 def _reachable(entry: Entry[ServerAbout]) -> str:

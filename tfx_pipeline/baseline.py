@@ -86,6 +86,16 @@ def drift_version(home: Home, spec: PipelineSpec) -> int | None:
     return None
 
 
+def drift_statistics(home: Home, spec: PipelineSpec) -> str:
+    """The statistics that drift is measured against; see `statistics_folder`. Read-only.
+
+    Args:
+        home: The home whose metadata is read.
+        spec: What the candidate will be made from, with the version that serves.
+    """
+    return statistics_folder(home, ModelId(spec.usecase, spec.model, drift_version(home, spec)))
+
+
 def statistics_folder(home: Home, model: ModelId) -> str:
     """Returns where the statistics of a pushed version's Examples are, inside the home. Read-only.
 

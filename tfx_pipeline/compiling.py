@@ -10,16 +10,14 @@ from fsspec.implementations.local import LocalFileSystem
 
 from goldlake_core.contracts import registry
 from goldlake_core.contracts.errors import UsageError
-from goldlake_core.contracts.ids import ModelId
 from goldlake_core.documents.compiling import Compiled, CompileRequest, Parameter
 from goldlake_core.stages import Emit, require_same_contract
 from goldlake_core.storage.files import read_bytes, write_atomic
 from goldlake_core.storage.home import Home
-from tfx_pipeline.baseline import statistics_folder
-from tfx_pipeline.exports import read_manifest
+from tfx_pipeline.baseline import drift_statistics
 from tfx_pipeline.kubeflow import compile_for_kubeflow
 from tfx_pipeline.portable import places_of, require_no_paths, require_no_secrets, secrets_of
-from tfx_pipeline.stages import require_same_sections, set_environment, spec_of
+from tfx_pipeline.stages import asked_spec
 
 
 def compile_pipeline(request: CompileRequest, emit: Emit) -> Compiled:
@@ -43,13 +41,9 @@ def compile_pipeline(request: CompileRequest, emit: Emit) -> Compiled:
         raise UsageError(
             f"{usecase.name}.{model.name} has no profile for Kubeflow", valid="the key kubeflow"
         )
-    set_environment(home, usecase)
-    manifest, sha256 = read_manifest(request.export_id, request.manifest_sha256, home)
-    require_same_sections(manifest, usecase, model, request.export_id)
-    spec = spec_of(home, usecase, model, request.export_id, manifest, sha256)
+    spec = asked_spec(request, home, usecase, model)
     emit("progress", "Starting TFX and kfp", done=0, total=1)
-    served = ModelId(usecase.name, model.name, spec.baseline_version)
-    statistics = statistics_folder(home, served) if home.is_local else ""
+    statistics = drift_statistics(home, spec) if home.is_local else ""
     made = compile_for_kubeflow(spec, profile, baseline_statistics=statistics)
     require_no_paths(made.unprofiled, places_of(home, usecase))
     require_no_secrets(made.text, secrets_of(usecase, os.environ))

@@ -13,6 +13,7 @@ import os
 import posixpath
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import msgspec
 from msgspec.structs import replace
@@ -21,7 +22,7 @@ from goldlake_core.contracts.errors import StoreError
 from goldlake_core.documents import codec
 from goldlake_core.documents.training import NodeReport, Trained
 from goldlake_core.environment import environment
-from goldlake_core.storage.files import read_bytes, write_atomic
+from goldlake_core.storage.files import file_sha256, read_bytes, write_atomic
 from goldlake_core.storage.home import Home
 from metadata.database import live_uris
 from tfx_pipeline.baseline import ENTRIES
@@ -29,7 +30,6 @@ from tfx_pipeline.codehash import code_hash
 from tfx_pipeline.spec import PipelineSpec
 
 RECORD_FILE = "recorded.json"
-_CHUNK_BYTES = 1 << 20
 _STAGE = "tfx_pipeline.stages"
 
 
@@ -165,15 +165,7 @@ def _hashes(home: Home, roots: Iterable[str]) -> dict[str, str]:
     ordered = sorted(files)
     # Hashing releases the interpreter's lock.
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
-        hashes = list(pool.map(_sha256, ordered))
+        hashes = list(pool.map(partial(file_sha256, home.fs), ordered))
     return {
         posixpath.relpath(name, home.root): each for name, each in zip(ordered, hashes, strict=True)
     }
-
-
-def _sha256(name: str) -> str:
-    digest = hashlib.sha256()
-    with open(name, "rb") as file:
-        while chunk := file.read(_CHUNK_BYTES):
-            digest.update(chunk)
-    return digest.hexdigest()

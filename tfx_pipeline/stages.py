@@ -11,7 +11,7 @@ import msgspec
 
 from goldlake_core.contracts import functions_hash, registry
 from goldlake_core.contracts.errors import GateRefused, StoreError, UsageError
-from goldlake_core.contracts.ids import ModelId, TableId
+from goldlake_core.contracts.ids import TableId
 from goldlake_core.contracts.sections import Model, UseCase
 from goldlake_core.documents import codec
 from goldlake_core.documents.export import ExportedColumn, ExportManifest
@@ -25,7 +25,7 @@ from goldlake_core.storage.home import Home
 from metadata import stages as recorded
 from serving import config
 from tfx_pipeline import recorded as on_record
-from tfx_pipeline.baseline import baseline_version, drift_version, statistics_folder
+from tfx_pipeline.baseline import baseline_version, drift_statistics
 from tfx_pipeline.exports import read_manifest
 from tfx_pipeline.parts.named import encoders_hash, part_hashes
 from tfx_pipeline.spec import USECASE_PATH, PipelineSpec, SearchSpec, pipeline_spec
@@ -69,10 +69,7 @@ def train(request: TrainRequest, emit: Emit) -> Trained:
             f"{usecase.name} has no model {request.model!r}", valid=", ".join(usecase.models)
         )
     require_same_contract(request, usecase, f"gold.{model.table}", f"model.{model.name}.")
-    set_environment(home, usecase)
-    manifest, sha256 = read_manifest(request.export_id, request.manifest_sha256, home)
-    require_same_sections(manifest, usecase, model, request.export_id)
-    spec = spec_of(home, usecase, model, request.export_id, manifest, sha256)
+    spec = asked_spec(request, home, usecase, model)
     key = on_record.key_of(spec)
     found = on_record.read(home, spec)
     is_known = found is not None and found.key == key
@@ -92,6 +89,26 @@ def train(request: TrainRequest, emit: Emit) -> Trained:
     outputs = [uri for node in nodes.values() for uris in node.outputs.values() for uri in uris]
     on_record.write(home, spec, key, outputs, made)
     return made
+
+
+def asked_spec(request: TrainRequest, home: Home, usecase: UseCase, model: Model) -> PipelineSpec:
+    """What the pipeline needs to know of the export that a stage is asked for.
+
+    Also sets what executors read.
+
+    Args:
+        request: What the stage is asked.
+        home: The home with the export.
+        usecase: The use case.
+        model: The model contract.
+
+    Raises:
+        StoreError: The export was changed, or made under another contract.
+    """
+    set_environment(home, usecase)
+    manifest, sha256 = read_manifest(request.export_id, request.manifest_sha256, home)
+    require_same_sections(manifest, usecase, model, request.export_id)
+    return spec_of(home, usecase, model, request.export_id, manifest, sha256)
 
 
 def set_environment(home: Home, usecase: UseCase) -> None:
@@ -221,8 +238,7 @@ def run_pipeline(
 
     Path(home.mlmd).parent.mkdir(parents=True, exist_ok=True)
     connection = sqlite_metadata_connection_config(home.mlmd)
-    compared_with = ModelId(spec.usecase, spec.model, drift_version(home, spec))
-    statistics = statistics_folder(home, compared_with)
+    statistics = drift_statistics(home, spec)
     pipeline = create_pipeline(
         spec,
         pipeline_root=home.pipeline(spec.usecase, spec.model),

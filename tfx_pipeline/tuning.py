@@ -17,7 +17,6 @@ from goldlake_core.documents.tuning import Trial, Tuned, TuneRequest
 from goldlake_core.stages import Emit, require_same_contract
 from goldlake_core.storage.home import Home
 from tfx_pipeline.codehash import code_hash
-from tfx_pipeline.exports import read_manifest
 from tfx_pipeline.modules.listening import LISTENER
 from tfx_pipeline.spec import PipelineSpec, SearchSpec
 
@@ -50,10 +49,7 @@ def tune(request: TuneRequest, emit: Emit) -> Tuned:
             "goldlake does not know",
             valid="a model without parts.run_fn",
         )
-    stages.set_environment(home, usecase)
-    manifest, sha256 = read_manifest(request.export_id, request.manifest_sha256, home)
-    stages.require_same_sections(manifest, usecase, model, request.export_id)
-    spec = stages.spec_of(home, usecase, model, request.export_id, manifest, sha256)
+    spec = stages.asked_spec(request, home, usecase, model)
     emit("progress", "Starting TensorFlow and TFX", done=0, total=request.trials)
 
     from tfx_pipeline.modules import tuner

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from goldlake.workflows.exports import exported
 from goldlake.workflows.history import recorded
 from goldlake.workflows.ingest import usecase_reference
 from goldlake.workflows.kfp_env import KfpEnvironment, kfp_environment
@@ -14,8 +15,6 @@ from goldlake_core.contracts.ids import TableId
 from goldlake_core.contracts.loader import MODELS
 from goldlake_core.contracts.sections import Model, UseCase
 from goldlake_core.documents.compiling import Compiled, CompileReport, CompileRequest
-from goldlake_core.documents.lakehouse import Exported
-from goldlake_core.documents.stages import ExportRequest
 from goldlake_core.storage.home import Home
 
 # The first words of each file that the stage writes; `tfx_pipeline.kubeflow` would import TFX's.
@@ -49,15 +48,14 @@ def compile_model(
     environment = kfp_environment()
     reference = usecase_reference(model, usecase.name)
     run = Run.new(home)
-    exporting = run.request(ExportRequest, reference, usecase, model=contract.name)
-    exported: Exported = run.stages("lakehouse", [exporting], on_event)["export"]
+    export = exported(run, reference, usecase, contract, on_event)
     asked = run.request(
         CompileRequest,
         reference,
         usecase,
         model=contract.name,
-        export_id=exported.export_id,
-        manifest_sha256=exported.manifest_sha256,
+        export_id=export.export_id,
+        manifest_sha256=export.manifest_sha256,
         out=str(file),
     )
     return CompileReport(
@@ -65,7 +63,7 @@ def compile_model(
         logs=str(run.logs),
         model=f"{usecase.name}.{contract.name}",
         target=target,
-        export=exported,
+        export=export,
         compile=_compiled(run, asked, environment, on_event),
     )
 

@@ -18,7 +18,7 @@ import msgspec
 from goldlake_core.contracts.errors import StoreError
 from goldlake_core.documents.keeping import CopiedLanding, CopiedTable
 from goldlake_core.storage.deltalog import DeltaLog
-from goldlake_core.storage.files import list_names, read_bytes
+from goldlake_core.storage.files import file_sha256, list_names, read_bytes
 from goldlake_core.storage.home import Home
 from goldlake_core.storage.landing import LandingZone
 from goldlake_core.storage.model_versions import SAVED_MODEL_FILE
@@ -157,16 +157,8 @@ def _plain(home: Home, part: str, usecase: str | None) -> Iterator[Item]:
             hidden = [each for each in path.split("/") if each.startswith(".")]
             if part == "pipelines" or not hidden:
                 # A number of a version that was removed by hand is given again.
-                digest = _sha256(home, path) if part == "models" else None
+                digest = file_sha256(home.fs, home.path(path)) if part == "models" else None
                 yield Item(path, home.path(path), sizes[path], sha256=digest)
-
-
-def _sha256(home: Home, path: str) -> str:
-    digest = hashlib.sha256()
-    with home.fs.open(home.path(path), "rb") as file:
-        while chunk := file.read(1 << 20):
-            digest.update(chunk)
-    return digest.hexdigest()
 
 
 def _exports(home: Home, usecase: str | None) -> Iterator[Item]:

@@ -1,4 +1,4 @@
-"""Whether the exports of a model are whole; damaged ones are written again while they can be."""
+"""Exports of a model: made where one is needed, and compared with what they were."""
 
 from __future__ import annotations
 
@@ -12,10 +12,37 @@ from goldlake_core.contracts.errors import GoldlakeError, UsageError
 from goldlake_core.contracts.ids import ModelId
 from goldlake_core.contracts.sections import Model, UseCase
 from goldlake_core.documents.export import ExportChecked, ExportsVerified
+from goldlake_core.documents.lakehouse import Exported
 from goldlake_core.documents.stages import ExportRequest
 from goldlake_core.storage.exports import Damage, examined, export_ids
 from goldlake_core.storage.home import Home
 from goldlake_core.storage.model_versions import pushed_versions
+
+
+def exported(
+    run: Run,
+    reference: str,
+    usecase: UseCase,
+    model: Model,
+    on_event: OnEvent,
+    version: int | None = None,
+) -> Exported:
+    """The export of a gold version, which is made where there is none.
+
+    Args:
+        run: The run that needs it.
+        reference: How the stage finds the use case.
+        usecase: The use case.
+        model: Its model contract.
+        on_event: Called with the stage's events.
+        version: Gold table version, or None for the newest.
+
+    Raises:
+        StageFailed: The stage ended with an error.
+    """
+    request = run.request(ExportRequest, reference, usecase, model=model.name, version=version)
+    found: Exported = run.stages("lakehouse", [request], on_event)["export"]
+    return found
 
 
 @recorded("export")

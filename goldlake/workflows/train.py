@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from goldlake.workflows.exports import exported
 from goldlake.workflows.history import recorded
 from goldlake.workflows.ingest import usecase_reference
 from goldlake.workflows.names import load_model, require_table
 from goldlake.workflows.processes import OnEvent, Run
 from goldlake_core.contracts.ids import TableId
-from goldlake_core.documents.lakehouse import Exported
 from goldlake_core.documents.reports import TrainReport
-from goldlake_core.documents.stages import ExportRequest, TrainRequest
+from goldlake_core.documents.stages import TrainRequest
 from goldlake_core.storage.home import Home
 
 
@@ -35,20 +35,19 @@ def train(model: str, home: Home, version: int | None, on_event: OnEvent) -> Tra
     reference = usecase_reference(model, usecase.name)
     run = Run.new(home)
     name = contract.name
-    request = run.request(ExportRequest, reference, usecase, model=name, version=version)
-    exported: Exported = run.stages("lakehouse", [request], on_event)["export"]
+    export = exported(run, reference, usecase, contract, on_event, version)
     training = run.request(
         TrainRequest,
         reference,
         usecase,
         model=name,
-        export_id=exported.export_id,
-        manifest_sha256=exported.manifest_sha256,
+        export_id=export.export_id,
+        manifest_sha256=export.manifest_sha256,
     )
     return TrainReport(
         run_id=run.run_id,
         logs=str(run.logs),
         model=f"{usecase.name}.{name}",
-        export=exported,
+        export=export,
         train=run.stages("tfx_pipeline", [training], on_event)["train"],
     )

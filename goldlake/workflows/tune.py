@@ -7,6 +7,7 @@ from pathlib import Path
 
 import yaml
 
+from goldlake.workflows.exports import exported
 from goldlake.workflows.history import recorded
 from goldlake.workflows.ingest import usecase_reference
 from goldlake.workflows.names import load_model, require_table
@@ -14,8 +15,6 @@ from goldlake.workflows.processes import OnEvent, Run
 from goldlake_core.contracts.ids import TableId
 from goldlake_core.contracts.loader import MODELS
 from goldlake_core.contracts.yaml_text import written
-from goldlake_core.documents.lakehouse import Exported
-from goldlake_core.documents.stages import ExportRequest
 from goldlake_core.documents.tuning import Parameters, Tuned, TuneReport, TuneRequest
 from goldlake_core.storage.home import Home
 
@@ -39,15 +38,14 @@ def tune(model: str, trials: int, seed: int, home: Home, on_event: OnEvent) -> T
     require_table(TableId(usecase.name, "gold", contract.table), home)
     reference = usecase_reference(model, usecase.name)
     run = Run.new(home)
-    exporting = run.request(ExportRequest, reference, usecase, model=contract.name)
-    exported: Exported = run.stages("lakehouse", [exporting], on_event)["export"]
+    export = exported(run, reference, usecase, contract, on_event)
     asked = run.request(
         TuneRequest,
         reference,
         usecase,
         model=contract.name,
-        export_id=exported.export_id,
-        manifest_sha256=exported.manifest_sha256,
+        export_id=export.export_id,
+        manifest_sha256=export.manifest_sha256,
         trials=trials,
         seed=seed,
     )
@@ -58,7 +56,7 @@ def tune(model: str, trials: int, seed: int, home: Home, on_event: OnEvent) -> T
         run_id=run.run_id,
         logs=str(run.logs),
         model=f"{usecase.name}.{contract.name}",
-        export=exported,
+        export=export,
         tune=tuned,
         diff=training_diff(file, best.parameters) if best.number > 1 else "",
     )

@@ -211,18 +211,14 @@ def _read_silver(entry: Entry, source: Found | None, errors: Errors) -> SilverDr
         checks, draft.expects = _read_checks(found.entries["checks"], columns, errors)
     if len(errors.found) > before or key is None or not columns.are_sound:
         return draft
-    draft.silver = Silver(
-        table=found.values["table"],
-        comment=found.values["comment"],
-        key=key,
-        version=version.name if version else "",
-        event_time=event_time.name if event_time else "",
-        columns=columns.sound,
-        checks=checks,
-        most_rejected=found.values["most_rejected"],
-        period=found.values["period"],
-        gate=found.values["gate"],
-    )
+    read = {
+        "key": key,
+        "version": version.name if version else "",
+        "event_time": event_time.name if event_time else "",
+        "columns": columns.sound,
+        "checks": checks,
+    }
+    draft.silver = Silver(**{**found.values, **read})
     return draft
 
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from dataclasses import dataclass
 
 from goldlake_core.contracts.errors import StoreError
 from goldlake_core.documents import codec
 from goldlake_core.documents.export import ExportManifest
-from goldlake_core.storage.files import read_bytes
+from goldlake_core.storage.files import file_sha256, read_bytes
 from goldlake_core.storage.home import Home
 
 MANIFEST = "manifest.json"
-_CHUNK_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -71,11 +71,6 @@ def _by_version(name: str) -> tuple[int, str]:
 
 
 def _sha256(home: Home, path: str) -> str | None:
-    digest = hashlib.sha256()
-    try:
-        with home.fs.open(path, "rb") as file:
-            while chunk := file.read(_CHUNK_BYTES):
-                digest.update(chunk)
-    except FileNotFoundError:
-        return None
-    return digest.hexdigest()
+    with contextlib.suppress(FileNotFoundError):
+        return file_sha256(home.fs, path)
+    return None

@@ -9,6 +9,7 @@ For example::
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import posixpath
@@ -24,6 +25,7 @@ from fsspec import AbstractFileSystem
 from goldlake_core.contracts.errors import StoreError
 
 T = TypeVar("T")
+_CHUNK_BYTES = 1 << 20
 
 # A put is not atomic on these: a reader could meet half a file, so the file is moved into place.
 RENAMING_PROTOCOLS = frozenset(
@@ -90,6 +92,23 @@ def read_bytes(fs: AbstractFileSystem, path: str) -> bytes | None:
     except FileNotFoundError:
         return None
     return bytes(content)
+
+
+def file_sha256(fs: AbstractFileSystem, path: str) -> str:
+    """The sha256 of a file as hexadecimal digits; the file is never in memory as a whole.
+
+    Args:
+        fs: The file system of ``path``.
+        path: Path or URL.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+    """
+    digest = hashlib.sha256()
+    with fs.open(path, "rb") as file:
+        while chunk := file.read(_CHUNK_BYTES):
+            digest.update(chunk)
+    return digest.hexdigest()
 
 
 def read_all(fs: AbstractFileSystem, paths: Sequence[str]) -> list[bytes | None]:

@@ -43,6 +43,25 @@ def require_held() -> None:
             held.require()
 
 
+def is_locked(path: str | os.PathLike[str]) -> bool:
+    """Whether a process holds a lock file on this machine's disk. Looks for an instant; read-only.
+
+    Args:
+        path: The lock file; one that is not there is held by nobody.
+    """
+    try:
+        handle = os.open(path, os.O_RDONLY)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(handle)
+    return False
+
+
 class Holder(msgspec.Struct, frozen=True):
     """Who holds a lock, as the lock file says.
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
 import re
 import secrets
 from collections.abc import Callable, Iterator
@@ -18,7 +16,7 @@ from goldlake_core.documents.jobs import Job, JobEvent, JobKind, JobState, JobSt
 from goldlake_core.instants import now_text
 from goldlake_core.storage.files import write_atomic, writing
 from goldlake_core.storage.home import Home
-from goldlake_core.storage.locks import FileLock
+from goldlake_core.storage.locks import FileLock, is_locked
 
 FOLDER = "jobs"
 MOST_ENDED = 200
@@ -224,11 +222,11 @@ class Queue:
 
     def is_worked(self, lane: Lane) -> bool:
         """Whether a process works through a lane now."""
-        return _is_held(self.folder / f"{lane}.lock")
+        return is_locked(self.folder / f"{lane}.lock")
 
     def is_alive(self, job_id: str) -> bool:
         """Whether the process of a job lives."""
-        return _is_held(self.path(job_id, "lock"))
+        return is_locked(self.path(job_id, "lock"))
 
     def _change(self, job_id: str, change: Callable[[Job], Job]) -> Job:
         with self._lock():
@@ -263,18 +261,3 @@ class Queue:
 
 def _new_id() -> str:
     return f"{datetime.now(timezone.utc):%Y%m%d-%H%M%S-%f}-{secrets.token_hex(2)}"
-
-
-def _is_held(path: Path) -> bool:
-    """Whether a process holds a lock file. Looks for an instant and writes nothing."""
-    try:
-        handle = os.open(path, os.O_RDONLY)
-    except FileNotFoundError:
-        return False
-    try:
-        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except OSError:
-        return True
-    finally:
-        os.close(handle)
-    return False
