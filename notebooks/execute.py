@@ -38,8 +38,12 @@ def execute(file: Path, home: str) -> Any:
         "TF_CPP_MIN_LOG_LEVEL": "3",
         "CUDA_VISIBLE_DEVICES": "",
     }
+    # How a kernel cuts what a cell prints into messages depends on the clock.
     client = NotebookClient(
-        notebook, timeout=TIMEOUT_S, resources={"metadata": {"path": str(file.parent)}}
+        notebook,
+        timeout=TIMEOUT_S,
+        coalesce_streams=True,
+        resources={"metadata": {"path": str(file.parent)}},
     )
     client.execute(env=environment)
     return stored(notebook)
