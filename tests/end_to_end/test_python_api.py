@@ -15,6 +15,8 @@ from tests.end_to_end.commands import source
 
 TOY = "toy_harbour"
 MODEL = "toy_harbour.overdue"
+ROWS = 2000
+"""The toy's calls are two a day from 2024 on: many more would lie in the future."""
 
 
 @pytest.mark.long
@@ -25,16 +27,16 @@ def test_a_loop_by_the_python_api(
 ) -> None:
     monkeypatch.setenv("GOLDLAKE_USECASES", str(Path(__file__).parents[1] / "usecases"))
     home = goldlake.open(tmp_path / "home")
-    with source(TOY, "--rows", "3000", folder=tmp_path) as url:
+    with source(TOY, "--rows", str(ROWS), folder=tmp_path) as url:
         first = home.ingest(TOY, url)
         silver = home.tables["toy_harbour.silver.calls"]
         again = home.ingest(TOY, url)
     assert "land" in capsys.readouterr().err
-    assert first.land.rows == first.refine.totals.landed == 3000
+    assert first.land.rows == first.refine.totals.landed == ROWS
     assert again.land.rows == 0
     fates = home.usecases["toy_harbour"].fates
     others = (fates.amended, fates.unchanged, fates.stale, fates.quarantined, fates.deleted)
-    assert fates.landed == fates.inserted + sum(others) == 3000
+    assert fates.landed == fates.inserted + sum(others) == ROWS
     assert silver.rows == fates.silver == silver.to_polars().height
     assert silver.scan(as_of="2100-01-01").select(pl.len()).collect().item() == fates.silver
 

@@ -81,8 +81,10 @@ def test_tensorboard_without_training_runs(home: Home) -> None:
 
 
 def test_tensorboard_that_fails(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    Path(home.path("pipelines")).mkdir(parents=True)
-    monkeypatch.setattr("goldlake.workflows.review.subprocess.call", lambda command: 4)
+    Path(home.path("pipelines", "bikes.late", "Trainer", "model_run", "1", "train")).mkdir(
+        parents=True
+    )
+    monkeypatch.setattr("goldlake.workflows.review.subprocess.call", lambda command, env: 4)
     with pytest.raises(PermanentError, match=r"^TensorBoard ended with exit status 4\.$"):
         review.run_tensorboard(home, 0)
 

@@ -11,8 +11,8 @@ from goldlake_core.contracts.sections import Training
 from tfx_pipeline import environment
 from tfx_pipeline.heads.base import NO_WISHES, FittedHead, Wishes
 from tfx_pipeline.heads.registry import HEADS
+from tfx_pipeline.modules import boards, network
 from tfx_pipeline.modules import input_data as data
-from tfx_pipeline.modules import network
 from tfx_pipeline.modules import saved_model as export
 from tfx_pipeline.modules.layout import MISSING_FLAG, OWN, Layout, layout_of
 from tfx_pipeline.modules.oversampling import oversampled
@@ -53,8 +53,11 @@ def _train(fn_args: Any, spec: TrainingSpec) -> None:
     ready = prepared(fn_args, spec, training)
     model = ready.model(training)
     fit(model, ready.train, ready.evaluate, training, fn_args.model_run_dir, ready.head)
+    targets, outputs, weights = predictions(model, ready.evaluate)
     if ready.wishes != NO_WISHES:
-        ready.head.settle(*predictions(model, ready.evaluate)[:2])
+        ready.head.settle(targets, outputs)
+    boards.write_precision_recall(fn_args.model_run_dir, ready.head, targets, outputs, weights)
+    boards.write_embeddings(fn_args.model_run_dir, model, ready.layout, ready.vocabulary)
     columns = spec.features.inputs
     background = None
     if spec.explain is not None:
@@ -89,7 +92,8 @@ class Prepared:
         train: `data.Arrays`, or a tf.data.Dataset in batches.
         evaluate: Rows for early stopping, in the same form.
         numbers: Width of the float input.
-        vocabulary_size: Entries of a vocabulary by its name.
+        vocabulary_size: Number of entries of a vocabulary by its name.
+        vocabulary: Entries of a vocabulary by its name, in the order of their ids.
     """
 
     spec: TrainingSpec
@@ -103,6 +107,7 @@ class Prepared:
     evaluate: Any
     numbers: int
     vocabulary_size: Callable[[str], int]
+    vocabulary: boards.Vocabulary
 
     def model(self, training: Training) -> Any:
         """A new model with these parameters, by the contract's ``build_model`` if it has one."""
@@ -176,6 +181,7 @@ def prepared(fn_args: Any, spec: TrainingSpec, training: Training) -> Prepared:
         evaluate=evaluate,
         numbers=numbers,
         vocabulary_size=output.vocabulary_size_by_name,
+        vocabulary=output.vocabulary_by_name,
     )
 
 
@@ -236,6 +242,7 @@ def fit(
     ]
     if log_folder:
         callbacks.append(keras.callbacks.TensorBoard(log_folder, write_graph=False))
+        callbacks.append(boards.histograms(log_folder))
     if isinstance(train, data.Arrays):
         source = {
             "x": train.inputs,

@@ -177,7 +177,7 @@ class Search(base_tuner.BaseTuner):  # type: ignore[misc]
             metric=head.monitor,
             is_better_high=head.mode == "max",
         )
-        _log(self._home.path(self._wanted.folder), trial, head.monitor)
+        _log(self._home.path(self._wanted.folder), record)
         path = self._home.path(_file(self._wanted.folder, number))
         files.write_atomic(self._home.fs, path, encode(record))
         listener = LISTENER.get()
@@ -308,18 +308,20 @@ class Stopper(keras.callbacks.Callback):  # type: ignore[misc]
             self.is_stopped = self.model.stop_training = True
 
 
-def _log(folder: str, trial: Trial, metric: str) -> None:
-    """Writes one trial for TensorBoard's HParams."""
+def _log(folder: str, record: Record) -> None:
+    """Writes one trial for TensorBoard's HParams, with the best result up to each epoch."""
     import tensorflow as tf
     from tensorboard.plugins.hparams import api as hparams
 
+    trial, sign = record.trial, 1 if record.is_better_high else -1
     parameters: Parameters = trial.parameters
     place = os.path.join(folder, f"trial-{trial.number:03}")
     with tf.summary.create_file_writer(place).as_default():
         texts = {k: v if isinstance(v, (int, float)) else str(v) for k, v in parameters.items()}
         hparams.hparams(texts)
-        if trial.result is not None:
-            tf.summary.scalar(metric, trial.result, step=0)
+        for epoch, result in enumerate(record.curve):
+            if math.isfinite(result):
+                tf.summary.scalar(record.metric, sign * result, step=epoch)
 
 
 def _file(folder: str, number: int) -> str:

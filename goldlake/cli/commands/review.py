@@ -12,8 +12,15 @@ from goldlake.cli.common import home_option, report_errors
 @home_option
 @report_errors
 def tensorboard(port: int, home: str | None) -> None:
-    """Open TensorBoard over all training runs of the home, until Ctrl-C."""
+    """Run TensorBoard over all trainings of the home, until Ctrl-C.
+
+    Runs are named MODEL@V, and trials of `goldlake tune` by their search. The page that it says to
+    open compares train with eval; the others show precision and recall, weights, the projector of
+    embeddings and, after `goldlake tune`, HParams.
+    """
     from goldlake.workflows import homes
     from goldlake.workflows.review import run_tensorboard
 
+    address = f"http://127.0.0.1:{port}/" if port else "the address below, with "
+    click.echo(f"Begin at {address}#custom_scalars: train and eval by epoch", err=True)
     run_tensorboard(homes.choose(home).home, port)

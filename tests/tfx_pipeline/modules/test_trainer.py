@@ -16,8 +16,10 @@ from tests.tfx_pipeline.conftest import Toy
 from tfx_pipeline import scores
 from tfx_pipeline.evaluation.serving_check import serialize
 from tfx_pipeline.heads.binary import FittedBinary
+from tfx_pipeline.heads.multiclass import FittedMulticlass
+from tfx_pipeline.heads.regression import FittedRegression
+from tfx_pipeline.modules import boards, network, trainer
 from tfx_pipeline.modules import input_data as data
-from tfx_pipeline.modules import network, trainer
 from tfx_pipeline.modules.layout import layout_of
 
 pytestmark = pytest.mark.tfx
@@ -60,6 +62,51 @@ def test_logs_for_tensorboard(toy_model: Path) -> None:
     assert "epoch_auc" in {
         tag for values in events.Tags().values() if isinstance(values, list) for tag in values
     }
+
+
+def test_curves_weights_and_named_embeddings_for_tensorboard(toy_model: Path) -> None:
+    from tensorboard.backend.event_processing.event_multiplexer import EventMultiplexer
+
+    runs = EventMultiplexer().AddRunsFromDirectory(str(toy_model / "run")).Reload()
+    tensors = {name: set(found["tensors"]) for name, found in runs.Runs().items()}
+    assert "precision_recall/pr_curves" in tensors["validation"]
+    assert {"epoch_loss", "epoch_auc"} <= tensors["validation"]
+    assert {"hidden_1/kernel", "hidden_1/bias", "embedding_4/embeddings"} <= tensors["weights"]
+    epochs = len(runs.Tensors("train", "epoch_loss"))
+    assert len(runs.Tensors("weights", "hidden_1/kernel")) == epochs > 1
+    folder = toy_model / "run" / "weights"
+    config = (folder / "projector_config.pbtxt").read_text()
+    assert "vehicle.tsv" in config
+    names = (folder / "vehicle.names.tsv").read_text().splitlines()
+    assert names == ["(missing)", "(empty)", "bike", "van", "(other 1)"]
+    vectors = np.loadtxt(folder / "vehicle.tsv")
+    assert vectors.shape == (5, 4)
+    assert len({tuple(row) for row in vectors}) == 5
+    words = (folder / "words__words.names.tsv").read_text().splitlines()
+    assert words[:3] == ["(padding)", "(missing)", "ring"]
+
+
+def test_each_class_has_a_curve_and_a_number_has_none(tmp_path: Path) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    head = FittedMulticlass([b"red", b"blue\tor green"], None, is_text=True)
+    shares = np.array([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4]], "float32")
+    boards.write_precision_recall(str(tmp_path), head, np.array([0, 1, 1]), shares, None)
+    tags = EventAccumulator(str(tmp_path / "validation")).Reload().Tags()["tensors"]
+    assert set(tags) == {
+        "precision_recall/red/pr_curves",
+        "precision_recall/blue or green/pr_curves",
+    }
+    other = tmp_path / "other"
+    number = FittedRegression(0.0, 1.0)
+    boards.write_precision_recall(str(other), number, np.array([1.0]), shares[:1, :1], None)
+    assert not other.exists()
+
+
+def test_a_model_with_other_layers_has_no_embeddings_to_show(tmp_path: Path) -> None:
+    layout = layout_of(toy.FEATURES)
+    boards.write_embeddings(str(tmp_path), numeric_model(toy.TRAINING), layout, lambda name: [b"a"])
+    assert not list(tmp_path.iterdir())
 
 
 def arrays(signal: bool, rows: int = 400) -> data.Arrays:
