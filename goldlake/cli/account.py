@@ -42,6 +42,7 @@ from goldlake_core.documents.scoring import ScoreReport
 from goldlake_core.documents.stages import Stage
 from goldlake_core.documents.training import Bound, SliceReport, Trained
 from goldlake_core.documents.tuning import TuneReport
+from serving.exchange import SHADOW
 
 # Between two tables on one line.
 _GAP = "  "
@@ -298,8 +299,10 @@ def print_models(document: ModelsView) -> None:
             for entry in part.versions
         ]
         _say_table(model, cells, "lllll")
+        answering = [v.version for v in part.versions if {*v.labels} - {SHADOW}]
+        newest = max(answering, default=0)
         for entry in part.versions:
-            _say_wrapped(styled((f"  @{entry.version} ", "bold"), _standing(entry)))
+            _say_wrapped(styled((f"  @{entry.version} ", "bold"), _standing(entry, newest)))
         for refusal in part.refused:
             against = refusal.baseline_version
             compared = f" against @{against}" if against is not None else ""
@@ -307,11 +310,18 @@ def print_models(document: ModelsView) -> None:
             _say_wrapped(styled(("  refused", "red"), f"{compared} at {refusal.time}: {why}"))
 
 
-def _standing(entry: ModelVersion) -> str:
-    """Whether a version serves and is blessed, and why."""
+def _standing(entry: ModelVersion, newest: int) -> str:
+    """Whether a version serves and is blessed, and why.
+
+    Args:
+        entry: The version.
+        newest: The newest version with a label other than ``shadow``, which answers requests that name no label.
+    """
     verdict = "put there by hand: no evaluation blessed it"
     if entry.blessed:
         verdict = f"blessed: {entry.why or 'an earlier goldlake did not record why'}"
+    if entry.serves and entry.version != newest:
+        return f"serves requests for stable (those without a label reach @{newest}); {verdict}"
     return f"serves; {verdict}" if entry.serves else verdict
 
 

@@ -237,7 +237,8 @@ class ModelVersion(msgspec.Struct, frozen=True, kw_only=True):
         metrics: The model's metrics on the test split.
         pushed_at: Instant of the push, ISO 8601 in UTC.
         labels: Labels that the version has now.
-        serves: Whether it answers requests that name no version and no label.
+        serves: Whether it has the label ``stable``. Requests that name neither version nor label
+            are answered by the newest version with a label other than ``shadow``.
         blessed: Whether its evaluation blessed it; null for a version that was put there by hand.
         why: Why it was blessed, or null where an earlier goldlake pushed it.
     """

@@ -50,7 +50,7 @@ def test_a_loop_by_the_python_api(
     assert serving.version == trained.model_version
 
     gold = home.tables[f"{serving.table}@{serving.table_version}"]
-    columns = [each.name for each in _inputs()]
+    columns = [each.name for each in _inputs() if each.flag_of is None]
     rows = gold.to_polars(columns, limit=300)
     with home.serve():
         answers = home.predict(version, rows)

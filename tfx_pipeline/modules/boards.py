@@ -107,7 +107,7 @@ class Embedded:
 
     Attributes:
         name: Name of Transform's output.
-        labels: What each id stands for.
+        labels: Name of each id.
         vectors: Its embedding, float32 [ids, width].
     """
 
@@ -180,7 +180,7 @@ def _vectors(layer: Any, ids: int, width: int) -> np.ndarray | None:
 
 
 def _labels(output: IdOutput, entries: Sequence[bytes]) -> list[str]:
-    """What the ids of an output stand for, in the order that `layout` says."""
+    """The name of each id of an output; `layout` has their order."""
     first = ["(padding)", "(missing)"] if output.width > 1 else ["(missing)", "(empty)"]
     named = [*first, *map(_line, entries)]
     rest = output.size(lambda _: len(entries)) - len(named)
