@@ -315,7 +315,8 @@ def _standing(entry: ModelVersion, newest: int) -> str:
 
     Args:
         entry: The version.
-        newest: The newest version with a label other than ``shadow``, which answers requests that name no label.
+        newest: The newest version with a label other than ``shadow``: it answers requests that
+            name neither version nor label.
     """
     verdict = "put there by hand: no evaluation blessed it"
     if entry.blessed:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from goldlake.cli.common import home_option, report_errors
+from goldlake.cli.printing import say
 
 
 @click.command()
@@ -22,5 +23,5 @@ def tensorboard(port: int, home: str | None) -> None:
     from goldlake.workflows.review import run_tensorboard
 
     address = f"http://127.0.0.1:{port}/" if port else "the address below, with "
-    click.echo(f"Begin at {address}#custom_scalars: train and eval by epoch", err=True)
+    say(f"Begin at {address}#custom_scalars: train and eval by epoch", is_error=True)
     run_tensorboard(homes.choose(home).home, port)
