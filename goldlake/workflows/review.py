@@ -11,7 +11,7 @@ import os
 import subprocess
 import tempfile
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from pathlib import Path
 
@@ -33,12 +33,13 @@ REFRESH_S = 10.0
 _LAYOUT = "layout"
 
 
-def run_tensorboard(home: Home, port: int) -> None:
+def run_tensorboard(home: Home, port: int, on_start: Callable[[], None]) -> None:
     """Runs TensorBoard on loopback over all training runs, in the foreground.
 
     Args:
         home: The home whose pipelines are shown.
         port: TCP port; 0 for a free one.
+        on_start: Called when there is something to show, before TensorBoard starts.
 
     Raises:
         PermanentError: Nothing was trained yet, or TensorBoard ended with an error.
@@ -51,6 +52,7 @@ def run_tensorboard(home: Home, port: int) -> None:
     with tempfile.TemporaryDirectory(prefix="goldlake-tensorboard-") as folder:
         link(runs, folder)
         write_layout(runs, folder)
+        on_start()
         options = ["--logdir", folder, "--port", str(port), "--host", "127.0.0.1"]
         ended = threading.Event()
 

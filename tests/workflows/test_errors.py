@@ -74,7 +74,7 @@ def test_a_model_that_the_use_case_lacks(home: Home) -> None:
 
 def test_tensorboard_without_training_runs(home: Home) -> None:
     with pytest.raises(PermanentError) as caught:
-        review.run_tensorboard(home, 0)
+        review.run_tensorboard(home, 0, lambda: None)
     assert caught.value.message == (
         f"There are no training runs in {home.root}. Next: goldlake train MODEL"
     )
@@ -86,7 +86,7 @@ def test_tensorboard_that_fails(home: Home, monkeypatch: pytest.MonkeyPatch) -> 
     )
     monkeypatch.setattr("goldlake.workflows.review.subprocess.call", lambda command, env: 4)
     with pytest.raises(PermanentError, match=r"^TensorBoard ended with exit status 4\.$"):
-        review.run_tensorboard(home, 0)
+        review.run_tensorboard(home, 0, lambda: None)
 
 
 def test_a_server_that_dies_before_it_is_ready(tmp_path: Path) -> None:

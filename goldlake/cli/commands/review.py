@@ -23,5 +23,5 @@ def tensorboard(port: int, home: str | None) -> None:
     from goldlake.workflows.review import run_tensorboard
 
     address = f"http://127.0.0.1:{port}/" if port else "the address below, with "
-    say(f"Begin at {address}#custom_scalars: train and eval by epoch", is_error=True)
-    run_tensorboard(homes.choose(home).home, port)
+    hint = f"Begin at {address}#custom_scalars: train and eval by epoch"
+    run_tensorboard(homes.choose(home).home, port, lambda: say(hint, is_error=True))

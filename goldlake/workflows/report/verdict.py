@@ -74,7 +74,7 @@ def _lead(found: GatheredModel) -> tuple[str, State]:
         tightest = ""
         if bound is not None:
             tightest = f" The tightest is that {_sentence(bound)}."
-        count = len(trained.thresholds)
+        count = len(_signed(trained.thresholds))
         return f"{name} is blessed: it meets all {count} bounds.{tightest} {serving}", "good"
     broken = [bound for bound in trained.thresholds if not bound.ok]
     if broken:
@@ -114,15 +114,29 @@ def _tiles(found: GatheredModel, metrics: Metrics) -> Markup:
     return html('<ul class="tiles">{items}</ul>', items=items)
 
 
+def _signed(bounds: tuple[Bound, ...]) -> list[tuple[Bound, str]]:
+    """Each bound with its sign; "at least" and "at most" the same number are one bound."""
+    sides = [(bound.metric, bound.bound) for bound in bounds if bound.kind != "max_drop"]
+    found: dict[tuple[str, object], tuple[Bound, str]] = {}
+    for bound in bounds:
+        side = (bound.metric, bound.bound)
+        if bound.kind != "max_drop" and sides.count(side) > 1:
+            kept, _ = found.get(side, (bound, ""))
+            found[side] = (kept if not kept.ok else bound, "exactly")
+        else:
+            found[(bound.metric, (bound.kind, bound.bound))] = (bound, _SIGNS[bound.kind])
+    return list(found.values())
+
+
 def _bounds(bounds: tuple[Bound, ...]) -> Markup:
     rows = [
         (
             words(bound.metric),
             number(bound.value, 4),
-            f"{_SIGNS[bound.kind]} {number(bound.bound, 4)}",
+            f"{sign} {number(bound.bound, 4)}",
             badge("holds", "good") if bound.ok else badge("does not hold", "bad"),
         )
-        for bound in bounds
+        for bound, sign in _signed(bounds)
     ]
     return table(
         "What the gate compared", ("Metric", "Found", "Bound", "Verdict"), rows, numbers=(1,)

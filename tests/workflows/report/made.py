@@ -96,6 +96,7 @@ def trained(version: int | None, *, is_blessed: bool = True) -> Trained:
         thresholds=(
             Bound(metric="auc", kind="minimum", value=value, bound=0.75, ok=is_blessed),
             Bound(metric="example_count", kind="minimum", value=20, bound=20, ok=True),
+            Bound(metric="example_count", kind="maximum", value=20, bound=20, ok=True),
         ),
         baseline_version=None,
         cached=(),

@@ -32,6 +32,7 @@ from goldlake_core.contracts.errors import UsageError
 from goldlake_core.contracts.ids import TableId
 from goldlake_core.documents import codec
 from goldlake_core.documents.gate import Acceptance, GateValue, PeriodState
+from goldlake_core.documents.training import Bound
 from goldlake_core.stages import Event
 from goldlake_core.storage.gatefiles import GateFiles
 from goldlake_core.storage.home import Home
@@ -303,3 +304,16 @@ def test_what_cannot_be_examined_says_why(home: Home) -> None:
     gone = "the model or its export is not on record in this home any more"
     with pytest.raises(UsageError, match=gone):
         model_views.examined(subject, silent)
+
+
+def test_two_bounds_at_the_same_number_are_one_and_the_broken_one_counts() -> None:
+    least = Bound(metric="example_count", kind="minimum", value=19, bound=20, ok=False)
+    most = Bound(metric="example_count", kind="maximum", value=19, bound=20, ok=True)
+    auc = Bound(metric="auc", kind="minimum", value=0.8, bound=0.75, ok=True)
+    drop = Bound(metric="auc", kind="max_drop", value=0.8, bound=0.75, ok=True)
+    shown = str(verdict._bounds((auc, drop, least, most)))
+    assert shown.count("rows evaluated") == 1
+    assert "exactly 20" in shown
+    assert "does not hold" in shown
+    assert "at least 0.75" in shown
+    assert "not worse than 0.75" in shown
