@@ -42,7 +42,6 @@ from goldlake_core.documents.scoring import ScoreReport
 from goldlake_core.documents.stages import Stage
 from goldlake_core.documents.training import Bound, SliceReport, Trained
 from goldlake_core.documents.tuning import TuneReport
-from serving.exchange import SHADOW
 
 # Between two tables on one line.
 _GAP = "  "
@@ -282,6 +281,8 @@ def print_copies(document: MlflowCopies) -> None:
 
 def print_models(document: ModelsView) -> None:
     """Prints `goldlake models`."""
+    from serving.exchange import SHADOW
+
     if not document.models:
         say("No models yet. Next: goldlake run USECASE")
     for model, part in document.models.items():
