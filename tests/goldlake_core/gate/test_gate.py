@@ -241,7 +241,7 @@ def test_every_value_is_of_a_known_statistic(history: History, baseline: Baselin
 
 
 def test_rows_far_away_leave_a_deviation_more_room_and_a_fault_does_not() -> None:
-    """The baseline's own tails widen the limit of a deviation; those of the judged period do not."""
+    """The baseline's tails widen the limit of a deviation; those of the judged period do not."""
 
     def spread(kurtosis: float, far: float = 0.0) -> float:
         frame = rows(1, count=800)
