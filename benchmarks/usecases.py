@@ -63,8 +63,8 @@ squared error, or of the deviance.
 {verdicts}
 
 `python -m tests.usecases.whole FOLDER` makes these runs, and `make test-long PART=usecases` tests
-them. Runs that it names and that are not above have no record yet. The split of `cut` leaves 96
-rows to train on, which is too few for boosting.
+them. Runs that it names and that are not above have no record yet. `cut` is of a draft whose split
+counted days: it leaves 96 rows to train on, which is too few for boosting. `init` now counts rows.
 
 ## From a file to a contract
 
