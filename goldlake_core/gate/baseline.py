@@ -44,6 +44,7 @@ class Coding(msgspec.Struct, frozen=True, kw_only=True):
         longest: Greatest length of a text.
         mean: Mean of a number.
         deviation: Standard deviation of a number.
+        kurtosis: Fourth moment of a number about its mean, in deviations; 3 of a normal one.
     """
 
     levels: tuple[str, ...] = ()
@@ -57,6 +58,7 @@ class Coding(msgspec.Struct, frozen=True, kw_only=True):
     longest: int = 0
     mean: float = 0.0
     deviation: float = 1.0
+    kurtosis: float = 3.0
 
     @property
     def size(self) -> int:
@@ -189,14 +191,16 @@ def _coding(batch: Batch, name: str) -> Coding:
     if not known.size:
         return Coding(is_number=True)
     span = float(known.max() - known.min())
+    mean, deviation = float(known.mean()), float(known.std()) or 1.0
     return Coding(
         edges=_edges(known, BINS),
         coarse_edges=_edges(known, COARSE_BINS),
         low=float(known.min()) - OUTSIDE * span,
         high=float(known.max()) + OUTSIDE * span,
         is_number=True,
-        mean=float(known.mean()),
-        deviation=float(known.std()) or 1.0,
+        mean=mean,
+        deviation=deviation,
+        kurtosis=float((((known - mean) / deviation) ** 4).mean()),
     )
 
 

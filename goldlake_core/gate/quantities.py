@@ -57,15 +57,30 @@ def _count_number(
 
 def measure(own: Counts, rest: Counts, baseline: Baseline) -> Iterator[Measure]:
     """The scalars; the number of distinct values only of periods that are over."""
-    del rest, baseline
+    del rest
     for each in scalars(own, STATISTICS):
         if each.statistic == DISTINCT:
             if own.is_closed:
                 yield each
-        elif each.statistic in (MEAN, DEVIATION):
+        elif each.statistic == MEAN:
             yield each._replace(spread=1.0)
+        elif each.statistic == DEVIATION:
+            yield each._replace(
+                spread=_spread_of_deviation(baseline.columns[each.columns[0]].kurtosis)
+            )
         else:
             yield each._replace(spread=float(np.sqrt(each.value * (1 - each.value))))
+
+
+def _spread_of_deviation(kurtosis: float) -> float:
+    """How much chance adds to a deviation at one row, in deviations.
+
+    The standard error of a deviation of n rows is about sqrt((kurtosis - 1) / (4 n)) of it (Cramér,
+    Mathematical Methods of Statistics, 28.4). A few rows far away, as in places, make it several
+    times that of a normal number. The kurtosis is that of the baseline: a period with a fault must
+    not widen its own limits.
+    """
+    return max(1.0, float(np.sqrt(max(kurtosis - 1, 0.0) / 4)))
 
 
 FAMILY = Family("quantities", STATISTICS, count, measure)

@@ -35,6 +35,11 @@ from tests.usecases.datasets import MADE, REAL, DataSet
 REPOSITORY = Path(__file__).parents[2]
 SAME = 0.002
 """TFMA asks in other batches: answers differ in the last bit, which parts ranks that are equal."""
+ONE_BLOCK = (
+    "on 19 February 2001 there are 55 arrests for narcotics in the block 008XX N TRUMBULL AV,"
+    " which has 3 crimes at most in each week before"
+)
+"""What the gate finds unusual in the first quarter of 2001, and is in the portal's own records."""
 LINEAR = "parts: {build_model: tfx_pipeline.parts.linear.build_model}\n"
 
 
@@ -125,8 +130,17 @@ def _compared(usecase: str, model: str, folder: Path, version: str) -> Compared:
     return msgspec.json.decode(answer.stdout, type=Compared)
 
 
-def drafted(each: DataSet, lines: str = "", name: str = "") -> Case:
-    """The run of what `goldlake init` drafts, with lines that are added to the model's file."""
+def drafted(
+    each: DataSet, lines: str = "", name: str = "", accepted: tuple[tuple[str, str], ...] = ()
+) -> Case:
+    """The run of what `goldlake init` drafts.
+
+    Args:
+        each: The data set.
+        lines: Lines that are added to the model's file.
+        name: Name of the run; that of the data set without it.
+        accepted: See `Case.accepted`.
+    """
 
     def begin(folder: Path, real: Path | None) -> tuple[str, str, int]:
         place = each.at(folder, real)
@@ -136,7 +150,7 @@ def drafted(each: DataSet, lines: str = "", name: str = "") -> Case:
             file.write_text(file.read_text(encoding="utf-8") + lines, encoding="utf-8")
         return each.name, "", lines.count("\n")
 
-    return Case(name or each.name, each.place, begin)
+    return Case(name or each.name, each.place, begin, accepted)
 
 
 def shipped(name: str, place: str, prepare: Callable[[Path, Path], None] | None = None) -> Case:
@@ -176,10 +190,8 @@ CASES = (
     shipped("germany_pks", "germany_pks/pks_2020_kreise.csv.gz"),
     shipped("uk_street_crime", "uk_police/*-street.csv.gz"),
     shipped("crime_text", "chicago/crimes_2016.csv.gz"),
-    *(
-        drafted(_SETS[name])
-        for name in ("street", "nation", "codes", "rows", "cut", "quarter", "year")
-    ),
+    *(drafted(_SETS[name]) for name in ("street", "nation", "codes", "rows", "cut", "year")),
+    drafted(_SETS["quarter"], accepted=(("block", ONE_BLOCK),)),
 )
 """Every data set once, the made ones first."""
 

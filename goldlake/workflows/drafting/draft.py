@@ -12,6 +12,7 @@ import msgspec
 from goldlake.workflows.drafting.contract_text import contract_text, format_of, left_out
 from goldlake.workflows.drafting.model_text import features_of, model_text, obstacles, task_of
 from goldlake.workflows.drafting.sample import ROWS, Sample, read_sample
+from goldlake.workflows.drafting.split import split_of
 from goldlake.workflows.drafting.table import Table, table_of
 from goldlake_core.contracts.errors import UsageError
 from goldlake_core.contracts.loader import CONTRACT, MODELS
@@ -183,6 +184,8 @@ def _told(table: Table, label: str | None, reasons: list[str]) -> Iterator[Told]
         kind = f" ({task.head})" if task is not None else ""
         text = f"{label}{kind}, by {len(features_of(table, label))} features"
         yield Told(what="label", text=text, is_guess=True)
+        split = split_of(table)
+        yield Told(what="split", text=split.text, is_guess=split.is_guess)
 
 
 def _guesses(table: Table) -> Iterator[Told]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date, datetime
 
 from goldlake.workflows.drafting.columns import Profile
+from goldlake.workflows.drafting.split import split_of, unit_of
 from goldlake.workflows.drafting.table import Table
 from goldlake_core.contracts.contract_file import ROWS
 from goldlake_core.contracts.heads import HeadKind, default_head
@@ -15,8 +15,6 @@ from goldlake_core.contracts.sections import Column
 from goldlake_core.contracts.yaml_text import Value, commented, written
 from lakehouse.typed import source_text, value
 
-FEWEST_DAYS = 3
-"""Days that the events must span, so that train, eval and test have one each."""
 MOST_VALUES = 1000
 """Different values of a text up to which it is a category."""
 FEW_VALUES = 20
@@ -27,9 +25,6 @@ EXAMPLES = 2
 """Rows that a served model is asked for after a run."""
 FEW_CLASSES = 10
 """Different whole numbers of a label up to which they are classes."""
-_TEST_SHARE, _EVAL_SHARE = 0.2, 0.1
-_MOST_RUNS = 0.9
-"""Share of the units whose steps have no gap, from which they are units."""
 _LATITUDE = re.compile(r"(^|_)(lat|latitude)(_|$)")
 _LONGITUDE = re.compile(r"(^|_)(lon|lng|long|longitude)(_|$)")
 
@@ -133,7 +128,7 @@ def model_text(table: Table, label: str, usecase: str) -> str:
         f"table: {ROWS}",
         commented(f"label: {written(label)}", missing),
         commented(f"head: {task.head}", task.comment),
-        *_split(table),
+        *split_of(table).lines,
         "features:",
         *(
             commented(f"  {written(each.name)}: {written(each.written)}", each.comment)
@@ -148,46 +143,6 @@ def model_text(table: Table, label: str, usecase: str) -> str:
         *(f"  - {written(row)}" for row in _examples(table, label)),
     ]
     return "\n".join(lines) + "\n"
-
-
-def _split(table: Table) -> Iterator[str]:
-    """By time where the events span some days; else by hash, which keeps units together."""
-    days = event_days(table) if table.event_time else 0
-    if days >= FEWEST_DAYS:
-        test, eval_ = (max(1, round(days * share)) for share in (_TEST_SHARE, _EVAL_SHARE))
-        split: Value = {"kind": "relative", "test_days": test, "eval_days": eval_}
-        yield f"event_time: {written(table.event_time)}"
-        yield commented("maturity_days: 0", "? days until the label of an event is known")
-        yield commented(f"split: {written(split)}", _span(table, days))
-        return
-    unit = unit_of(table)
-    if unit:
-        by: Value = {"kind": "hash", "by": [unit], "eval": _EVAL_SHARE, "test": _TEST_SHARE}
-        yield commented(f"split: {written(by)}", f"? the records of one {unit} stay together")
-    else:
-        yield f"split: {written({'kind': 'hash', 'eval': _EVAL_SHARE, 'test': _TEST_SHARE})}"
-
-
-def unit_of(table: Table) -> str:
-    """The column of a key whose records are steps of one thing, such as cycles of a machine; or "".
-
-    The other column of such a key counts the steps of each without a gap.
-    """
-    import polars as pl
-
-    if len(table.key) != 2:
-        return ""
-    unit, step = map(table.column, table.key)
-    if step.type != "long":
-        return ""
-    frame = pl.DataFrame(
-        {"u": table.sample.texts[unit.field], "s": table.sample.texts[step.field]},
-        schema={"u": pl.String, "s": pl.String},
-    ).with_columns(pl.col("s").cast(pl.Int64, strict=False))
-    steps = frame.group_by("u").agg(pl.len(), (pl.col("s").max() - pl.col("s").min()).alias("d"))
-    is_run = steps.select((pl.col("len") == pl.col("d") + 1).fill_null(value=False))["len"]
-    is_unit = len(steps) > 1 and 2 * len(steps) <= table.sample.rows
-    return unit.name if is_unit and is_run.mean() > _MOST_RUNS else ""
 
 
 def _examples(table: Table, label: str) -> list[dict[str, Value]]:
@@ -214,25 +169,6 @@ def _examples(table: Table, label: str) -> list[dict[str, Value]]:
         {name: found for name, found in row.items() if found is not None}
         for row in typed.iter_rows(named=True)
     ]
-
-
-def _span(table: Table, days: int) -> str:
-    return f"{'' if table.sample.is_whole else '? '}the sample spans {days:,} days"
-
-
-def event_days(table: Table) -> int:
-    """How many days lie between the first and the last event, both included."""
-    import polars as pl
-
-    event = table.column(table.event_time)
-    assert event.times is not None
-    column = Column(name="c", type="date", format=event.times.formats, null_values=event.nulls)
-    texts = pl.DataFrame({"c": table.sample.texts[event.field]}, schema={"c": pl.String})
-    days = texts.select(value(column, source_text(column, pl.col("c"))).alias("d"))["d"]
-    first, last = days.min(), days.max()
-    if not isinstance(first, date) or not isinstance(last, date) or isinstance(first, datetime):
-        return 0
-    return (last - first).days + 1
 
 
 def features_of(table: Table, label: str) -> list[Feature]:

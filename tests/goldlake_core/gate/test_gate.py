@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import date, datetime, timedelta, timezone
 
+import msgspec
 import numpy as np
 import polars as pl
 import pytest
@@ -237,6 +238,44 @@ def test_every_value_is_of_a_known_statistic(history: History, baseline: Baselin
     assert {each.statistic for each in found} <= set(STATISTICS)
     keys = [(each.statistic, each.columns) for each in found]
     assert len(keys) == len(set(keys))
+
+
+def test_rows_far_away_leave_a_deviation_more_room_and_a_fault_does_not() -> None:
+    """The baseline's tails widen the limit of a deviation; those of the judged period do not."""
+
+    def spread(kurtosis: float, far: float = 0.0) -> float:
+        frame = rows(1, count=800)
+        lengths = frame["length"].to_numpy().copy()
+        lengths[:4] += far
+        frame = frame.with_columns(pl.Series("length", lengths))
+        learned = fitted(batch(rows(2), 2), LAYOUT, 1, ("2024-02",), "")
+        column = msgspec.structs.replace(learned.columns["length"], kurtosis=kurtosis)
+        learned = msgspec.structs.replace(learned, columns={**learned.columns, "length": column})
+        own = counted(batch(frame, 1), learned)
+        [found] = [
+            each
+            for each in measured(own, own, learned)
+            if (each.statistic, each.columns) == ("deviation", ("length",))
+        ]
+        return found.spread
+
+    assert spread(3.0) == 1.0
+    assert spread(101.0) == pytest.approx(5.0)
+    assert spread(101.0, far=1e4) == pytest.approx(5.0)
+
+
+def test_the_kurtosis_is_that_of_the_rows() -> None:
+    def kurtosis(far: float) -> float:
+        frame = rows(2)
+        lengths = frame["length"].to_numpy().copy()
+        lengths[:3] += far
+        frame = frame.with_columns(pl.Series("length", lengths))
+        return fitted(batch(frame, 2), LAYOUT, 1, ("2024-02",), "").columns["length"].kurtosis
+
+    assert kurtosis(0.0) == pytest.approx(3.0, abs=0.4)
+    assert kurtosis(1000.0) > 100
+    flat = rows(2).with_columns(length=pl.lit(1.5))
+    assert fitted(batch(flat, 2), LAYOUT, 1, ("2024-02",), "").columns["length"].kurtosis >= 0.0
 
 
 def test_a_limit_follows_from_the_earlier_values() -> None:

@@ -134,6 +134,7 @@ def test_the_new_users_hour_begins_without_an_edit(
         "  ? time      joined is when it happened\n"
         "  ✓ columns   6: 2 string, 1 date, 1 long, 1 double, 1 boolean\n"
         "  ? label     churn (binary), by 3 features\n"
+        "  ? split     by time: test 72 days, eval 39 before, train 70% of the rows\n"
         "Wrote churn/contract.yaml and churn/models/churn.yaml\n"
         "Next: goldlake check churn, then goldlake run churn\n"
     )
@@ -242,6 +243,42 @@ def test_without_a_time_a_hash_divides_and_units_stay_together(tmp_path: Path) -
     assert model.split == Split("hash", by=("column_1",))
     text = (tmp_path / "drafted/models/column_3.yaml").read_text(encoding="utf-8")
     assert "# ? the records of one column_1 stay together" in text
+
+
+def _days(rows_by_day: dict[str, int]) -> str:
+    days = [day for day, rows in rows_by_day.items() for _ in range(rows)]
+    lines = (f"r{n:04},{day},{n % 7}.5,{'Yes' if n % 3 else 'No'}\n" for n, day in enumerate(days))
+    return "id,seen,size,hit\n" + "".join(lines)
+
+
+def test_windows_hold_shares_of_the_rows_where_days_are_not_alike(tmp_path: Path) -> None:
+    """A few old and young events do not leave train without rows."""
+    dense = {f"2015-09-{day:02}": 100 for day in range(1, 11)}
+    rows = {"2001-01-01": 5, **dense, "2019-03-01": 5}
+    (tmp_path / "a.csv").write_text(_days(rows), encoding="utf-8")
+    found, _ = drafted(tmp_path, str(tmp_path / "a.csv"), "hit")
+    split = load_contract(tmp_path / "drafted").models["hit"].split
+    # A fifth are the 5 rows of 2019 and those of 9 and 10 September; a tenth, 101, take two days.
+    assert (split.kind, split.test_days, split.eval_days) == ("relative", 1270, 2)
+    [told] = [line for line in found.told if line.what == "split"]
+    assert told.text == "by time: test 1,270 days, eval 2 before, train 60% of the rows"
+    assert told.is_guess
+
+
+def test_days_that_leave_too_few_rows_to_train_on_give_way_to_a_hash(tmp_path: Path) -> None:
+    rows = {"2020-01-01": 40, "2020-01-05": 60, "2020-01-09": 900}
+    (tmp_path / "a.csv").write_text(_days(rows), encoding="utf-8")
+    found, _ = drafted(tmp_path, str(tmp_path / "a.csv"), "hit")
+    assert load_contract(tmp_path / "drafted").models["hit"].split.kind == "hash"
+    [told] = [line for line in found.told if line.what == "split"]
+    assert told.text.startswith("by hash: 20% for test, 10% for eval; by time only 0% of the rows")
+    one = _days({"2020-01-01": 400})
+    (tmp_path / "b.csv").write_text(one, encoding="utf-8")
+    told_of_one = draft(str(tmp_path / "one"), str(tmp_path / "b.csv"), "hit").told[-1]
+    assert (told_of_one.text, told_of_one.is_guess) == (
+        "by hash: 20% for test, 10% for eval",
+        False,
+    )
 
 
 def test_records_without_a_label_are_counted(tmp_path: Path) -> None:
