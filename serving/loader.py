@@ -1,6 +1,6 @@
-"""Loads SavedModels: the only module of the REST server that imports TensorFlow.
+"""Loads SavedModels. Of the REST server only this, `restoring` and `warmup` import TensorFlow.
 
-It restores and runs models the way TensorFlow's C++ loader does (a graph in a session), so that
+They restore and run models the way TensorFlow's C++ loader does (a graph in a session), so that
 what runs here runs in TF Serving; ``tf.saved_model.load`` accepts models that TF Serving does not.
 """
 
@@ -18,11 +18,10 @@ from typing import Any
 
 import numpy as np
 
-from serving import warmup
+from serving import restoring, warmup
 from serving.errors import NAMES, StatusError
 from serving.signatures import Signature, TensorSpec
 
-_SERVE = "serve"
 _ABSENT_GPU = re.compile(
     rb"WARNING: All log messages before absl::InitializeLog|"
     rb"I\d{4} .*\bCould not find cuda drivers on your machine"
@@ -42,10 +41,11 @@ def load(path: str, *, is_warm: bool = True) -> SavedModel:
     """
     tf = tensorflow()
     _keep_what_is_there()
-    session = tf.compat.v1.Session(graph=tf.Graph())
     try:
-        with session.graph.as_default():
-            meta_graph = tf.compat.v1.saved_model.load(session, [_SERVE], path)
+        session, meta_graph = restoring.restore(tf, path)
+    except Exception as error:
+        raise _status_error(error, f"Could not load {path}: ") from error
+    try:
         model = SavedModel(session, _signatures(meta_graph.signature_def))
     except Exception as error:
         session.close()
