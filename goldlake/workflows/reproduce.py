@@ -93,7 +93,7 @@ def _require_whole(home: Home, export_id: str, sha256: str, model: ModelId) -> i
     found = examined(home, export_id, sha256)
     if isinstance(found, Damage):
         raise StoreError(
-            f"The rows of {model} cannot be read: {found.problem} of the export {export_id}",
+            f"The rows of {model} cannot be read. In its export {export_id}, {found.problem}",
             hint=f"goldlake export {model.at(None)} --verify writes it again while it can",
         )
     return sum(len(split.parts) for split in found.splits.values())

@@ -64,8 +64,8 @@ def test_damaged_rows_a_full_folder_and_a_foreign_version_are_refused(tmp_path: 
     with pytest.raises(StoreError) as caught:
         reproduce(f"{MODEL}@1", Home.at(home), None, ignored)
     assert caught.value.message == (
-        "The rows of toy_harbour.overdue cannot be read: manifest.json is not the one that the "
-        "model names of the export toy_harbour/overdue/3-a1. "
+        "The rows of toy_harbour.overdue cannot be read. In its export toy_harbour/overdue/3-a1, "
+        "manifest.json is not the one that the model names. "
         "Next: goldlake export toy_harbour.overdue --verify writes it again while it can"
     )
 
