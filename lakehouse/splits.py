@@ -1,7 +1,8 @@
 """Which split a row of a gold version belongs to, and which part of it, as Spark columns. Pure.
 
 Rows that are in no split are counted by the reason: they are younger than the label's maturity,
-outside of the split, or without a label. All follows from the version alone.
+outside of the split, in a gap between two splits, or without a label. All follows from the version
+alone.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from lakehouse.gold import Basis
 if TYPE_CHECKING:
     from pyspark.sql import Column as SparkColumn
 
-IMMATURE, OUTSIDE, UNLABELED = "immature", "outside", "unlabeled"
+IMMATURE, OUTSIDE, GAP, UNLABELED = "immature", "outside", "gap", "unlabeled"
 PART_ROWS = 250_000
 """Rows of a part, about, where there are no months to divide by."""
 _STEPS = 100_000
@@ -91,8 +92,8 @@ class Division:
     def totals(self, counts: Mapping[tuple[str, str], int]) -> dict[str, int]:
         """Rows by split and by reason, from rows by split and part.
 
-        Rows without a label are only named where there are some, so that the manifest of an export
-        that was made before there could be any comes out the same.
+        Rows in a gap or without a label are only named where there are some, so that the manifest
+        of an export that was made before there could be any comes out the same.
         """
         totals = dict.fromkeys((*SPLITS, IMMATURE, OUTSIDE), 0)
         for (split, _), rows in counts.items():
@@ -101,9 +102,14 @@ class Division:
 
     def keys(self) -> str:
         """The keys of the contract that decide how many rows a split has, in words."""
+        windows = {
+            "relative": "split.test_days, split.eval_days, split.train_days",
+            "fixed": "split.eval_from, split.test_from, split.until",
+        }
+        if self.model.split.kind in windows:
+            gap = ", split.gap_days" if self.model.split.gap_days else ""
+            return f"{windows[self.model.split.kind]}{gap} or maturity_days"
         return {
-            "relative": "split.test_days, split.eval_days, split.train_days or maturity_days",
-            "fixed": "split.eval_from, split.test_from, split.until or maturity_days",
             "hash": "split.eval, split.test or split.by",
             "column": f"the values of {self.model.split.column}, or split.column",
         }[self.model.split.kind]
@@ -118,8 +124,10 @@ class Division:
         if bounds.train_from:
             column = column.when(time < _at(bounds.train_from), OUTSIDE)
         return (
-            column.when(time < _at(bounds.eval_from), "train")
-            .when(time < _at(bounds.test_from), "eval")
+            column.when(time < _at(bounds.train_until), "train")
+            .when(time < _at(bounds.eval_from), GAP)
+            .when(time < _at(bounds.eval_until), "eval")
+            .when(time < _at(bounds.test_from), GAP)
             .otherwise("test")
         )
 

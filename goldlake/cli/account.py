@@ -64,6 +64,7 @@ _FIRST = ("recall", COST)
 _LEFT_OUT = {
     "immature": "the label is not mature yet",
     "outside": "the split has no place for them",
+    "gap": "they are in the gap between two splits",
     "unlabeled": "there is no label",
 }
 
@@ -177,8 +178,9 @@ def print_export(document: Exported) -> None:
     spans = dict.fromkeys(SPLITS, "")
     if limits is not None:
         spans = {
-            "train": f"before {limits.eval_from[:10]}",
-            "eval": f"from {limits.eval_from[:10]}",
+            "train": f"before {(limits.train_until or limits.eval_from)[:10]}",
+            "eval": f"from {limits.eval_from[:10]}"
+            + (f" to before {limits.eval_until[:10]}" if limits.eval_until else ""),
             "test": f"from {limits.test_from[:10]} to before {limits.until[:10]}",
         }
     told = {reason for reason, number in rows.items() if number}

@@ -81,7 +81,7 @@ class Key:
         default: Words for the default on the reference page; "" prints the value.
         name: Spelling in YAML, where the attribute has another name.
         required: Whether it must be written although the attribute has a default.
-        variant: Variant of the section that has the key (``kind: relative``); "" for every one.
+        variants: Variants of the section that have the key (``kind: relative``); empty: all.
         in_gold: Whether a gold column may have it too.
         in_silver: Whether a silver column may have it.
         least: Least number of items of a list.
@@ -100,7 +100,7 @@ class Key:
     default: str = ""
     name: str = ""
     required: bool = False
-    variant: str = ""
+    variants: tuple[str, ...] = ()
     in_gold: bool = True
     in_silver: bool = True
     least: int = 0
@@ -187,7 +187,7 @@ def keys_of(section: type[msgspec.Struct], variant: str = "") -> tuple[Declared,
     found = []
     for attribute, hint in hints.items():
         key = _key(hint)
-        if key is None or (key.variant and variant and key.variant != variant):
+        if key is None or (key.variants and variant and variant not in key.variants):
             continue
         kind = _without_none(get_args(hint)[0])
         field = defaults[attribute]

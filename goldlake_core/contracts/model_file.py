@@ -405,6 +405,7 @@ def _read_split(entry: Entry, columns: Columns, errors: Errors) -> Split | None:
     is_sound = True
     if kind == "fixed":
         is_sound = errors.add(rules.day_order_errors(found))
+        is_sound &= errors.add(rules.gap_errors(found))
     if kind == "hash":
         is_sound = errors.add(rules.share_errors(found))
     if found.has("by"):

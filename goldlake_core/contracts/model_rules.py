@@ -229,6 +229,17 @@ def day_order_errors(found: Found) -> Iterator[ContractError]:
             )
 
 
+def gap_errors(found: Found) -> Iterator[ContractError]:
+    """A gap before a fixed test window leaves days to eval."""
+    gap, days = found.values["gap_days"], found.values["test_from"] - found.values["eval_from"]
+    if 0 < days.days <= gap:
+        yield found.entries["gap_days"].error(
+            f"a gap of {gap} days before test_from leaves nothing of eval, "
+            f"which begins {days.days} days before it",
+            valid=f"0 to {days.days - 1}",
+        )
+
+
 def record_key_errors(found: Found) -> Iterator[ContractError]:
     """A record key travels in a header that has no other meaning."""
     if not found.has("record_key"):

@@ -355,7 +355,8 @@ class Split(Section, frozen=True):
 
     By event time, ``train < eval_from <= eval < test_from <= test < until``. Relative boundaries are
     counted back from the anchor, which is the earlier of the end of the data (midnight after the
-    newest event) and ``as_of - maturity_days``. Both are facts of the gold version.
+    newest event) and ``as_of - maturity_days``. Both are facts of the gold version. With ``gap_days``,
+    train ends that long before eval begins, and eval that long before test begins.
 
     By hash, rows that are equal in the columns of ``by`` stay together, and stay in their split when
     data are added. By column, the column says ``train``, ``eval`` or ``test``; rows with another
@@ -363,16 +364,17 @@ class Split(Section, frozen=True):
     """
 
     kind: Annotated[Literal["relative", "fixed", "hash", "column"], Key("Whether windows of time are counted back from the data (`relative`) or begin on fixed days (`fixed`), a hash of columns decides (`hash`), or a column says it (`column`).", "follow")]
-    eval_days: Annotated[int, Key("Length of the eval window in days.", "follow", 1, _DAYS, required=True, variant="relative")] = 0
-    test_days: Annotated[int, Key("Length of the test window in days.", "follow", 1, _DAYS, required=True, variant="relative")] = 0
-    train_days: Annotated[int | None, Key("Length of the train window in days. Without it all earlier rows train.", "follow", 1, _DAYS, variant="relative")] = None
-    eval_from: Annotated[date | None, Key("First day of the eval window.", "follow", required=True, variant="fixed")] = None
-    test_from: Annotated[date | None, Key("First day of the test window.", "follow", required=True, variant="fixed")] = None
-    until: Annotated[date | None, Key("First day after the test window.", "follow", required=True, variant="fixed")] = None
-    by: Annotated[tuple[str, ...], Key("Columns whose rows of equal values stay together, such as a customer or a machine.", "follow", form=Form.COLUMNS, default="the key of the table", variant="hash", later=True)] = ()
-    eval: Annotated[float, Key("Share of the hashes that go to eval.", "follow", high=0.5, above=0, variant="hash", later=True)] = 0.1
-    test: Annotated[float, Key("Share of the hashes that go to test.", "follow", high=0.5, above=0, variant="hash", later=True)] = 0.2
-    column: Annotated[str, Key("Column of texts that says which split a row belongs to.", "follow", form=Form.COLUMN, required=True, variant="column", later=True)] = ""
+    eval_days: Annotated[int, Key("Length of the eval window in days.", "follow", 1, _DAYS, required=True, variants=("relative",))] = 0
+    test_days: Annotated[int, Key("Length of the test window in days.", "follow", 1, _DAYS, required=True, variants=("relative",))] = 0
+    train_days: Annotated[int | None, Key("Length of the train window in days. Without it all earlier rows train.", "follow", 1, _DAYS, variants=("relative",))] = None
+    eval_from: Annotated[date | None, Key("First day of the eval window.", "follow", required=True, variants=("fixed",))] = None
+    test_from: Annotated[date | None, Key("First day of the test window.", "follow", required=True, variants=("fixed",))] = None
+    until: Annotated[date | None, Key("First day after the test window.", "follow", required=True, variants=("fixed",))] = None
+    by: Annotated[tuple[str, ...], Key("Columns whose rows of equal values stay together, such as a customer or a machine.", "follow", form=Form.COLUMNS, default="the key of the table", variants=("hash",), later=True)] = ()
+    eval: Annotated[float, Key("Share of the hashes that go to eval.", "follow", high=0.5, above=0, variants=("hash",), later=True)] = 0.1
+    test: Annotated[float, Key("Share of the hashes that go to test.", "follow", high=0.5, above=0, variants=("hash",), later=True)] = 0.2
+    column: Annotated[str, Key("Column of texts that says which split a row belongs to.", "follow", form=Form.COLUMN, required=True, variants=("column",), later=True)] = ""
+    gap_days: Annotated[int, Key("Days that are left out between train and eval, and between eval and test. Relative windows keep their lengths and begin earlier; fixed ones end earlier.", "follow", 0, _DAYS, variants=("relative", "fixed"), later=True)] = 0
 
     @property
     def is_by_time(self) -> bool:
@@ -384,7 +386,7 @@ class Head(Section, frozen=True):
     """What kind of answer a model gives."""
 
     kind: Annotated[HeadKind, Key("`binary`: the probability that a boolean label is true. `multiclass`: the class of a row, and a probability per class. `regression`: a number. `count`: a number of events, as a rate per unit of an exposure.", "follow")]
-    exposure: Annotated[str, Key("Column with what the events can come from, such as inhabitants or days. The count is in proportion to it. It is an input of the served model.", "follow", form=Form.COLUMN, of="not nullable", default="1 for each row", variant="count")] = ""
+    exposure: Annotated[str, Key("Column with what the events can come from, such as inhabitants or days. The count is in proportion to it. It is an input of the served model.", "follow", form=Form.COLUMN, of="not nullable", default="1 for each row", variants=("count",))] = ""
 
 
 class Training(Section, frozen=True):

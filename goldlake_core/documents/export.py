@@ -60,6 +60,8 @@ class Boundaries(msgspec.Struct, frozen=True, kw_only=True):
         test_from: First instant of test.
         until: First instant after test.
         mature_until: First instant whose rows are younger than the label's maturity.
+        train_until: First instant after train; not there where eval follows at once.
+        eval_until: First instant after eval; not there where test follows at once.
     """
 
     train_from: str | None = None
@@ -67,6 +69,8 @@ class Boundaries(msgspec.Struct, frozen=True, kw_only=True):
     test_from: str
     until: str
     mature_until: str
+    train_until: str | msgspec.UnsetType = msgspec.UNSET
+    eval_until: str | msgspec.UnsetType = msgspec.UNSET
 
 
 class ExportManifest(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,7 +93,7 @@ class ExportManifest(msgspec.Struct, frozen=True, kw_only=True):
         event_time: Name of the column with the time of an event, or "".
         key: Names of the key's columns.
         rows: Rows by split, and those left out (``immature``, ``outside``,
-            ``unlabeled``).
+            ``gap``, ``unlabeled``).
         splits: The files by split.
         sections: Hashes of the contract's sections that shaped the export, by section.
         clusters: By cluster of the table what names the fits that numbered the rows; not there

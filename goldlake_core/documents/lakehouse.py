@@ -203,7 +203,8 @@ class Exported(msgspec.Struct, frozen=True, kw_only=True, tag_field="status", ta
         as_of: Newest change at the source that the version holds, ISO 8601 in UTC.
         event_end: End of the events in the version, ISO 8601 in UTC.
         boundaries: The instants that divide the rows; null where time does not.
-        rows: Rows by split, and those left out (``immature``, ``outside``, ``unlabeled``).
+        rows: Rows by split, and those left out (``immature``, ``outside``, ``gap``,
+            ``unlabeled``).
         manifest_sha256: Digest of the manifest's bytes, in hexadecimal.
         reused: Whether the export was there already.
     """

@@ -21,7 +21,8 @@ FRESH = Basis(1, "u", "2017-01-10T12:00:00.250000Z", "2017-01-02T00:00:00.000000
 def test_relative_windows_are_days_of_the_publisher_and_end_with_the_data():
     split = Split("relative", eval_days=30, test_days=92)
     found = split_boundaries(split, 30, OLD, CHICAGO).document()
-    assert msgspec.structs.asdict(found) == {
+    # Without a gap it is written as before there were any.
+    assert msgspec.to_builtins(found) == {
         "train_from": None,
         "eval_from": "2016-09-01T05:00:00.000000Z",
         "test_from": "2016-10-01T05:00:00.000000Z",
@@ -46,6 +47,28 @@ def test_fixed_days_stay(until: date | None):
     assert found.eval_from == "2016-09-01T05:00:00.000000Z"
     assert found.test_from == "2016-10-01T05:00:00.000000Z"
     assert found.until == f"{until or '2017-01-01'}T06:00:00.000000Z"
+
+
+def test_a_gap_moves_relative_windows_and_shortens_fixed_ones():
+    split = Split("relative", eval_days=30, test_days=92, train_days=31, gap_days=7)
+    found = split_boundaries(split, 30, OLD, CHICAGO).document()
+    assert found.test_from == "2016-10-01T05:00:00.000000Z"
+    assert found.eval_until == "2016-09-24T05:00:00.000000Z"
+    assert found.eval_from == "2016-08-25T05:00:00.000000Z"
+    assert found.train_until == "2016-08-18T05:00:00.000000Z"
+    assert found.train_from == "2016-07-18T05:00:00.000000Z"
+    fixed = Split(
+        "fixed",
+        eval_from=date(2016, 9, 1),
+        test_from=date(2016, 10, 1),
+        until=date(2016, 12, 1),
+        gap_days=29,
+    )
+    found = split_boundaries(fixed, 30, OLD, CHICAGO).document()
+    assert found.train_until == "2016-08-03T05:00:00.000000Z"
+    assert found.eval_from == "2016-09-01T05:00:00.000000Z"
+    assert found.eval_until == "2016-09-02T05:00:00.000000Z"
+    assert found.test_from == "2016-10-01T05:00:00.000000Z"
 
 
 def test_instants_keep_their_microseconds():

@@ -106,6 +106,36 @@ def test_a_column_says_it_and_parts_are_numbered(rows: Any, usecase: UseCase) ->
 
 
 @pytest.mark.spark
+def test_rows_in_a_gap_are_in_no_split(spark: Any, usecase: UseCase) -> None:
+    split = Split("relative", eval_days=3, test_days=4, train_days=5, gap_days=2)
+    model = replace(usecase.models["left"], split=split, event_time="at")
+    days = spark.sql(
+        "select timestamp '2025-12-01 00:00:00 UTC' + make_dt_interval(id) at, 1.0d left"
+        " from range(31)"
+    )
+    found = division(usecase, model)
+    rows = days.select("at", found.split().alias("split")).orderBy("at").collect()
+    in_order = [row["split"] for row in rows]
+    assert in_order == [
+        *["outside"] * 15,
+        *["train"] * 5,
+        *["gap"] * 2,
+        *["eval"] * 3,
+        *["gap"] * 2,
+        *["test"] * 4,
+    ]
+    counts = {(name, "2025-12"): number for name, number in Counter(in_order).items()}
+    assert found.totals(counts) == {
+        "train": 5,
+        "eval": 3,
+        "test": 4,
+        "immature": 0,
+        "outside": 15,
+        "gap": 4,
+    }
+
+
+@pytest.mark.spark
 def test_a_row_without_exposure_counts_as_one_without_a_label(rows: Any, usecase: UseCase) -> None:
     model = replace(usecase.models["left"], head=Head("count", exposure="hours"))
     found = divided(rows, division(usecase, model))

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import pytest
+from msgspec.structs import replace
 
 from goldlake.workflows.pages import catalogue, reference
 from goldlake_core.contracts.keys import Declared
-from goldlake_core.contracts.sections import UseCase
+from goldlake_core.contracts.sections import Split, UseCase
 
 SECTIONS = [
     pytest.param(keys, id=f"{file}:{path}")
@@ -44,6 +47,24 @@ def test_table_escapes_what_would_break_it() -> None:
     assert reference.table(("a", "b"), [("x|y", "1\n2")]) == (
         "| a | b |\n| --- | --- |\n| x\\|y | 1 2 |\n"
     )
+
+
+def test_a_gap_is_in_the_catalogue(harbour: UseCase) -> None:
+    def page(split: Split) -> str:
+        models = {name: replace(model, split=split) for name, model in harbour.models.items()}
+        return catalogue.data_catalogue(replace(harbour, models=models))
+
+    relative = Split("relative", eval_days=30, test_days=45, gap_days=7)
+    assert (
+        "| split | the last 45 days test, 30 before eval, all before train, 7 days left out "
+        "between them |\n"
+    ) in page(relative)
+    days = {"eval_from": date(2024, 2, 1), "test_from": date(2024, 3, 1)}
+    fixed = Split("fixed", **days, until=date(2024, 4, 1), gap_days=7)
+    assert (
+        "| split | eval from 2024-02-01, test from 2024-03-01, until 2024-04-01, 7 days left out "
+        "between them |\n"
+    ) in page(fixed)
 
 
 def test_rows_of_the_catalogue(harbour: UseCase) -> None:

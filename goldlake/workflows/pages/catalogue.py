@@ -226,10 +226,13 @@ def _split(split: Split) -> str:
     if split.kind == "hash":
         by = _names(split.by) if split.by else "the key"
         return f"by the hash of {by}: {split.eval:.0%} eval, {split.test:.0%} test"
+    gap = f", {split.gap_days} days left out between them" if split.gap_days else ""
     if split.kind == "fixed":
-        return f"eval from {split.eval_from}, test from {split.test_from}, until {split.until}"
+        days = f"eval from {split.eval_from}, test from {split.test_from}, until {split.until}"
+        return days + gap
     train = "all before" if split.train_days is None else f"{split.train_days} days before"
-    return f"the last {split.test_days} days test, {split.eval_days} before eval, {train} train"
+    days = f"the last {split.test_days} days test, {split.eval_days} before eval, {train} train"
+    return days + gap
 
 
 def _threshold(threshold: Threshold) -> str:

@@ -129,7 +129,8 @@ CASES = {
         "split: {kind: relative, test_days: 45, eval_days: 30}",
         "split: {kind: relative, test_days: 45, eval_days: 30, until: 2024-01-01}",
         "split:",
-        "split.until: unknown key 'until'. Valid: kind, eval_days, test_days, train_days.",
+        "split.until: unknown key 'until'. Valid: kind, eval_days, test_days, train_days, "
+        "gap_days.",
     ),
     "split_missing": (
         "split: {kind: relative, test_days: 45, eval_days: 30}",
@@ -144,6 +145,20 @@ CASES = {
         "split:",
         "split.test_from: 2024-01-01 is not after eval_from, 2024-02-01. Valid: "
         "eval_from < test_from < until.",
+    ),
+    "split_gap": (
+        "split: {kind: relative, test_days: 45, eval_days: 30}",
+        "split: {kind: fixed, eval_from: 2024-02-01, test_from: 2024-03-01, until: 2024-04-01, "
+        "gap_days: 29}",
+        "split:",
+        "split.gap_days: a gap of 29 days before test_from leaves nothing of eval, which begins "
+        "29 days before it. Valid: 0 to 28.",
+    ),
+    "split_gap_by_hash": (
+        "split: {kind: relative, test_days: 45, eval_days: 30}",
+        "split: {kind: hash, gap_days: 7}",
+        "split:",
+        "split.gap_days: unknown key 'gap_days'. Valid: kind, by, eval, test.",
     ),
     "split_day": (
         "split: {kind: relative, test_days: 45, eval_days: 30}",
