@@ -32,7 +32,7 @@ from goldlake_core.contracts.errors import UsageError
 from goldlake_core.contracts.ids import TableId
 from goldlake_core.documents import codec
 from goldlake_core.documents.gate import Acceptance, GateValue, PeriodState
-from goldlake_core.documents.training import Bound
+from goldlake_core.documents.training import Bound, DecisionReport
 from goldlake_core.stages import Event
 from goldlake_core.storage.gatefiles import GateFiles
 from goldlake_core.storage.home import Home
@@ -192,6 +192,24 @@ def test_a_refused_candidate_is_what_was_trained_last(home: Home) -> None:
         "The newest candidate is not blessed: auc is 0.7 and has to be at least 0.75."
     )
     assert model_views.subject(f"{made.MODEL}@1", home).version == 1
+
+
+def test_the_decision_of_the_newest_candidate_is_told(home: Home) -> None:
+    decision = DecisionReport(
+        threshold=0.25,
+        recall=0.9,
+        recall_interval=(0.88, 0.92),
+        precision=0.5,
+        precision_interval=(0.48, 0.52),
+        wanted_recall=0.95,
+        outcome="missed",
+    )
+    assert "The decision:" not in verdict.part(made.gathered(home)).body
+    result = msgspec.structs.replace(made.trained(None, is_blessed=False), decision=decision)
+    made.put_run(home, 2, result)
+    body = verdict.part(made.gathered(home)).body
+    assert f"<p>The decision: {decision.sentence}.</p>" in body
+    assert "(surely less than the 0.95 that the contract wants)" in body
 
 
 def test_a_newer_run_that_was_refused_is_the_first_thing_to_look_at(home: Home) -> None:
