@@ -126,9 +126,8 @@ class DecisionReport(msgspec.Struct, frozen=True, kw_only=True):
         precision: Share of the positive answers that are right; null without one.
         precision_interval: Lower and upper end of its interval, or null.
         wanted_recall: The share that the contract wants to be found, or null.
-        outcome: Whether the interval of the recall lies above the wanted share (``kept``), holds
-            it (``open``) or lies below it (``missed``); null where no share is wanted, or where
-            there is no interval.
+        outcome: Whether the recall's interval lies above ``wanted_recall`` (``kept``), holds it
+            (``open``) or lies below it (``missed``); null without one of the two.
     """
 
     threshold: float | None
