@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
@@ -27,19 +27,18 @@ KEY, NAMESPACE = "OPENLINEAGE_API_KEY", "OPENLINEAGE_NAMESPACE"
 ENDPOINT = "/api/v1/lineage"
 TIMEOUT_S = 5.0
 _SPEC = "https://openlineage.io/spec"
+_EVENT = f"{_SPEC}/2-0-2/OpenLineage.json"
 _PRODUCER = "https://pypi.org/project/goldlake"
-_FACETS = {
-    "errorMessage": "1-0-1/ErrorMessageRunFacet",
-    "outputStatistics": "1-0-2/OutputStatisticsOutputDatasetFacet",
-    "parent": "1-2-0/ParentRunFacet",
-    "storage": "1-0-1/StorageDatasetFacet",
-    "symlinks": "1-0-1/SymlinksDatasetFacet",
-    "version": "1-0-1/DatasetVersionDatasetFacet",
-}
 _MOST_TEXT = 4000
 
 Transition = Literal["START", "COMPLETE", "FAIL", "ABORT"]
 """How a run of a job stands."""
+
+
+def _schema(version: str, kind: str) -> Any:
+    """The field of a facet that says which schema it holds to."""
+    url = f"{_SPEC}/facets/{version}/{kind}.json#/$defs/{kind}"
+    return msgspec.field(default=url, name="_schemaURL")
 
 
 class Dataset(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,6 +79,100 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     name: str
 
 
+class _Facet(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    schema: str = msgspec.field(name="_schemaURL")
+    producer: str = msgspec.field(default=_PRODUCER, name="_producer")
+
+
+class _GoldlakeRun(_Facet, frozen=True, kw_only=True):
+    run_id: str
+    schema: str = msgspec.field(default=f"{_EVENT}#/$defs/RunFacet", name="_schemaURL")
+
+
+class _Error(_Facet, frozen=True, kw_only=True):
+    message: str
+    programming_language: str = "PYTHON"
+    schema: str = _schema("1-0-1", "ErrorMessageRunFacet")
+
+
+class _RunId(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    run_id: str
+
+
+class _Job(msgspec.Struct, frozen=True, kw_only=True):
+    namespace: str
+    name: str
+
+
+class _Parent(_Facet, frozen=True, kw_only=True):
+    run: _RunId
+    job: _Job
+    schema: str = _schema("1-2-0", "ParentRunFacet")
+
+
+class _Version(_Facet, frozen=True, kw_only=True):
+    dataset_version: str
+    schema: str = _schema("1-0-1", "DatasetVersionDatasetFacet")
+
+
+class _Storage(_Facet, frozen=True, kw_only=True):
+    storage_layer: str = "delta"
+    file_format: str = "parquet"
+    schema: str = _schema("1-0-1", "StorageDatasetFacet")
+
+
+class _Identifier(_Job, frozen=True, kw_only=True):
+    type: str = "TABLE"
+
+
+class _Symlinks(_Facet, frozen=True, kw_only=True):
+    identifiers: tuple[_Identifier, ...]
+    schema: str = _schema("1-0-1", "SymlinksDatasetFacet")
+
+
+class _Statistics(_Facet, frozen=True, kw_only=True):
+    row_count: int
+    schema: str = _schema("1-0-2", "OutputStatisticsOutputDatasetFacet")
+
+
+class _Run(_RunId, frozen=True, kw_only=True):
+    facets: dict[str, _Facet]
+
+
+class _Read(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    namespace: str
+    name: str
+    facets: dict[str, _Facet]
+
+
+class _Written(_Read, frozen=True, kw_only=True):
+    output_facets: dict[str, _Facet]
+
+
+class RunEvent(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """An event of a stage, with the fields of the specification.
+
+    Attributes:
+        event_type: How the stage stands.
+        event_time: When that was, ISO 8601 in UTC.
+        run: The run of the stage, with its parent.
+        job: The stage, by namespace and name.
+        inputs: What it read.
+        outputs: What it wrote.
+        producer: What sent the event.
+        schema: The schema that the event holds to.
+    """
+
+    event_type: Transition
+    event_time: str
+    run: _Run
+    job: _Job
+    inputs: tuple[_Read, ...]
+    outputs: tuple[_Written, ...]
+    producer: str = _PRODUCER
+    schema: str = msgspec.field(default=f"{_EVENT}#/$defs/RunEvent", name="schemaURL")
+
+
 def dataset(location: str, **fields: Any) -> Dataset:
     """A data set at a path or URL; a user name, a password and a query are left out.
 
@@ -101,8 +194,8 @@ def event(
     inputs: Sequence[Dataset] = (),
     outputs: Sequence[Dataset] = (),
     problem: str = "",
-) -> dict[str, Any]:
-    """An event of a stage, as JSON holds it.
+) -> RunEvent:
+    """An event of a stage.
 
     OpenLineage wants UUIDs as ids of runs: goldlake's id is the field ``goldlake_run.runId``, and
     the UUIDs follow from it and the home.
@@ -115,31 +208,22 @@ def event(
         problem: Why the stage failed, or "".
     """
     namespace = os.environ.get(NAMESPACE) or "goldlake"
-    facets = {
-        "parent": _facet(
-            "parent",
-            run={"runId": _uuid(job.home, job.run_id)},
-            job={"namespace": namespace, "name": job.parent},
-        ),
-        "goldlake_run": {
-            "_producer": _PRODUCER,
-            "_schemaURL": f"{_SPEC}/2-0-2/OpenLineage.json#/$defs/RunFacet",
-            "runId": job.run_id,
-        },
+    parent = _RunId(run_id=_uuid(job.home, job.run_id))
+    facets: dict[str, _Facet] = {
+        "parent": _Parent(run=parent, job=_Job(namespace=namespace, name=job.parent)),
+        "goldlake_run": _GoldlakeRun(run_id=job.run_id),
     }
     if problem:
-        said = problem[:_MOST_TEXT]
-        facets["errorMessage"] = _facet("errorMessage", message=said, programmingLanguage="PYTHON")
-    return {
-        "eventType": transition,
-        "eventTime": now_text(),
-        "run": {"runId": _uuid(job.home, job.run_id, job.name, job.started), "facets": facets},
-        "job": {"namespace": namespace, "name": job.name},
-        "inputs": [_described(each) for each in inputs],
-        "outputs": [{**_described(each), **_counted(each)} for each in outputs],
-        "producer": _PRODUCER,
-        "schemaURL": f"{_SPEC}/2-0-2/OpenLineage.json#/$defs/RunEvent",
-    }
+        facets["errorMessage"] = _Error(message=problem[:_MOST_TEXT])
+    run_id = _uuid(job.home, job.run_id, job.name, job.started)
+    return RunEvent(
+        event_type=transition,
+        event_time=now_text(),
+        run=_Run(run_id=run_id, facets=facets),
+        job=_Job(namespace=namespace, name=job.name),
+        inputs=tuple(map(_read, inputs)),
+        outputs=tuple(map(_written, outputs)),
+    )
 
 
 class Receiver:
@@ -180,11 +264,11 @@ class Receiver:
         target = os.environ.get(SETTING)
         return cls(target) if target else None
 
-    def send(self, found: Mapping[str, Any]) -> str:
+    def send(self, found: RunEvent) -> str:
         """Sends an event once. Returns what went wrong, or "".
 
         Args:
-            found: The event.
+            found: What is sent, as one line of JSON.
         """
         document = codec.encode_line(found)
         problem = _append(self._file, document) if self._file else _post(self._url, document)
@@ -231,32 +315,32 @@ def _post(url: str, document: bytes) -> str:
     return "" if 200 <= status < 300 else f"answered with status {status}"
 
 
-def _described(found: Dataset) -> dict[str, Any]:
-    facets = {}
+def _facets(found: Dataset) -> dict[str, _Facet]:
+    facets: dict[str, _Facet] = {}
     if found.version:
-        facets["version"] = _facet("version", datasetVersion=found.version)
+        facets["version"] = _Version(dataset_version=found.version)
     if found.is_delta:
-        facets["storage"] = _facet("storage", storageLayer="delta", fileFormat="parquet")
+        facets["storage"] = _Storage()
     if found.alias:
-        named = {"namespace": "goldlake", "name": found.alias, "type": "TABLE"}
-        facets["symlinks"] = _facet("symlinks", identifiers=[named])
-    return {"namespace": found.namespace, "name": found.name, "facets": facets}
+        named = _Identifier(namespace="goldlake", name=found.alias)
+        facets["symlinks"] = _Symlinks(identifiers=(named,))
+    return facets
 
 
-def _counted(found: Dataset) -> dict[str, Any]:
-    if found.rows is None:
-        return {}
-    return {"outputFacets": {"outputStatistics": _facet("outputStatistics", rowCount=found.rows)}}
+def _read(found: Dataset) -> _Read:
+    return _Read(namespace=found.namespace, name=found.name, facets=_facets(found))
 
 
-def _facet(name: str, **fields: Any) -> dict[str, Any]:
-    path = _FACETS[name]
-    kind = path.partition("/")[2]
-    return {
-        "_producer": _PRODUCER,
-        "_schemaURL": f"{_SPEC}/facets/{path}.json#/$defs/{kind}",
-        **fields,
-    }
+def _written(found: Dataset) -> _Written:
+    counted: dict[str, _Facet] = {}
+    if found.rows is not None:
+        counted["outputStatistics"] = _Statistics(row_count=found.rows)
+    return _Written(
+        namespace=found.namespace,
+        name=found.name,
+        facets=_facets(found),
+        output_facets=counted,
+    )
 
 
 def _uuid(*parts: str) -> str:

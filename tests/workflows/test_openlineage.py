@@ -17,6 +17,7 @@ from goldlake.workflows.openlineage import datasets
 from goldlake.workflows.processes import Run, StageEnded, StageFailed
 from goldlake_core.contracts.errors import UsageError
 from goldlake_core.contracts.sections import UseCase
+from goldlake_core.documents import codec
 from goldlake_core.documents.export import Boundaries
 from goldlake_core.documents.lakehouse import Exported, Fates, Landed, Refined, TableState, Totals
 from goldlake_core.documents.stages import (
@@ -303,7 +304,7 @@ def test_events_hold_to_the_schemas_of_the_specification(transition: Transition)
     )
     table = dataset("/lake/x", alias="toy.gold.days", version="5", rows=2, is_delta=True)
     problem = "It broke" if transition == "FAIL" else ""
-    found = event(transition, JOB, [table], [table], problem)
+    found = json.loads(codec.encode_line(event(transition, JOB, [table], [table], problem)))
     checks = jsonschema.FormatChecker()
 
     def hold(document: Any, schema: str) -> None:
