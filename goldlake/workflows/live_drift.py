@@ -16,6 +16,7 @@ from goldlake_core.documents.monitoring import Unjudged
 from goldlake_core.gate.counts import Counts
 from goldlake_core.gate.judging import FEWEST_PERIODS, FEWEST_ROWS, History
 from goldlake_core.gate.periods import Period, period_of
+from goldlake_core.gate.statistic import Measure
 from goldlake_core.instants import of_text
 from goldlake_core.storage.gatefiles import GateFiles
 from goldlake_core.storage.home import Home
@@ -101,15 +102,15 @@ def drift(
     history = History(gate.others("", gate.baseline), gate.baseline)
     found.learned = str(table)
     frame = _frame(usecase, model, gate, named)
-    for period, counts in _counted(gate, frame):
+    for period, days, counts in _counted(gate, frame):
         judged = history.judged(counts, rows.layout)
-        # A sample says nothing of how much there is, so only what is about columns is compared.
-        values = [value_of(each) for each in judged.findings if each.measure.columns]
+        values = [value_of(each) for each in judged.findings if _is_compared(each.measure)]
         if not judged.has_limits:
+            applied = "fixed limits were applied" if values else "nothing was compared"
             found.without(
                 f"limits need {FEWEST_PERIODS} periods of {FEWEST_ROWS} rows or more to compare "
-                f"with (there are {judged.earlier}), and {FEWEST_ROWS} requests of a whole week "
-                f"(there are {counts.rows}); fixed limits were applied",
+                f"with (there are {judged.earlier}), and {FEWEST_ROWS} requests on seven days "
+                f"(there are {counts.rows:,} on {days}); {applied}",
                 f"drift in {period.name}",
             )
         found.periods.append(
@@ -125,12 +126,12 @@ def drift(
     return found
 
 
-def _counted(gate: Gate, frame: pl.DataFrame) -> Iterator[tuple[Period, Counts]]:
-    """The counts of each period that has requests, under the baseline of the table."""
+def _counted(gate: Gate, frame: pl.DataFrame) -> Iterator[tuple[Period, int, Counts]]:
+    """Each period with requests, on how many days it has some, and its counts."""
     import numpy as np
 
     from goldlake_core.gate.batch import MINUTES_A_DAY, batch_of, local_minutes
-    from goldlake_core.gate.families import counted
+    from goldlake_core.gate.families import DAYS_OF_A_WEEK, counted
 
     days = np.unique(local_minutes(frame, gate.layout) // MINUTES_A_DAY)
     dates = [date.fromordinal(date(1970, 1, 1).toordinal() + int(day)) for day in days]
@@ -138,7 +139,20 @@ def _counted(gate: Gate, frame: pl.DataFrame) -> Iterator[tuple[Period, Counts]]
     for period in periods:
         # What comes after the newest request is not known, so its period may go on.
         batch = batch_of(frame, gate.layout, period, is_closed=period.end <= dates[-1])
-        yield period, counted(batch, gate.baseline)
+        counts = counted(batch, gate.baseline)
+        # A log may begin anywhere in a period, and days of a week differ.
+        on = sum(period.first <= day < period.end for day in dates)
+        counts.has_week = on >= DAYS_OF_A_WEEK
+        yield period, on, counts
+
+
+def _is_compared(measure: Measure) -> bool:
+    """Whether a statistic says something of requests.
+
+    A sample does not tell how much there is, and a number that travels as 32 bits is written with
+    other decimals than in the table.
+    """
+    return bool(measure.columns) and not measure.statistic.endswith("_decimals")
 
 
 def _frame(usecase: UseCase, model: Model, gate: Gate, lines: Sequence[Answered]) -> pl.DataFrame:

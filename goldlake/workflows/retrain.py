@@ -185,7 +185,7 @@ class _Standing:
         if self.served is None:
             return None, "no version serves"
         found = self.monitored
-        if not found.drift:
+        if not any(period.values for period in found.drift):
             whys = [each.why for each in found.unjudged if "drift" in each.what]
             return None, whys[0] if whys else "no request is in the log"
         moved = [each for each in found.alarms if each.startswith("requests")]

@@ -183,6 +183,8 @@ def _figure(value: float | None, digits: int = 4) -> str:
 def _print_drift(period: PeriodVerdict, learned: str) -> None:
     beyond = [each for each in period.values if each.is_beyond]
     word: Part = ("drift", "bold red") if beyond else ("as the model learned", "green")
+    if not period.values:
+        word = ("not judged", "dim")
     say("")
     say((f"Requests of {period.period} beside {learned}", "bold"), f": {period.rows:,}, ", word)
     rows: list[tuple[str, ...]] = [("value", "limit", "strain", "statistic", "of")]
