@@ -137,11 +137,9 @@ class LiveHome:
         file.write_bytes(whole.encode() + half)
         return file
 
-    def asked(
-        self, count: int, change: Callable[[Row], Row] = dict, first_day: int = 120
-    ) -> list[Row]:
-        """Lines about the calls from a day on, at the time of the call, with a fair probability."""
-        rows = self.rows[first_day * PER_DAY : first_day * PER_DAY + count]
+    def asked(self, count: int, change: Callable[[Row], Row] = dict) -> list[Row]:
+        """Lines about calls from the second of May on, when they came, with right answers."""
+        rows = self.rows[MAY * PER_DAY : MAY * PER_DAY + count]
         return [
             self.line(change(row), row["arrived"], 0.8 if row["overdue"] else 0.2) for row in rows
         ]
