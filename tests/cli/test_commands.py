@@ -395,9 +395,9 @@ def test_models_says_what_is_blessed_why_what_serves_and_what_was_refused(answer
     [version] = view.models[MODEL].versions
     why = "all bounds hold, and none of 37 slices falls from @1"
     versions = (
-        msgspec.structs.replace(version, serves=False, blessed=False, why=""),
+        msgspec.structs.replace(version, serves=False, labels=(), blessed=False, why=""),
         msgspec.structs.replace(version, version=2, serves=True, blessed=True, why=why),
-        msgspec.structs.replace(version, version=3, serves=False, blessed=True, why=""),
+        msgspec.structs.replace(version, version=3, serves=False, labels=(), blessed=True, why=""),
     )
     refusal = Refusal(
         artifact=9,
