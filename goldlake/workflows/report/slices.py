@@ -73,7 +73,7 @@ def drawn(reports: Sequence[SliceReport]) -> Markup:
         )
         for each in parts
     ]
-    head = ("Slice", "Rows", words(metric), "Interval", "Serves now", "Problem")
+    head = ("Slice", "Rows", words(metric), "Interval", "Served then", "Problem")
     return joined(
         [
             html("<h3>{title}</h3>", title="Slices"),
