@@ -22,7 +22,7 @@ Ends = tuple[float, float]
 def intervals(report: SliceReport) -> dict[str, Ends]:
     """Ends of the intervals by metric; those of the squared error become those of its root."""
     found = dict(report.intervals)
-    if SQUARED in found and ROOT in report.metrics:
+    if SQUARED in found and report.metrics.get(ROOT) is not None:
         low, high = found.pop(SQUARED)
         found[ROOT] = (math.sqrt(max(low, 0.0)), math.sqrt(max(high, 0.0)))
     return found
@@ -30,7 +30,11 @@ def intervals(report: SliceReport) -> dict[str, Ends]:
 
 def metric_of(reports: Sequence[SliceReport]) -> str | None:
     """The metric that slices are compared by: the head's first one with an interval, or None."""
-    known = [set(intervals(each)) & set(each.metrics) for each in reports if each.is_judged]
+    known = [
+        {name for name in intervals(each) if each.metrics.get(name) is not None}
+        for each in reports
+        if each.is_judged
+    ]
     common = set.intersection(*known) if known else set()
     judged = [name for name in METRICS if name in common]
     return next((name for name in judged if METRICS[name].is_better_high is not None), None)
@@ -47,11 +51,11 @@ def drawn(reports: Sequence[SliceReport]) -> Markup:
     if metric is None:
         return Markup()
     sign = -1 if METRICS[metric].is_better_high else 1
-    parts.sort(key=lambda each: -sign * each.metrics[metric])
+    parts.sort(key=lambda each: -sign * _figure(each, metric))
     whole = next((each.metrics.get(metric) for each in reports if not each.slice), None)
     shown = parts[:MOST_SLICES]
     bars = [
-        Bar(_name(each), each.metrics[metric], *intervals(each)[metric], text=_value(each, metric))
+        Bar(_name(each), _figure(each, metric), *intervals(each)[metric], text=_value(each, metric))
         for each in shown
     ]
     title = f"{words(metric)} by slice, the worst {len(shown)} of {len(parts)}"
@@ -69,7 +73,7 @@ def drawn(reports: Sequence[SliceReport]) -> Markup:
         )
         for each in parts
     ]
-    head = ("Slice", "Rows", words(metric), "Interval", "Serves now", "Problem")
+    head = ("Slice", "Rows", words(metric), "Interval", "Served then", "Problem")
     return joined(
         [
             html("<h3>{title}</h3>", title="Slices"),
@@ -84,5 +88,12 @@ def _name(report: SliceReport) -> str:
     return ", ".join(f"{words(column)} {value}" for column, value in report.slice.items())
 
 
+def _figure(report: SliceReport, metric: str) -> float:
+    """The metric of a slice, which `metric_of` saw to be there."""
+    value = report.metrics[metric]
+    assert value is not None
+    return value
+
+
 def _value(report: SliceReport, metric: str) -> str:
-    return number(report.metrics[metric])
+    return number(_figure(report, metric))

@@ -365,3 +365,8 @@ def test_slices_too_small_to_be_judged_make_no_chart() -> None:
     small = msgspec.structs.replace(_slice("north", 3.0), is_judged=False)
     assert slices.drawn((_slice("", 4.0), small)) == ""
     assert slices.drawn(()) == ""
+
+
+def test_a_slice_without_a_figure_is_not_compared_by_it() -> None:
+    unknown = msgspec.structs.replace(_slice("south", 3.0), metrics={"rmse": None, "mae": 1.0})
+    assert slices.drawn((_slice("north", 3.0), unknown)) == ""
