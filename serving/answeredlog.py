@@ -11,11 +11,11 @@ import msgspec
 from goldlake_core.documents.lineage import Output
 from goldlake_core.storage.home import Home
 from serving.logfile import DONE, OPEN
-from serving.signatures import DEFAULT_SIGNATURE
 
 MOST_LINES = 200_000
 """Lines of a version that are read, the newest ones; they take about a kilobyte each."""
-_ANSWERS = (DEFAULT_SIGNATURE, "tf_example")
+# Spelled as in `serving.signatures`, which imports NumPy.
+_ANSWERS = ("serving_default", "tf_example")
 
 
 class Answered(msgspec.Struct, frozen=True):
