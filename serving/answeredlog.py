@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
+from goldlake_core.documents.lineage import Output
 from goldlake_core.storage.home import Home
 from serving.logfile import DONE, OPEN
-from serving.signatures import DEFAULT_SIGNATURE
 
 MOST_LINES = 200_000
 """Lines of a version that are read, the newest ones; they take about a kilobyte each."""
-_ANSWERS = (DEFAULT_SIGNATURE, "tf_example")
+# Spelled as in `serving.signatures`, which imports NumPy.
+_ANSWERS = ("serving_default", "tf_example")
 
 
 class Answered(msgspec.Struct, frozen=True):
@@ -37,8 +37,8 @@ class Answered(msgspec.Struct, frozen=True):
     version: int | None = None
     signature: str = ""
     record_key: str | None = None
-    inputs: dict[str, Any] = {}
-    outputs: dict[str, Any] = {}
+    inputs: dict[str, Output] = {}
+    outputs: dict[str, Output] = {}
     redacted: tuple[str, ...] = ()
 
 
@@ -74,7 +74,7 @@ def answered(
 
     Args:
         model: Name of the model, such as ``city_bikes.is_late``.
-        version: Version whose answers are wanted.
+        version: Number of the version that answered.
         home: Home whose log is read.
         folder: Folder of the log where the server was given another one.
         most: Most lines of the version; the file that reaches it is read to its end.

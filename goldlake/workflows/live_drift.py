@@ -13,10 +13,7 @@ from goldlake_core.contracts.sections import Model, UseCase
 from goldlake_core.contracts.wire import RawInput, raw_inputs
 from goldlake_core.documents.gate import PeriodVerdict
 from goldlake_core.documents.monitoring import Unjudged
-from goldlake_core.gate.counts import Counts
-from goldlake_core.gate.judging import FEWEST_PERIODS, FEWEST_ROWS, History
 from goldlake_core.gate.periods import Period, period_of
-from goldlake_core.gate.statistic import Measure
 from goldlake_core.instants import of_text
 from goldlake_core.storage.gatefiles import GateFiles
 from goldlake_core.storage.home import Home
@@ -24,6 +21,8 @@ from goldlake_core.storage.home import Home
 if TYPE_CHECKING:
     import polars as pl
 
+    from goldlake_core.gate.counts import Counts
+    from goldlake_core.gate.statistic import Measure
     from lakehouse.gate import Gate
     from serving.answeredlog import Answered
 
@@ -57,9 +56,10 @@ def drift(
         usecase: The use case.
         model: The model that answered.
         version: Version of the gold table that it learned from, or None where that is not known.
-        lines: The requests.
+        lines: What clients asked it.
         home: Home that holds the table.
     """
+    from goldlake_core.gate.judging import FEWEST_PERIODS, FEWEST_ROWS, History
     from lakehouse.gate import Gate, value_of
     from lakehouse.gaterows import gold_rows
     from lakehouse.rows import open_version

@@ -64,7 +64,7 @@ class Unjudged(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         what: Such as ``metrics``, ``drift`` or ``drift of latitude``.
-        why: The reason.
+        why: What kept it from being judged, for people.
     """
 
     what: str

@@ -8,6 +8,7 @@ import pytest
 
 from goldlake.workflows.monitor import monitor
 from goldlake_core.contracts.errors import UsageError
+from goldlake_core.storage.home import Home
 from serving.answeredlog import answered
 from tests.tfx_pipeline.toy_export import TOY
 from tests.workflows.live_home import NAME, LiveHome, Row
@@ -96,6 +97,14 @@ def test_an_empty_log_is_told(live: LiveHome) -> None:
     assert found.log.lines == 0
     (each,) = found.unjudged
     assert each.why == "the contract has no serving.request_log, so no request is kept"
+
+
+def test_the_log_of_a_remote_home_has_to_be_named(live: LiveHome) -> None:
+    remote = Home.at("memory://live")
+    remote.fs.put(live.home.path("models"), remote.path("models"), recursive=True)
+    text = "The request log of a server is on its own disk, and memory://live is not"
+    with pytest.raises(UsageError, match=text):
+        monitor(f"{MODEL}@1", remote)
 
 
 def test_a_version_that_is_not_there_is_refused(live: LiveHome) -> None:

@@ -1,4 +1,4 @@
-"""When another training is due; what trains is tested in the long part."""
+"""When another training is due, who is refused meanwhile, and the reason on record."""
 
 from __future__ import annotations
 
