@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from goldlake_core.contracts.column_types import TIMES
+from goldlake_core.contracts.rules import OF_FILES
 from goldlake_core.contracts.sections import GoldTable, UseCase
 from goldlake_core.gate.batch import Account
 from goldlake_core.gate.layout import Layout, gold_layout, silver_layout
@@ -77,6 +78,7 @@ class TableRows:
         frame: All its rows.
         version: Number of the version.
         as_of: Newest change at the source that it holds.
+        may_be_cut: Whether the source may end within a period, as a file does.
         account: Every landed record with its fate; None where the table does not know.
         hash_column: Column with a hash of the row, or None.
     """
@@ -85,6 +87,7 @@ class TableRows:
     frame: pl.LazyFrame
     version: int
     as_of: datetime
+    may_be_cut: bool
     account: pl.LazyFrame | None = None
     hash_column: str | None = None
 
@@ -162,7 +165,14 @@ class TableRows:
         return datetime.combine(day, time.min, tzinfo=self.zone).astimezone(timezone.utc)
 
     def is_over(self, period: Period) -> bool:
-        """Whether the source has told of changes after the period."""
+        """Whether the source has told of what came after the period.
+
+        A file has told of it by a later event only, whenever its records were changed: it ends
+        where its writer stopped, in the middle of a week as well. So does a source that does not
+        say when its records changed.
+        """
+        if self.may_be_cut and self._last_day < period.end:
+            return False
         return self.as_of >= self.instant(period.end)
 
     def ripe_before(self) -> dict[str, float]:
@@ -178,6 +188,11 @@ class TableRows:
         if all(self.instant(period.end).timestamp() <= each for each in before):
             return "all"
         return "some" if any(self.instant(period.first).timestamp() < e for e in before) else "none"
+
+    @cached_property
+    def _last_day(self) -> date:
+        found: date = self.frame.select(self._day(self.layout.event_time).max()).collect().item()
+        return found
 
     def _day(self, name: str) -> pl.Expr:
         import polars as pl
@@ -205,17 +220,17 @@ def silver_rows(
         return None
     frame = rows.frame(uri, version)
     known = pl.col(KNOWN_FROM).max()
-    contract = usecase.silver
     newest = known
-    if contract.version and contract.column(contract.version).type in TIMES:
-        stamp = pl.col(contract.version).cast(pl.Datetime("us", "UTC")).max()
+    if _has_times_of_changes(usecase):
+        stamp = pl.col(usecase.silver.version).cast(pl.Datetime("us", "UTC")).max()
         newest = pl.min_horizontal(stamp, known)
     as_of = frame.select(newest.alias("as_of")).collect().item()
     if as_of is None:
         return None
     versions = rows.frame(specs.versions(usecase, home, epoch).uri)
     snapshot = DeltaLog(uri).snapshot(version)
-    return TableRows(layout, frame, snapshot.version, as_of, versions, CONTENT_HASH)
+    may_be_cut = _may_be_cut(usecase)
+    return TableRows(layout, frame, snapshot.version, as_of, may_be_cut, versions, CONTENT_HASH)
 
 
 def gold_rows(
@@ -231,4 +246,15 @@ def gold_rows(
     if commit is None or not snapshot.rows:
         return None
     as_of = of_text(basis_of(commit).as_of)
-    return TableRows(layout, rows.frame(log.root, version), snapshot.version, as_of)
+    frame = rows.frame(log.root, version)
+    return TableRows(layout, frame, snapshot.version, as_of, _may_be_cut(usecase))
+
+
+def _may_be_cut(usecase: UseCase) -> bool:
+    return usecase.source.kind in OF_FILES or not _has_times_of_changes(usecase)
+
+
+def _has_times_of_changes(usecase: UseCase) -> bool:
+    """Whether records say when they changed at the source."""
+    contract = usecase.silver
+    return bool(contract.version) and contract.column(contract.version).type in TIMES

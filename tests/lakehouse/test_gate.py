@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,14 @@ import polars as pl
 import pytest
 import yaml
 from click.testing import CliRunner
+from msgspec.structs import replace
 
 from goldlake.cli.main import main
 from goldlake.workflows import validate as workflow
 from goldlake_core.contracts.errors import UsageError
 from goldlake_core.contracts.ids import TableId
 from goldlake_core.documents.gate import GateValue, TableVerdict
+from goldlake_core.gate.periods import Period
 from goldlake_core.stages import DataRefused
 from goldlake_core.storage import gatefiles
 from goldlake_core.storage.gatefiles import GateFiles
@@ -192,6 +195,20 @@ def test_nothing_and_no_event_time(home: Home, months: list[pl.DataFrame]) -> No
     write_year(home, [months[0].clear()])
     assert gaterows.silver_rows(usecase(), home, 1) is None
     assert gaterows.gold_rows(usecase(), home, usecase().gold["area_day"]) is None
+
+
+def test_a_file_may_end_within_a_period(home: Home, months: list[pl.DataFrame]) -> None:
+    half = months[-1].filter(pl.col("date") < "2016-12-16")
+    write_year(home, [*months[:-1], half])
+    case = usecase()
+    undated = replace(case, silver=replace(case.silver, version=None))
+    of_files = replace(case, source=replace(case.source, kind="files"))
+    november, december = (Period(date(2016, month, 1), "month") for month in (11, 12))
+    for source, is_over in ((case, True), (undated, False), (of_files, False)):
+        rows = gaterows.silver_rows(source, home, 1)
+        assert rows is not None
+        assert rows.is_over(november)
+        assert rows.is_over(december) is is_over
 
 
 def test_it_judges_at_most_so_often(home: Home, months: list[pl.DataFrame]) -> None:
