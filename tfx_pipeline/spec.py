@@ -181,7 +181,7 @@ class EvaluationSpec(Spec, frozen=True):
         thresholds: Bounds on the test split that a candidate must keep to be blessed.
         slices: Column lists; the whole split is always evaluated.
         head: What kind of answer the model gives.
-        costs: What wrong answers cost, or None.
+        decision: How the model decides that a row is positive, or None.
         eval_config: Dotted name of the function that changes TFMA's configuration, or None.
         part_hash: sha256 of its code, or "".
     """
@@ -191,9 +191,14 @@ class EvaluationSpec(Spec, frozen=True):
     thresholds: tuple[Threshold, ...]
     slices: tuple[tuple[str, ...], ...]
     head: HeadKind = "binary"
-    costs: Costs | None = None
+    decision: Decision | None = None
     eval_config: str | None = None
     part_hash: str = ""
+
+    @property
+    def costs(self) -> Costs | None:
+        """What wrong answers cost, or None."""
+        return None if self.decision is None else self.decision.costs
 
 
 class ValidationSpec(Spec, frozen=True):
@@ -352,7 +357,7 @@ def pipeline_spec(
             model.thresholds,
             model.slices,
             model.head.kind,
-            model.decision.costs if model.decision else None,
+            model.decision,
             model.parts.eval_config,
             part_hashes.get("eval_config", ""),
         ),

@@ -326,4 +326,5 @@ def _result(
         reasons=report.reasons,
         worst_slices=worst(report.slices),
         evaluation=os.path.join(folder, REPORT_FILE),
+        decision=report.decision,
     )

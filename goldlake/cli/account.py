@@ -427,6 +427,8 @@ def _model(model: str, part: ModelReport, width: int, command: str) -> list[Sect
     if len(train.reasons) > _REASONS:
         rows.append(styled(f"  and {len(train.reasons) - _REASONS} more: {train.evaluation}"))
     rows += aligned(_metrics(train.thresholds), "llrl", width)
+    if train.decision is not None:
+        rows += wrapped(styled(f"  Decision: {train.decision.sentence}"), width)
     if train.worst_slices:
         rows.append(styled(f"  Worst slices: rows, {_compared(train)}, calibration"))
         rows += aligned([_slice(each) for each in train.worst_slices], "llrllr", width)

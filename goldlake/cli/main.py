@@ -28,6 +28,8 @@ COMMANDS = {
     "validate": "validate",
     "accept": "validate",
     "train": "models",
+    "retrain": "monitor",
+    "monitor": "monitor",
     "reproduce": "reproduce",
     "tune": "tune",
     "compile": "compile",

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from goldlake.workflows.launch import Program, module_command
+from goldlake.workflows.openlineage import Reports
 from goldlake_core.contracts.errors import GoldlakeError
 from goldlake_core.contracts.sections import UseCase
 from goldlake_core.documents.reports import Promotion, SourceStarted
@@ -29,6 +30,7 @@ from goldlake_core.documents.stages import Event, Failed, Request, Stage, StageE
 from goldlake_core.stages import DOCUMENTS, Result, RunDir, event_now
 from goldlake_core.storage.files import writing
 from goldlake_core.storage.home import DEFAULT_HOME, Home
+from metadata.openlineage import Receiver
 
 POLL_S = 0.1
 STOP_TIMEOUT_S = 20.0
@@ -87,6 +89,7 @@ class Run:
         directory: Folder with the documents of the stages.
         logs: Folder of log files, one per process.
         seconds: Duration of each stage that ended, in seconds.
+        reports: Tells OpenLineage of the stages, where the environment names a receiver.
     """
 
     run_id: str
@@ -94,6 +97,7 @@ class Run:
     directory: RunDir
     logs: Path
     seconds: dict[str, float] = field(default_factory=dict)
+    reports: Reports = field(default_factory=lambda: Reports(None))
 
     @classmethod
     def new(cls, home: Home) -> Run:
@@ -103,7 +107,9 @@ class Run:
 
         Raises:
             StoreError: The disk is full or read-only, or the folder may not be written.
+            UsageError: ``GOLDLAKE_OPENLINEAGE`` names neither a file nor a server.
         """
+        reports = Reports(Receiver.of_environment())
         now = datetime.now(timezone.utc).strftime("%Y%m%d-%H%M%S")
         run_id = f"{now}-{secrets.token_hex(2)}"
         local = home if home.is_local else Home.at(DEFAULT_HOME)
@@ -112,7 +118,7 @@ class Run:
         with writing(str(directory)):
             directory.mkdir(parents=True, exist_ok=True)
             logs.mkdir(parents=True, exist_ok=True)
-        return cls(run_id, home, RunDir(directory), logs)
+        return cls(run_id, home, RunDir(directory), logs, reports=reports)
 
     def request(self, kind: type[R], reference: str, usecase: UseCase, **fields: Any) -> R:
         """A request of this run, under the contract as it was read.
@@ -168,8 +174,10 @@ class Run:
         with child(command, log, env={"GOLDLAKE_HOME": self.home.root}) as process:
             results: dict[Stage, Any] = {}
             try:
-                for stage in stages:
-                    results[stage] = self._follow(process, stage, log, on_event)
+                for stage, request in zip(stages, requests, strict=True):
+                    with self.reports.of(stage, request) as ended:
+                        results[stage] = self._follow(process, stage, log, on_event)
+                        ended(results[stage])
             except Exception:
                 raise
             except BaseException:  # SIGTERM or Ctrl-C

@@ -335,7 +335,14 @@ def cost_errors(has_costs: bool, metric: str, entry: Entry) -> Iterator[Contract
 def balance_errors(
     kind: HeadKind | None, features: Sequence[Feature], found: Found
 ) -> Iterator[ContractError]:
-    """Classes are balanced where there are classes, and rows are made up of numbers only."""
+    """Classes are balanced where there are classes, and rows are made up of numbers only.
+
+    Calibration belongs to probabilities of one class.
+    """
+    if found.has("calibrate") and kind not in ("binary", None):
+        yield found.entries["calibrate"].error(
+            f"the head {kind} is not calibrated on eval", valid="head: binary"
+        )
     if found.has("class_weight") and kind not in ("binary", "multiclass", None):
         yield found.entries["class_weight"].error(
             f"the head {kind} has no classes to weigh", valid="head: binary or multiclass"

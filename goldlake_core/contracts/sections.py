@@ -23,6 +23,7 @@ FeatureKind = Literal["categorical", "numeric", "cyclic", "position", "crossed",
 Handoff = Literal["snapshot_example_gen", "csv_example_gen"]
 NotifyStatus = Literal["refused", "failed", "interrupted"]
 Known = Literal["at_event", "at_report", "amended"]
+Calibrate = Literal["auto", "never"]
 RunTime = Literal["epochs", "batch_rows", "learning_rate", "dropout", "l2", "seed"]
 """The keys of ``training`` that may be run-time parameters of a compiled pipeline."""
 SPLITS = ("train", "eval", "test")
@@ -402,6 +403,7 @@ class Training(Section, frozen=True):
     seed: Annotated[int, Key("Seed of all random number generators.", "follow", 0, 2**31 - 1)] = 0
     class_weight: Annotated[Literal["balanced"] | None, Key("`balanced` weighs the rows of each class so that all classes weigh alike. The head is binary or multiclass.", "follow", later=True)] = None
     oversample: Annotated[Literal["smote"] | None, Key("`smote` adds rows between rows of the rarer class, to the train split only, after Transform. The head is binary, and all features are numbers.", "follow", later=True)] = None
+    calibrate: Annotated[Calibrate, Key("Whether the trainer repairs the probabilities with Platt's line of log odds, fitted on eval. `auto` does so with a `decision`, `class_weight` or `oversample`, and else where their sum on eval is off by more than 3 percent and by more than chance explains. The head is binary.", "follow", later=True)] = "auto"
 
     def sized(self, rows: int) -> Training:
         """The parameters with those that the contract leaves out chosen by the number of rows.

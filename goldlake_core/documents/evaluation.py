@@ -8,7 +8,7 @@ from __future__ import annotations
 import msgspec
 
 from goldlake_core.documents.codec import FORMAT
-from goldlake_core.documents.training import Bound, SliceReport
+from goldlake_core.documents.training import Bound, DecisionReport, SliceReport
 
 
 class EvaluationReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,6 +25,7 @@ class EvaluationReport(msgspec.Struct, frozen=True, kw_only=True):
         thresholds: The contract's bounds with what was found.
         slices: The whole split first, then each slice in the order of its columns and values.
         left_out: Number of slices that are too small to be judged and not listed.
+        decision: The decision on the whole split, or null where the contract has none.
     """
 
     format: int = FORMAT
@@ -37,3 +38,4 @@ class EvaluationReport(msgspec.Struct, frozen=True, kw_only=True):
     thresholds: tuple[Bound, ...]
     slices: tuple[SliceReport, ...]
     left_out: int = 0
+    decision: DecisionReport | None = None

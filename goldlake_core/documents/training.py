@@ -115,6 +115,60 @@ class SliceReport(msgspec.Struct, frozen=True, kw_only=True):
     problem: str = ""
 
 
+class DecisionReport(msgspec.Struct, frozen=True, kw_only=True):
+    """The decision that was chosen on eval, judged on the test split. Intervals are at 95 %.
+
+    Attributes:
+        threshold: Least probability that was answered as positive, or null without a positive
+            answer.
+        recall: Share of the positives that are found; null without a positive.
+        recall_interval: Lower and upper end of its interval, or null.
+        precision: Share of the positive answers that are right; null without one.
+        precision_interval: Lower and upper end of its interval, or null.
+        wanted_recall: The share that the contract wants to be found, or null.
+        outcome: Whether the recall's interval lies above ``wanted_recall`` (``kept``), holds it
+            (``open``) or lies below it (``missed``); null without one of the two.
+    """
+
+    threshold: float | None
+    recall: float | None
+    recall_interval: tuple[float, float] | None
+    precision: float | None
+    precision_interval: tuple[float, float] | None
+    wanted_recall: float | None = None
+    outcome: Literal["kept", "open", "missed"] | None = None
+
+    @property
+    def sentence(self) -> str:
+        """What was found, in words for people."""
+        if self.threshold is None:
+            return "it answers no row of the test split as positive"
+        found = _share(self.recall, self.recall_interval)
+        right = _share(self.precision, self.precision_interval)
+        wanted = ""
+        if self.outcome is not None:
+            wanted = f" ({_OUTCOMES[self.outcome].format(wanted=self.wanted_recall)})"
+        return (
+            f"from the probability {self.threshold:.3g} on it finds {found} of the positives"
+            f"{wanted}, and {right} of its positive answers are right"
+        )
+
+
+_OUTCOMES = {
+    "kept": "surely at least the {wanted:.4g} that the contract wants",
+    "open": "the interval holds the {wanted:.4g} that the contract wants",
+    "missed": "surely less than the {wanted:.4g} that the contract wants",
+}
+
+
+def _share(value: float | None, interval: tuple[float, float] | None) -> str:
+    if value is None:
+        return "an unknown share"
+    if interval is None:
+        return f"{value:.4g}"
+    return f"{value:.4g} [{interval[0]:.4g}, {interval[1]:.4g}]"
+
+
 class NodeReport(msgspec.Struct, frozen=True, kw_only=True):
     """One node of a pipeline run.
 
@@ -152,6 +206,7 @@ class Trained(msgspec.Struct, frozen=True, kw_only=True, tag_field="status", tag
         reasons: What refuses the candidate, one sentence each.
         worst_slices: The slices in which the candidate does worst, the worst first.
         evaluation: The file ``evaluation.json`` with every slice, or null.
+        decision: The decision on the test split, or null where the contract has none.
         recorded: The run that trained, if this one found nothing changed and gives the recorded
             answer of that run; else null.
     """
@@ -175,6 +230,7 @@ class Trained(msgspec.Struct, frozen=True, kw_only=True, tag_field="status", tag
     reasons: tuple[str, ...] = ()
     worst_slices: tuple[SliceReport, ...] = ()
     evaluation: str | None = None
+    decision: DecisionReport | None = None
     recorded: str | None = None
 
 

@@ -39,7 +39,7 @@ from goldlake_core.documents.reports import (
     TrainReport,
 )
 from goldlake_core.documents.stages import StageError
-from goldlake_core.documents.training import Anomaly, PairedChange, SliceReport
+from goldlake_core.documents.training import Anomaly, DecisionReport, PairedChange, SliceReport
 from goldlake_core.stages import event_now
 from tests.cli.documents import (
     MODEL,
@@ -353,6 +353,25 @@ def test_train_names_the_reasons_and_the_worst_slices(answer) -> None:
     lines = printed("train", MODEL)
     place = lines.index("  Worst slices: rows, metric, calibration")
     assert lines[place + 1] == "  ✓  primary_type=ASSAULT  15,900  auc 0.9000    1.08"
+
+
+def test_train_prints_the_decision(answer) -> None:
+    decision = DecisionReport(
+        threshold=0.31234,
+        recall=0.981,
+        recall_interval=(0.975, 0.986),
+        precision=0.4,
+        precision_interval=(0.39, 0.41),
+        wanted_recall=0.98,
+        outcome="open",
+    )
+    answer("train.train", train_report(decision=decision))
+    text = " ".join(" ".join(printed("train", MODEL)).split())
+    assert (
+        "Decision: from the probability 0.312 on it finds 0.981 [0.975, 0.986] of the positives "
+        "(the interval holds the 0.98 that the contract wants), and 0.4 [0.39, 0.41] of its "
+        "positive answers are right"
+    ) in text
 
 
 def test_tables_prints_every_table(answer) -> None:

@@ -13,7 +13,8 @@ from msgspec.structs import replace
 
 from goldlake_core.contracts.heads import METRICS, OVER_BASELINE
 from goldlake_core.documents.evaluation import EvaluationReport
-from goldlake_core.documents.training import Bound, Metrics, SliceReport
+from goldlake_core.documents.training import Bound, DecisionReport, Metrics, SliceReport
+from tfx_pipeline.evaluation.decided import decision_report
 from tfx_pipeline.evaluation.evaluation import check_thresholds, row_count
 from tfx_pipeline.evaluation.slices import Answers, finite, slice_reports
 from tfx_pipeline.heads.base import Columns, Head
@@ -57,11 +58,13 @@ def judge(
     head = HEADS[spec.head]
     problems = list(_undefined(head, answers, baseline_version))
     reports: list[SliceReport] = []
-    left_out = 0
+    left_out, decided = 0, None
     metrics, before = dict[str, float | None](), None
     if not problems:
         found, left_out = slice_reports(head, answers, spec.slices, spec.costs)
         least = _least(found[0])
+        if spec.decision is not None:
+            decided = decision_report(spec.decision, answers.candidate, found[0])
         reports = [
             replace(each, problem=_fall(each, spec, least, baseline_version)) for each in found
         ]
@@ -71,7 +74,7 @@ def judge(
             before = {**before, **_over_constant(head, answers.baseline, spec)}
     bounds = check_thresholds((*spec.thresholds, row_count(rows)), metrics, before)
     if not problems:
-        problems = [_missed(bound, head, answers) for bound in bounds if not bound.ok]
+        problems = [_missed(bound, head, answers, decided) for bound in bounds if not bound.ok]
         falls = [each.problem for each in sorted(reports, key=_badness) if each.problem]
         problems += falls[:MOST_REASONS]
         if len(falls) > MOST_REASONS:
@@ -82,11 +85,12 @@ def judge(
         head=spec.head,
         baseline_version=baseline_version,
         blessed=not problems,
-        why=_why(problems, reports, baseline_version),
+        why=_why(problems, reports, baseline_version, decided),
         reasons=tuple(problems),
         thresholds=bounds,
         slices=tuple(reports),
         left_out=left_out,
+        decision=decided,
     )
 
 
@@ -136,7 +140,7 @@ def _undefined(head: Head, answers: Answers, baseline_version: int | None) -> It
             )
 
 
-def _missed(bound: Bound, head: Head, answers: Answers) -> str:
+def _missed(bound: Bound, head: Head, answers: Answers, decided: DecisionReport | None) -> str:
     """Why a bound does not hold."""
     if bound.value is None:
         return f"{bound.metric} is undefined: {_cause(head, answers)}"
@@ -144,7 +148,17 @@ def _missed(bound: Bound, head: Head, answers: Answers) -> str:
         return f"{bound.metric} of the model that serves is undefined: {_cause(head, answers)}"
     side = "above" if bound.value > bound.bound else "below"
     limit = "what serves, less the drop allowed," if bound.kind == "max_drop" else "the bound"
-    return f"{bound.metric} is {bound.value:.4g}, {side} {limit} {bound.bound:.4g}"
+    found = f"{bound.metric} is {bound.value:.4g}{_interval(bound.metric, decided)}"
+    return f"{found}, {side} {limit} {bound.bound:.4g}"
+
+
+def _interval(metric: str, decided: DecisionReport | None) -> str:
+    """The interval of a metric that the decision has chosen, or ""."""
+    if decided is None:
+        return ""
+    intervals = {"recall": decided.recall_interval, "precision": decided.precision_interval}
+    found = intervals.get(metric)
+    return "" if found is None else f" [{found[0]:.4g}, {found[1]:.4g}]"
 
 
 def _cause(head: Head, answers: Answers) -> str:
@@ -204,13 +218,20 @@ def _fall(report: SliceReport, spec: EvaluationSpec, least: float, version: int 
     return ""
 
 
-def _why(problems: Sequence[str], reports: Sequence[SliceReport], version: int | None) -> str:
+def _why(
+    problems: Sequence[str],
+    reports: Sequence[SliceReport],
+    version: int | None,
+    decided: DecisionReport | None,
+) -> str:
     if problems:
         return "; ".join(problems[:3]) + (f"; and {len(problems) - 3} more" * (len(problems) > 3))
     judged = sum(1 for each in reports if each.slice and each.is_judged)
     bounds = "all bounds hold"
     if version is None:
-        return f"{bounds}; no version served that slices could be compared with"
-    if not judged:
-        return f"{bounds}, and the whole split does not fall from @{version}"
-    return f"{bounds}, and none of {judged} slices falls from @{version}"
+        compared = f"{bounds}; no version served that slices could be compared with"
+    elif not judged:
+        compared = f"{bounds}, and the whole split does not fall from @{version}"
+    else:
+        compared = f"{bounds}, and none of {judged} slices falls from @{version}"
+    return compared if decided is None else f"{compared}; {decided.sentence}"

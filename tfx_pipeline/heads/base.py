@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 from goldlake_core.contracts.errors import PermanentError
 from goldlake_core.contracts.heads import COST, HEADS, OVER_BASELINE, HeadKind, is_over_baseline
-from goldlake_core.contracts.sections import Costs, Decision
+from goldlake_core.contracts.sections import Calibrate, Costs, Decision
 from tfx_pipeline import paired
 from tfx_pipeline.modules.tensors import Tensors
 
@@ -40,11 +40,19 @@ class Wishes:
         is_balanced: Whether rows are weighted so that all classes weigh alike.
         is_oversampled: Whether there are made-up rows of the rarer class, so that probabilities
             have to be calibrated again.
+        calibrate: Whether probabilities may be calibrated on eval.
     """
 
     decision: Decision | None = None
     is_balanced: bool = False
     is_oversampled: bool = False
+    calibrate: Calibrate = "auto"
+
+    @property
+    def is_calibrated(self) -> bool:
+        """Whether probabilities are calibrated, whatever eval says of them."""
+        needs_it = self.decision is not None or self.is_balanced or self.is_oversampled
+        return needs_it and self.calibrate == "auto"
 
 
 NO_WISHES = Wishes()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from goldlake_core.contracts.sections import Costs, Decision
+from goldlake_core.contracts.sections import Costs
 from tfx_pipeline import paired, scores
 from tfx_pipeline.heads import deciding
 from tfx_pipeline.heads.base import (
@@ -29,7 +29,7 @@ PROBABILITY, IS_POSITIVE = "probability", "is_positive"
 
 
 class FittedBinary(FittedHead):
-    """One sigmoid unit; calibrated and with a threshold where the contract asks for it.
+    """One sigmoid unit, calibrated where eval or the contract says so; a decision has a threshold.
 
     Attributes:
         line: Slope and offset of the log odds that calibrate probabilities, or None.
@@ -43,16 +43,13 @@ class FittedBinary(FittedHead):
     def __init__(
         self,
         weights: tuple[float, float] | None = None,
-        decision: Decision | None = None,
-        *,
-        is_calibrated: bool = False,
+        wishes: Wishes = NO_WISHES,
     ) -> None:
         """Keeps the weights of negatives and positives, or None, and what is chosen on eval."""
         self.weights = weights
         self.line: tuple[float, float] | None = None
         self.threshold: float | None = None
-        self._decision = decision
-        self._is_calibrated = is_calibrated
+        self._wishes = wishes
 
     def targets(self, label: Any, exposure: Any | None) -> tuple[Any, Any | None]:
         import tensorflow as tf
@@ -77,11 +74,13 @@ class FittedBinary(FittedHead):
 
     def settle(self, targets: np.ndarray, outputs: np.ndarray) -> None:
         found = outputs.reshape(-1)
-        if self._is_calibrated:
+        wishes = self._wishes
+        may_repair = wishes.calibrate == "auto"
+        if wishes.is_calibrated or (may_repair and deciding.is_off(targets, found)):
             self.line = deciding.platt_line(targets, found)
             found = deciding.calibrated(found, self.line)
-        if self._decision is not None:
-            self.threshold = deciding.decision_threshold(targets, found, self._decision)
+        if wishes.decision is not None:
+            self.threshold = deciding.decision_threshold(targets, found, wishes.decision)
 
     def answers(self, outputs: Any, exposure: Any | None) -> Tensors:
         import tensorflow as tf
@@ -142,11 +141,7 @@ class Binary(Head):
                 hint="look at the label, or choose another split",
             )
         negative, positive = (float(len(labels) / (2 * count)) for count in counts)
-        return FittedBinary(
-            (negative, positive) if wishes.is_balanced else None,
-            wishes.decision,
-            is_calibrated=wishes != NO_WISHES,
-        )
+        return FittedBinary((negative, positive) if wishes.is_balanced else None, wishes)
 
     def record(self, label: Any, answers: Mapping[str, Any]) -> Sequence[float]:
         probability = float(answers[PROBABILITY])

@@ -8,12 +8,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from goldlake_core.contracts.sections import Costs, Decision
+from tfx_pipeline import paired
+from tfx_pipeline.heads.base import FEWEST_OF_CLASS
 
 if TYPE_CHECKING:
     import numpy as np
 
 CLIP = 1e-6
 """Probabilities nearer to 0 or 1 count as this near in a logit."""
+BAND = 0.03
+"""How far the sum of probabilities may be from the number of positives, as a share."""
 _STEPS = 100
 
 
@@ -31,6 +35,25 @@ def calibrated(scores: np.ndarray, line: tuple[float, float]) -> np.ndarray:
 
     slope, offset = line
     return 1 / (1 + np.exp(-(slope * logits(scores) + offset)))
+
+
+def is_off(labels: np.ndarray, scores: np.ndarray) -> bool:
+    """Whether probabilities are off by more than `BAND`, and by more than chance explains.
+
+    A line that is fitted to the chance of a small split would make probabilities worse.
+
+    Args:
+        labels: 0 or 1, [n].
+        scores: Probabilities of the network, [n].
+    """
+    positives = int((labels > 0.5).sum())
+    if min(positives, len(labels) - positives) < FEWEST_OF_CLASS:
+        return False
+    interval = paired.ratio_interval(scores, labels)
+    if interval is None:
+        return False
+    low, high = interval
+    return abs(scores.sum(dtype="float64") / positives - 1) > BAND and not low <= 1 <= high
 
 
 def platt_line(labels: np.ndarray, scores: np.ndarray) -> tuple[float, float]:

@@ -9,7 +9,7 @@ from typing import Any
 from goldlake_core.contracts.errors import PermanentError
 from goldlake_core.contracts.sections import Training
 from tfx_pipeline import environment
-from tfx_pipeline.heads.base import NO_WISHES, FittedHead, Wishes
+from tfx_pipeline.heads.base import FittedHead, Wishes
 from tfx_pipeline.heads.registry import HEADS
 from tfx_pipeline.modules import boards, network
 from tfx_pipeline.modules import input_data as data
@@ -54,8 +54,7 @@ def _train(fn_args: Any, spec: TrainingSpec) -> None:
     model = ready.model(training)
     fit(model, ready.train, ready.evaluate, training, fn_args.model_run_dir, ready.head)
     targets, outputs, weights = predictions(model, ready.evaluate)
-    if ready.wishes != NO_WISHES:
-        ready.head.settle(targets, outputs)
+    ready.head.settle(targets, outputs)
     boards.write_precision_recall(fn_args.model_run_dir, ready.head, targets, outputs, weights)
     boards.write_embeddings(fn_args.model_run_dir, model, ready.layout, ready.vocabulary)
     columns = spec.features.inputs
@@ -87,7 +86,6 @@ class Prepared:
         parse: Feature spec of the raw columns.
         transform: Keras layer that applies Transform's graph.
         labels: Where the labels are.
-        wishes: What else the contract says of the answers.
         head: The head, which knows the train split's labels.
         train: `data.Arrays`, or a tf.data.Dataset in batches.
         evaluate: Rows for early stopping, in the same form.
@@ -101,7 +99,6 @@ class Prepared:
     parse: ParseSpec
     transform: Any
     labels: data.Labels
-    wishes: Wishes
     head: FittedHead
     train: Any
     evaluate: Any
@@ -152,6 +149,7 @@ def prepared(fn_args: Any, spec: TrainingSpec, training: Training) -> Prepared:
         spec.decision,
         is_balanced=training.class_weight == "balanced",
         is_oversampled=training.oversample == "smote",
+        calibrate=training.calibrate,
     )
     values = data.label_values(fn_args.train_files, parse, labels)
     head = HEADS[spec.features.head.kind].fit(*values, wishes)
@@ -175,7 +173,6 @@ def prepared(fn_args: Any, spec: TrainingSpec, training: Training) -> Prepared:
         parse=parse,
         transform=transform,
         labels=labels,
-        wishes=wishes,
         head=head,
         train=train,
         evaluate=evaluate,

@@ -74,6 +74,7 @@ def _model(shown: Site, name: str) -> Part:
         training=Training(train={}, eval={}),
         statistics=Statistics(splits={}),
         examined=NOT_SHOWN,
+        slices=(),
         lineage=model_views.lineage(subject),
         against=None,
         against_examined=NOT_SHOWN,

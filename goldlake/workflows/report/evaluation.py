@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
-from goldlake.workflows.report import charts
+from goldlake.workflows.report import charts, slices
 from goldlake.workflows.report.charts import Bar, Series
 from goldlake.workflows.report.gathered import GatheredModel
 from goldlake.workflows.report.markup import (
@@ -47,13 +47,24 @@ def part(found: GatheredModel) -> Part:
 
 
 def _without(found: GatheredModel, why: str) -> Part:
-    """Metrics only: for other heads, and where the test split cannot be answered any more."""
+    """Metrics and slices: for other heads, and where the test split cannot be answered any more."""
     trained, about = found.subject.trained, found.subject.about
     metrics = trained.metrics if trained else about.metrics if about else {}
-    rows = [(words(name), number(value, 4)) for name, value in metrics.items()]
-    body = [paragraph(f"There are no curves and slices: {why.rstrip('.')}.", "soft")]
+    whole = next((each for each in found.slices if not each.slice), None)
+    ends = slices.intervals(whole) if whole else {}
+    rows = [
+        (
+            words(name),
+            number(value, 4),
+            " to ".join(number(end, 4) for end in ends[name]) if name in ends else "–",
+        )
+        for name, value in metrics.items()
+    ]
+    body = [paragraph(f"There are no curves: {why.rstrip('.')}.", "soft")]
     if rows:
-        body.insert(0, table("Metrics on the test split", ("Metric", "Value"), rows, (1,)))
+        head = ("Metric", "Value", "Interval at 95 %")
+        body.insert(0, table("Metrics on the test split", head, rows, (1, 2)))
+    body.append(slices.drawn(found.slices))
     lead = "These are the metrics that the gate looked at." if rows else "Nothing was evaluated."
     return Part("evaluation", "Evaluation", lead, joined(body))
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from goldlake.workflows import data_views, model_views
 from goldlake.workflows.data_views import AreasView, DataView
+from goldlake.workflows.lineage import report_of
 from goldlake.workflows.model_views import Statistics, Subject, Training
 from goldlake.workflows.names import unknown
 from goldlake.workflows.processes import OnEvent
@@ -14,6 +15,7 @@ from goldlake_core.contracts.sections import UseCase
 from goldlake_core.documents.examining import Examined
 from goldlake_core.documents.export import ExportManifest
 from goldlake_core.documents.lineage import ModelLineage
+from goldlake_core.documents.training import SliceReport
 from goldlake_core.storage.home import Home
 
 
@@ -44,6 +46,7 @@ class GatheredModel(Gathered):
         training: Curves of its training.
         statistics: Statistics of its splits.
         examined: What its answers to the test split show, or why that is not known.
+        slices: The evaluation of the whole test split and of slices, of every head.
         lineage: Where it came from, or None where that is not on record.
         against: The version that it is compared with, or None.
         against_examined: What the answers of that version show, or why that is not known.
@@ -54,6 +57,7 @@ class GatheredModel(Gathered):
     training: Training
     statistics: Statistics
     examined: Examined | str
+    slices: tuple[SliceReport, ...]
     lineage: ModelLineage | None
     against: Subject | None
     against_examined: Examined | str
@@ -98,6 +102,7 @@ def of_model(name: str, against: int | None, home: Home, on_event: OnEvent) -> G
         training=model_views.training(subject),
         statistics=model_views.statistics(subject),
         examined=_examined(subject, on_event),
+        slices=_slices(subject),
         lineage=model_views.lineage(subject),
         against=other,
         against_examined=_examined(other, on_event) if other else "there is no other version",
@@ -131,6 +136,14 @@ def _examined(subject: Subject, on_event: OnEvent) -> Examined | str:
         return error.problem
     except OSError as error:
         return f"{subject.home.root} cannot be written: {error.strerror}"
+
+
+def _slices(subject: Subject) -> tuple[SliceReport, ...]:
+    """All slices of a pushed version; of a candidate that was not pushed, the worst."""
+    if subject.version is not None:
+        report = report_of(subject.home, subject.model_id)
+        return report.slices if report else ()
+    return subject.trained.worst_slices if subject.trained else ()
 
 
 def _areas(usecase: UseCase, home: Home, label: str | None) -> AreasView | str:

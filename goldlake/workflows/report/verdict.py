@@ -44,6 +44,8 @@ def part(found: GatheredModel) -> Part:
         body.append(html("<h3>Look at these first</h3><ol>{items}</ol>", items=items))
     if trained and trained.thresholds:
         body.append(_bounds(trained.thresholds))
+        if trained.decision is not None:
+            body.append(paragraph(f"The decision: {trained.decision.sentence}."))
     elif trained is None:
         body.append(
             paragraph(

@@ -193,6 +193,14 @@ def test_a_decision_and_what_balances_classes(tmp_path: Path) -> None:
             },
             "the head regression has no classes to weigh. Valid: head: binary or multiclass",
         ),
+        (
+            {
+                "label": "size",
+                "training": {"calibrate": "never"},
+                "thresholds": {"rmse": {"max": 9}},
+            },
+            "the head regression is not calibrated on eval. Valid: head: binary",
+        ),
     ],
 )
 def test_decisions_that_do_not_hold(tmp_path: Path, model: dict[str, Any], text: str) -> None:

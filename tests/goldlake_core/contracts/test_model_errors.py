@@ -319,7 +319,7 @@ CASES = {
         "epoch: 6",
         "training.epoch: unknown key 'epoch'. Valid: epochs (nearest); all: "
         "hidden_units, dropout, learning_rate, l2, batch_rows, epochs, patience, seed, "
-        "class_weight, oversample.",
+        "class_weight, oversample, calibrate.",
     ),
     "record_key": (
         "table: call_features",

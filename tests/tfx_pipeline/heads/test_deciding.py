@@ -10,7 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from goldlake_core.contracts.sections import Costs, Decision
+from tfx_pipeline import scores
 from tfx_pipeline.heads import deciding
+from tfx_pipeline.heads.base import Wishes
+from tfx_pipeline.heads.binary import FittedBinary
 
 LABELS = np.array([0, 0, 1, 0, 1, 1, 0, 1])
 SCORES = np.array([0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8])
@@ -79,3 +82,59 @@ def test_costs_of_wrong_answers() -> None:
     labels, positive = np.array([1, 1, 0, 0]), np.array([1, 0, 1, 0])
     assert deciding.cost_per_1000(labels, positive, costs) == pytest.approx(1000 * 21 / 4)
     assert math.isnan(deciding.cost_per_1000(labels[:0], positive[:0], costs))
+
+
+def off_by(share: float, rows: int = 20_000) -> tuple[np.ndarray, np.ndarray]:
+    """Labels, and probabilities whose log odds are moved until their sum is off by a share."""
+    random = np.random.default_rng(7)
+    found = random.beta(0.5, 1.5, rows)
+    labels = random.random(rows) < found
+    low, high = -5.0, 5.0
+    for _ in range(60):
+        middle = (low + high) / 2
+        total = deciding.calibrated(found, (1.0, middle)).sum()
+        low, high = (middle, high) if total < (1 + share) * labels.sum() else (low, middle)
+    return labels.astype("float32"), deciding.calibrated(found, (1.0, low)).astype("float32")
+
+
+def test_probabilities_are_off_outside_of_the_band_and_beyond_chance() -> None:
+    shares = (-0.1, -0.05, -0.02, 0.0, 0.02, 0.05, 0.1)
+    found = [deciding.is_off(*off_by(share)) for share in shares]
+    assert found == [True, True, False, False, False, True, True]
+    # 5 % of 300 rows is chance, and so is anything about a class of few rows.
+    assert not deciding.is_off(*off_by(0.05, rows=300))
+    assert deciding.is_off(*off_by(0.8, rows=300))
+    assert not deciding.is_off(*off_by(0.8, rows=80))
+    assert not deciding.is_off(np.zeros(100), np.full(100, 0.9))
+
+
+def test_a_head_repairs_what_eval_says_is_off_and_keeps_the_order() -> None:
+    labels, found = off_by(0.08)
+    head = FittedBinary()
+    head.settle(labels, found[:, None])
+    assert head.line is not None
+    repaired = deciding.calibrated(found, head.line)
+    assert repaired.sum() == pytest.approx(labels.sum(), rel=0.001)
+    assert scores.auc(labels, repaired) == pytest.approx(scores.auc(labels, found), abs=1e-6)
+    assert head.threshold is None
+
+
+@pytest.mark.parametrize(
+    ("share", "wishes", "is_repaired"),
+    [
+        (0.01, Wishes(), False),
+        (0.01, Wishes(is_balanced=True), True),
+        (0.01, Wishes(is_oversampled=True), True),
+        (0.01, Wishes(Decision(recall=0.9)), True),
+        (0.08, Wishes(calibrate="never"), False),
+        (0.08, Wishes(Decision(recall=0.9), is_balanced=True, calibrate="never"), False),
+    ],
+)
+def test_what_is_calibrated_whatever_eval_says_and_what_never(
+    share: float, wishes: Wishes, is_repaired: bool
+) -> None:
+    labels, found = off_by(share)
+    head = FittedBinary(wishes=wishes)
+    head.settle(labels, found)
+    assert (head.line is not None) == is_repaired
+    assert (head.threshold is not None) == (wishes.decision is not None)

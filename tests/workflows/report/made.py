@@ -244,6 +244,7 @@ def gathered(home: Home, name: str = MODEL) -> GatheredModel:
         training=Training(train={"loss": ((0, 0.5), (1, 0.4))}, eval={"auc": ((0, 0.7), (1, 0.8))}),
         statistics=statistics(),
         examined=examined(),
+        slices=(),
         lineage=None,
         against=None,
         against_examined="there is no other version",

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from markupsafe import escape
 
 from goldlake.workflows import erase, model_views
 from goldlake.workflows.processes import StageEnded
@@ -23,6 +24,7 @@ from goldlake.workflows.report import (
     lineage,
     map,
     page,
+    slices,
     training,
     validation,
     verdict,
@@ -32,7 +34,7 @@ from goldlake_core.contracts.errors import UsageError
 from goldlake_core.contracts.ids import TableId
 from goldlake_core.documents import codec
 from goldlake_core.documents.gate import Acceptance, GateValue, PeriodState
-from goldlake_core.documents.training import Bound
+from goldlake_core.documents.training import Bound, DecisionReport, SliceReport
 from goldlake_core.stages import Event
 from goldlake_core.storage.gatefiles import GateFiles
 from goldlake_core.storage.home import Home
@@ -194,6 +196,24 @@ def test_a_refused_candidate_is_what_was_trained_last(home: Home) -> None:
     assert model_views.subject(f"{made.MODEL}@1", home).version == 1
 
 
+def test_the_decision_of_the_newest_candidate_is_told(home: Home) -> None:
+    decision = DecisionReport(
+        threshold=0.25,
+        recall=0.9,
+        recall_interval=(0.88, 0.92),
+        precision=0.5,
+        precision_interval=(0.48, 0.52),
+        wanted_recall=0.95,
+        outcome="missed",
+    )
+    assert "The decision:" not in verdict.part(made.gathered(home)).body
+    result = msgspec.structs.replace(made.trained(None, is_blessed=False), decision=decision)
+    made.put_run(home, 2, result)
+    body = verdict.part(made.gathered(home)).body
+    assert f"<p>The decision: {decision.sentence}.</p>" in body
+    assert "(surely less than the 0.95 that the contract wants)" in body
+
+
 def test_a_newer_run_that_was_refused_is_the_first_thing_to_look_at(home: Home) -> None:
     part = verdict.part(made.gathered(home))
     first = part.body.unescape().partition("<ol>")[2].partition("</li>")[0]
@@ -317,3 +337,36 @@ def test_two_bounds_at_the_same_number_are_one_and_the_broken_one_counts() -> No
     assert "does not hold" in shown
     assert "at least 0.75" in shown
     assert "not worse than 0.75" in shown
+
+
+def _slice(place: str, rmse: float) -> SliceReport:
+    return SliceReport(
+        slice={"place": place} if place else {},
+        rows=100,
+        positives=None,
+        is_judged=True,
+        metrics={"rmse": rmse, "mae": rmse / 2},
+        intervals={"mean_squared_error": ((rmse - 1) ** 2, (rmse + 1) ** 2)},
+    )
+
+
+def test_a_head_without_curves_shows_intervals_and_its_worst_slices(home: Home) -> None:
+    reports = (_slice("", 4.0), _slice("north", 3.0), _slice(made.EVIL, 9.0))
+    found = dataclasses.replace(made.gathered(home), examined="it has no curves", slices=reports)
+    shown = str(evaluation.part(found).body)
+    assert "rmse by slice, the worst 2 of 2" in shown.lower()
+    assert "The whole test split has 4" in shown
+    assert "8 to 10" in re.sub(r"\.0+\b", "", shown)
+    assert shown.index(str(escape(made.EVIL))[:20]) < shown.index("north")
+    assert made.EVIL not in shown
+
+
+def test_slices_too_small_to_be_judged_make_no_chart() -> None:
+    small = msgspec.structs.replace(_slice("north", 3.0), is_judged=False)
+    assert slices.drawn((_slice("", 4.0), small)) == ""
+    assert slices.drawn(()) == ""
+
+
+def test_a_slice_without_a_figure_is_not_compared_by_it() -> None:
+    unknown = msgspec.structs.replace(_slice("south", 3.0), metrics={"rmse": None, "mae": 1.0})
+    assert slices.drawn((_slice("north", 3.0), unknown)) == ""

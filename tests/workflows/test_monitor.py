@@ -1,0 +1,124 @@
+"""What `goldlake monitor` says of logged requests: beside labels, and beside what was learned."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from goldlake.workflows.monitor import monitor
+from goldlake_core.contracts.errors import UsageError
+from goldlake_core.storage.home import Home
+from serving.answeredlog import answered
+from tests.tfx_pipeline.toy_export import TOY
+from tests.workflows.live_home import NAME, LiveHome, Row
+
+MODEL = f"{TOY}:overdue"
+
+
+@pytest.fixture
+def live(tmp_path: Path) -> LiveHome:
+    return LiveHome(tmp_path)
+
+
+def test_answers_are_scored_by_their_records_labels(live: LiveHome) -> None:
+    lines = live.asked(840)
+    lines += [{**lines[0], "outputs": {"probability": 0.5}}]
+    lines += [{**lines[1], "record_key": None}, {**lines[2], "record_key": "nobody"}]
+    lines += [{**lines[3], "record_key": "C5459"}, {**lines[4], "version": 2}]
+    lines += [{"request_id": "x", "at": lines[0]["at"], "status": "INVALID_ARGUMENT", "row": None}]
+    live.log("1.jsonl", lines)
+    found = monitor(MODEL, live.home)
+    labels = found.labels
+    assert (labels.scored, labels.repeated, labels.without_key) == (840, 1, 1)
+    assert (labels.unknown, labels.unripe) == (1, 1)
+    assert (found.log.lines, found.log.others, found.log.refused) == (844, 1, 1)
+    assert found.total is not None
+    assert found.total.metrics["auc"] == 1
+    assert sum(week.rows for week in found.weeks) == 840
+    assert len(found.weeks) >= 5
+    assert sum(each.rows for each in found.slices) == 840
+    assert [round(b.predicted, 1) for b in found.calibration][::9] == [0.2, 0.8]
+    assert found.tested == {"auc": 0.9}
+    assert not found.alarms
+
+
+def test_a_model_that_answers_the_contrary_breaks_the_bounds(live: LiveHome) -> None:
+    lines = live.asked(840)
+    for line in lines:
+        line["outputs"] = {"probability": 1 - line["outputs"]["probability"]}
+    live.log("1.jsonl", lines)
+    found = monitor(f"{MODEL}@1", live.home)
+    assert found.alarms[0] == "auc is 0, and the contract wants at least 0.6"
+
+
+def test_requests_like_the_training_rows_do_not_drift(live: LiveHome) -> None:
+    live.log("1.jsonl", live.asked(840))
+    found = monitor(MODEL, live.home)
+    (period,) = found.drift
+    assert (period.rows, period.has_limits) == (840, True)
+    assert period.values
+    assert not period.beyond
+    assert found.learned == "toy_harbour.gold.call_features@1"
+    assert not found.alarms
+
+
+def test_requests_of_another_season_drift(live: LiveHome) -> None:
+    def storm(row: Row) -> Row:
+        return {**row, "vessel_type": "TANKER"}
+
+    live.log("1.jsonl", live.asked(840, storm))
+    (alarm,) = monitor(MODEL, live.home).alarms
+    assert alarm.startswith("requests of 2024-05 drift in ")
+    assert "vessel_type" in alarm
+
+
+def test_a_few_requests_are_not_judged_and_the_report_says_why(live: LiveHome) -> None:
+    live.log("1.jsonl", live.asked(60))
+    found = monitor(MODEL, live.home)
+    whys = {each.what: each.why for each in found.unjudged}
+    assert whys["bounds"] == "60 answers have a ripe label, which are too few"
+    assert any("500 requests on seven days (there are 60 on " in why for why in whys.values())
+
+
+def test_what_is_redacted_and_what_has_no_key_is_told(live: LiveHome) -> None:
+    lines = live.asked(600)
+    for line in lines:
+        del line["inputs"]["latitude"]
+        line["redacted"], line["record_key"] = ["latitude"], None
+    live.log("1.jsonl", lines)
+    whys = {each.what: each.why for each in monitor(MODEL, live.home).unjudged}
+    assert whys["drift of latitude"] == "the log does not keep it"
+    assert whys["metrics"].startswith("the contract names no serving.record_key")
+
+
+def test_an_empty_log_is_told(live: LiveHome) -> None:
+    found = monitor(MODEL, live.home)
+    assert found.log.lines == 0
+    (each,) = found.unjudged
+    assert each.why == "the contract has no serving.request_log, so no request is kept"
+
+
+def test_the_log_of_a_remote_home_has_to_be_named(live: LiveHome) -> None:
+    remote = Home.at("memory://live")
+    remote.fs.put(live.home.path("models"), remote.path("models"), recursive=True)
+    text = "The request log of a server is on its own disk, and memory://live is not"
+    with pytest.raises(UsageError, match=text):
+        monitor(f"{MODEL}@1", remote)
+
+
+def test_a_version_that_is_not_there_is_refused(live: LiveHome) -> None:
+    with pytest.raises(UsageError, match="@7 is not a version that was pushed"):
+        monitor(f"{MODEL}@7", live.home)
+
+
+def test_rotated_open_and_damaged_files_are_read(live: LiveHome) -> None:
+    lines = live.asked(90)
+    live.log("2.jsonl.open", lines[60:], half=b'{"at": "2024-05')
+    live.log("1.jsonl", lines[:60], half=b"no json\n")
+    found = answered(NAME, 1, live.home)
+    assert [line.record_key for line in found.lines] == [line["record_key"] for line in lines]
+    assert (found.files, found.damaged, found.is_cut) == (2, 1, False)
+    newest = answered(NAME, 1, live.home, most=20)
+    assert [line.record_key for line in newest.lines] == [x["record_key"] for x in lines[60:]]
+    assert newest.is_cut

@@ -1,0 +1,92 @@
+"""When another training is due, who is refused meanwhile, and the reason on record."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from goldlake.workflows.retrain import retrain
+from goldlake_core.contracts.errors import LockedError
+from goldlake_core.storage.locks import FileLock
+from metadata import retraining
+from metadata.store import Store
+from tests.tfx_pipeline.toy_export import TOY
+from tests.workflows.live_home import NAME, LiveHome
+
+MODEL = f"{TOY}:overdue"
+ALL = "rows>=500, age>=30d, drift, metric:auc<0.8"
+
+
+@pytest.fixture
+def live(tmp_path: Path) -> LiveHome:
+    return LiveHome(tmp_path)
+
+
+def _nothing(event: object) -> None:
+    """Takes events."""
+
+
+def test_nothing_is_due(live: LiveHome) -> None:
+    live.log("1.jsonl", live.asked(840))
+    live.more(60, 184)
+    found = retrain(MODEL, live.home, ALL, _nothing)
+    assert found.outcome == "quiet"
+    assert found.train is None
+    assert not found.reason
+    assert [each.holds for each in found.conditions] == [False] * 4
+    assert [each.found for each in found.conditions] == [
+        "60 rows more than @1 learned from",
+        "data 2.0 days newer than those of @1",
+        "requests are as @1 learned",
+        "1.0000 of 840 answers of @1",
+    ]
+
+
+def test_what_is_not_known_does_not_hold(live: LiveHome) -> None:
+    found = retrain(MODEL, live.home, "drift, metric:auc<0.8", _nothing)
+    assert [each.holds for each in found.conditions] == [None, None]
+    assert found.outcome == "quiet"
+
+
+def test_another_one_is_refused_meanwhile(live: LiveHome) -> None:
+    path = f"{live.home.pipeline('toy_harbour', 'overdue')}/retrain.lock"
+    script = (
+        "import sys; from goldlake_core.storage.locks import FileLock\n"
+        f"with FileLock({path!r}, work='retrain'):\n    print('held', flush=True); sys.stdin.read()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == b"held\n"
+        with pytest.raises(LockedError, match=f"Retraining {NAME} is in use by retrain, process"):
+            retrain(MODEL, live.home, "drift", _nothing)
+        other.communicate()
+    with FileLock(path):
+        assert retrain(MODEL, live.home, "drift", _nothing).outcome == "quiet"
+
+
+def test_nothing_to_do_imports_no_tensorflow_and_no_spark(live: LiveHome) -> None:
+    live.log("1.jsonl", live.asked(840))
+    script = (
+        "import sys\nfrom goldlake.workflows.retrain import retrain\n"
+        "from goldlake_core.storage.home import Home\n"
+        f"r = retrain({MODEL!r}, Home.at({live.home.root!r}), {ALL!r}, print)\n"
+        "assert r.outcome == 'quiet'\n"
+        "print([m for m in ('tensorflow', 'tfx', 'pyspark', 'apache_beam') if m in sys.modules])"
+    )
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert ran.stdout.strip() == "[]"
+
+
+def test_the_reason_is_an_artifact(live: LiveHome) -> None:
+    found = {"rows>=500": "600 rows more"}
+    number = retraining.record(live.home, NAME, "rows>=500", found, "refused", why="auc fell")
+    (artifact,) = Store(live.home).artifacts_of_type(retraining.REASON)
+    assert artifact.id == number
+    assert artifact.properties["reason"] == "rows>=500"
+    assert artifact.properties["found"] == "rows>=500: 600 rows more"
+    assert (artifact.properties["outcome"], artifact.properties["why"]) == ("refused", "auc fell")
