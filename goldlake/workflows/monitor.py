@@ -16,6 +16,8 @@ from goldlake_core.storage.model_versions import pushed_versions
 from serving import config
 from serving.answeredlog import AnsweredLog, answered
 
+_NO_LOG = "the contract has no serving.request_log, so no request is kept"
+
 
 def served_version(home: Home, model: ModelId) -> int | None:
     """The version that answers requests without a version, or None."""
@@ -66,12 +68,8 @@ def monitor(name: str, home: Home, folder: str | None = None) -> MonitorReport:
     moved = drift(usecase, model, learned, log.lines, home) if log.lines else Drift()
     unjudged = (*found.unjudged, *moved.unjudged)
     if not log.lines:
-        keeps = model.serving.request_log is not None
-        why = (
-            f"{log.folder} has no answer of version {version}"
-            if keeps
-            else "the contract has no serving.request_log, so no request is kept"
-        )
+        keeps = log.files or model.serving.request_log is not None
+        why = _why_nothing(log, version) if keeps else _NO_LOG
         unjudged = (Unjudged(what="metrics and drift", why=why),)
     return MonitorReport(
         model=str(model_id.at(version)),
@@ -89,6 +87,11 @@ def monitor(name: str, home: Home, folder: str | None = None) -> MonitorReport:
         unjudged=unjudged,
         alarms=tuple(_alarms(found, moved)),
     )
+
+
+def _why_nothing(log: AnsweredLog, version: int) -> str:
+    others = f": {log.others:,} lines are of other versions or signatures" if log.others else ""
+    return f"{log.folder} has no answer of version {version}{others}"
 
 
 def _account(log: AnsweredLog) -> LogAccount:

@@ -99,6 +99,14 @@ def test_an_empty_log_is_told(live: LiveHome) -> None:
     assert each.why == "the contract has no serving.request_log, so no request is kept"
 
 
+def test_a_log_of_another_version_is_told(live: LiveHome) -> None:
+    live.log("1.jsonl", [{**line, "version": 2} for line in live.asked(3)])
+    (each,) = monitor(MODEL, live.home).unjudged
+    assert each.why.endswith(
+        "has no answer of version 1: 3 lines are of other versions or signatures"
+    )
+
+
 def test_the_log_of_a_remote_home_has_to_be_named(live: LiveHome) -> None:
     remote = Home.at("memory://live")
     remote.fs.put(live.home.path("models"), remote.path("models"), recursive=True)
