@@ -60,14 +60,17 @@ def test_every_kind_of_feature_gets_the_same_answers(
 
 def kernels(model: SavedModel, signature: str, rows: list[toy.Row]) -> Counter[str]:
     """How often a call starts each kind of kernel."""
-    import tensorflow as tf
+    from tensorflow.core.protobuf import config_pb2
 
-    spec, session = model.signatures[signature], model._session
+    spec = model.signatures[signature]
     fed = {spec.inputs[n].name: array for n, array in inputs(rows, signature).items()}
-    options = tf.compat.v1.RunOptions(trace_level=tf.compat.v1.RunOptions.FULL_TRACE)
-    told = tf.compat.v1.RunMetadata()
-    outputs = [each.name for each in spec.outputs.values()]
-    session.run(outputs, fed, options=options, run_metadata=told)
+    options = config_pb2.CallableOptions(
+        feed=list(fed),
+        fetch=[each.name for each in spec.outputs.values()],
+        run_options=config_pb2.RunOptions(trace_level=config_pb2.RunOptions.FULL_TRACE),
+    )
+    told = config_pb2.RunMetadata()
+    model._session._make_callable_from_options(options)(*fed.values(), run_metadata=told)
     labels = [node.timeline_label for part in told.step_stats.dev_stats for node in part.node_stats]
     return Counter(label.partition(" = ")[2].partition("(")[0] for label in labels)
 
