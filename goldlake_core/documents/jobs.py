@@ -8,7 +8,7 @@ import msgspec
 
 from goldlake_core.documents.codec import FORMAT
 
-JobKind = Literal["ingest", "train", "report", "replay", "promote", "rollback"]
+JobKind = Literal["ingest", "train", "retrain", "report", "replay", "promote", "rollback"]
 """What a job does."""
 
 JobState = Literal["queued", "running", "done", "refused", "failed", "cancelled"]
@@ -20,6 +20,7 @@ Lane = Literal["heavy", "light"]
 LANES: dict[JobKind, Lane] = {
     "ingest": "heavy",
     "train": "heavy",
+    "retrain": "heavy",
     "report": "heavy",
     "replay": "heavy",
     "promote": "light",

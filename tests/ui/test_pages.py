@@ -9,14 +9,18 @@ import pytest
 from starlette.testclient import TestClient
 
 from goldlake.ui import sources
-from goldlake.ui.pages import drift, predict
+from goldlake.ui.pages import drift, models, predict, runs
 from goldlake.ui.render import ago, duration, size
 from goldlake.ui.security import Access
+from goldlake.workflows.jobs.queue import Queue
+from goldlake.workflows.monitor import monitor
 from goldlake_core.contracts.errors import UsageError
 from goldlake_core.contracts.registry import load_usecase
 from goldlake_core.storage.home import Home
+from tests.tfx_pipeline.toy_export import TOY
 from tests.ui import made
-from tests.ui.conftest import client_of
+from tests.ui.conftest import client_of, csrf_of
+from tests.workflows.live_home import LiveHome
 
 PAGES = {
     "/": "Rows in silver",
@@ -30,6 +34,7 @@ PAGES = {
     "/drift": "primary_type",
     "/models": "chicago_crime.arrest",
     "/models/chicago_crime.arrest": "Compare",
+    "/models/chicago_crime.arrest?requests=1": "the contract has no serving.request_log",
     "/predict": "primary_type",
     "/lineage": "chicago_crime.arrest@2",
     "/runs": "History: 2 runs",
@@ -89,6 +94,38 @@ def test_what_is_not_there_is_said(client: TestClient, path: str, problem: str) 
     answer = client.get(path)
     assert answer.status_code == 404
     assert problem in answer.text
+
+
+def test_requests_are_shown_beside_labels_and_what_was_learned(
+    client: TestClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    live = LiveHome(tmp_path)
+    live.log("1.jsonl", live.asked(840))
+    found = monitor(f"{TOY}:overdue", live.home)
+    assert found.total is not None
+    monkeypatch.setattr(models, "monitor", lambda name, home: found)
+    text = client.get("/models/chicago_crime.arrest?requests=1").text
+    assert "840 answers of toy_harbour.overdue@1: nothing is beyond its limit." in text
+    assert f"Requests of {found.drift[0].period} beside" in text
+    assert re.search(r'<th scope="row">All</th><td class="n">840</td>', text)
+    assert f'<th scope="row">{next(iter(found.weeks[0].slice.values()))}</th>' in text
+
+
+def test_a_retraining_is_asked_for_with_conditions_that_can_be_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runs, "start_workers", lambda app: None)
+    home = Home.at(tmp_path)
+    client = client_of(home, Access())
+    form = {"csrf": csrf_of(client), "kind": "retrain", "subject": "chicago_crime.arrest"}
+    answer = client.post("/jobs", data={**form, "if": "rows>=many"})
+    assert answer.status_code == 400
+    assert "many" in answer.text
+    assert Queue(home).jobs() == []
+    client.post("/jobs", data={**form, "if": "age>=30d", "promote": "yes"})
+    (job,) = Queue(home).jobs()
+    assert (job.kind, job.subject) == ("retrain", "chicago_crime.arrest")
+    assert job.options == {"if": "age>=30d", "promote": "yes"}
 
 
 def test_an_empty_home_offers_what_to_begin_with(tmp_path: Path) -> None:

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from goldlake.workflows.jobs.queue import Queue
+from goldlake.workflows.jobs.work import work
 from goldlake.workflows.retrain import retrain
 from goldlake_core.contracts.errors import LockedError
 from goldlake_core.storage.locks import FileLock
@@ -43,6 +45,14 @@ def test_nothing_is_due(live: LiveHome) -> None:
         "requests are as @1 learned",
         "1.0000 of 840 answers of @1",
     ]
+
+
+def test_a_job_says_that_nothing_is_due(live: LiveHome, tmp_path: Path) -> None:
+    options = {"if": "rows>=5000"}
+    job = Queue(live.home).add("retrain", MODEL, options, "click")
+    outcome = work(job, live.home, tmp_path / "log", _nothing)
+    assert outcome.text.startswith("nothing is due. rows>=5000: 0 rows more than @1 learned from")
+    assert (outcome.exit_code, outcome.run_id) == (0, None)
 
 
 def test_what_is_not_known_does_not_hold(live: LiveHome) -> None:

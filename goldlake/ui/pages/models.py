@@ -10,12 +10,16 @@ from starlette.responses import HTMLResponse, Response
 from goldlake.ui.render import render, site
 from goldlake.workflows import views
 from goldlake.workflows.jobs.work import report_file
+from goldlake.workflows.monitor import monitor
 from goldlake.workflows.names import unknown
 from goldlake.workflows.report import page as report_page
 from goldlake_core.contracts.errors import UsageError
 from goldlake_core.contracts.ids import ModelId
 from goldlake_core.contracts.sections import UseCase
 from goldlake_core.documents.reports import ModelVersion, ModelVersions
+
+CONDITIONS = "rows>=5000, age>=30d, drift"
+"""What the form of a retraining begins with."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +77,8 @@ def one(request: Request) -> Response:
         compared=compared(one, other) if one and other else [],
         metrics=metrics_figure(held),
         reports={v for v in versions if report_file(f"{name}@{v}", shown.home).exists()},
+        live=monitor(name, shown.home) if request.query_params.get("requests") else None,
+        conditions=CONDITIONS,
     )
 
 

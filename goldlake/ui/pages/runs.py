@@ -14,9 +14,11 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from goldlake.ui import sources
 from goldlake.ui.render import Form, environment, form_of, render, site, text_of
 from goldlake.ui.site import Site
+from goldlake.workflows.conditions import parsed
 from goldlake.workflows.jobs import worker
 from goldlake.workflows.report.markup import instant
 from goldlake_core.contracts.errors import UsageError
+from goldlake_core.contracts.heads import HEADS
 from goldlake_core.contracts.ids import ModelId
 from goldlake_core.contracts.sections import UseCase
 from goldlake_core.documents.jobs import KINDS, Job, JobKind, JobStep
@@ -29,6 +31,7 @@ MOST_ENDED = 30
 VERBS: dict[JobKind, str] = {
     "ingest": "Ingest",
     "train": "Train",
+    "retrain": "Retrain",
     "report": "Report of",
     "replay": "Replay the quarantine of",
     "promote": "Promote",
@@ -210,11 +213,16 @@ def _asked(shown: Site, kind: JobKind, form: Form) -> tuple[str, dict[str, str]]
         raise UsageError(
             f"{model.usecase} has no model {model.name!r}", valid=", ".join(contract.models)
         )
-    if kind in ("train", "rollback") and model.version is not None:
+    if kind in ("train", "retrain", "rollback") and model.version is not None:
         raise UsageError(f"{subject} names a version", valid=str(model.at(None)))
     if kind == "promote" and model.version is None:
         raise UsageError(f"{subject} names no version", valid=f"{subject}@VERSION")
     options = {}
+    if kind == "retrain":
+        options = {"if": text_of(form, "if")}
+        parsed(options["if"], HEADS[contract.models[model.name].head.kind].metrics)
+        if text_of(form, "promote"):
+            options["promote"] = "yes"
     if kind in ("promote", "rollback"):
         options = {"label": text_of(form, "label") or "stable"}
         if because := text_of(form, "because"):

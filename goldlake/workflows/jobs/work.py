@@ -12,6 +12,7 @@ from goldlake.workflows import replay as replaying
 from goldlake.workflows.history import verdict
 from goldlake.workflows.ingest import ingest
 from goldlake.workflows.processes import OnEvent
+from goldlake.workflows.retrain import retrain
 from goldlake.workflows.servers import embedded_source
 from goldlake.workflows.train import train
 from goldlake_core.contracts.errors import LockedError, UsageError
@@ -86,6 +87,24 @@ def _train(job: Job, home: Home, log: Path, on_event: OnEvent) -> Outcome:
     return Outcome(
         f"{report.model}@{report.train.model_version} {is_new}{figure}", run_id=report.run_id
     )
+
+
+def _retrain(job: Job, home: Home, log: Path, on_event: OnEvent) -> Outcome:
+    is_promoted = job.options.get("promote") == "yes"
+    made = retrain(job.subject, home, job.options["if"], on_event, is_promoted=is_promoted)
+    if made.train is None:
+        found = "; ".join(f"{each.text}: {each.found}" for each in made.conditions)
+        return Outcome(f"nothing is due. {found}")
+    due, run_id = f"due because of {made.reason}", made.train.run_id
+    status, exit_code, why = verdict(made.train)
+    if status != "ok":
+        return Outcome(f"{due}; {why or 'refused'}", exit_code, run_id)
+    text = f"{due}; {made.model}@{made.train.train.model_version} is blessed"
+    if made.promoted is not None:
+        text += f", and @{made.promoted} serves"
+    if made.unconfirmed:
+        return Outcome(f"{text}; {made.unconfirmed[0]}", GATE_EXIT_CODE, run_id)
+    return Outcome(text, run_id=run_id)
 
 
 def _report(job: Job, home: Home, log: Path, on_event: OnEvent) -> Outcome:
@@ -166,6 +185,7 @@ def _source(job: Job, home: Home, log: Path) -> Iterator[str]:
 _WORK: dict[JobKind, Callable[[Job, Home, Path, OnEvent], Outcome]] = {
     "ingest": _ingest,
     "train": _train,
+    "retrain": _retrain,
     "report": _report,
     "replay": _replay,
     "promote": _promote,
