@@ -47,6 +47,14 @@ from goldlake_core.documents.lineage import (
     TableLineage,
 )
 from goldlake_core.documents.maintain import MaintainReport, RestoreReport
+from goldlake_core.documents.monitoring import (
+    ConditionResult,
+    LabelAccount,
+    LogAccount,
+    MonitorReport,
+    RetrainReport,
+    Unjudged,
+)
 from goldlake_core.documents.planning import IngestPlan, Reconciled
 from goldlake_core.documents.replay import ReplayReport
 from goldlake_core.documents.reports import (
@@ -251,6 +259,33 @@ DRAFTED = Drafted(
     told=(Told(what="key", text="content", is_guess=True),),
     written=("toy/contract.yaml",),
     next=("goldlake check toy",),
+)
+LIVE = SliceReport(
+    slice={"week": "2024-W30"}, rows=900, positives=90, is_judged=True, metrics={"auc": 0.8}
+)
+MONITORED = MonitorReport(
+    model=f"{MODEL}@7",
+    log=LogAccount(
+        folder="requests",
+        files=2,
+        lines=900,
+        first_at="2024-07-22T00:00:00.000000Z",
+        last_at="2024-07-28T00:00:00.000000Z",
+        refused=1,
+        others=2,
+        damaged=3,
+        is_cut=True,
+    ),
+    labels=LabelAccount(scored=900, unripe=4),
+    table="toy.gold.calls@3",
+    total=msgspec.structs.replace(LIVE, slice={}),
+    weeks=(LIVE,),
+    slices=(msgspec.structs.replace(LIVE, slice={"berth": "b-9"}),),
+    tested={"auc": 0.9},
+    learned="toy.gold.calls@2",
+    drift=(VALIDATION.periods[0].verdict,),
+    unjudged=(Unjudged(what="drift of latitude", why="the log does not keep it"),),
+    alarms=("requests of 2024-07 drift in berth",),
 )
 CASES = {
     "init": Case(("init", "toy", "--from", "toy.csv"), "drafting.draft.draft", DRAFTED, Drafted),
@@ -559,6 +594,22 @@ CASES = {
     ),
     "accept": Case(
         ("accept", "r1", "berth", "--because", "right"), "validate.accept", ACCEPTANCE, Acceptance
+    ),
+    "monitor": Case(("monitor", MODEL), "monitor.monitor", MONITORED, MonitorReport, exit_code=3),
+    "retrain": Case(
+        ("retrain", MODEL, "--if", "rows>=5000"),
+        "retrain.retrain",
+        RetrainReport(
+            model=MODEL,
+            learned=7,
+            served=6,
+            conditions=(
+                ConditionResult(text="rows>=5000", holds=False, found="60 rows more"),
+                ConditionResult(text="drift", holds=None, found="no request is in the log"),
+            ),
+            outcome="quiet",
+        ),
+        RetrainReport,
     ),
     "source": Case(("source", "toy"), "", SourceAddress(url="http://127.0.0.1:1"), SourceAddress),
 }
