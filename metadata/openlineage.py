@@ -28,7 +28,7 @@ ENDPOINT = "/api/v1/lineage"
 TIMEOUT_S = 5.0
 _SPEC = "https://openlineage.io/spec"
 _EVENT = f"{_SPEC}/2-0-2/OpenLineage.json"
-_PRODUCER = "https://pypi.org/project/goldlake"
+_PRODUCER = "urn:goldlake:openlineage"
 _MOST_TEXT = 4000
 
 Transition = Literal["START", "COMPLETE", "FAIL", "ABORT"]
