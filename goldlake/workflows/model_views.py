@@ -30,7 +30,6 @@ from goldlake_core.storage.home import Home
 from goldlake_core.storage.model_versions import pushed_versions
 from metadata.store import Artifact, Store
 from metadata.walk import Graph, backwards, made_directly
-from serving import config
 from tfx_pipeline.event_files import scalars
 from tfx_pipeline.exports import read_manifest
 from tfx_pipeline.statistics import ColumnStatistics, read_statistics
@@ -136,7 +135,7 @@ def subject(name: str, home: Home) -> Subject:
         found = runs[:1]
     else:
         found = [each for each in runs if each[1].model_version == version][:1]
-    served = config.served_version(config.read_or_empty(home.models_config), str(model_id))
+    served = names.served_version(str(model_id), home)
     return Subject(
         home=home,
         usecase=usecase,

@@ -13,15 +13,9 @@ from goldlake_core.documents.monitoring import LogAccount, MonitorReport, Unjudg
 from goldlake_core.instants import of_text, utc_text
 from goldlake_core.storage.home import Home
 from goldlake_core.storage.model_versions import pushed_versions
-from serving import config
 from serving.answeredlog import AnsweredLog, answered
 
 _NO_LOG = "the contract has no serving.request_log, so no request is kept"
-
-
-def served_version(home: Home, model: ModelId) -> int | None:
-    """The version that answers requests without a version, or None."""
-    return config.served_version(config.read_or_empty(home.models_config), str(model.at(None)))
 
 
 def monitor(name: str, home: Home, folder: str | None = None) -> MonitorReport:
@@ -36,26 +30,11 @@ def monitor(name: str, home: Home, folder: str | None = None) -> MonitorReport:
         UsageError: There is no such model, it has no such version, or none serves.
         StoreError: The gold table cannot be read.
     """
-    text, _, number = name.partition("@")
+    text, at, number = name.partition("@")
     usecase, model = names.load_model(text)
     model_id = ModelId(usecase.name, model.name)
-    pushed = pushed_versions(home, usecase.name, model.name)
-    version = int(number) if number.isdecimal() else None
-    if version is None and not number:
-        version = served_version(home, model_id)
-        if version is None:
-            raise names.unknown(
-                f"No version of {model_id} serves in {home.root}",
-                text,
-                [str(model_id.at(each)) for each in pushed],
-                home=home,
-                hint=f"goldlake promote {text}@VERSION" if pushed else f"goldlake train {text}",
-            )
-    if version not in pushed:
-        known = [str(model_id.at(each)) for each in pushed]
-        problem = f"{name} is not a version that was pushed to {home.root}"
-        raise names.unknown(problem, name, known, home=home, hint="goldlake models")
-    about = pushed[version]
+    version = names.pushed_version(model_id, number if at else None, home)
+    about = pushed_versions(home, usecase.name, model.name).get(version)
     if not home.is_local and folder is None:
         raise UsageError(
             f"The request log of a server is on its own disk, and {home.root} is not",

@@ -85,6 +85,16 @@ def load_model(text: str) -> tuple[UseCase, Model]:
     return registry.load_model(text)
 
 
+def served_version(model: str, home: Home) -> int | None:
+    """Returns the version that answers requests without a version, or None. Read-only.
+
+    Args:
+        model: Such as ``city_bikes.is_late``.
+        home: Where it serves.
+    """
+    return config.served_version(config.read_or_empty(home.models_config), model)
+
+
 def pushed_version(model: ModelId, number: str | None, home: Home) -> int:
     """Returns the number of a pushed version, or of the one that serves now. Read-only.
 
@@ -98,17 +108,19 @@ def pushed_version(model: ModelId, number: str | None, home: Home) -> int:
     """
     pushed = pushed_versions(home, model.usecase, model.name)
     if number is None:
-        served = config.served_version(config.read_or_empty(home.models_config), str(model))
+        served = served_version(str(model), home)
         if served is not None:
             return served
     elif number.isdecimal() and int(number) in pushed:
         return int(number)
     asked = str(model) if number is None else f"{model}@{number}"
     problem = f"{asked} is not a version that was pushed to {home.root}"
+    hint = f"goldlake train {model}"
     if number is None:
         problem = f"No version of {model} serves in {home.root}"
+        hint = f"goldlake promote {model}@VERSION" if pushed else hint
     known = [str(model.at(each)) for each in pushed]
-    raise unknown(problem, asked, known, home=home, hint=f"goldlake train {model}")
+    raise unknown(problem, asked, known, home=home, hint=hint)
 
 
 def require_table(table: TableId, home: Home) -> None:

@@ -9,7 +9,7 @@ import msgspec
 
 from goldlake.workflows import names
 from goldlake.workflows.conditions import Condition, parsed
-from goldlake.workflows.monitor import monitor, served_version
+from goldlake.workflows.monitor import monitor
 from goldlake.workflows.processes import OnEvent
 from goldlake_core.contracts.errors import GoldlakeError
 from goldlake_core.contracts.heads import HEADS
@@ -137,7 +137,7 @@ class _Standing:
 
     @cached_property
     def served(self) -> int | None:
-        return served_version(self.home, ModelId(self.usecase.name, self.model.name))
+        return names.served_version(str(ModelId(self.usecase.name, self.model.name)), self.home)
 
     @cached_property
     def monitored(self) -> MonitorReport:

@@ -165,7 +165,7 @@ def _page(
         place=place,
         fields=_fields(model, table, filled),
         server=server_of(held),
-        serving=config.served_version(config.read_or_empty(held.home.models_config), name),
+        serving=names.served_version(name, held.home),
         **values,
     )
 
@@ -263,7 +263,7 @@ def _typed(each: RawInput, text: str) -> object:
 
 def _typical(shown: Site, name: str) -> dict[str, object]:
     """The commonest text, or the mean, of each input in the training of what serves."""
-    version = config.served_version(config.read_or_empty(shown.home.models_config), name)
+    version = names.served_version(name, shown.home)
     reference = f"{name}@{version}" if version else name
 
     def read() -> dict[str, object]:
