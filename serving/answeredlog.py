@@ -10,7 +10,7 @@ import msgspec
 
 from goldlake_core.documents.lineage import Output
 from goldlake_core.storage.home import Home
-from serving.logfile import DONE, OPEN
+from serving.logfile import DONE, OPEN, log_names
 
 MOST_LINES = 200_000
 """Lines of a version that are read, the newest ones; they take about a kilobyte each."""
@@ -99,12 +99,10 @@ def answered(
 
 def _names(place: Path) -> list[str]:
     """Names of the files without their suffix, the newest first. They begin with the time."""
-    if not place.is_dir():
-        return []
     found = {
-        file.name.removesuffix(".open").removesuffix(DONE)
-        for file in place.iterdir()
-        if file.name.endswith((DONE, OPEN))
+        name.removesuffix(suffix)
+        for suffix in (DONE, OPEN)
+        for name in log_names(str(place), suffix)
     }
     return sorted(found, reverse=True)
 

@@ -11,6 +11,7 @@ import msgspec
 from goldlake_core.contracts.errors import UsageError
 from goldlake_core.documents.lineage import Output, RequestStep
 from goldlake_core.storage.home import Home
+from serving.logfile import DONE, OPEN, log_names
 
 
 class Line(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,11 +47,11 @@ def find(model: str, request_id: str, home: Home, folder: str | None = None) -> 
         UsageError: The log does not have the request.
     """
     place = Path(folder or home.path("requests")) / model
-    files = sorted((*place.glob("*.jsonl"), *place.glob("*.jsonl.open")), reverse=True)
-    for file in files:
-        lines = list(_lines(file, request_id))
+    files = [name for suffix in (DONE, OPEN) for name in log_names(str(place), suffix)]
+    for name in sorted(files, reverse=True):
+        lines = list(_lines(place / name, request_id))
         if lines:
-            return _request(lines, file.name)
+            return _request(lines, name)
     raise UsageError(
         f"The request {request_id!r} of {model} is not in the request log {place}",
         valid="the X-Request-Id of an answer that was kept"
