@@ -43,7 +43,7 @@ CATEGORICAL = [
     "district",
     "community_area",
 ]
-NUMERIC = ["hour", "weekday", "domestic", "latitude", "longitude"]
+NUMERIC = ["hour", "minute", "weekday", "domestic", "latitude", "longitude", "report_delay"]
 MAX_CATEGORIES = 254
 REQUEST_ROWS = 2_000
 

@@ -384,10 +384,15 @@ class _Step:
 
         last = last_changes(feed)
         if specs.is_reaching(self.table):
-            near = self._near(feed)
+            moved, kept = self._parted(feed)
+            near = self._near(moved)
             reached = self._reached(near, is_wide=False).select(*self._key)
             built = self._declared(self._build(self._reached(near, is_wide=True)))
             built = built.join(reached, list(self.table.key), "left_semi")
+            if kept is not None:
+                alone = kept.join(reached, list(self.table.key), "left_anti")
+                made = self.groups.assigned(self._made(alone, held=self._windowed.columns))
+                built = built.unionByName(self._declared(made))
             touched = last.select(*self._key).unionByName(reached).distinct()
         else:
             touched = last
@@ -405,6 +410,32 @@ class _Step:
         rows = built.unionByName(gone)
         return self._not_held(rows) if specs.is_reaching(self.table) else rows
 
+    def _parted(self, feed: DataFrame) -> tuple[DataFrame, DataFrame | None]:
+        """The changes that windows see, and the rows whose windows are what they were.
+
+        An amendment of what no window reads makes its own row again, not its unit. Its windows are
+        taken from gold. Rows that gold lacks are among the changes.
+        """
+        from pyspark.sql import functions as F
+
+        if not self._windowed.columns:
+            return feed, None
+        key = list(self.table.key)
+        reads = F.struct(*map(quoted, self._windowed.reads))
+        held = [quoted(name) for name in self._windowed.columns]
+        gold = delta.read(self.spark, self.spec.uri).select(*self._key, *held)
+        was = feed.where(F.col(CHANGE) == changefeed.BEFORE).select(*self._key, reads.alias("_was"))
+        now = feed.where(F.col(CHANGE) == changefeed.AFTER).select(*self._columns)
+        kept = now.join(was, key).where(F.col("_was").eqNullSafe(reads)).drop("_was")
+        kept = kept.join(gold, key)
+        return feed.join(kept.select(*self._key), key, "left_anti"), kept
+
+    @cached_property
+    def _windowed(self) -> computed.Windowed:
+        if self.table.build or not self.table.windows:
+            return computed.Windowed((), ())
+        return computed.Windowed.of(self.usecase, self.table)
+
     def _present(self, last: DataFrame) -> DataFrame:
         """The silver rows among the newest changes of keys."""
         from pyspark.sql import functions as F
@@ -419,7 +450,8 @@ class _Step:
         place = _micros(self.table.reach_order) if self.table.reach_order else F.lit(0)
         # Other names than silver's, so that they can be compared without ambiguity.
         return (
-            feed.select(*units, place.alias("_place"))
+            computed.with_units(feed, self.table)
+            .select(*units, place.alias("_place"))
             .groupBy(*units)
             .agg(F.min("_place").alias("_low"), F.max("_place").alias("_high"))
             .withColumnsRenamed({name: f"_unit_{name}" for name in self.table.reach})
@@ -439,7 +471,8 @@ class _Step:
         if table.reach_order:
             place = _micros(table.reach_order)
             condition &= place.between(F.col("_low") - low, F.col("_high") + high)
-        return self._silver().join(F.broadcast(near), condition, "left_semi")
+        rows = computed.with_units(self._silver(), self.table)
+        return rows.join(F.broadcast(near), condition, "left_semi").select(*self._columns)
 
     def _cells(self, feed: DataFrame) -> DataFrame:
         """Mode ``aggregate``: what the build function returns and gold does not hold already."""
@@ -482,7 +515,9 @@ class _Step:
         units = [self.table.key]
         if specs.is_reaching(self.table):
             units.append(self.table.reach)
-        step = reach.meeting(built, self._silver(), units)
+        made = [] if self.table.build else [c.name for c in self.table.columns if c.expr]
+        own = [name for name in self.table.per if name in made]
+        step = reach.meeting(built, self._silver(), units, own)
         if step:
             declared = ", ".join(self.table.reach) or "its own silver row"
             raise self._beyond(
@@ -645,13 +680,24 @@ class _Step:
         return self.groups.assigned(self._made(silver, changes, gold))
 
     def _made(
-        self, silver: DataFrame, changes: DataFrame | None = None, gold: DataFrame | None = None
+        self,
+        silver: DataFrame,
+        changes: DataFrame | None = None,
+        gold: DataFrame | None = None,
+        held: Sequence[str] = (),
     ) -> DataFrame:
-        """What the function or the contract makes, without clusters."""
+        """What the function or the contract makes, without clusters.
+
+        Args:
+            silver: Rows of silver, with the columns ``held``.
+            changes: For a build of mode ``aggregate``.
+            gold: For a build of mode ``aggregate``.
+            held: Computed columns that the rows have already.
+        """
         if self.table.lookups:
             silver = lookups.with_lookups(silver, self.table.lookups, self._looked_up)
         if not self.table.build:
-            return computed.with_computed(silver, self.table)
+            return computed.with_computed(silver, self.table, held)
         function: Callable[..., Any] = resolve(
             self.usecase, self.table.build, f"gold.{self.table.name}.build"
         )

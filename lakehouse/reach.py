@@ -54,14 +54,19 @@ def calls(rows: DataFrame) -> Calls:
     return Calls(tuple(sorted(unstable)), has_python)
 
 
-def meeting(rows: DataFrame, silver: DataFrame, units: Sequence[Sequence[str]]) -> str | None:
+def meeting(
+    rows: DataFrame,
+    silver: DataFrame,
+    units: Sequence[Sequence[str]],
+    computed: Sequence[str] = (),
+) -> str | None:
     """The first step of a plan that brings silver rows of several units together.
 
     Args:
-        rows: What a build function returned.
+        rows: What a build function returned, or what the contract computes.
         silver: The frame that it was given.
-        units: Lists of silver columns. A step is allowed whose rows agree in all columns of one of
-            them.
+        units: Lists of columns. A step is allowed whose rows agree in all columns of one of them.
+        computed: Columns of units that the contract computes of a silver row.
 
     Returns:
         The step in words, such as ``a window over kind``, or None.
@@ -72,6 +77,11 @@ def meeting(rows: DataFrame, silver: DataFrame, units: Sequence[Sequence[str]]) 
     for leaf in _each(plan.collectLeaves()):
         if any(leaf.sameResult(source) for source in sources):
             columns |= {each.exprId().id(): each.name() for each in _each(leaf.output())}
+    if computed:
+        for node in _nodes(plan):
+            if node.nodeName() == "Project":
+                made = (each for each in _each(node.projectList()) if each.name() in computed)
+                columns |= {each.exprId().id(): each.name() for each in made}
     for words, together in _steps(plan, columns)[1]:
         if not any(set(unit) <= together for unit in units):
             return words

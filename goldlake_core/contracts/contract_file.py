@@ -11,7 +11,7 @@ from goldlake_core.contracts.column_section import Columns, read_columns
 from goldlake_core.contracts.column_types import NUMBERS, TIMES
 from goldlake_core.contracts.errors import ContractError
 from goldlake_core.contracts.fields import CONTENT_FIELD
-from goldlake_core.contracts.gold_section import ROWS, GoldDraft, read_gold, rows_of
+from goldlake_core.contracts.gold_section import ROWS, GoldDraft, OfSilver, read_gold, rows_of
 from goldlake_core.contracts.keys import Form, declared, keys_of
 from goldlake_core.contracts.read import (
     Errors,
@@ -69,6 +69,11 @@ class SilverDraft:
     expects: dict[int, str] = field(default_factory=dict)
     silver: Silver | None = None
 
+    @property
+    def for_gold(self) -> OfSilver:
+        """What gold tables are made from."""
+        return OfSilver(self.columns, self.key, self.version, self.event_time)
+
 
 @dataclass
 class Draft:
@@ -108,10 +113,9 @@ def read_contract(document: Entry, folder: Path, errors: Errors) -> Draft:
     if found.has("silver"):
         draft.silver = _read_silver(found.entries["silver"], draft.source, errors)
     if found.has("gold"):
-        of_silver = draft.silver.columns, draft.silver.key, draft.silver.event_time
-        draft.gold = read_gold(found.entries["gold"], *of_silver, errors)
+        draft.gold = read_gold(found.entries["gold"], draft.silver.for_gold, errors)
     elif "gold" not in found.broken:
-        draft.gold = {ROWS: rows_of(draft.silver.columns, draft.silver.key)}
+        draft.gold = {ROWS: rows_of(draft.silver.for_gold)}
     notify = _read_notify(found.entries["notify"], errors) if found.has("notify") else None
     areas = _read_map(found.entries["map"], draft.silver, errors) if found.has("map") else None
     silver = draft.silver.silver
@@ -200,7 +204,8 @@ def _read_silver(entry: Entry, source: Found | None, errors: Errors) -> SilverDr
         errors.add(rules.type_errors(where, event_time, *TIMES))
     if version is not None:
         where = found.entries["version"]
-        errors.add(rules.type_errors(where, version, *TIMES, *NUMBERS))
+        if not errors.add(rules.type_errors(where, version, *TIMES, *NUMBERS)):
+            version = None
     draft = SilverDraft(columns, key, version.name if version else None)
     if "event_time" not in found.entries:
         draft.event_time = ""

@@ -59,6 +59,9 @@ def origins(
     columns: Iterable[Column],
     lengths: windows.Lengths,
     clusters: Sequence[Cluster] = (),
+    *,
+    over: Iterable[str] = (),
+    version: str | None = None,
 ) -> Origins:
     """What columns are made of.
 
@@ -66,6 +69,9 @@ def origins(
         columns: Silver's, those of lookups and the table's own, in the order of computation.
         lengths: The table's windows.
         clusters: Its clusters, which are made of these columns.
+        over: Columns that form the units of its windows and order their rows. What is made of a
+            window is made of them, too.
+        version: Silver's version column, which moves with each amendment.
     """
     columns = list(columns)
     names = {column.name.lower(): column.name for column in columns}
@@ -76,13 +82,16 @@ def origins(
     for column in columns:
         words = {word.lower() for word in _WORD.findall(without_literals(column.expr))}
         own = frozenset(names[word] for word in words & names.keys()) - {column.name}
+        if next(windows.calls(column.expr), None) is not None:
+            windowed.add(column.name)
+            own |= frozenset(over) - {column.name}
         if column.expr:
             reads[column.name] = own
-        if windowed & own or next(windows.calls(column.expr), None) is not None:
+        if windowed & own:
             windowed.add(column.name)
         if ahead & own or windows.looks_ahead(column.expr, lengths):
             ahead.add(column.name)
-        if amended & own or column.known == "amended":
+        if amended & own or column.known == "amended" or column.name == version:
             amended.add(column.name)
     for cluster in clusters:
         own = frozenset(cluster.columns)
@@ -149,6 +158,26 @@ def window_errors(found: Found, time: Column | None) -> Iterator[ContractError]:
             yield found.entries["order"].error(
                 f"a window is a length of time, and {time.name!r} is nullable",
                 valid="a column with nullable: false first",
+            )
+
+
+def unit_errors(
+    per: Iterable[str], silver: Columns, origins: Origins, entry: Entry
+) -> Iterator[ContractError]:
+    """A computed column that forms a unit is made of its silver row alone.
+
+    Args:
+        per: Columns of the unit.
+        silver: The columns of silver.
+        origins: What the table's columns are made of.
+        entry: Where the unit is written.
+    """
+    for name in per:
+        others = origins.reads.get(name, frozenset()) - set(silver.names)
+        if name in origins.windowed or others:
+            of = ", ".join(sorted(others)) or "windows"
+            yield entry.error(
+                f"{name!r} is made of {of}", valid="a column that is made of silver columns only"
             )
 
 

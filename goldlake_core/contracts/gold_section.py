@@ -45,6 +45,8 @@ class GoldDraft:
             None where each row is made of one silver row.
         looks_back: Column of time such that rows are made of earlier rows of it only; "" where they
             may be made of later ones.
+        is_stretch: Whether a unit is computed from the order of its rows alone, such as a thousand
+            numbers of a sequence.
     """
 
     name: str
@@ -58,37 +60,53 @@ class GoldDraft:
     windows: Lengths = field(default_factory=dict)
     unit: tuple[str, ...] | None = None
     looks_back: str = ""
+    is_stretch: bool = False
 
 
-def rows_of(silver: Columns, key: tuple[str, ...] | None) -> GoldDraft:
+@dataclass(frozen=True)
+class OfSilver:
+    """The silver table as far as it holds.
+
+    Attributes:
+        columns: Its columns.
+        key: Its key, or None.
+        version: Name of its version column, or None.
+        event_time: Name of its column of event times; "" without one, None where it does not hold.
+    """
+
+    columns: Columns
+    key: tuple[str, ...] | None = None
+    version: str | None = None
+    event_time: str | None = None
+
+    @property
+    def amended(self) -> str | None:
+        """The version column where it moves with each amendment, as a time of events does not."""
+        return self.version if self.version != self.event_time else None
+
+
+def rows_of(silver: OfSilver) -> GoldDraft:
     """The gold table of a contract that declares none: silver's columns."""
-    draft = GoldDraft(ROWS, "rows", silver, key=key)
-    draft.origins = gold_rules.origins(silver.sound, {})
-    if key is not None and silver.are_sound:
+    columns, key = silver.columns, silver.key
+    draft = GoldDraft(ROWS, "rows", columns, key=key)
+    draft.origins = gold_rules.origins(columns.sound, {}, version=silver.amended)
+    if key is not None and columns.are_sound:
         draft.table = GoldTable(
             name=ROWS,
             comment="Silver's columns.",
             key=key,
-            columns=silver.sound,
-            keep=silver.names,
+            columns=columns.sound,
+            keep=columns.names,
         )
     return draft
 
 
-def read_gold(
-    entry: Entry,
-    silver: Columns,
-    key: tuple[str, ...] | None,
-    event_time: str | None,
-    errors: Errors,
-) -> dict[str, GoldDraft] | None:
+def read_gold(entry: Entry, silver: OfSilver, errors: Errors) -> dict[str, GoldDraft] | None:
     """The gold tables that a contract declares.
 
     Args:
         entry: Mapping of table name to mapping.
-        silver: The columns of the silver table.
-        key: Silver's key, or None where it does not hold.
-        event_time: Silver's column of times of events; "" without one, None where it does not hold.
+        silver: The silver table that they are made from.
         errors: Where errors are kept.
 
     Returns:
@@ -99,20 +117,11 @@ def read_gold(
         return None
     if not members:
         errors.found.append(entry.error("there is no gold table", valid="at least one"))
-    return {
-        name: _read_table(name, item, silver, key, event_time, errors)
-        for name, item in members.items()
-    }
+    return {name: _read_table(name, item, silver, errors) for name, item in members.items()}
 
 
-def _read_table(
-    name: str,
-    entry: Entry,
-    silver: Columns,
-    silver_key: tuple[str, ...] | None,
-    event_time: str | None,
-    errors: Errors,
-) -> GoldDraft:
+def _read_table(name: str, entry: Entry, given: OfSilver, errors: Errors) -> GoldDraft:
+    silver = given.columns
     before = len(errors.found)
     errors.add(name_errors(name, entry))
     found = read_section(entry, keys_of(GoldTable), errors)
@@ -132,7 +141,7 @@ def _read_table(
     draft.columns.are_known &= silver.are_known or found.has("keep") or bool(draft.build)
     kept_columns = {n: silver.by_name[n] for n in kept or ()}
     draft.columns.by_name = kept_columns | looked_up.by_name | own.by_name
-    draft.key = _key(found, draft, own, silver_key, errors)
+    draft.key = _key(found, draft, own, given.key, errors)
     for column in draft.key or ():
         is_nullable = draft.columns.by_name[column]
         if is_nullable is not None:  # a kept key column is never null here
@@ -140,7 +149,10 @@ def _read_table(
                 is_nullable, nullable=False, wire_null=None
             )
     errors.add(rules.flag_errors(draft.columns.sound, own.entries | looked_up.entries))
-    per, order = (_of_silver(key, found, silver, errors) for key in ("per", "order"))
+    order = _named("order", found, silver, errors)
+    computed = {n: c for n, c in own.by_name.items() if c is None or c.expr}
+    units = Columns(silver.by_name | computed, are_known=silver.are_known and own.are_known)
+    per = _named("per", found, units, errors)
     draft.windows = found.values.get("windows") or {}
     sound = len(errors.found)
     reach = _reach(found, silver, per, order, errors)
@@ -150,9 +162,19 @@ def _read_table(
         draft.looks_back = reach.order if is_back else ""
     errors.add(gold_rules.window_errors(found, silver.by_name[order[0]] if order else None))
     errors.add(gold_rules.expression_errors(found, draft.build, silver, own, draft.windows))
-    clusters = _clusters(found, draft, event_time, errors)
+    clusters = _clusters(found, draft, given.event_time, errors)
     known = {**silver.by_name, **looked_up.by_name, **own.by_name}
-    draft.origins = gold_rules.origins([c for c in known.values() if c], draft.windows, clusters)
+    draft.origins = gold_rules.origins(
+        [c for c in known.values() if c],
+        draft.windows,
+        clusters,
+        over=(*per, *order),
+        version=given.amended,
+    )
+    if per:
+        errors.add(gold_rules.unit_errors(per, silver, draft.origins, found.entries["per"]))
+        made_of = [draft.origins.reads.get(name, frozenset()) for name in per]
+        draft.is_stretch = all(each and each <= set(order) for each in made_of)
     draft.readable = _readable(silver, looked_up, own)
     if len(errors.found) > before or draft.key is None or not draft.columns.are_sound:
         return draft
@@ -245,8 +267,8 @@ def _lookups(found: Found, silver: Columns, errors: Errors) -> tuple[tuple[Looku
     return tuple(lookups), added
 
 
-def _of_silver(key: str, found: Found, silver: Columns, errors: Errors) -> tuple[str, ...]:
-    return (silver.find_all(found.entries[key], errors) or ()) if found.has(key) else ()
+def _named(key: str, found: Found, columns: Columns, errors: Errors) -> tuple[str, ...]:
+    return (columns.find_all(found.entries[key], errors) or ()) if found.has(key) else ()
 
 
 @dataclass(frozen=True)
@@ -268,7 +290,7 @@ def _reach(
 ) -> _Reach:
     """What the contract says of it, or what follows from its windows."""
     errors.add(rules.reach_errors(found))
-    unit = _of_silver("reach", found, silver, errors)
+    unit = _named("reach", found, silver, errors)
     longest = windows.longest(found.values.get("windows") or {})
     if longest and order:
         return _Reach(per, order[0], longest, "0")

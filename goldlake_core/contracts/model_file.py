@@ -387,7 +387,12 @@ def _split(
     if table is not None:
         where = found.at("split")
         torn = rules.torn_errors(
-            split, table.unit, where, looks_back=table.looks_back, event_time=event_time
+            split,
+            table.unit,
+            where,
+            looks_back=table.looks_back,
+            event_time=event_time,
+            are_past=table.is_stretch and table.origins.ahead.isdisjoint(read),
         )
         is_sound &= errors.add(torn)
         is_sound &= errors.add(fitted_errors(read, split, event_time, table.origins, where))

@@ -142,10 +142,13 @@ def torn_errors(
     *,
     looks_back: str = "",
     event_time: str = "",
+    are_past: bool = False,
 ) -> Iterator[ContractError]:
     """Rows that are made of each other stay in one split, or test would hold what train has seen.
 
     Where rows are made of earlier rows only, a split by the same time leaves no later row in them.
+    Where the unit is a stretch of the order in which rows came, and windows end with the row, a row
+    has what was known when it came: any split by time may divide them.
 
     Args:
         split: How rows are divided.
@@ -154,8 +157,9 @@ def torn_errors(
         entry: Where the split is written.
         looks_back: Column of time such that rows are made of earlier rows of it only, or "".
         event_time: The model's column of time, or "".
+        are_past: Whether units are stretches of an order, and no window that is read looks ahead.
     """
-    if unit is None or split.kind == "column":
+    if unit is None or split.kind == "column" or (split.is_by_time and are_past):
         return
     if split.is_by_time and looks_back and looks_back == event_time:
         return
@@ -163,7 +167,8 @@ def torn_errors(
         return
     named = ", ".join(unit)
     ways = [f"kind: hash with by: [{named}]"] if unit else []
-    ways += [f"kind: relative or fixed with event_time: {looks_back}"] if looks_back else []
+    by_time = looks_back or ("COLUMN" if are_past else "")
+    ways += [f"kind: relative or fixed with event_time: {by_time}"] if by_time else []
     yield entry.error(
         f"the split can tear apart the rows of {f'one ({named})' if unit else 'the table'}, which "
         "are made of each other",

@@ -38,6 +38,10 @@ class Batch:
     unchanged: int
 
 
+GOLDS_OWN = ("hour", "minute", "weekday", "month", "case_block", "report_delay")
+"""Columns that gold computes and that are judged with silver's."""
+
+
 @cache
 def usecase() -> UseCase:
     return load_usecase("chicago_crime")
@@ -63,11 +67,22 @@ def month_of(folder: Path, number: int) -> Month:
     return Month(months[number - 1], months[number - 2])
 
 
-def refined(raw: pl.DataFrame, known_ids: pl.Series | None = None) -> Batch:
+@cache
+def _cases(folder: Path) -> pl.DataFrame:
+    """Id, case number and time of each incident of 2016."""
+    raw = pl.concat(raw_months(folder))
+    return raw.select(pl.col("id").cast(pl.Int64), "case_number", instant_of(pl.col("date")))
+
+
+def refined(
+    raw: pl.DataFrame, folder: Path | None = None, known_ids: pl.Series | None = None
+) -> Batch:
     """What silver makes of landed records, and the columns that gold adds.
 
     Args:
         raw: The records as texts.
+        folder: Where the year is, whose other incidents have case numbers between those of these;
+            None where there are no others.
         known_ids: Ids of the records that were landed before.
     """
     silver = usecase().silver
@@ -90,13 +105,28 @@ def refined(raw: pl.DataFrame, known_ids: pl.Series | None = None) -> Batch:
         repeated += once.height - fresh.height
         once = fresh
     local = pl.col("date").dt.convert_time_zone(str(_ZONE))
-    gold = once.with_columns(
+    gold = _delayed(once, _cases(folder) if folder else None).with_columns(
+        pl.col("case_number").str.slice(0, 4).alias("case_block"),
         local.dt.hour().cast(pl.Int64).alias("hour"),
+        local.dt.minute().cast(pl.Int64).alias("minute"),
         local.dt.weekday().cast(pl.Int64).alias("weekday"),
         local.dt.month().cast(pl.Int64).alias("month"),
     )
-    names = [*silver.names, "hour", "weekday", "month"]
+    names = [*silver.names, *GOLDS_OWN]
     return Batch(gold.select(names), raw.height, int(rows["_bad"].sum()), repeated)
+
+
+def _delayed(rows: pl.DataFrame, cases: pl.DataFrame | None) -> pl.DataFrame:
+    """Incidents with the delay of their report as gold has it, in minutes."""
+    numbered = rows.select("id", "case_number", "date")
+    if cases is not None:
+        others = cases.join(rows, on="id", how="anti")
+        numbered = pl.concat([numbered.cast(dict(cases.schema)), others])
+    minutes = pl.col("date").dt.epoch("s") / 60
+    newest = minutes.rolling_max(11, min_samples=1).over(pl.col("case_number").str.slice(0, 4))
+    delay = pl.when(pl.col("case_number").is_not_null()).then(newest - minutes)
+    ordered = numbered.sort("case_number", "id").with_columns(delay.alias("report_delay"))
+    return rows.join(ordered.select("id", "report_delay"), on="id", how="left")
 
 
 def instant_of(text: pl.Expr) -> pl.Expr:

@@ -20,7 +20,7 @@ from goldlake_core.gate.judging import History, Judgement
 from goldlake_core.gate.layout import GateColumn, Layout, silver_layout
 from goldlake_core.gate.periods import period_of
 from tests.breaks.catalog import Break, Month
-from tests.breaks.feed import Batch, month_of, raw_months, refined, usecase
+from tests.breaks.feed import GOLDS_OWN, Batch, month_of, raw_months, refined, usecase
 
 MONTHS = (6, 9, 12)
 """Months that are broken, one at a time."""
@@ -61,20 +61,21 @@ def layout() -> Layout:
     own = [
         GateColumn(column.name, column.type, column.name in read)
         for column in usecase().gold[_OWN].columns
-        if column.name in ("hour", "weekday", "month")
+        if column.name in GOLDS_OWN
     ]
     return dataclasses.replace(silver(), columns=(*silver().columns, *own))
 
 
 @cache
 def clean(folder: Path, number: int) -> Batch:
-    return refined(raw_months(folder)[number - 1])
+    return refined(raw_months(folder)[number - 1], folder)
 
 
 class Judge:
     """The gate before a month: a baseline and the counts of all earlier months."""
 
     def __init__(self, folder: Path, month: int, first: int = 1) -> None:
+        self.folder = folder
         self.month = month
         before = [clean(folder, number) for number in range(first, month)]
         self.last = before[-1].rows
@@ -113,7 +114,7 @@ def fitted_on(rows: pl.DataFrame, start: date, names: tuple[str, ...]) -> Baseli
 
 def outcome(judge: Judge, month: Month, one: Break, severity: float, known: pl.Series) -> Outcome:
     """What the gate says of one break."""
-    judgement = judge.judged(refined(one.fault(month, severity), known))
+    judgement = judge.judged(refined(one.fault(month, severity), judge.folder, known))
     named = [
         (f"{each.measure.statistic}({','.join(each.measure.columns)})", each.stops)
         for each in judgement.beyond

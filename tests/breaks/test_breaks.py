@@ -68,7 +68,7 @@ def test_the_room_of_the_contract_moves_a_limit(test_data: Path, judge: Judge) -
     month = month_of(test_data, MONTH)
     from tests.breaks.feed import refined
 
-    counts = judge.counts(refined(one.fault(month, 0.02)), judge.last, MONTH)
+    counts = judge.counts(refined(one.fault(month, 0.02), test_data), judge.last, MONTH)
 
     def beyond(room: float) -> bool:
         columns = tuple(

@@ -104,6 +104,28 @@ gold:
       before: {type: long, expr: count(*) over week}
       share: {type: double, expr: loss / sum(loss) over week}
 """
+NUMBERED = """\
+name: engines
+source: {kind: files, path: "data/*.csv"}
+silver:
+  key: [id]
+  event_time: at
+  columns:
+    id: {type: long, nullable: false}
+    at: {type: timestamp, format: epoch_s, nullable: false}
+    number: string
+    is_closed: boolean
+gold:
+  reports:
+    per: [block]
+    order: [number]
+    windows: {last3: 3}
+    columns:
+      block: {type: string, expr: "substring(number, 1, 2)"}
+      delay: {type: long, expr: unix_seconds(max(at) over last3) - unix_seconds(at)}
+      is_late: {type: boolean, expr: delay > 600}
+      state: {type: string, expr: "concat(if(is_closed, 'closed', 'open'), ' ', block)"}
+"""
 Row = tuple[int, int, str, float]
 
 
@@ -299,3 +321,56 @@ def test_windows_by_time_follow_what_they_reach(spark: Any, tmp_path: Path) -> N
     assert [min(times) for times in written] == [30 * day] * 2
     assert reached[0] < 28 * day
     assert reached[1] < 7 * day
+
+
+def test_an_amendment_that_no_window_reads_makes_its_own_row_again(
+    spark: Any, tmp_path: Path
+) -> None:
+    lab = Lab(spark, tmp_path, NUMBERED)
+    rng = random.Random(8)
+    events: dict[int, tuple[int, str, bool]] = {}
+    parts: list[tuple[int, int]] = []
+    parted = gold._Step._parted
+
+    def watched(step: Any, feed: Any) -> Any:
+        moved, kept = parted(step, feed)
+        parts.append((moved.select("id").distinct().count(), kept.count()))
+        return moved, kept
+
+    def added(new: dict[int, tuple[int, str, bool]]) -> None:
+        events.update(new)
+        lines = [(key, at, number, str(done).lower()) for key, (at, number, done) in new.items()]
+        lab.write("id,at,number,is_closed", lines)
+        table = lab.usecase.gold["reports"]
+        rows = delta.read(spark, specs.gold(lab.usecase, lab.home, table).uri).collect()
+        assert {r["id"]: (r["delay"], r["is_late"], r["state"]) for r in rows} == expected()
+
+    def expected() -> dict[int, tuple[Any, ...]]:
+        made = {}
+        ordered = sorted(events, key=lambda key: (events[key][1], key))
+        for key, (at, number, done) in events.items():
+            unit = [each for each in ordered if events[each][1][:2] == number[:2]]
+            place = unit.index(key)
+            newest = max(events[each][0] for each in unit[max(0, place - 2) : place + 1])
+            state = f"{'closed' if done else 'open'} {number[:2]}"
+            made[key] = (newest - at, newest - at > 600, state)
+        return made
+
+    def numbered(keys: range) -> dict[int, tuple[int, str, bool]]:
+        return {k: (rng.randrange(5_000), f"{rng.randrange(30):03}", False) for k in keys}
+
+    added(numbered(range(60)))
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(gold._Step, "_parted", watched)
+        closed = {key: (*events[key][:2], True) for key in (3, 4, 5)}
+        added(closed)
+        # At once: a row that comes, one that moves within its unit, one that leaves it, and some
+        # that are closed, in the same units and in others.
+        mixed = {key: (*events[key][:2], True) for key in range(10, 20)}
+        mixed |= {60: (9_999, events[10][1], False), 20: (9_000, events[20][1], True)}
+        mixed |= {21: (events[21][0], "299", True)}
+        added(mixed)
+    assert parts == [(0, 3), (3, 10)]
+    usecase = lab.usecase
+    gold.require_rebuilt(spark, usecase, lab.home, 1, usecase.gold["reports"])
+    audit.deep(spark, usecase, lab.home, 1, silent)

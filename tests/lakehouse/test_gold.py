@@ -18,7 +18,7 @@ from goldlake_core.contracts.registry import resolve
 from goldlake_core.contracts.sections import UseCase
 from goldlake_core.storage.deltalog import DeltaLog
 from goldlake_core.storage.home import Home
-from lakehouse import changefeed, delta, gold, specs, stages
+from lakehouse import changefeed, computed, delta, gold, specs, stages
 from tests.lakehouse.records import crime, land, silent
 
 pytestmark = pytest.mark.spark
@@ -107,7 +107,7 @@ def test_area_day_maintained_is_area_day_rebuilt(spark: Any, usecase: UseCase, s
 
 
 def test_local_clock_of_the_features(spark: Any, usecase: UseCase):
-    build = resolve(usecase, "tables.arrest_features", "gold.arrest_features.build")
+    table = usecase.gold["arrest_features"]
     utc = [
         datetime(2016, 1, 4, 5, 59, tzinfo=timezone.utc),  # Sunday evening in Chicago
         datetime(2016, 1, 4, 6, 0, tzinfo=timezone.utc),  # Monday, midnight
@@ -115,8 +115,10 @@ def test_local_clock_of_the_features(spark: Any, usecase: UseCase):
         datetime(2016, 11, 6, 6, 30, tzinfo=timezone.utc),  # 1:30 the first time
         datetime(2016, 11, 6, 7, 30, tzinfo=timezone.utc),  # 1:30 the second time
     ]
-    frame = spark.createDataFrame([(t,) for t in utc], "date timestamp")
-    found = [(r["hour"], r["weekday"], r["month"]) for r in build(frame).orderBy("date").collect()]
+    rows = [(number, f"JG10000{number}", t) for number, t in enumerate(utc)]
+    frame = spark.createDataFrame(rows, "id bigint, case_number string, date timestamp")
+    made = computed.with_computed(frame, table).orderBy("date").collect()
+    found = [(r["hour"], r["weekday"], r["month"]) for r in made]
     assert found == [(23, 7, 1), (0, 1, 1), (23, 4, 6), (1, 7, 11), (1, 7, 11)]
 
 

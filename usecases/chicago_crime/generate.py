@@ -5,8 +5,12 @@ What it follows (``figures.yaml``: counts, shares and effects of the portal's ro
 - offences by frequency, each with its share of arrests and of domestic incidents;
 - the kind of place and the hour given the offence, the district given the kind of offence, the beat
   given the district, and position, ward and community area given the beat;
-- an arrest given offence, place, district, hour and domestic (log odds);
-- months and weekdays by frequency, times on the full hour (35 %) and on the half hour.
+- the minute and the delay until the report given the type: times on the full hour (34 %), on the
+  half hour (16 %) and on other multiples of five are estimates;
+- an arrest given offence, place, district, hour, domestic, minute and delay (log odds);
+- months and weekdays by frequency.
+
+Case numbers are given in the order of the reports, one after another.
 
 What is made up: the year (events of 2024, published by 31 January 2025), the numbers of
 cases and records, the streets, and when an arrest becomes known (70 % at once, else weeks later).
@@ -25,12 +29,14 @@ typed and must be quarantined; the five reasons of `DEFECTS` take turns.
 from __future__ import annotations
 
 import bisect
+import heapq
 import itertools
 import math
 import random
+from collections import deque
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from datetime import date, datetime, timedelta, timezone
+from dataclasses import dataclass, field
+from datetime import date, datetime, time, timedelta, timezone
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
@@ -59,6 +65,13 @@ _FIRST_ID = 12_938_400
 _BEAT_SPREAD = (0.0031, 0.0043)  # standard deviation of latitude and longitude in a beat, degrees
 _OLD_NAMES = {"CRIMINAL SEXUAL ASSAULT": "CRIM SEXUAL ASSAULT"}
 _SPELLINGS = ("NON-CRIMINAL", "NON - CRIMINAL", "NON-CRIMINAL (SUBJECT SPECIFIED)")
+# Minutes by kind: the full and the half hour, other multiples of five, and the others.
+_MINUTES = {
+    "full": (0,),
+    "half": (30,),
+    "five": tuple(minute for minute in range(5, 60, 5) if minute != 30),
+    "odd": tuple(minute for minute in range(60) if minute % 5),
+}
 _SWAPPED = ("-87.629798200", "41.878113600")  # longitude where the latitude belongs
 # fmt: off
 _STREETS = (
@@ -86,12 +99,46 @@ def rows(count: int, seed: int) -> Iterator[Row]:
     """
     figures = _figures()
     chance = random.Random(f"{seed}:{count}")
+    desk = _Desk()
     for number in range(count):
         # Days in order, so that record numbers grow with time as the publisher's do.
         day = figures.days.at((number + chance.random()) / count)
-        incident = _incident(figures, chance, number, day)
+        yield from desk.numbered(datetime.combine(day, time.min))
+        incident, reported = _incident(figures, chance, number, day)
         _spoil(chance, number, incident, day)
-        yield from _versions(chance, number, incident, day)
+        desk.take(reported, list(_versions(chance, number, incident, day, reported.date())))
+    yield from desk.numbered(datetime.max)
+
+
+@dataclass
+class _Desk:
+    """Gives case numbers in the order of reports to rows that come in the order of events.
+
+    It holds the rows that happened after an event whose report is still to come.
+    """
+
+    number: int = 0
+    given: int = 0
+    waiting: list[tuple[datetime, int, list[Row]]] = field(default_factory=list)
+    taken: deque[list[Row]] = field(default_factory=deque)
+
+    def take(self, reported: datetime, versions: list[Row]) -> None:
+        """A row in all its versions, reported at a time."""
+        heapq.heappush(self.waiting, (reported, self.number, versions))
+        self.number += 1
+        self.taken.append(versions)
+
+    def numbered(self, before: datetime) -> Iterator[Row]:
+        """The rows that have a number once all reports before a time are there."""
+        while self.waiting and self.waiting[0][0] < before:
+            reported, _, versions = heapq.heappop(self.waiting)
+            letter = reported.year - FIRST_DAY.year + self.given // 900_000
+            number = f"J{'GHJKLMNPRS'[letter]}{100_000 + self.given % 900_000}"
+            self.given += 1
+            for version in versions:
+                version["case_number"] = number
+        while self.taken and "case_number" in self.taken[0][0]:
+            yield from self.taken.popleft()
 
 
 class _Choice:
@@ -113,6 +160,30 @@ class _Choice:
 
 
 @dataclass(frozen=True)
+class _Report:
+    """How incidents of a type are reported."""
+
+    minutes: _Choice
+    delays: tuple[int, ...]  # deciles of the minutes until the report, the last one at 97 %
+
+    def delay(self, share: float) -> float:
+        """The minutes until the report at a share 0 … 1 of all incidents."""
+        place = share * (len(self.delays) - 1)
+        low = int(place)
+        return self.delays[low] + (place - low) * (self.delays[low + 1] - self.delays[low])
+
+    def mean(self, effects: Mapping[int, float]) -> float:
+        """The mean effect of the delay."""
+        shares = [(n + 0.5) / 100 for n in range(100)]
+        return sum(_delay_effect(self.delay(share), effects) for share in shares) / len(shares)
+
+
+def _delay_effect(delay: float, effects: Mapping[int, float]) -> float:
+    """The effect of a delay: that of the longest delay that is listed and not longer."""
+    return effects[max(least for least in effects if least <= delay)]
+
+
+@dataclass(frozen=True)
 class _Offence:
     primary_type: str
     iucr: str
@@ -121,6 +192,7 @@ class _Offence:
     domestic: float
     profile: str
     mix: str
+    report: _Report
     base: float  # log odds of an arrest where all effects are 0
 
 
@@ -146,6 +218,8 @@ class _Figures:
     hour_effect: Mapping[int, float]
     district_effect: Mapping[str, float]
     domestic_effect: float
+    minute_effect: Mapping[str, float]
+    delay_effect: Mapping[int, float]
 
 
 @cache
@@ -166,12 +240,18 @@ def _figures() -> _Figures:
         "hour_effect": dict(enumerate(effects["hour"])),
         "district_effect": {d: v["effect"] for d, v in districts.items()},
         "domestic_effect": effects["domestic"],
+        "minute_effect": effects["minute"],
+        "delay_effect": effects["delay"],
+    }
+    reports = {
+        name: _Report(_Choice(dict(zip(_MINUTES, shares, strict=True))), tuple(delays))
+        for name, (shares, delays) in raw["reports"].items()
     }
     listed: dict[str, float] = {}
     for values in raw["offences"]:
         listed[values[0]] = listed.get(values[0], 0) + values[4]
     offences = {
-        _offence(values, parts): values[4] * raw["types"][values[0]] / listed[values[0]]
+        _offence(values, parts, reports): values[4] * raw["types"][values[0]] / listed[values[0]]
         for values in raw["offences"]
     }
     return _Figures(
@@ -182,18 +262,23 @@ def _figures() -> _Figures:
     )
 
 
-def _offence(values: list[Any], parts: Mapping[str, Any]) -> _Offence:
+def _offence(
+    values: list[Any], parts: Mapping[str, Any], reports: Mapping[str, _Report]
+) -> _Offence:
     """An offence whose log odds are set so that its published share of arrests comes out."""
     primary_type, iucr, description, fbi_code, _, arrests, domestic, profile, mix = values
     share = min(max(arrests, 0.001), 0.998)
+    report = reports.get(primary_type, reports["OTHERS"])
     usual = (
         parts["places"][profile].mean(parts["place_effect"])
         + parts["hours"][profile].mean(parts["hour_effect"])
         + parts["districts"][mix].mean(parts["district_effect"])
         + domestic * parts["domestic_effect"]
+        + report.minutes.mean(parts["minute_effect"])
+        + report.mean(parts["delay_effect"])
     )
     base = math.log(share / (1 - share)) - usual
-    return _Offence(primary_type, iucr, description, fbi_code, domestic, profile, mix, base)
+    return _Offence(primary_type, iucr, description, fbi_code, domestic, profile, mix, report, base)
 
 
 def _day_weights(months: list[float], weekdays: list[float]) -> dict[date, float]:
@@ -201,8 +286,13 @@ def _day_weights(months: list[float], weekdays: list[float]) -> dict[date, float
     return {day: months[day.month - 1] * weekdays[day.weekday()] for day in days}
 
 
-def _incident(figures: _Figures, chance: random.Random, number: int, day: date) -> Row:
-    """The row as it is in the end, without system fields and ``updated_on``."""
+def _incident(
+    figures: _Figures, chance: random.Random, number: int, day: date
+) -> tuple[Row, datetime]:
+    """The row as it is in the end, and when it was reported.
+
+    The row lacks its case number, system fields and ``updated_on``.
+    """
     draw = chance.random
     offence: _Offence = figures.offences.at(draw())
     hour: int = figures.hours[offence.profile].at(draw())
@@ -210,19 +300,24 @@ def _incident(figures: _Figures, chance: random.Random, number: int, day: date) 
     district: str = figures.districts[offence.mix].at(draw())
     beat: _Beat = figures.beats[district].at(draw())
     is_domestic = draw() < offence.domestic
+    kind: str = offence.report.minutes.at(draw())
+    minute = _MINUTES[kind][int(draw() * len(_MINUTES[kind]))]
+    delay = offence.report.delay(draw())
     log_odds = (
         offence.base
         + figures.place_effect.get(place, 0.0)
         + figures.hour_effect[hour]
         + figures.district_effect[district]
         + is_domestic * figures.domestic_effect
+        + figures.minute_effect[kind]
+        + _delay_effect(delay, figures.delay_effect)
     )
     latitude = chance.gauss(beat.latitude, _BEAT_SPREAD[0])
     longitude = chance.gauss(beat.longitude, _BEAT_SPREAD[1])
-    return {
+    happened = datetime.combine(day, time(hour, minute))
+    row = {
         "id": str(_FIRST_ID + number),
-        "case_number": f"J{'GH'[day.year - FIRST_DAY.year]}{100_000 + number % 900_000}",
-        "date": f"{day.isoformat()}T{hour:02}:{_minute(chance):02}:00.000",
+        "date": happened.isoformat(timespec="milliseconds"),
         "block": _block(chance, latitude, longitude),
         "iucr": offence.iucr,
         "primary_type": offence.primary_type,
@@ -238,11 +333,7 @@ def _incident(figures: _Figures, chance: random.Random, number: int, day: date) 
         **_position(latitude, longitude),
         "year": str(day.year),
     }
-
-
-def _minute(chance: random.Random) -> int:
-    draw = chance.random()
-    return 0 if draw < 0.35 else 30 if draw < 0.5 else int((draw - 0.5) * 120)
+    return row, happened + timedelta(minutes=delay)
 
 
 def _block(chance: random.Random, latitude: float, longitude: float) -> str:
@@ -310,11 +401,13 @@ def _break(defect: str, row: Row) -> None:
     # "updated before event" is made where the versions get their times.
 
 
-def _versions(chance: random.Random, number: int, row: Row, day: date) -> Iterator[Row]:
+def _versions(
+    chance: random.Random, number: int, row: Row, day: date, reported: date
+) -> Iterator[Row]:
     """What the portal showed of the row over time, oldest first."""
     draw = chance.random
-    first = _batch(day + timedelta(HELD_BACK_DAYS + int(chance.expovariate(0.7))))
-    first = min(first, _batch(PUBLISHED_UNTIL))
+    ready = max(day + timedelta(HELD_BACK_DAYS), reported + timedelta(1))
+    first = _batch(min(ready + timedelta(int(chance.expovariate(0.7))), PUBLISHED_UNTIL))
     steps = [(first, row)]
     if row["arrest"] and draw() >= ARRESTS_KNOWN_AT_ONCE:
         steps = [(first, {**row, "arrest": False})]

@@ -12,27 +12,6 @@ SERIES = ["community_area", "primary_type"]
 LONG_DAYS, SHORT_DAYS = 28, 7
 
 
-def arrest_features(silver: DataFrame) -> DataFrame:
-    """What is known when an incident is reported, and whether an arrest followed.
-
-    Args:
-        silver: Rows of ``chicago_crime.silver.crimes``.
-
-    Returns:
-        Silver's columns and hour (0-23), weekday (1 = Monday), month (1-12) on Chicago's clock.
-    """
-    from pyspark.sql import functions as F
-
-    local = F.from_utc_timestamp("date", ZONE)
-    return silver.withColumns(
-        {
-            "hour": F.hour(local).cast("long"),
-            "weekday": (F.weekday(local) + 1).cast("long"),
-            "month": F.month(local).cast("long"),
-        }
-    )
-
-
 def area_day(silver: DataFrame, changes: DataFrame | None, gold: DataFrame | None) -> DataFrame:
     """Incidents per community area, type and day that has any.
 

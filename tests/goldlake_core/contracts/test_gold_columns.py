@@ -336,6 +336,71 @@ def test_a_split_by_time_goes_with_windows_by_the_same_time(tmp_path: Path) -> N
     ]
 
 
+STRETCH = edited(
+    ("    per: [unit]\n    order: [cycle]\n", "    per: [hundred]\n    order: [cycle]\n"),
+    (
+        "    columns:\n      mean",
+        "    columns:\n      hundred: {type: long, expr: cycle div 100}\n      mean",
+    ),
+)
+
+
+def test_a_unit_may_be_a_stretch_of_an_order(tmp_path: Path) -> None:
+    case = load(tmp_path / "time", STRETCH, BY_DAY)
+    assert case.gold["cycles"].reach == ("hundred",)
+    assert case.models["is_hot"].split.kind == "relative"
+    ahead = edited(("label: is_hot", "label: left"), text=BY_DAY)
+    torn = (
+        "split: the split can tear apart the rows of one (hundred), which are made of each other. "
+        "Valid: kind: hash with by: [hundred], or kind: column"
+    )
+    assert torn in refused(tmp_path / "ahead", STRETCH, ahead)
+    by_key = edited(("by: [unit]", "by: [day]"), text=MODEL)
+    assert refused(tmp_path / "hash", STRETCH, by_key) == [
+        "split: the split can tear apart the rows of one (hundred), which are made of each other. "
+        "Valid: kind: hash with by: [hundred], kind: relative or fixed with event_time: COLUMN, or "
+        "kind: column"
+    ]
+    other = edited(("expr: cycle div 100", "expr: unit div 100"), text=STRETCH)
+    assert torn in refused(tmp_path / "group", other, BY_DAY)
+
+
+@pytest.mark.parametrize(
+    ("expr", "of"),
+    [("mean + 1", "mean"), ("length(hall)", "hall"), ("count(heat) over last5", "windows")],
+)
+def test_a_unit_is_made_of_the_silver_row(tmp_path: Path, expr: str, of: str) -> None:
+    wrong = edited(("expr: cycle div 100", f"expr: {expr}"), text=STRETCH)
+    assert refused(tmp_path, wrong) == [
+        f"gold.cycles.per: 'hundred' is made of {of}. Valid: a column that is made of silver "
+        "columns only"
+    ]
+
+
+def test_what_orders_windows_is_read_by_them(tmp_path: Path) -> None:
+    contract = edited(("order: [cycle]", "order: [outcome]"))
+    assert refused(tmp_path / "amended", contract, MODEL) == [
+        "features.mean: 'mean', made of outcome, is amended after the event. Valid: columns known "
+        "before the outcome"
+    ]
+
+
+def test_what_is_made_of_the_version_is_amended(tmp_path: Path) -> None:
+    contract = edited(
+        ("  event_time: day\n", "  event_time: day\n  version: changed\n"),
+        (
+            "    heat: double\n",
+            "    heat: double\n    changed: {type: date, format: iso, nullable: false}\n",
+        ),
+        ("heat - mean", '"datediff(changed, day)"'),
+    )
+    model = edited(("mean: {kind: numeric}", "rise: {kind: numeric}"), text=MODEL)
+    assert refused(tmp_path, contract, model) == [
+        "features.rise: 'rise', made of changed, is amended after the event. Valid: columns known "
+        "before the outcome"
+    ]
+
+
 CLUSTERED = edited(
     ("    windows: {last5: 5, life: all}\n", ""),
     ("    per: [unit]\n    order: [cycle]\n", ""),
