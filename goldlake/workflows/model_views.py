@@ -193,19 +193,17 @@ def lineage(of: Subject) -> ModelLineage | None:
 
 
 def examined(of: Subject, on_event: OnEvent) -> Examined:
-    """What a binary model's answers to its test split show; kept in the home.
+    """What a model's answers to its test split show; kept in the home.
 
     Args:
         of: The model version or candidate.
         on_event: Called with the stage's events, where the split has to be answered.
 
     Raises:
-        UsageError: The model is not binary, or no longer in the home.
+        UsageError: The model is no longer in the home.
         GoldlakeError: The stage failed, for example because the export is gone.
     """
     folder = _model_folder(of)
-    if of.model.head.kind != "binary":
-        raise UsageError(f"the model has the head {of.model.head.kind}", valid="head binary")
     if folder is None or of.export_id is None:
         raise UsageError("the model or its export is not on record in this home any more")
     key = posixpath.basename(folder.removesuffix("/Format-Serving"))

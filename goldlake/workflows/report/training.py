@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from goldlake.workflows.report import charts
-from goldlake.workflows.report.charts import Series
+from goldlake.workflows.report.frame import Series
 from goldlake.workflows.report.gathered import GatheredModel
 from goldlake.workflows.report.markup import (
     Part,

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from markupsafe import Markup
 
 from goldlake.workflows.report import charts
-from goldlake.workflows.report.charts import Bar, Series
+from goldlake.workflows.report.charts import Bar
+from goldlake.workflows.report.frame import Series
 from goldlake.workflows.report.gate import standing
 from goldlake.workflows.report.gathered import Gathered, GatheredModel
 from goldlake.workflows.report.markup import (

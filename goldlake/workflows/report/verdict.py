@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from markupsafe import Markup
 
+from goldlake.workflows.report import classes, numbers
 from goldlake.workflows.report.gathered import GatheredModel
 from goldlake.workflows.report.markup import (
     Part,
@@ -20,12 +21,15 @@ from goldlake.workflows.report.markup import (
     words,
 )
 from goldlake_core.contracts.heads import METRICS
+from goldlake_core.documents.examining import BinaryAnswers, Examined, NumberAnswers
 from goldlake_core.documents.training import Bound, Metrics
 
 MOST_THINGS = 3
 MANY_REJECTED = 0.01
 MOST_TEXT = 300
 """Characters of an error that are shown."""
+SHORT = {"auc": "AUC", "rmse": "RMSE", "crossentropy": "cross-entropy"}
+"""Metrics that have a name of their own."""
 _SIGNS = {"minimum": "at least", "maximum": "at most", "max_drop": "not worse than"}
 _VERBS = {kind: f"has to be {sign}" for kind, sign in _SIGNS.items()}
 _VERBS["max_drop"] = "may not be worse than"
@@ -185,27 +189,55 @@ def _things(found: GatheredModel) -> Iterator[tuple[str, str]]:
         share = data.tables.quarantined / data.tables.landed
         if share > MANY_REJECTED:
             yield "data", f"{percent(share)} of the records are in quarantine."
-    examined = found.examined
-    if not isinstance(examined, str):
-        whole = examined.chosen
-        wrong = (whole.false_positives + whole.false_negatives) / max(examined.examined, 1)
-        worst = next((each for each in examined.slices if each.wrong.low > wrong), None)
+    if not isinstance(found.examined, str):
+        yield from _answers(found.examined)
+
+
+def _answers(examined: Examined) -> Iterator[tuple[str, str]]:
+    """What the answers to the test split show first."""
+    answers = examined.answers
+    if isinstance(answers, BinaryAnswers):
+        yield from _decisions(examined, answers)
+    elif isinstance(answers, NumberAnswers):
+        worst = numbers.worst_bin(answers)
         if worst is not None:
-            yield (
-                "evaluation",
-                f"{worst.column} {worst.value}: {percent(worst.wrong.value)} of {worst.rows:,} "
-                f"answers are wrong, and {percent(wrong)} of all.",
-            )
-        recall = whole.recall
-        if recall is not None and recall < 0.8:
-            yield (
-                "evaluation",
-                f"At the operating point {number(whole.threshold)} the model finds "
-                f"{percent(recall)} of the positives.",
-            )
-        if examined.importance:
-            first = examined.importance[0]
-            yield (
-                "explanation",
-                f"{first.column} matters most: without it the AUC is {number(first.drop)} lower.",
-            )
+            yield "evaluation", worst
+        if answers.bias_interval is not None and not _holds(answers.bias_interval, 0):
+            yield "evaluation", numbers.bias(answers)
+    elif answers.confusions:
+        first = answers.confusions[0]
+        text = f"{classes.sentence(first)}, {percent(first.share)} of its rows."
+        yield "evaluation", text
+    if examined.importance and examined.importance[0].drop > 0:
+        first_column = examined.importance[0]
+        metric = METRICS[examined.importance_by]
+        side = "lower" if metric.is_better_high else "higher"
+        named = SHORT.get(examined.importance_by, words(examined.importance_by))
+        yield (
+            "explanation",
+            f"{first_column.column} matters most: without it the {named} is "
+            f"{number(first_column.drop)} {side}.",
+        )
+
+
+def _holds(interval: tuple[float, float], value: float) -> bool:
+    return interval[0] <= value <= interval[1]
+
+
+def _decisions(examined: Examined, answers: BinaryAnswers) -> Iterator[tuple[str, str]]:
+    whole = answers.chosen
+    wrong = (whole.false_positives + whole.false_negatives) / max(examined.examined, 1)
+    worst = next((each for each in answers.slices if each.wrong.low > wrong), None)
+    if worst is not None:
+        yield (
+            "evaluation",
+            f"{worst.column} {worst.value}: {percent(worst.wrong.value)} of {worst.rows:,} "
+            f"answers are wrong, and {percent(wrong)} of all.",
+        )
+    recall = whole.recall
+    if recall is not None and recall < 0.8:
+        yield (
+            "evaluation",
+            f"At the operating point {number(whole.threshold)} the model finds "
+            f"{percent(recall)} of the positives.",
+        )

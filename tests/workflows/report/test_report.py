@@ -29,10 +29,12 @@ from goldlake.workflows.report import (
     validation,
     verdict,
 )
+from goldlake.workflows.report.gathered import GatheredModel
 from goldlake.workflows.report.write import report
 from goldlake_core.contracts.errors import UsageError
 from goldlake_core.contracts.ids import TableId
 from goldlake_core.documents import codec
+from goldlake_core.documents.examining import NumberAnswers
 from goldlake_core.documents.gate import Acceptance, GateValue, PeriodState
 from goldlake_core.documents.training import Bound, DecisionReport, SliceReport
 from goldlake_core.stages import Event
@@ -316,10 +318,6 @@ def test_findings_of_the_gate_are_shown_until_somebody_accepts_them(home: Home) 
 
 def test_what_cannot_be_examined_says_why(home: Home) -> None:
     subject = model_views.subject(made.MODEL, home)
-    head = msgspec.structs.replace(subject.model.head, kind="count")
-    counts = dataclasses.replace(subject, model=msgspec.structs.replace(subject.model, head=head))
-    with pytest.raises(UsageError, match=r"the model has the head count\. Valid: head binary"):
-        model_views.examined(counts, silent)
     Path(home.path("models", made.MODEL, "1", "saved_model.pb")).unlink()
     gone = "the model or its export is not on record in this home any more"
     with pytest.raises(UsageError, match=gone):
@@ -359,6 +357,81 @@ def test_a_head_without_curves_shows_intervals_and_its_worst_slices(home: Home) 
     assert "8 to 10" in re.sub(r"\.0+\b", "", shown)
     assert shown.index(str(escape(made.EVIL))[:20]) < shown.index("north")
     assert made.EVIL not in shown
+
+
+@pytest.fixture(params=["regression", "count", "multiclass", "many"])
+def other_head(home: Home, request: pytest.FixtureRequest) -> GatheredModel:
+    """What a report shows of a model that is not binary."""
+    found = made.gathered(home)
+    names = [f"class {n:02}" for n in range(40)]
+    looks = {
+        "regression": lambda: made.number_examined("regression"),
+        "count": lambda: made.number_examined("count", has_exposure=True),
+        "multiclass": made.class_examined,
+        "many": lambda: made.class_examined(names),
+    }
+    reports = (_slice("", 4.0), _slice("north", 3.0))
+    return dataclasses.replace(found, examined=looks[request.param](), slices=reports)
+
+
+def test_every_head_has_charts_errors_and_slices(other_head: GatheredModel) -> None:
+    parts = [each.part(other_head) for each in (verdict, evaluation, explanation)]
+    text = page.page("t", "s", "f", parts)
+    found = Page(text)
+    assert found.open == []
+    assert found.tags["svg"] >= 5
+    assert found.unnamed_images == 0
+    assert "<script" not in text
+    shown = "".join(found.texts)
+    assert not re.search(r"\b(nan|inf|None)\b", shown)
+    assert "There are no curves" not in shown
+    assert "by slice" in shown.lower()
+    assert re.search(r"(largest|most confident) error", shown)
+
+
+def test_numbers_are_shown_against_the_labels(home: Home) -> None:
+    looked = made.number_examined("count", has_exposure=True)
+    found = dataclasses.replace(made.gathered(home), examined=looked)
+    part = evaluation.part(found)
+    # The answers are 1.2 times what they should be.
+    assert "the model expects 1.2 events for each that came" in part.lead
+    assert "too high on average" in part.lead
+    assert "Predicted against actual" in part.body
+    assert "Rates per unit" in part.body
+    assert isinstance(looked.answers, NumberAnswers)
+    rows = sum(rows for *_, rows in looked.answers.density.cells)
+    assert rows == looked.examined
+    things = "".join(Page(str(verdict.part(found).body)).texts)
+    assert "decile of the predictions" in things
+
+
+def test_classes_are_shown_with_what_they_are_confused_with(home: Home) -> None:
+    found = dataclasses.replace(made.gathered(home), examined=made.class_examined())
+    part = evaluation.part(found)
+    assert "of the answers are right" in part.lead
+    assert "The most frequent error:" in part.lead
+    body = part.body.unescape()
+    assert body.count(made.EVIL) >= 3
+    assert "Confusion matrix" in body
+    assert "An even sample of the 900 test rows was answered." in body
+    shown = explanation.part(found).body
+    assert "Cross-entropy added" in shown
+    assert "Mean probability of each class if all rows had the same place" in shown
+
+
+def test_versions_of_other_heads_are_compared_on_the_same_rows(home: Home) -> None:
+    found = made.gathered(home)
+    for looked, name in (
+        (made.number_examined("regression"), "Calibration by deciles"),
+        (made.class_examined(), "The second bar is that of @1."),
+    ):
+        both = dataclasses.replace(
+            found, examined=looked, against_examined=looked, against=found.subject
+        )
+        assert name in evaluation.part(both).body
+        # A version of another head has nothing to compare.
+        apart = dataclasses.replace(both, against_examined=made.examined())
+        assert "second bar" not in evaluation.part(apart).body
 
 
 def test_slices_too_small_to_be_judged_make_no_chart() -> None:
