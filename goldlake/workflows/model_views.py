@@ -10,6 +10,7 @@ import os
 import posixpath
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
@@ -25,6 +26,7 @@ from goldlake_core.documents.export import ExportManifest
 from goldlake_core.documents.lineage import ModelLineage
 from goldlake_core.documents.stages import TrainRequest
 from goldlake_core.documents.training import PushedVersion, Trained
+from goldlake_core.documents.tuning import Tuned, TuneRequest
 from goldlake_core.storage.files import read_bytes, write_atomic
 from goldlake_core.storage.home import Home
 from goldlake_core.storage.model_versions import pushed_versions
@@ -34,6 +36,8 @@ from tfx_pipeline.event_files import scalars
 from tfx_pipeline.exports import read_manifest
 from tfx_pipeline.statistics import ColumnStatistics, read_statistics
 
+Asked = TypeVar("Asked", bound=TrainRequest)
+Found = TypeVar("Found")
 Curve = tuple[tuple[int, float], ...]
 """Value by epoch."""
 
@@ -89,6 +93,20 @@ class Training(msgspec.Struct, frozen=True, kw_only=True):
 
     train: dict[str, Curve]
     eval: dict[str, Curve]
+
+
+class Search(msgspec.Struct, frozen=True, kw_only=True):
+    """A search for training parameters.
+
+    Attributes:
+        run_id: Run that made it.
+        export_id: The export that its trials learned from.
+        found: Its trials, and the best of them.
+    """
+
+    run_id: str
+    export_id: str
+    found: Tuned
 
 
 class Statistics(msgspec.Struct, frozen=True, kw_only=True):
@@ -167,6 +185,15 @@ def training(of: Subject) -> Training:
     return Training(train={}, eval={})
 
 
+def search(of: Subject) -> Search | None:
+    """The newest search for parameters on the model's export, else the newest, or None."""
+    found = _runs_of(of.home, of.model_id, "tune", TuneRequest, Tuned)
+    same = [each for each in found if each[0].export_id == of.export_id]
+    for asked, tuned in (same or found)[:1]:
+        return Search(run_id=asked.run_id, export_id=asked.export_id or "", found=tuned)
+    return None
+
+
 def statistics(of: Subject) -> Statistics:
     """TFDV's statistics of what a model learned from; empty where they are gone."""
     examples = [a for a in _ancestors(of) if a.type == "Examples"]
@@ -237,22 +264,29 @@ def examined(of: Subject, on_event: OnEvent) -> Examined:
 
 def _training_runs(home: Home, model: ModelId) -> list[tuple[TrainRequest, Trained]]:
     """Results of training runs that are on record, the newest first."""
-    found = []
+    return _runs_of(home, model, "train", TrainRequest, Trained)
+
+
+def _runs_of(
+    home: Home, model: ModelId, stage: str, request: type[Asked], result: type[Found]
+) -> list[tuple[Asked, Found]]:
+    """Requests and results of a stage about a model that are on record, the newest first."""
+    found: list[tuple[Asked, Found]] = []
     if not home.is_local:
         return []
-    for path in sorted(Path(home.path("runs")).glob("*/train.result.json"), reverse=True):
+    for path in sorted(Path(home.path("runs")).glob(f"*/{stage}.result.json"), reverse=True):
         try:
             asked = codec.decode(
-                path.with_name("train.request.json").read_bytes(), TrainRequest, str(path)
+                path.with_name(f"{stage}.request.json").read_bytes(), request, str(path)
             )
             if asked.model != model.name or not (asked.export_id or "").startswith(
                 f"{model.usecase}/{model.name}/"
             ):
                 continue
-            result = codec.decode(path.read_bytes(), Trained, str(path))
+            made = codec.decode(path.read_bytes(), result, str(path))
         except (StoreError, OSError):
             continue  # a failed run has another document
-        found.append((asked, result))
+        found.append((asked, made))
     return found
 
 

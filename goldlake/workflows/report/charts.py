@@ -96,7 +96,8 @@ def lines(
         )
     for each in series:
         path = "L".join(f"{coordinate(across(px))} {coordinate(up(py))}" for px, py in each.points)
-        parts.append(html('<path class="line c{n}" d="M{path}"/>', n=each.color, path=path))
+        if each.has_line:
+            parts.append(html('<path class="line c{n}" d="M{path}"/>', n=each.color, path=path))
         if each.has_dots:
             parts += [
                 html(

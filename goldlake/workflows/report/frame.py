@@ -24,12 +24,14 @@ class Series:
         points: Points x, y in the order of x.
         color: Number of its color, 1 to 4; 0 is that of reference lines.
         has_dots: Whether each point has a dot.
+        has_line: Whether the points are joined.
     """
 
     name: str
     points: Sequence[tuple[float, float]]
     color: int = 1
     has_dots: bool = False
+    has_line: bool = True
 
 
 @dataclass(frozen=True)

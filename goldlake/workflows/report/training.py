@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from goldlake.workflows.report import charts
+from goldlake.workflows.report import charts, trials
 from goldlake.workflows.report.frame import Series
 from goldlake.workflows.report.gathered import GatheredModel
 from goldlake.workflows.report.markup import (
@@ -50,10 +50,9 @@ def part(found: GatheredModel) -> Part:
     parameters = found.subject.model.training
     if found.manifest is not None:
         parameters = parameters.sized(found.manifest.rows.get("train", 0))
-    pairs = [
-        (words(name), "–" if value is None else str(value))
-        for name, value in msgspec.structs.asdict(parameters).items()
-    ]
+    values = msgspec.structs.asdict(parameters)
+    pairs = [(words(name), "–" if value is None else str(value)) for name, value in values.items()]
+    body += trials.drawn(found, values)
     body.append(folded("Parameters", facts(pairs)))
     if drawn:
         rows = [

@@ -32,6 +32,7 @@ from goldlake_core.documents.lakehouse import QuarantineView, Rejected, TableEnt
 from goldlake_core.documents.reports import UseCaseTables
 from goldlake_core.documents.stages import TrainRequest
 from goldlake_core.documents.training import Anomaly, Bound, Distance, PushedVersion, Trained
+from goldlake_core.documents.tuning import Trial, Tuned, TuneRequest
 from goldlake_core.storage.home import Home
 from tfx_pipeline.examining.registry import look_at
 from tfx_pipeline.statistics import Bucket, ColumnStatistics
@@ -221,6 +222,45 @@ def put_run(home: Home, number: int, result: Trained) -> None:
     )
     (folder / "train.request.json").write_bytes(codec.encode(request))
     (folder / "train.result.json").write_bytes(codec.encode(result))
+
+
+def tuned(best: int = 2) -> Tuned:
+    """A search of three trials; the last has no result."""
+    results = (0.8, 0.82, None)
+    return Tuned(
+        metric="val_auc",
+        is_better_high=True,
+        trials=tuple(
+            Trial(
+                number=number,
+                parameters={"hidden_units": [64, 32], "learning_rate": 0.001 * number},
+                result=result,
+                epochs=3,
+                is_stopped=result is None,
+                seconds=4.2,
+            )
+            for number, result in enumerate(results, 1)
+        ),
+        best=best,
+        logs="/old/pipelines/chicago_crime.arrest/tune/aaaa",
+    )
+
+
+def put_search(home: Home, number: int, export_id: str = EXPORT) -> None:
+    """A search for parameters on record; a larger number is newer."""
+    folder = Path(home.run(f"20260102-00000{number}-aaaa"))
+    folder.mkdir(parents=True)
+    request = TuneRequest(
+        usecase="chicago_crime",
+        home=home.root,
+        run_id=folder.name,
+        contract={},
+        model="arrest",
+        export_id=export_id,
+        trials=3,
+    )
+    (folder / "tune.request.json").write_bytes(codec.encode(request))
+    (folder / "tune.result.json").write_bytes(codec.encode(tuned()))
 
 
 def put_version(home: Home, version: int) -> None:

@@ -13,6 +13,7 @@ import pytest
 from markupsafe import escape
 
 from goldlake.workflows import erase, model_views
+from goldlake.workflows.model_views import Search
 from goldlake.workflows.processes import StageEnded
 from goldlake.workflows.report import (
     card,
@@ -23,9 +24,11 @@ from goldlake.workflows.report import (
     gathered,
     lineage,
     map,
+    markup,
     page,
     slices,
     training,
+    trials,
     validation,
     verdict,
 )
@@ -432,6 +435,46 @@ def test_versions_of_other_heads_are_compared_on_the_same_rows(home: Home) -> No
         # A version of another head has nothing to compare.
         apart = dataclasses.replace(both, against_examined=made.examined())
         assert "second bar" not in evaluation.part(apart).body
+
+
+def test_the_trials_of_the_models_own_export_are_shown(home: Home) -> None:
+    subject = model_views.subject(made.MODEL, home)
+    assert model_views.search(subject) is None
+    assert "Trials" not in training.part(made.gathered(home)).body
+    made.put_search(home, 1)
+    made.put_search(home, 2, export_id="chicago_crime/arrest/9-bbbb")
+    search = model_views.search(subject)
+    assert search is not None
+    assert (search.export_id, search.found) == (made.EXPORT, made.tuned())
+    found = dataclasses.replace(made.gathered(home), search=search)
+    shown = Page(str(training.part(found).body))
+    text = "".join(shown.texts)
+    assert "3 trials on the export of this model looked for better parameters." in text
+    assert "Trial 2 is the best, with auc 0.82 on eval against 0.8 of the parameters" in text
+    assert "The contract has others now." in text
+    assert "stopped, as others were better by then" in text
+    assert shown.unnamed_images == 0
+    # The best comes first, and one without a result last.
+    order = [text.index(note) for note in ("Note", "the contract's own", "stopped, as")]
+    assert order == sorted(order)
+
+
+def test_a_search_on_another_export_says_so(home: Home) -> None:
+    made.put_search(home, 2, export_id="chicago_crime/arrest/9-bbbb")
+    subject = model_views.subject(made.MODEL, home)
+    found = dataclasses.replace(made.gathered(home), search=model_views.search(subject))
+    assert "3 trials on another export, 9-bbbb looked" in training.part(found).body
+
+
+def test_trials_say_where_the_contract_has_the_best_parameters(home: Home) -> None:
+    now = {"hidden_units": (64, 32), "learning_rate": 0.002}
+    search = Search(run_id="r", export_id=made.EXPORT, found=made.tuned())
+    found = dataclasses.replace(made.gathered(home), search=search)
+    shown = markup.joined(trials.drawn(found, now))
+    assert "The contract has its parameters now." in shown
+    own = msgspec.structs.replace(search, found=made.tuned(best=1))
+    shown = markup.joined(trials.drawn(dataclasses.replace(found, search=own), now))
+    assert "The contract&#39;s own are the best, with auc 0.8 on eval." in shown
 
 
 def test_slices_too_small_to_be_judged_make_no_chart() -> None:
