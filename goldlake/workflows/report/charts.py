@@ -28,6 +28,26 @@ from goldlake.workflows.report.markup import html, number
 
 ROW = 24
 MOST_LABEL = 21
+FEWEST_RADIUS, MOST_RADIUS = 10.0, 30.0
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A circle on a map.
+
+    Attributes:
+        x: Longitude of its middle.
+        y: Latitude of its middle.
+        share: Its area as a share of that of the largest circle, 0 to 1.
+        label: A short text in it.
+        name: What it is, with its figures.
+    """
+
+    x: float
+    y: float
+    share: float
+    label: str
+    name: str
 
 
 @dataclass(frozen=True)
@@ -62,6 +82,7 @@ def lines(
     mark: tuple[float, float, str] | None = None,
     errors: Sequence[tuple[float, float, float]] = (),
     log: str = "",
+    is_whole: bool = False,
 ) -> Markup:
     """A chart of lines.
 
@@ -75,12 +96,13 @@ def lines(
         mark: A point x, y with its name, or None.
         errors: Intervals x, low, high.
         log: Axes that are logarithmic: ``x``, ``y`` or ``xy``.
+        is_whole: Whether the horizontal axis counts something.
     """
     held = [point for each in series for point in each.points]
     if not held:
         return Markup()
     reached = [point[1] for point in held] + [end for _, *both in errors for end in both]
-    x_axis = Axis(x, *(x_range or frame.ends([point[0] for point in held])), "x" in log)
+    x_axis = Axis(x, *(x_range or frame.ends([point[0] for point in held])), "x" in log, is_whole)
     y_axis = Axis(y, *(y_range or frame.rounded(*frame.ends(reached))), "y" in log)
     across = x_axis.scale(LEFT, WIDTH - RIGHT)
     up = y_axis.scale(HEIGHT - BOTTOM, TOP)
@@ -272,6 +294,7 @@ def steps(title: str, one: Series, other: Series, *, margin: float = 0.0) -> Mar
 def areas(
     title: str,
     shapes: Sequence[tuple[str, Sequence[Sequence[tuple[float, float]]], int | None]],
+    marks: Sequence[Mark] = (),
 ) -> Markup:
     """A choropleth.
 
@@ -279,6 +302,7 @@ def areas(
         title: What the chart shows.
         shapes: Name with its figures, boundaries in longitude and latitude, and number of the
             shade, 0 to 5, or None without a figure.
+        marks: Circles over the areas; one outside of the map is left out.
     """
     points = [point for _, rings, _ in shapes for ring in rings for point in ring]
     if not points:
@@ -302,6 +326,23 @@ def areas(
         )
         for name, rings, shade in shapes
     ]
+    # Smaller circles lie over larger ones.
+    for mark in sorted(marks, key=lambda each: -each.share):
+        if not (x_low <= mark.x <= x_high and y_low <= mark.y <= y_high):
+            continue
+        radius = max(FEWEST_RADIUS, MOST_RADIUS * mark.share**0.5)
+        parts.append(
+            html(
+                '<g class="center"><title>{name}</title><circle cx="{x}" cy="{y}" r="{r}"/>'
+                '<text x="{x}" y="{ty}" text-anchor="middle">{label}</text></g>',
+                name=mark.name,
+                x=coordinate(across(mark.x)),
+                y=coordinate(up(mark.y)),
+                ty=coordinate(up(mark.y) + 4.5),
+                r=coordinate(radius),
+                label=mark.label,
+            )
+        )
     return frame.figure(title, round(width), round(height), parts)
 
 

@@ -43,12 +43,14 @@ class Axis:
         low: Its lower end.
         high: Its upper end.
         is_log: Whether places are by log(1 + x), for numbers of 0 or more.
+        is_whole: Whether only whole numbers are named, such as epochs.
     """
 
     name: str
     low: float
     high: float
     is_log: bool = False
+    is_whole: bool = False
 
     def scale(self, start: float, end: float) -> Callable[[float], float]:
         """Places between two coordinates."""
@@ -59,6 +61,8 @@ class Axis:
 
     def ticks(self) -> list[float]:
         """Values that are named on the axis."""
+        if self.is_whole:
+            return [value for value in ticks(self.low, self.high) if value.is_integer()]
         if not self.is_log:
             return ticks(self.low, self.high)
         for factors in ((1.0,), (1.0, 3.0), (1.0, 2.0, 5.0)):
@@ -148,7 +152,7 @@ def ticks(low: float, high: float) -> list[float]:
     size = 10.0 ** math.floor(math.log10(rough))
     step = next(size * factor for factor in (1, 2, 2.5, 5, 10) if size * factor >= rough * 0.999)
     first = math.ceil(low / step - 1e-9)
-    return [n * step for n in range(first, math.floor(high / step + 1e-9) + 1)]
+    return [float(n * step) for n in range(first, math.floor(high / step + 1e-9) + 1)]
 
 
 def rounded(low: float, high: float) -> tuple[float, float]:

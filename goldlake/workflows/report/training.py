@@ -37,7 +37,7 @@ def part(found: GatheredModel) -> Part:
             if points
         ]
         title = f"{words(name)} by epoch ({' and '.join(each.name for each in series)})"
-        drawn.append(charts.lines(title, series, x="epoch", y=words(name)))
+        drawn.append(charts.lines(title, series, x="epoch", y=words(name), is_whole=True))
     body = [grid(drawn)] if drawn else []
     if not drawn:
         body.append(

@@ -48,6 +48,7 @@ def drawn(of: GatheredModel, now: Mapping[str, object]) -> Iterator[Markup]:
         ],
         x="trial",
         y=f"{name} on eval",
+        is_whole=True,
     )
     yield folded("All trials", _figures(found, name, now) + command(_again(of, found)))
 
