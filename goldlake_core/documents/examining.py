@@ -291,7 +291,7 @@ class Confusion(msgspec.Struct, frozen=True, kw_only=True):
     """Rows of a class that are answered with another.
 
     Attributes:
-        label: Their class.
+        label: The class that the rows are of.
         answered: The class that they are answered with.
         rows: Number of rows.
         share: Their share of the rows of their class.

@@ -27,7 +27,7 @@ class Error(NamedTuple):
         row: Number of the row.
         answered: What was answered.
         label: What is true.
-        probability: The probability that stands beside the answer, or None.
+        probability: The probability of the answer, or None for numbers.
     """
 
     row: int

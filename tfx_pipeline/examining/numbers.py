@@ -138,8 +138,8 @@ def density(found: np.ndarray, labels: np.ndarray, scale: Scale) -> Density:
     """Rows by cells of about the same answer and label.
 
     Args:
-        found: Answers, [n].
-        labels: Labels, [n].
+        found: Answers in the label's unit, [n].
+        labels: Labels of the same rows, [n].
         scale: ``log``: cells are equal in log(1 + x), for numbers of 0 or more.
     """
     import numpy as np
@@ -187,8 +187,8 @@ def bins(
     """Bins of equally many rows by answer, the lowest first.
 
     Args:
-        found: Answers, [n].
-        labels: Labels, [n].
+        found: Answers in the label's unit, [n].
+        labels: Labels of the same rows, [n].
         weights: Of the rows in the means, [n], or None for equal ones.
     """
     import numpy as np

@@ -35,10 +35,10 @@ def importance(
 
     Args:
         columns: The columns that the model reads.
-        inputs: The rows.
+        inputs: The rows as the model takes them.
         labels: Their labels, [n].
         look: Says what is compared.
-        ask: Answers rows.
+        ask: Asks the model about rows.
 
     Returns:
         Nothing where the metric is undefined on these rows.
@@ -70,11 +70,11 @@ def dependence(
     """The mean answer when all rows have the same value of a column.
 
     Args:
-        column: The column.
+        column: The column that is set to one value after the other.
         frame: The rows as the export has them.
         inputs: The same rows as the model takes them.
         look: Says which answers are followed.
-        ask: Answers rows.
+        ask: Asks the model about rows.
     """
     import numpy as np
     import polars as pl

@@ -62,7 +62,7 @@ def ordinal(place: int) -> str:
 
 
 def drawn(of: GatheredModel, found: NumberAnswers) -> Iterator[Markup]:
-    """Charts of the answers, and the figures behind them."""
+    """Charts of the answers, and their figures."""
     other = of.on_same_rows
     theirs = other.answers if other is not None else None
     before = theirs if isinstance(theirs, NumberAnswers) else None

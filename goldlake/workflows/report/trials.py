@@ -28,7 +28,7 @@ def drawn(of: GatheredModel, now: Mapping[str, object]) -> Iterator[Markup]:
     """The newest search of a model; nothing where there was none.
 
     Args:
-        of: The model.
+        of: Everything that the report knows of the model.
         now: The parameters of the contract as they are now, by key of ``training``.
     """
     search = of.search

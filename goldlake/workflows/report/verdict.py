@@ -29,7 +29,7 @@ MANY_REJECTED = 0.01
 MOST_TEXT = 300
 """Characters of an error that are shown."""
 SHORT = {"auc": "AUC", "rmse": "RMSE", "crossentropy": "cross-entropy"}
-"""Metrics that have a name of their own."""
+"""Metrics whose name is not written as in code."""
 _SIGNS = {"minimum": "at least", "maximum": "at most", "max_drop": "not worse than"}
 _VERBS = {kind: f"has to be {sign}" for kind, sign in _SIGNS.items()}
 _VERBS["max_drop"] = "may not be worse than"
