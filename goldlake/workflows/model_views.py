@@ -24,8 +24,8 @@ from goldlake_core.documents import codec
 from goldlake_core.documents.examining import Examined, ExamineRequest
 from goldlake_core.documents.export import ExportManifest
 from goldlake_core.documents.lineage import ModelLineage
-from goldlake_core.documents.stages import TrainRequest
-from goldlake_core.documents.training import PushedVersion, Trained
+from goldlake_core.documents.stages import Failed, StageError, TrainRequest
+from goldlake_core.documents.training import Anomaly, PushedVersion, Trained
 from goldlake_core.documents.tuning import Tuned, TuneRequest
 from goldlake_core.storage.files import read_bytes, write_atomic
 from goldlake_core.storage.home import Home
@@ -57,6 +57,7 @@ class Subject:
         request: What that run was asked, or None.
         served: Version that serves now, or None.
         versions: All pushed versions.
+        refusal: Why the candidate was not trained, where the gate refused its data, or None.
     """
 
     home: Home
@@ -69,6 +70,14 @@ class Subject:
     request: TrainRequest | None
     served: int | None
     versions: tuple[int, ...]
+    refusal: StageError | None = None
+
+    @property
+    def anomalies(self) -> tuple[Anomaly, ...]:
+        """What the gate found in the data."""
+        if self.refusal is not None:
+            return self.refusal.anomalies
+        return self.trained.anomalies if self.trained else ()
 
     @property
     def model_id(self) -> ModelId:
@@ -122,7 +131,7 @@ class Statistics(msgspec.Struct, frozen=True, kw_only=True):
 def subject(name: str, home: Home) -> Subject:
     """Finds a model version. Without ``@V`` it is what was trained last.
 
-    That is a candidate without a version where its gate refused it.
+    That is a candidate without a version where its gate refused it, or its data.
 
     Args:
         name: ``USECASE.MODEL[@V]``, or ``PATH:MODEL[@V]``.
@@ -136,20 +145,24 @@ def subject(name: str, home: Home) -> Subject:
     model_id = ModelId(usecase.name, model.name)
     pushed = pushed_versions(home, usecase.name, model.name)
     runs = _training_runs(home, model_id)
+    refusal = _newest_refusal(home, model_id, runs)
     if at:
         if not number.isdecimal() or int(number) not in pushed:
             problem = f"{name} is not a version that was pushed to {home.root}"
             known = [str(model_id.at(each)) for each in pushed]
             raise names.unknown(problem, name, known, home=home, hint=f"goldlake train {text}")
         version: int | None = int(number)
-    elif runs and runs[0][1].model_version is None:
+        refusal = None
+    elif refusal is not None or runs and runs[0][1].model_version is None:
         version = None
     elif pushed:
         version = max(pushed)
     else:
         problem = f"No version of {model_id} was trained in {home.root}"
         raise names.unknown(problem, text, [], home=home, hint=f"goldlake train {text}")
-    if version is None:
+    if refusal is not None:
+        found = []
+    elif version is None:
         found = runs[:1]
     else:
         found = [each for each in runs if each[1].model_version == version][:1]
@@ -162,9 +175,10 @@ def subject(name: str, home: Home) -> Subject:
         version=version,
         about=pushed[version] if version is not None else None,
         trained=found[0][1] if found else None,
-        request=found[0][0] if found else None,
+        request=refusal[0] if refusal else found[0][0] if found else None,
         served=served,
         versions=tuple(pushed),
+        refusal=refusal[1] if refusal else None,
     )
 
 
@@ -196,6 +210,8 @@ def search(of: Subject) -> Search | None:
 
 def statistics(of: Subject) -> Statistics:
     """TFDV's statistics of what a model learned from; empty where they are gone."""
+    if of.refusal is not None:
+        return _refused_statistics(of)
     examples = [a for a in _ancestors(of) if a.type == "Examples"]
     if examples:
         for found in made_directly(Store(of.home), examples, "ExampleStatistics"):
@@ -230,6 +246,8 @@ def examined(of: Subject, on_event: OnEvent) -> Examined:
         UsageError: The model is no longer in the home.
         GoldlakeError: The stage failed, for example because the export is gone.
     """
+    if of.refusal is not None:
+        raise UsageError("the gate refused the data, so that nothing was trained")
     folder = _model_folder(of)
     if folder is None or of.export_id is None:
         raise UsageError("the model or its export is not on record in this home any more")
@@ -265,6 +283,32 @@ def examined(of: Subject, on_event: OnEvent) -> Examined:
 def _training_runs(home: Home, model: ModelId) -> list[tuple[TrainRequest, Trained]]:
     """Results of training runs that are on record, the newest first."""
     return _runs_of(home, model, "train", TrainRequest, Trained)
+
+
+def _newest_refusal(
+    home: Home, model: ModelId, trained: list[tuple[TrainRequest, Trained]]
+) -> tuple[TrainRequest, StageError] | None:
+    """The newest run of a model, if the gate refused its data; else None."""
+    failed = _runs_of(home, model, "train", TrainRequest, Failed)
+    refused = [(asked, each.error) for asked, each in failed if each.error.verdict == "refused"]
+    is_newest = refused and (not trained or refused[0][0].run_id > trained[0][0].run_id)
+    return refused[0] if is_newest else None
+
+
+def _refused_statistics(of: Subject) -> Statistics:
+    """Statistics of the data that the gate refused; empty where they are gone."""
+    from goldlake.workflows.validations import validation
+
+    try:
+        judged = validation(str(of.model_id.at(None)), of.home)
+    except GoldlakeError:
+        return Statistics(splits={})
+    if judged.export_id != of.export_id:
+        return Statistics(splits={})
+    files = judged.statistics.items()
+    folders = {split: os.path.dirname(os.path.dirname(file)) for split, file in files}
+    splits = {split: read_statistics(folder, split) for split, folder in folders.items()}
+    return Statistics(splits=splits if any(splits.values()) else {})
 
 
 def _runs_of(

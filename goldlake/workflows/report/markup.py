@@ -198,9 +198,9 @@ def instant(text: str | None) -> str:
     return "–" if not text else f"{text[:16].replace('T', ' ')} UTC"
 
 
-def counted(count: int, noun: str) -> str:
+def counted(count: int, noun: str, plural: str = "") -> str:
     """A number with its noun, in the plural where there is not one."""
-    return f"{count:,} {noun}{'s' * (count != 1)}"
+    return f"{count:,} {noun if count == 1 else plural or f'{noun}s'}"
 
 
 def words(name: str) -> str:

@@ -39,7 +39,7 @@ def part(found: GatheredModel) -> Part:
         title = f"{words(name)} by epoch ({' and '.join(each.name for each in series)})"
         drawn.append(charts.lines(title, series, x="epoch", y=words(name), is_whole=True))
     body = [grid(drawn)] if drawn else []
-    if not drawn:
+    if not drawn and found.subject.refusal is None:
         body.append(
             paragraph(
                 "The event files of the training are not in this home any more, so "
@@ -80,6 +80,8 @@ def _at(curves: dict[str, tuple[tuple[int, float], ...]], name: str, step: int) 
 
 
 def _lead(found: GatheredModel) -> str:
+    if found.subject.refusal is not None:
+        return "Nothing was trained, as the gate refused the data."
     curves = found.training.eval
     watched = next((name for name in curves if name != "loss"), "loss")
     points = curves.get(watched, ())

@@ -12,6 +12,7 @@ from goldlake.workflows.report.markup import (
     Part,
     State,
     badge,
+    counted,
     html,
     joined,
     number,
@@ -50,6 +51,8 @@ def part(found: GatheredModel) -> Part:
         body.append(_bounds(trained.thresholds))
         if trained.decision is not None:
             body.append(paragraph(f"The decision: {trained.decision.sentence}."))
+    elif subject.refusal is not None:
+        body.append(paragraph(subject.refusal.message[:MOST_TEXT], "soft"))
     elif trained is None:
         body.append(
             paragraph(
@@ -72,6 +75,10 @@ def _lead(found: GatheredModel) -> tuple[str, State]:
         if subject.served is not None
         else "No version serves."
     )
+    if subject.refusal is not None:
+        errors = [each for each in subject.anomalies if each.severity == "error"]
+        why = f": {counted(len(errors), 'anomaly', 'anomalies')}" if errors else ""
+        return f"The gate refused the data of the newest candidate{why}. {serving}", "bad"
     if trained is None:
         return f"{subject.model_id} was pushed. {serving}", "plain"
     name = str(subject.model_id) if subject.version is not None else "The newest candidate"
@@ -174,10 +181,10 @@ def _change(value: float) -> str:
 def _things(found: GatheredModel) -> Iterator[tuple[str, str]]:
     """Anchor and sentence, the most urgent first."""
     trained, data = found.subject.trained, found.data
+    errors = [each for each in found.subject.anomalies if each.severity == "error"]
+    for anomaly in errors[: 1 if trained else MOST_THINGS]:
+        yield "validation", f"{anomaly.column or 'The data'}: {anomaly.description}"
     if trained is not None:
-        errors = [each for each in trained.anomalies if each.severity == "error"]
-        for anomaly in errors[:1]:
-            yield "validation", f"{anomaly.column or 'The data'}: {anomaly.description}"
         for bound in trained.thresholds:
             if not bound.ok:
                 yield "evaluation", f"{_sentence(bound)}.".capitalize()

@@ -30,7 +30,7 @@ from goldlake_core.documents.examining import (
 from goldlake_core.documents.history import RunRow
 from goldlake_core.documents.lakehouse import QuarantineView, Rejected, TableEntry
 from goldlake_core.documents.reports import UseCaseTables
-from goldlake_core.documents.stages import TrainRequest
+from goldlake_core.documents.stages import Failed, StageError, TrainRequest
 from goldlake_core.documents.training import Anomaly, Bound, Distance, PushedVersion, Trained
 from goldlake_core.documents.tuning import Trial, Tuned, TuneRequest
 from goldlake_core.storage.home import Home
@@ -208,7 +208,21 @@ def pushed(version: int) -> PushedVersion:
     )
 
 
-def put_run(home: Home, number: int, result: Trained) -> None:
+def refused() -> Failed:
+    """The result of a training whose data the gate refused."""
+    found = Anomaly(column="hour", split="test", kind="x", severity="error", description=EVIL)
+    return Failed(
+        error=StageError(
+            type="DataRefused",
+            message=f"The gate refused the data: {EVIL}",
+            exit_code=3,
+            anomalies=(found,),
+            verdict="refused",
+        )
+    )
+
+
+def put_run(home: Home, number: int, result: Trained | Failed) -> None:
     """A training run on record; a larger number is newer."""
     folder = Path(home.run(f"20260101-00000{number}-aaaa"))
     folder.mkdir(parents=True)

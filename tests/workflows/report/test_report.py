@@ -201,6 +201,39 @@ def test_a_refused_candidate_is_what_was_trained_last(home: Home) -> None:
     assert model_views.subject(f"{made.MODEL}@1", home).version == 1
 
 
+def test_a_candidate_whose_data_was_refused_is_what_was_trained_last(
+    home: Home, tmp_path: Path
+) -> None:
+    made.put_run(home, 2, made.refused())
+    subject = model_views.subject(made.MODEL, home)
+    assert (subject.version, subject.trained) == (None, None)
+    assert subject.export_id == made.EXPORT
+    assert [each.column for each in subject.anomalies] == ["hour"]
+    with pytest.raises(UsageError, match="the gate refused the data, so that nothing was trained"):
+        model_views.examined(subject, silent)
+    out = tmp_path / "refused.html"
+    document = report(made.MODEL, home, None, str(out), silent)
+    assert document.sections == SECTIONS
+    shown = "".join(Page(out.read_text(encoding="utf-8")).texts)
+    assert "The gate refused the data of the newest candidate: 1 anomaly." in shown
+    assert "Nothing was trained, as the gate refused the data." in shown
+    assert "Nothing was evaluated." in shown
+    assert "not on record" not in shown
+    assert shown.count(made.EVIL) >= 3
+    # What was pushed before is not touched by it, and a newer training takes its place.
+    assert model_views.subject(f"{made.MODEL}@1", home).refusal is None
+    made.put_run(home, 3, made.trained(None, is_blessed=False))
+    assert model_views.subject(made.MODEL, home).refusal is None
+
+
+def test_the_first_training_may_be_refused(tmp_path: Path) -> None:
+    home = Home.at(tmp_path)
+    made.put_run(home, 1, made.refused())
+    part = verdict.part(made.gathered(home))
+    assert part.state == "bad"
+    assert "No version serves." in part.lead
+
+
 def test_the_decision_of_the_newest_candidate_is_told(home: Home) -> None:
     decision = DecisionReport(
         threshold=0.25,
