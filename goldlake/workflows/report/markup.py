@@ -12,6 +12,16 @@ from markupsafe import Markup
 State = Literal["good", "bad", "warning", "plain"]
 MARKS: dict[State, str] = {"good": "✓ ", "bad": "✗ ", "warning": "! ", "plain": ""}
 """Marks beside colors, for those who do not see these."""
+METRICS = {
+    "auc": "AUC",
+    "crossentropy": "cross-entropy",
+    "macro_f1": "macro F1",
+    "mae": "MAE",
+    "poisson_deviance": "Poisson deviance",
+    "r2": "R²",
+    "rmse": "RMSE",
+}
+"""Metrics whose name is not written as in code."""
 SHADES = 5
 """Shades of the cells of a table, besides none."""
 
@@ -201,6 +211,11 @@ def instant(text: str | None) -> str:
 def counted(count: int, noun: str, plural: str = "") -> str:
     """A number with its noun, in the plural where there is not one."""
     return f"{count:,} {noun if count == 1 else plural or f'{noun}s'}"
+
+
+def metric(name: str) -> str:
+    """The name of a metric as people write it."""
+    return METRICS.get(name, words(name))
 
 
 def words(name: str) -> str:

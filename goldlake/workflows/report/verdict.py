@@ -15,6 +15,7 @@ from goldlake.workflows.report.markup import (
     counted,
     html,
     joined,
+    metric,
     number,
     paragraph,
     percent,
@@ -29,8 +30,6 @@ MOST_THINGS = 3
 MANY_REJECTED = 0.01
 MOST_TEXT = 300
 """Characters of an error that are shown."""
-SHORT = {"auc": "AUC", "rmse": "RMSE", "crossentropy": "cross-entropy"}
-"""Metrics whose name is not written as in code."""
 _SIGNS = {"minimum": "at least", "maximum": "at most", "max_drop": "not worse than"}
 _VERBS = {kind: f"has to be {sign}" for kind, sign in _SIGNS.items()}
 _VERBS["max_drop"] = "may not be worse than"
@@ -217,9 +216,8 @@ def _answers(examined: Examined) -> Iterator[tuple[str, str]]:
         yield "evaluation", text
     if examined.importance and examined.importance[0].drop > 0:
         first_column = examined.importance[0]
-        metric = METRICS[examined.importance_by]
-        side = "lower" if metric.is_better_high else "higher"
-        named = SHORT.get(examined.importance_by, words(examined.importance_by))
+        side = "lower" if METRICS[examined.importance_by].is_better_high else "higher"
+        named = metric(examined.importance_by)
         yield (
             "explanation",
             f"{first_column.column} matters most: without it the {named} is "
