@@ -179,7 +179,7 @@ def test_clusters_of_places_are_on_the_map(clustered: UseCase, home: Home) -> No
     assert (place.unnumbered, place.problem) == (1, "")
     assert size.centers == ()
     part = map_section.part(gathered.of_usecase(clustered, home))
-    assert part.body.count('<g class="center">') == 2
+    assert part.body.count('<circle class="center"') == 2
     assert "Cluster 0: 3 rows" in part.body
     assert "1 center lies outside of the map." in part.body
     assert "The cluster size of gold table call_features is not on the map." in part.body

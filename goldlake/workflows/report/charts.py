@@ -326,23 +326,30 @@ def areas(
         )
         for name, rings, shade in shapes
     ]
-    # Smaller circles lie over larger ones.
+    labels = []
+    # Smaller circles lie over larger ones, and all texts over the circles.
     for mark in sorted(marks, key=lambda each: -each.share):
         if not (x_low <= mark.x <= x_high and y_low <= mark.y <= y_high):
             continue
         radius = max(FEWEST_RADIUS, MOST_RADIUS * mark.share**0.5)
         parts.append(
             html(
-                '<g class="center"><title>{name}</title><circle cx="{x}" cy="{y}" r="{r}"/>'
-                '<text x="{x}" y="{ty}" text-anchor="middle">{label}</text></g>',
+                '<circle class="center" cx="{x}" cy="{y}" r="{r}"><title>{name}</title></circle>',
                 name=mark.name,
                 x=coordinate(across(mark.x)),
                 y=coordinate(up(mark.y)),
-                ty=coordinate(up(mark.y) + 4.5),
                 r=coordinate(radius),
+            )
+        )
+        labels.append(
+            html(
+                '<text class="number" x="{x}" y="{y}" text-anchor="middle">{label}</text>',
+                x=coordinate(across(mark.x)),
+                y=coordinate(up(mark.y) + 4.5),
                 label=mark.label,
             )
         )
+    parts += labels
     return frame.figure(title, round(width), round(height), parts)
 
 

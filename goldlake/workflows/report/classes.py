@@ -120,7 +120,7 @@ def _matrix(found: ClassAnswers) -> Markup:
         of_class = sum(counts)
         rows.append((name, [(f"{n:,}", n / of_class if of_class else 0.0) for n in counts]))
     caption = "Confusion matrix: a row is what it is, a column what was answered"
-    note = "A cell is darker the larger its share of the rows of its class."
+    note = "The shade of a cell is its share of the rows of its class."
     return joined(
         [shaded(caption, "It is", matrix.classes, rows), html('<p class="soft">{n}</p>', n=note)]
     )
