@@ -147,7 +147,7 @@ def axes(x: Axis, y: Axis) -> Markup:
 def ticks(low: float, high: float) -> list[float]:
     """Round numbers within a range, about five steps apart."""
     if high <= low:
-        return [low]
+        return [float(low)]
     rough = (high - low) / 5
     size = 10.0 ** math.floor(math.log10(rough))
     step = next(size * factor for factor in (1, 2, 2.5, 5, 10) if size * factor >= rough * 0.999)
