@@ -43,7 +43,7 @@ def examine(request: ExamineRequest, emit: Emit) -> Examined:
         emit: Takes progress events.
 
     Raises:
-        UsageError: Its test split has no rows.
+        UsageError: Its test split has no rows, or not the label that the contract has now.
         PermanentError: The model does not answer as the contract's head does.
         StoreError: The export is not there any more, or was changed.
     """
@@ -62,6 +62,12 @@ def examine(request: ExamineRequest, emit: Emit) -> Examined:
     frame = _test_rows(home, request.export_id, manifest)
     if not frame.height:
         raise UsageError(f"The test split of {request.export_id} has no rows", valid="rows")
+    if model.label not in frame.columns:
+        raise UsageError(
+            f"{request.export_id} has no column {model.label!r}, which is the label now",
+            valid=", ".join(frame.columns),
+            hint=f"goldlake train {usecase.name}.{model.name}",
+        )
     columns = columns_of(usecase, model)
     names = [column.name for column in columns]
     inputs: Inputs = wire_arrays(frame.select(names).to_dicts(), columns)
@@ -88,6 +94,10 @@ def _examined(
     ask = _asking(run, look)
     labels = look.labels(frame[model.label].to_list())
     answered = ask(inputs, labels)
+    lacking = sorted({name for names in model.slices for name in names} - set(frame.columns))
+    if lacking:
+        message = f"The export has no {', '.join(lacking)}, so that slices by it are left out"
+        emit("info", message)
     answers = look.answers(labels, answered, _slice_values(model, frame))
     emit("progress", "Shuffling each column", done=2, total=4)
     # A count is in proportion to its exposure by definition, which is not what the model learned.
@@ -151,6 +161,8 @@ def _asking(run: Run, look: Look) -> Ask:
 def _slice_values(model: Model, frame: pl.DataFrame) -> dict[tuple[str, ...], list[str]]:
     values = {}
     for columns in model.slices:
+        if not set(columns) <= set(frame.columns):
+            continue
         parts = [frame[name].cast(str).fill_null("(missing)").to_list() for name in columns]
         values[tuple(columns)] = [" × ".join(texts) for texts in zip(*parts, strict=True)]
     return values

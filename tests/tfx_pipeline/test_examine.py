@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import polars as pl
 import pytest
 
 from goldlake_core.contracts.errors import PermanentError
 from goldlake_core.contracts.registry import load_usecase
+from goldlake_core.contracts.sections import Model
 from goldlake_core.documents.examining import BinaryAnswers, Examined, ExamineRequest
 from goldlake_core.documents.export import ExportedColumn, ExportManifest, Part, SplitParts
 from goldlake_core.storage.home import Home
@@ -65,7 +67,7 @@ def found(frame: pl.DataFrame) -> Examined:
     return looked_at(frame, run)
 
 
-def looked_at(frame: pl.DataFrame, model: examine.Run) -> Examined:
+def looked_at(frame: pl.DataFrame, model: examine.Run, contract: Model = MODEL) -> Examined:
     names = [column.name for column in COLUMNS]
     request = ExamineRequest(
         usecase="chicago_crime",
@@ -82,7 +84,7 @@ def looked_at(frame: pl.DataFrame, model: examine.Run) -> Examined:
     def emit(kind: str, message: str, **more: object) -> None:
         """Tells nobody."""
 
-    return examine._examined(request, manifest(ROWS), MODEL, COLUMNS, frame, inputs, model, emit)
+    return examine._examined(request, manifest(ROWS), contract, COLUMNS, frame, inputs, model, emit)
 
 
 def answers_of(found: Examined) -> BinaryAnswers:
@@ -130,6 +132,13 @@ def test_mistakes_are_wrong_and_the_surest_comes_first(found: Examined) -> None:
     assert apart == sorted(apart, reverse=True)
     assert min(apart) >= 0.5
     assert list(found.mistakes[0].row)[0] == "id"
+
+
+def test_slices_by_a_column_that_the_export_lacks_are_left_out(
+    frame: pl.DataFrame, found: Examined
+) -> None:
+    newer = msgspec.structs.replace(MODEL, slices=(("a_new_column",), *MODEL.slices))
+    assert answers_of(looked_at(frame, run, newer)).slices == answers_of(found).slices
 
 
 def test_a_model_of_another_head_is_refused(frame: pl.DataFrame) -> None:
