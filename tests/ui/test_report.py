@@ -22,15 +22,20 @@ HEADS: dict[str, Callable[[], Examined]] = {
     "count": lambda: made.number_examined("count", has_exposure=True),
     "multiclass": lambda: made.class_examined([f"a class {n}" for n in range(20)] + [made.EVIL]),
 }
-SCREENS: tuple[dict[str, Any], ...] = (
-    {"viewport": {"width": 1280, "height": 900}, "color_scheme": "light"},
-    {"viewport": {"width": 1280, "height": 900}, "color_scheme": "dark"},
-    {"viewport": {"width": 390, "height": 800}, "color_scheme": "light"},
+SCREENS = {
+    "light": {"viewport": {"width": 1280, "height": 900}, "color_scheme": "light"},
+    "dark": {"viewport": {"width": 1280, "height": 900}, "color_scheme": "dark"},
+    "phone": {"viewport": {"width": 390, "height": 800}, "color_scheme": "light"},
+}
+
+
+@pytest.mark.parametrize(
+    "screen", ["light", *(pytest.param(s, marks=pytest.mark.long) for s in ("dark", "phone"))]
 )
-
-
 @pytest.mark.parametrize("head", HEADS)
-def test_a_report_is_clean_on_each_screen(browser: Any, tmp_path: Path, head: str) -> None:
+def test_a_report_is_clean_on_each_screen(
+    browser: Any, tmp_path: Path, head: str, screen: str
+) -> None:
     """No error, no request, nothing wider than the screen, and axe finds nothing serious."""
     home = Home.at(tmp_path / "home")
     made.put_version(home, 1)
@@ -39,11 +44,10 @@ def test_a_report_is_clean_on_each_screen(browser: Any, tmp_path: Path, head: st
     parts = [each.part(found) for each in (verdict, training, evaluation, explanation, map)]
     file = tmp_path / "report.html"
     file.write_text(page.page(head, "subtitle", "footer", parts), encoding="utf-8")
-    for screen in SCREENS:
-        # The policy forbids every script, that of axe as well.
-        with opened(browser, file.as_uri(), bypass_csp=True, **screen) as tab:
-            tab.page.goto(file.as_uri())
-            tab.page.evaluate("document.querySelectorAll('details').forEach(e => e.open = true)")
-            assert tab.problems() == [], screen
-            assert not tab.is_wide(), screen
-            assert tab.page.locator("svg").count() >= 5
+    # The policy forbids every script, that of axe as well.
+    with opened(browser, file.as_uri(), bypass_csp=True, **SCREENS[screen]) as tab:
+        tab.page.goto(file.as_uri())
+        tab.page.evaluate("document.querySelectorAll('details').forEach(e => e.open = true)")
+        assert tab.problems() == []
+        assert not tab.is_wide()
+        assert tab.page.locator("svg").count() >= 5
