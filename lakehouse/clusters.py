@@ -228,6 +228,17 @@ def forget(usecase: UseCase, home: Home) -> None:
             home.fs.rm(folder, recursive=True)
 
 
+def newest_fit(usecase: UseCase, home: Home, table: GoldTable, cluster: Cluster) -> Fit | None:
+    """The newest fit that has centers, or None before the first. Read-only.
+
+    Raises:
+        StoreError: A fit is damaged.
+    """
+    known = _store(usecase, home, table, cluster).newest()
+    made = [fit for fit in known.fits if fit.centers] if known is not None else []
+    return made[-1] if made else None
+
+
 def _stores(usecase: UseCase, home: Home) -> list[FitStore]:
     return [
         _store(usecase, home, table, cluster)

@@ -17,6 +17,7 @@ from goldlake_core.storage import home as storage
 if TYPE_CHECKING:
     from goldlake.api.validation import Validation
     from goldlake.workflows.processes import OnEvent
+    from goldlake_core.documents.examining import Examined
     from goldlake_core.documents.reports import (
         IngestReport,
         Lineage,
@@ -283,6 +284,28 @@ class Home:
         from goldlake.workflows.validations import validation
 
         return Validation(self._home, validation(model, self._home))
+
+    def examined(self, model: str) -> Examined:
+        """What a model's answers to its test split show, as the report of the model draws it.
+
+        The first call answers the split with TensorFlow, in another process, and keeps what it
+        found in the home.
+
+        Args:
+            model: Such as ``city_bikes.is_late@2``. Without a version it is what was trained last.
+
+        Returns:
+            Curves, densities or confusions by the model's head; importance and partial dependence
+            of its columns; its largest errors, which are rows of the data.
+
+        Raises:
+            UsageError: There is no such model or version, or it is not in the home any more.
+            StoreError: Its export is gone, or was changed.
+        """
+        from goldlake.workflows import model_views
+
+        with self._told() as on_event:
+            return model_views.examined(model_views.subject(model, self._home), on_event)
 
     def report(
         self, name: str, out: str | os.PathLike[str] | None = None, *, against: int | None = None

@@ -118,6 +118,7 @@ def environment() -> jinja2.Environment:
         "number": markup.number,
         "percent": markup.percent,
         "instant": markup.instant,
+        "metric": markup.metric,
         "words": markup.words,
         "ago": ago,
         "duration": duration,

@@ -11,7 +11,7 @@ import msgspec
 from goldlake.workflows import views
 from goldlake_core.contracts.errors import GoldlakeError, StoreError
 from goldlake_core.contracts.ids import TableId
-from goldlake_core.contracts.sections import UseCase
+from goldlake_core.contracts.sections import Cluster, GoldTable, UseCase
 from goldlake_core.documents.history import RunRow
 from goldlake_core.documents.lakehouse import QuarantineView
 from goldlake_core.documents.reports import UseCaseTables
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 SHOWN_REJECTED = 5
 MOST_MAP_BYTES = 20_000_000
+LONGITUDES, LATITUDES = ("longitude", "lon", "lng"), ("latitude", "lat")
+"""Names of the columns by which a cluster is one of places."""
 
 Ring = tuple[tuple[float, float], ...]
 
@@ -64,6 +66,43 @@ class Area(msgspec.Struct, frozen=True, kw_only=True):
     rings: tuple[Ring, ...]
 
 
+class ClusterCenter(msgspec.Struct, frozen=True, kw_only=True):
+    """The middle of a cluster.
+
+    Attributes:
+        number: Number of the cluster.
+        longitude: Its longitude in degrees.
+        latitude: Its latitude in degrees.
+        rows: Number of gold rows that have this number; all fits counted.
+    """
+
+    number: int
+    longitude: float
+    latitude: float
+    rows: int
+
+
+class ClustersView(msgspec.Struct, frozen=True, kw_only=True):
+    """A cluster column of a gold table.
+
+    Attributes:
+        table: Name of the gold table.
+        column: Name of the column.
+        fitted_before: Only rows that happened earlier made the newest fit (ISO 8601, UTC), or null
+            before the first fit.
+        centers: Centers of the newest fit, by number; none where the cluster is not one of places.
+        unnumbered: Number of rows in no cluster.
+        problem: Why there are no centers, as a sentence, or "".
+    """
+
+    table: str
+    column: str
+    fitted_before: str | None
+    centers: tuple[ClusterCenter, ...]
+    unnumbered: int
+    problem: str
+
+
 class AreasView(msgspec.Struct, frozen=True, kw_only=True):
     """Rows by area.
 
@@ -73,6 +112,7 @@ class AreasView(msgspec.Struct, frozen=True, kw_only=True):
         areas: The areas in the order of the file.
         elsewhere: Number of rows without an area, or with one that the file lacks.
         source: Where the boundaries are from, as the file says.
+        clusters: Clusters of gold tables, where rows of all time are shown.
     """
 
     column: str
@@ -80,6 +120,7 @@ class AreasView(msgspec.Struct, frozen=True, kw_only=True):
     areas: tuple[Area, ...]
     elsewhere: int
     source: str
+    clusters: tuple[ClustersView, ...] = ()
 
 
 def data(usecase: UseCase, home: Home) -> DataView:
@@ -157,6 +198,65 @@ def areas(
         areas=tuple(found),
         elsewhere=sum(row[0] for row in by_value.values()) - sum(area.rows for area in found),
         source="; ".join(text for text in (document.source, document.license) if text),
+        clusters=_clusters(usecase, home) if month is None else (),
+    )
+
+
+def _clusters(usecase: UseCase, home: Home) -> tuple[ClustersView, ...]:
+    return tuple(
+        _cluster(usecase, home, table, cluster)
+        for table in usecase.gold.values()
+        for cluster in table.clusters
+    )
+
+
+def _cluster(usecase: UseCase, home: Home, table: GoldTable, cluster: Cluster) -> ClustersView:
+    """The newest fit of a cluster; a reader learns why where it cannot be drawn."""
+    from lakehouse.clusters import newest_fit
+    from lakehouse.rows import all_rows
+
+    def view(problem: str) -> ClustersView:
+        return ClustersView(
+            table=table.name,
+            column=cluster.name,
+            fitted_before=None,
+            centers=(),
+            unnumbered=0,
+            problem=problem,
+        )
+
+    places = [
+        next((n for n, name in enumerate(cluster.columns) if name.lower() in names), None)
+        for names in (LONGITUDES, LATITUDES)
+    ]
+    if len(cluster.columns) != len(places) or None in places:
+        return view(f"It is made of {', '.join(cluster.columns)}, which is not a place on the map.")
+    try:
+        fit = newest_fit(usecase, home, table, cluster)
+        frame = all_rows(TableId(usecase.name, "gold", table.name), home)[0]
+        if fit is None or cluster.name not in frame.collect_schema():
+            return view("It has no fit yet: no row happened before its first interval.")
+        counts = dict(frame.group_by(cluster.name).len().collect().iter_rows())
+    except GoldlakeError as error:
+        return view(error.problem)
+    longitude, latitude = places
+    assert longitude is not None
+    assert latitude is not None
+    return ClustersView(
+        table=table.name,
+        column=cluster.name,
+        fitted_before=fit.start,
+        centers=tuple(
+            ClusterCenter(
+                number=center.number,
+                longitude=center.values[longitude],
+                latitude=center.values[latitude],
+                rows=counts.get(center.number, 0),
+            )
+            for center in sorted(fit.centers, key=lambda each: each.number)
+        ),
+        unnumbered=counts.get(None, 0),
+        problem="",
     )
 
 

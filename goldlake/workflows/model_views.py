@@ -10,6 +10,7 @@ import os
 import posixpath
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
@@ -23,8 +24,9 @@ from goldlake_core.documents import codec
 from goldlake_core.documents.examining import Examined, ExamineRequest
 from goldlake_core.documents.export import ExportManifest
 from goldlake_core.documents.lineage import ModelLineage
-from goldlake_core.documents.stages import TrainRequest
-from goldlake_core.documents.training import PushedVersion, Trained
+from goldlake_core.documents.stages import Failed, StageError, TrainRequest
+from goldlake_core.documents.training import Anomaly, PushedVersion, Trained
+from goldlake_core.documents.tuning import Tuned, TuneRequest
 from goldlake_core.storage.files import read_bytes, write_atomic
 from goldlake_core.storage.home import Home
 from goldlake_core.storage.model_versions import pushed_versions
@@ -34,6 +36,8 @@ from tfx_pipeline.event_files import scalars
 from tfx_pipeline.exports import read_manifest
 from tfx_pipeline.statistics import ColumnStatistics, read_statistics
 
+Asked = TypeVar("Asked", bound=TrainRequest)
+Found = TypeVar("Found")
 Curve = tuple[tuple[int, float], ...]
 """Value by epoch."""
 
@@ -53,6 +57,7 @@ class Subject:
         request: What that run was asked, or None.
         served: Version that serves now, or None.
         versions: All pushed versions.
+        refusal: Why the candidate was not trained, where the gate refused its data, or None.
     """
 
     home: Home
@@ -65,6 +70,14 @@ class Subject:
     request: TrainRequest | None
     served: int | None
     versions: tuple[int, ...]
+    refusal: StageError | None = None
+
+    @property
+    def anomalies(self) -> tuple[Anomaly, ...]:
+        """What the gate found in the data."""
+        if self.refusal is not None:
+            return self.refusal.anomalies
+        return self.trained.anomalies if self.trained else ()
 
     @property
     def model_id(self) -> ModelId:
@@ -91,6 +104,20 @@ class Training(msgspec.Struct, frozen=True, kw_only=True):
     eval: dict[str, Curve]
 
 
+class Search(msgspec.Struct, frozen=True, kw_only=True):
+    """A search for training parameters.
+
+    Attributes:
+        run_id: Run that made it.
+        export_id: The export that its trials learned from.
+        found: Its trials, and the best of them.
+    """
+
+    run_id: str
+    export_id: str
+    found: Tuned
+
+
 class Statistics(msgspec.Struct, frozen=True, kw_only=True):
     """TFDV's statistics of the splits of one export.
 
@@ -104,7 +131,7 @@ class Statistics(msgspec.Struct, frozen=True, kw_only=True):
 def subject(name: str, home: Home) -> Subject:
     """Finds a model version. Without ``@V`` it is what was trained last.
 
-    That is a candidate without a version where its gate refused it.
+    That is a candidate without a version where its gate refused it, or its data.
 
     Args:
         name: ``USECASE.MODEL[@V]``, or ``PATH:MODEL[@V]``.
@@ -118,20 +145,24 @@ def subject(name: str, home: Home) -> Subject:
     model_id = ModelId(usecase.name, model.name)
     pushed = pushed_versions(home, usecase.name, model.name)
     runs = _training_runs(home, model_id)
+    refusal = _newest_refusal(home, model_id, runs)
     if at:
         if not number.isdecimal() or int(number) not in pushed:
             problem = f"{name} is not a version that was pushed to {home.root}"
             known = [str(model_id.at(each)) for each in pushed]
             raise names.unknown(problem, name, known, home=home, hint=f"goldlake train {text}")
         version: int | None = int(number)
-    elif runs and runs[0][1].model_version is None:
+        refusal = None
+    elif refusal is not None or runs and runs[0][1].model_version is None:
         version = None
     elif pushed:
         version = max(pushed)
     else:
         problem = f"No version of {model_id} was trained in {home.root}"
         raise names.unknown(problem, text, [], home=home, hint=f"goldlake train {text}")
-    if version is None:
+    if refusal is not None:
+        found = []
+    elif version is None:
         found = runs[:1]
     else:
         found = [each for each in runs if each[1].model_version == version][:1]
@@ -144,9 +175,10 @@ def subject(name: str, home: Home) -> Subject:
         version=version,
         about=pushed[version] if version is not None else None,
         trained=found[0][1] if found else None,
-        request=found[0][0] if found else None,
+        request=refusal[0] if refusal else found[0][0] if found else None,
         served=served,
         versions=tuple(pushed),
+        refusal=refusal[1] if refusal else None,
     )
 
 
@@ -167,8 +199,19 @@ def training(of: Subject) -> Training:
     return Training(train={}, eval={})
 
 
+def search(of: Subject) -> Search | None:
+    """The newest search for parameters on the model's export, else the newest, or None."""
+    found = _runs_of(of.home, of.model_id, "tune", TuneRequest, Tuned)
+    same = [each for each in found if each[0].export_id == of.export_id]
+    for asked, tuned in (same or found)[:1]:
+        return Search(run_id=asked.run_id, export_id=asked.export_id or "", found=tuned)
+    return None
+
+
 def statistics(of: Subject) -> Statistics:
     """TFDV's statistics of what a model learned from; empty where they are gone."""
+    if of.refusal is not None:
+        return _refused_statistics(of)
     examples = [a for a in _ancestors(of) if a.type == "Examples"]
     if examples:
         for found in made_directly(Store(of.home), examples, "ExampleStatistics"):
@@ -193,19 +236,19 @@ def lineage(of: Subject) -> ModelLineage | None:
 
 
 def examined(of: Subject, on_event: OnEvent) -> Examined:
-    """What a binary model's answers to its test split show; kept in the home.
+    """What a model's answers to its test split show; kept in the home.
 
     Args:
         of: The model version or candidate.
         on_event: Called with the stage's events, where the split has to be answered.
 
     Raises:
-        UsageError: The model is not binary, or no longer in the home.
+        UsageError: The model is no longer in the home.
         GoldlakeError: The stage failed, for example because the export is gone.
     """
+    if of.refusal is not None:
+        raise UsageError("the gate refused the data, so that nothing was trained")
     folder = _model_folder(of)
-    if of.model.head.kind != "binary":
-        raise UsageError(f"the model has the head {of.model.head.kind}", valid="head binary")
     if folder is None or of.export_id is None:
         raise UsageError("the model or its export is not on record in this home any more")
     key = posixpath.basename(folder.removesuffix("/Format-Serving"))
@@ -239,22 +282,55 @@ def examined(of: Subject, on_event: OnEvent) -> Examined:
 
 def _training_runs(home: Home, model: ModelId) -> list[tuple[TrainRequest, Trained]]:
     """Results of training runs that are on record, the newest first."""
-    found = []
+    return _runs_of(home, model, "train", TrainRequest, Trained)
+
+
+def _newest_refusal(
+    home: Home, model: ModelId, trained: list[tuple[TrainRequest, Trained]]
+) -> tuple[TrainRequest, StageError] | None:
+    """The newest run of a model, if the gate refused its data; else None."""
+    failed = _runs_of(home, model, "train", TrainRequest, Failed)
+    refused = [(asked, each.error) for asked, each in failed if each.error.verdict == "refused"]
+    is_newest = refused and (not trained or refused[0][0].run_id > trained[0][0].run_id)
+    return refused[0] if is_newest else None
+
+
+def _refused_statistics(of: Subject) -> Statistics:
+    """Statistics of the data that the gate refused; empty where they are gone."""
+    from goldlake.workflows.validations import validation
+
+    try:
+        judged = validation(str(of.model_id.at(None)), of.home)
+    except GoldlakeError:
+        return Statistics(splits={})
+    if judged.export_id != of.export_id:
+        return Statistics(splits={})
+    files = judged.statistics.items()
+    folders = {split: os.path.dirname(os.path.dirname(file)) for split, file in files}
+    splits = {split: read_statistics(folder, split) for split, folder in folders.items()}
+    return Statistics(splits=splits if any(splits.values()) else {})
+
+
+def _runs_of(
+    home: Home, model: ModelId, stage: str, request: type[Asked], result: type[Found]
+) -> list[tuple[Asked, Found]]:
+    """Requests and results of a stage about a model that are on record, the newest first."""
+    found: list[tuple[Asked, Found]] = []
     if not home.is_local:
         return []
-    for path in sorted(Path(home.path("runs")).glob("*/train.result.json"), reverse=True):
+    for path in sorted(Path(home.path("runs")).glob(f"*/{stage}.result.json"), reverse=True):
         try:
             asked = codec.decode(
-                path.with_name("train.request.json").read_bytes(), TrainRequest, str(path)
+                path.with_name(f"{stage}.request.json").read_bytes(), request, str(path)
             )
             if asked.model != model.name or not (asked.export_id or "").startswith(
                 f"{model.usecase}/{model.name}/"
             ):
                 continue
-            result = codec.decode(path.read_bytes(), Trained, str(path))
+            made = codec.decode(path.read_bytes(), result, str(path))
         except (StoreError, OSError):
             continue  # a failed run has another document
-        found.append((asked, result))
+        found.append((asked, made))
     return found
 
 

@@ -5,7 +5,7 @@ Plain data. What a head does with tensors is in ``tfx_pipeline.heads``, one modu
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Literal, NamedTuple
 
 from goldlake_core.contracts.column_types import ColumnType
@@ -105,6 +105,12 @@ def heads_of(label: ColumnType) -> tuple[HeadKind, ...]:
 def default_head(label: ColumnType) -> HeadKind | None:
     """The head of a label of this type where the contract states none, or None."""
     return next((kind for kind, law in HEADS.items() if label in law.default_for), None)
+
+
+def headline(metrics: Collection[str]) -> str | None:
+    """The most telling metric of a model with these metrics: the first one of its head, or None."""
+    law = max(HEADS.values(), key=lambda law: sum(name in metrics for name in law.metrics))
+    return next((name for name in law.metrics if name in metrics), None)
 
 
 def is_over_baseline(name: str) -> bool:

@@ -13,7 +13,9 @@ import pytest
 import goldlake
 from goldlake.workflows import homes
 from goldlake_core.contracts import errors
+from goldlake_core.storage import home as storage
 from tests.serving.lines import two_labels
+from tests.workflows.report import made
 
 
 @pytest.fixture(scope="module")
@@ -162,3 +164,11 @@ def test_importing_goldlake_is_quick_and_light() -> None:
         assert heavy == "[]"
         least = min(least, float(spent))
     assert least < 0.15
+
+
+def test_what_the_answers_of_a_model_show_is_what_the_report_draws(tmp_path: Path) -> None:
+    made.put_version(storage.Home.at(tmp_path), 1)
+    home = goldlake.open(tmp_path)
+    assert home.examined(f"{made.MODEL}@1") == made.examined()
+    with pytest.raises(goldlake.UsageError, match=r"arrest@2 is not a version"):
+        home.examined(f"{made.MODEL}@2")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import msgspec
 import pytest
 from starlette.testclient import TestClient
 
@@ -12,10 +13,13 @@ from goldlake.ui import sources
 from goldlake.ui.pages import drift, models, predict, runs
 from goldlake.ui.render import ago, duration, size
 from goldlake.ui.security import Access
+from goldlake.workflows import views
 from goldlake.workflows.jobs.queue import Queue
+from goldlake.workflows.jobs.work import report_file
 from goldlake.workflows.monitor import monitor
 from goldlake_core.contracts.errors import UsageError
 from goldlake_core.contracts.registry import load_usecase
+from goldlake_core.documents.reports import Refusal
 from goldlake_core.storage.home import Home
 from tests.tfx_pipeline.toy_export import TOY
 from tests.ui import made
@@ -190,3 +194,58 @@ def test_figures_for_people() -> None:
     assert [size(each) for each in (12, 1500, 2e13)] == ["12 B", "1.5 kB", "20.0 TB"]
     assert ago(None) == "–"
     assert ago("2020-01-01T00:00:00Z").endswith("days ago")
+
+
+def test_a_refused_candidate_can_be_looked_at(
+    own_home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = views.models(own_home)
+    refused = Refusal(
+        artifact=1,
+        time="2024-02-01T00:00:00Z",
+        baseline_version=1,
+        reasons=(f"rmse: {made.EVIL}",),
+        evaluation="evaluation.json",
+    )
+    versions = msgspec.structs.replace(held.models[made.MODEL], refused=(refused,))
+    found = msgspec.structs.replace(held, models={made.MODEL: versions})
+    monkeypatch.setattr(views, "models", lambda home: found)
+    client = client_of(own_home, Access())
+    path = f"/models/{made.MODEL}"
+    text = client.get(path).text
+    assert "Make a report of what was trained last" in text
+    assert f'href="{path}/report"' not in text
+    file = report_file(made.MODEL, own_home)
+    file.parent.mkdir(parents=True)
+    file.write_text("<p>it was refused</p>", encoding="utf-8")
+    assert f'href="{path}/report"' in client.get(path).text
+    assert "it was refused" in client.get(f"{path}/report").text
+    read_only = client_of(own_home, Access(is_read_only=True)).get(path).text
+    assert "Make a report of what" not in read_only
+
+
+@pytest.mark.parametrize(
+    ("metrics", "shown"),
+    [
+        ({"auc": 12.5, "recall": 0.5}, "AUC"),
+        ({"rmse": 12.5, "mae": 9.0, "r2": 0.7}, "RMSE"),
+        (
+            {"rmse": 1.0, "mae": 9.0, "calibration": 1.0, "poisson_deviance": 12.5},
+            "Poisson deviance",
+        ),
+    ],
+)
+def test_versions_are_listed_by_the_metric_of_their_head(
+    own_home: Home, monkeypatch: pytest.MonkeyPatch, metrics: dict[str, float | None], shown: str
+) -> None:
+    held = views.models(own_home)
+    versions = tuple(
+        msgspec.structs.replace(each, metrics=metrics) for each in held.models[made.MODEL].versions
+    )
+    models = {made.MODEL: msgspec.structs.replace(held.models[made.MODEL], versions=versions)}
+    found = msgspec.structs.replace(held, models=models)
+    monkeypatch.setattr(views, "models", lambda home: found)
+    for path in ("/", "/models", f"/models/{made.MODEL}"):
+        text = client_of(own_home, Access()).get(path).text
+        assert shown in text, path
+        assert "12.5" in text, path

@@ -37,6 +37,7 @@ def page(request: Request) -> Response:
         contract=contract,
         view=view,
         maps=_maps(view),
+        notes=maps.cluster_notes(view) if view is not None else [],
         areas=_largest(view),
         steps=steps,
         place=months.index(month) + 1 if month else 0,
@@ -48,7 +49,14 @@ def fragment(request: Request) -> Response:
     shown = site(request)
     contract = shown.contract(shown.chosen(request.query_params.get("usecase")))
     view = _view(shown, contract, _month(request, months_of(shown.data(contract).days)))
-    return render(request, "map_live.html", view=view, maps=_maps(view), areas=_largest(view))
+    return render(
+        request,
+        "map_live.html",
+        view=view,
+        maps=_maps(view),
+        notes=maps.cluster_notes(view) if view is not None else [],
+        areas=_largest(view),
+    )
 
 
 def months_of(days: Sequence[tuple[date, int]]) -> list[str]:

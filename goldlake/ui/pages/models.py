@@ -14,6 +14,7 @@ from goldlake.workflows.monitor import monitor
 from goldlake.workflows.names import unknown
 from goldlake.workflows.report import page as report_page
 from goldlake_core.contracts.errors import UsageError
+from goldlake_core.contracts.heads import headline
 from goldlake_core.contracts.ids import ModelId
 from goldlake_core.contracts.sections import UseCase
 from goldlake_core.documents.reports import ModelVersion, ModelVersions
@@ -52,7 +53,8 @@ def page(request: Request) -> Response:
         if isinstance(contract, UseCase):
             known |= dict.fromkeys(f"{usecase}.{model}" for model in contract.models)
     rows = [(name, held.get(name) or ModelVersions(versions=())) for name in sorted(known)]
-    return render(request, "models.html", rows=rows)
+    metrics = {name: _headline(found) for name, found in rows}
+    return render(request, "models.html", rows=rows, metrics=metrics)
 
 
 def one(request: Request) -> Response:
@@ -75,11 +77,18 @@ def one(request: Request) -> Response:
         one=one,
         other=other,
         compared=compared(one, other) if one and other else [],
+        metric=_headline(held),
         metrics=metrics_figure(held),
         reports={v for v in versions if report_file(f"{name}@{v}", shown.home).exists()},
+        candidate=report_file(name, shown.home).exists(),
         live=monitor(name, shown.home) if request.query_params.get("requests") else None,
         conditions=CONDITIONS,
     )
+
+
+def _headline(held: ModelVersions) -> str:
+    """The metric by which versions are listed; "" where there are none."""
+    return headline(held.versions[-1].metrics) or "" if held.versions else ""
 
 
 def report(request: Request) -> Response:

@@ -12,6 +12,7 @@ from goldlake.ui import sources
 from goldlake.ui.render import render, site
 from goldlake.ui.site import Site
 from goldlake.workflows import views
+from goldlake_core.contracts.heads import headline
 from goldlake_core.contracts.sections import UseCase
 from goldlake_core.documents.reports import ModelsView
 from goldlake_core.storage.gatefiles import GateFiles, tables_of
@@ -92,14 +93,18 @@ def alarms(shown: Site, usecase: str) -> list[Alarm]:
     return found
 
 
-def _serving(models: ModelsView, usecase: str) -> list[tuple[str, int | None, float | None]]:
-    """Model, version that serves and its first metric, by model of a use case."""
+def _serving(
+    models: ModelsView, usecase: str
+) -> list[tuple[str, int | None, str | None, float | None]]:
+    """Model, version that serves, and its most telling metric with the value, of a use case."""
     found = []
     for name, held in models.models.items():
         if name.partition(".")[0] != usecase:
             continue
         now = next((each for each in held.versions if each.serves), None)
-        found.append((name, now.version if now else None, now.metrics.get("auc") if now else None))
+        metric = headline(now.metrics) if now else None
+        value = now.metrics.get(metric) if now and metric else None
+        found.append((name, now.version if now else None, metric, value))
     return found
 
 

@@ -12,29 +12,42 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from goldlake.workflows.report.markup import html, joined, number
+from goldlake.workflows.report import frame
+from goldlake.workflows.report.frame import (
+    BOTTOM,
+    HEIGHT,
+    LEFT,
+    RIGHT,
+    TOP,
+    WIDTH,
+    Axis,
+    Series,
+    coordinate,
+)
+from goldlake.workflows.report.markup import html, number
 
-WIDTH, HEIGHT = 480, 280
-LEFT, RIGHT, TOP, BOTTOM = 52, 14, 14, 44
 ROW = 24
 MOST_LABEL = 21
+FEWEST_RADIUS, MOST_RADIUS = 10.0, 30.0
 
 
 @dataclass(frozen=True)
-class Series:
-    """A line of a chart.
+class Mark:
+    """A circle on a map.
 
     Attributes:
-        name: Its name in the legend.
-        points: Points x, y in the order of x.
-        color: Number of its color, 1 to 4; 0 is that of reference lines.
-        has_dots: Whether each point has a dot.
+        x: Longitude of its middle.
+        y: Latitude of its middle.
+        share: Its area as a share of that of the largest circle, 0 to 1.
+        label: A short text in it.
+        name: What it is, with its figures.
     """
 
+    x: float
+    y: float
+    share: float
+    label: str
     name: str
-    points: Sequence[tuple[float, float]]
-    color: int = 1
-    has_dots: bool = False
 
 
 @dataclass(frozen=True)
@@ -68,6 +81,8 @@ def lines(
     y_range: tuple[float, float] | None = None,
     mark: tuple[float, float, str] | None = None,
     errors: Sequence[tuple[float, float, float]] = (),
+    log: str = "",
+    is_whole: bool = False,
 ) -> Markup:
     """A chart of lines.
 
@@ -80,35 +95,39 @@ def lines(
         y_range: Ends of the vertical axis, or None for those of the points.
         mark: A point x, y with its name, or None.
         errors: Intervals x, low, high.
+        log: Axes that are logarithmic: ``x``, ``y`` or ``xy``.
+        is_whole: Whether the horizontal axis counts something.
     """
     held = [point for each in series for point in each.points]
     if not held:
         return Markup()
-    x_low, x_high = x_range or _ends([point[0] for point in held])
-    y_low, y_high = y_range or _rounded(*_ends([point[1] for point in held]))
-    across = _scale(x_low, x_high, LEFT, WIDTH - RIGHT)
-    up = _scale(y_low, y_high, HEIGHT - BOTTOM, TOP)
-    parts = [_grid(x_low, x_high, y_low, y_high, across, up, x, y)]
+    reached = [point[1] for point in held] + [end for _, *both in errors for end in both]
+    x_axis = Axis(x, *(x_range or frame.ends([point[0] for point in held])), "x" in log, is_whole)
+    y_axis = Axis(y, *(y_range or frame.rounded(*frame.ends(reached))), "y" in log)
+    across = x_axis.scale(LEFT, WIDTH - RIGHT)
+    up = y_axis.scale(HEIGHT - BOTTOM, TOP)
+    parts = [frame.axes(x_axis, y_axis)]
     for at, low, high in errors:
         parts.append(
             html(
                 '<path class="interval" d="M{x} {low}V{high}"/>',
-                x=_f(across(at)),
-                low=_f(up(low)),
-                high=_f(up(high)),
+                x=coordinate(across(at)),
+                low=coordinate(up(low)),
+                high=coordinate(up(high)),
             )
         )
     for each in series:
-        path = "L".join(f"{_f(across(px))} {_f(up(py))}" for px, py in each.points)
-        parts.append(html('<path class="line c{n}" d="M{path}"/>', n=each.color, path=path))
+        path = "L".join(f"{coordinate(across(px))} {coordinate(up(py))}" for px, py in each.points)
+        if each.has_line:
+            parts.append(html('<path class="line c{n}" d="M{path}"/>', n=each.color, path=path))
         if each.has_dots:
             parts += [
                 html(
                     '<circle class="dot c{n}" cx="{x}" cy="{y}" r="3.5">'
                     "<title>{name}: {text}</title></circle>",
                     n=each.color,
-                    x=_f(across(px)),
-                    y=_f(up(py)),
+                    x=coordinate(across(px)),
+                    y=coordinate(up(py)),
                     name=each.name,
                     text=f"{number(px)}, {number(py)}",
                 )
@@ -120,16 +139,15 @@ def lines(
             html(
                 '<circle class="mark" cx="{x}" cy="{y}" r="6"/>'
                 '<text class="label" x="{tx}" y="{ty}" text-anchor="{anchor}">{name}</text>',
-                x=_f(across(mark[0])),
-                y=_f(up(mark[1])),
-                tx=_f(across(mark[0]) + (-10 if is_left else 10)),
-                ty=_f(max(TOP + 12, up(mark[1]) + 18)),
+                x=coordinate(across(mark[0])),
+                y=coordinate(up(mark[1])),
+                tx=coordinate(across(mark[0]) + (-10 if is_left else 10)),
+                ty=coordinate(max(TOP + 12, up(mark[1]) + 18)),
                 anchor="end" if is_left else "start",
                 name=mark[2],
             )
         )
-    legend = [each for each in series if each.name]
-    return _figure(title, WIDTH, HEIGHT, parts, _legend(legend) if len(legend) > 1 else Markup())
+    return frame.figure(title, WIDTH, HEIGHT, parts, frame.legend(series))
 
 
 def bars(title: str, items: Sequence[Bar], *, is_small: bool = False) -> Markup:
@@ -149,7 +167,7 @@ def bars(title: str, items: Sequence[Bar], *, is_small: bool = False) -> Markup:
     width, left, right, most = (WIDTH, 170, 62, MOST_LABEL)
     if is_small:
         width, left, right, most = (250, 108, 50, 11)
-    across = _scale(low, high if high > low else low + 1, left, width - right)
+    across = frame.scale(low, high if high > low else low + 1, left, width - right)
     zero = across(0.0)
     parts = []
     for place, item in enumerate(items):
@@ -173,19 +191,19 @@ def bars(title: str, items: Sequence[Bar], *, is_small: bool = False) -> Markup:
                 html(
                     '<rect class="bar c{n}" x="{x}" y="{y}" width="{w}" height="{h}" rx="2"/>',
                     n=color,
-                    x=_f(start),
-                    y=_f(y),
-                    w=_f(max(end - start, 0.75)),
-                    h=_f(height),
+                    x=coordinate(start),
+                    y=coordinate(y),
+                    w=coordinate(max(end - start, 0.75)),
+                    h=coordinate(height),
                 )
             )
         if item.low is not None and item.high is not None:
-            middle = _f(top + 2 + height / 2)
+            middle = coordinate(top + 2 + height / 2)
             parts.append(
                 html(
                     '<path class="interval" d="M{a} {y}H{b}"/>',
-                    a=_f(across(item.low)),
-                    b=_f(across(item.high)),
+                    a=coordinate(across(item.low)),
+                    b=coordinate(across(item.high)),
                     y=middle,
                 )
             )
@@ -193,32 +211,32 @@ def bars(title: str, items: Sequence[Bar], *, is_small: bool = False) -> Markup:
         parts.append(
             html(
                 '<text class="value" x="{x}" y="{y}">{text}</text>',
-                x=_f(across(edge) + 6),
+                x=coordinate(across(edge) + 6),
                 y=top + row / 2 + 2,
                 text=item.text or number(item.value),
             )
         )
-    return _figure(title, width, len(items) * row + 8, parts)
+    return frame.figure(title, width, len(items) * row + 8, parts)
 
 
 def columns(title: str, items: Sequence[tuple[str, float]], *, y: str) -> Markup:
     """Upright bars in the order of time; the first, the middle and the last are named."""
     if not items:
         return Markup()
-    high = _rounded(0, max(value for _, value in items) or 1)[1]
-    up = _scale(0, high, HEIGHT - BOTTOM, TOP)
+    high = frame.rounded(0, max(value for _, value in items) or 1)[1]
+    up = frame.scale(0, high, HEIGHT - BOTTOM, TOP)
     step = (WIDTH - LEFT - RIGHT) / len(items)
-    across = _scale(0, len(items), LEFT, WIDTH - RIGHT)
-    parts = [_grid(0, 0, 0, high, across, up, "", y)]
+    across = frame.scale(0, len(items), LEFT, WIDTH - RIGHT)
+    parts = [frame.axes(Axis("", 0, 0), Axis(y, 0, high))]
     for place, (name, value) in enumerate(items):
         parts.append(
             html(
                 '<rect class="bar c1" x="{x}" y="{y}" width="{w}" height="{h}">'
                 "<title>{name}: {text}</title></rect>",
-                x=_f(across(place) + step * 0.08),
-                y=_f(up(value)),
-                w=_f(step * 0.84),
-                h=_f(max(HEIGHT - BOTTOM - up(value), 0)),
+                x=coordinate(across(place) + step * 0.08),
+                y=coordinate(up(value)),
+                w=coordinate(step * 0.84),
+                h=coordinate(max(HEIGHT - BOTTOM - up(value), 0)),
                 name=name,
                 text=f"{value:,.0f}",
             )
@@ -229,13 +247,15 @@ def columns(title: str, items: Sequence[tuple[str, float]], *, y: str) -> Markup
         parts.append(
             html(
                 '<text class="tick" x="{x}" y="{y}" text-anchor="{anchor}">{name}</text>',
-                x=_f(across(place + (0 if anchor == "start" else 1 if anchor == "end" else 0.5))),
+                x=coordinate(
+                    across(place + (0 if anchor == "start" else 1 if anchor == "end" else 0.5))
+                ),
                 y=HEIGHT - BOTTOM + 18,
                 anchor=anchor,
                 name=items[place][0],
             )
         )
-    return _figure(title, WIDTH, HEIGHT, parts)
+    return frame.figure(title, WIDTH, HEIGHT, parts)
 
 
 def steps(title: str, one: Series, other: Series, *, margin: float = 0.0) -> Markup:
@@ -251,29 +271,30 @@ def steps(title: str, one: Series, other: Series, *, margin: float = 0.0) -> Mar
     if not held:
         return Markup()
     width, height, bottom = 240, 96, 18
-    x_low, x_high = _ends([point[0] for point in held])
-    across = _scale(x_low, x_high, 4, width - 4)
-    up = _scale(0, max(point[1] for point in held) or 1, height - bottom, 6)
+    x_low, x_high = frame.ends([point[0] for point in held])
+    across = frame.scale(x_low, x_high, 4, width - 4)
+    up = frame.scale(0, max(point[1] for point in held) or 1, height - bottom, 6)
     parts = []
     for each, kind in ((other, "area"), (one, "line")):
-        path = "L".join(f"{_f(across(px))} {_f(up(py))}" for px, py in each.points)
+        path = "L".join(f"{coordinate(across(px))} {coordinate(up(py))}" for px, py in each.points)
         parts.append(html('<path class="{k} c{n}" d="M{p}"/>', k=kind, n=each.color, p=path))
     for at, inside, anchor in ((x_low, margin, "start"), (x_high, -margin, "end")):
         parts.append(
             html(
                 '<text class="tick" x="{x}" y="{y}" text-anchor="{a}">{t}</text>',
-                x=_f(across(at)),
+                x=coordinate(across(at)),
                 y=height - 3,
                 a=anchor,
                 t=number(at + inside, 2),
             )
         )
-    return _figure(title, width, height, parts)
+    return frame.figure(title, width, height, parts)
 
 
 def areas(
     title: str,
     shapes: Sequence[tuple[str, Sequence[Sequence[tuple[float, float]]], int | None]],
+    marks: Sequence[Mark] = (),
 ) -> Markup:
     """A choropleth.
 
@@ -281,17 +302,18 @@ def areas(
         title: What the chart shows.
         shapes: Name with its figures, boundaries in longitude and latitude, and number of the
             shade, 0 to 5, or None without a figure.
+        marks: Circles over the areas; one outside of the map is left out.
     """
     points = [point for _, rings, _ in shapes for ring in rings for point in ring]
     if not points:
         return Markup()
-    x_low, x_high = _ends([point[0] for point in points])
-    y_low, y_high = _ends([point[1] for point in points])
+    x_low, x_high = frame.ends([point[0] for point in points])
+    y_low, y_high = frame.ends([point[1] for point in points])
     # Equirectangular, true to scale at the middle latitude.
     shrink = math.cos(math.radians((y_low + y_high) / 2))
     height = min(560.0, WIDTH * (y_high - y_low) / max((x_high - x_low) * shrink, 1e-9))
     width = height * (x_high - x_low) * shrink / max(y_high - y_low, 1e-9)
-    across, up = _scale(x_low, x_high, 2, width - 2), _scale(y_low, y_high, height - 2, 2)
+    across, up = frame.scale(x_low, x_high, 2, width - 2), frame.scale(y_low, y_high, height - 2, 2)
     parts = [
         html(
             '<path class="shape {shade}" d="{path}"><title>{name}</title></path>',
@@ -304,7 +326,31 @@ def areas(
         )
         for name, rings, shade in shapes
     ]
-    return _figure(title, round(width), round(height), parts)
+    labels = []
+    # Smaller circles lie over larger ones, and all texts over the circles.
+    for mark in sorted(marks, key=lambda each: -each.share):
+        if not (x_low <= mark.x <= x_high and y_low <= mark.y <= y_high):
+            continue
+        radius = max(FEWEST_RADIUS, MOST_RADIUS * mark.share**0.5)
+        parts.append(
+            html(
+                '<circle class="center" cx="{x}" cy="{y}" r="{r}"><title>{name}</title></circle>',
+                name=mark.name,
+                x=coordinate(across(mark.x)),
+                y=coordinate(up(mark.y)),
+                r=coordinate(radius),
+            )
+        )
+        labels.append(
+            html(
+                '<text class="number" x="{x}" y="{y}" text-anchor="middle">{label}</text>',
+                x=coordinate(across(mark.x)),
+                y=coordinate(up(mark.y) + 4.5),
+                label=mark.label,
+            )
+        )
+    parts += labels
+    return frame.figure(title, round(width), round(height), parts)
 
 
 def shades(
@@ -318,112 +364,6 @@ def shades(
         return None if value is None else sum(value >= end for end in ends)
 
     return ends, shade
-
-
-def _figure(
-    title: str, width: float, height: float, parts: Sequence[Markup], legend: str = ""
-) -> Markup:
-    return html(
-        '<figure><figcaption>{title}</figcaption>{legend}<svg viewBox="0 0 {w} {h}" role="img" '
-        'aria-label="{title}">{parts}</svg></figure>',
-        title=title,
-        legend=legend,
-        w=_f(width),
-        h=_f(height),
-        parts=joined(parts),
-    )
-
-
-def _legend(series: Sequence[Series]) -> Markup:
-    items = [
-        html('<span class="key c{n}">{name}</span>', n=each.color, name=each.name)
-        for each in series
-    ]
-    return html('<p class="legend">{items}</p>', items=joined(items))
-
-
-def _grid(
-    x_low: float,
-    x_high: float,
-    y_low: float,
-    y_high: float,
-    across: Callable[[float], float],
-    up: Callable[[float], float],
-    x: str,
-    y: str,
-) -> Markup:
-    parts = []
-    for value in _ticks(y_low, y_high):
-        parts.append(
-            html(
-                '<path class="rule" d="M{a} {y}H{b}"/>'
-                '<text class="tick" x="{tx}" y="{ty}" text-anchor="end">{text}</text>',
-                a=LEFT,
-                b=WIDTH - RIGHT,
-                y=_f(up(value)),
-                tx=LEFT - 6,
-                ty=_f(up(value) + 4),
-                text=f"{value:,.6g}",
-            )
-        )
-    for value in _ticks(x_low, x_high) if x_high > x_low else ():
-        parts.append(
-            html(
-                '<text class="tick" x="{x}" y="{y}" text-anchor="middle">{text}</text>',
-                x=_f(across(value)),
-                y=HEIGHT - BOTTOM + 18,
-                text=f"{value:,.6g}",
-            )
-        )
-    parts.append(
-        html(
-            '<text class="axis" x="{x}" y="{y}" text-anchor="middle">{text}</text>',
-            x=(LEFT + WIDTH - RIGHT) / 2,
-            y=HEIGHT - 6,
-            text=x,
-        )
-    )
-    parts.append(
-        html(
-            '<text class="axis" transform="translate(12 {y}) rotate(-90)" '
-            'text-anchor="middle">{text}</text>',
-            y=(TOP + HEIGHT - BOTTOM) / 2,
-            text=y,
-        )
-    )
-    return joined(parts)
-
-
-def _ticks(low: float, high: float) -> list[float]:
-    if high <= low:
-        return [low]
-    rough = (high - low) / 5
-    size = 10.0 ** math.floor(math.log10(rough))
-    step = next(size * factor for factor in (1, 2, 2.5, 5, 10) if size * factor >= rough * 0.999)
-    first = math.ceil(low / step - 1e-9)
-    return [n * step for n in range(first, math.floor(high / step + 1e-9) + 1)]
-
-
-def _rounded(low: float, high: float) -> tuple[float, float]:
-    """Ends at whole ticks around a range."""
-    if high <= low:
-        return low - 0.5, high + 0.5
-    ticks = _ticks(low, high)
-    step = ticks[1] - ticks[0] if len(ticks) > 1 else high - low
-    return math.floor(low / step + 1e-9) * step, math.ceil(high / step - 1e-9) * step
-
-
-def _ends(values: Sequence[float]) -> tuple[float, float]:
-    return min(values), max(values)
-
-
-def _scale(low: float, high: float, start: float, end: float) -> Callable[[float], float]:
-    span = (high - low) or 1.0
-    return lambda value: start + (value - low) / span * (end - start)
-
-
-def _f(value: float) -> str:
-    return f"{value:.1f}".removesuffix(".0")
 
 
 def _short(text: str, most: int) -> str:

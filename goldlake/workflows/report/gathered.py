@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from goldlake.workflows import data_views, model_views
 from goldlake.workflows.data_views import AreasView, DataView
 from goldlake.workflows.lineage import report_of
-from goldlake.workflows.model_views import Statistics, Subject, Training
+from goldlake.workflows.model_views import Search, Statistics, Subject, Training
 from goldlake.workflows.names import unknown
 from goldlake.workflows.processes import OnEvent
 from goldlake_core.contracts.errors import GoldlakeError
@@ -50,6 +50,7 @@ class GatheredModel(Gathered):
         lineage: Where it came from, or None where that is not on record.
         against: The version that it is compared with, or None.
         against_examined: What the answers of that version show, or why that is not known.
+        search: The newest search for training parameters, or None.
     """
 
     subject: Subject
@@ -61,6 +62,7 @@ class GatheredModel(Gathered):
     lineage: ModelLineage | None
     against: Subject | None
     against_examined: Examined | str
+    search: Search | None = None
 
     @property
     def on_same_rows(self) -> Examined | None:
@@ -106,6 +108,7 @@ def of_model(name: str, against: int | None, home: Home, on_event: OnEvent) -> G
         lineage=model_views.lineage(subject),
         against=other,
         against_examined=_examined(other, on_event) if other else "there is no other version",
+        search=model_views.search(subject),
     )
 
 

@@ -25,7 +25,8 @@ def part(found: GatheredModel) -> Part:
     subject, about = found.subject, found.subject.about
     table_name = f"{about.table}@{about.table_version}" if about else subject.model.table
     name = subject.model_id if subject.version is not None else "The candidate"
-    lead = f"{name} was trained on {table_name}; each box below says what is known of its step."
+    done = "was trained" if subject.refusal is None else "was to be trained"
+    lead = f"{name} {done} on {table_name}; each box below says what is known of its step."
     body = [
         boxes.graph(nodes),
         html("<h3>{t}</h3>{c}", t="Commands that make this model again", c=_commands(found)),

@@ -12,6 +12,18 @@ from markupsafe import Markup
 State = Literal["good", "bad", "warning", "plain"]
 MARKS: dict[State, str] = {"good": "✓ ", "bad": "✗ ", "warning": "! ", "plain": ""}
 """Marks beside colors, for those who do not see these."""
+METRICS = {
+    "auc": "AUC",
+    "crossentropy": "cross-entropy",
+    "macro_f1": "macro F1",
+    "mae": "MAE",
+    "poisson_deviance": "Poisson deviance",
+    "r2": "R²",
+    "rmse": "RMSE",
+}
+"""Metrics whose name is not written as in code."""
+SHADES = 5
+"""Shades of the cells of a table, besides none."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +104,47 @@ def table(
     )
 
 
+def shaded(
+    caption: str,
+    corner: str,
+    head: Sequence[str],
+    rows: Iterable[tuple[str, Sequence[tuple[str, float]]]],
+) -> Markup:
+    """A table whose cells are the darker the larger a share is.
+
+    Args:
+        caption: What the table shows, for people and screen readers.
+        corner: Name of the first column.
+        head: Names of the other columns.
+        rows: Name of a row, and text and share, 0 to 1, of each of its cells.
+    """
+
+    def cell(text: str, share: float) -> Markup:
+        shade = 0 if share <= 0 else min(SHADES, 1 + int(share * SHADES))
+        return html('<td class="n h{shade}">{text}</td>', shade=shade, text=text)
+
+    lines = [
+        html(
+            '<tr><th scope="row">{name}</th>{cells}</tr>',
+            name=name,
+            cells=Markup().join(cell(*each) for each in cells),
+        )
+        for name, cells in rows
+    ]
+    heads = Markup().join(
+        html('<th scope="col"><span>{name}</span></th>', name=name) for name in head
+    )
+    return html(
+        '<div class="scroll" tabindex="0" role="region" aria-label="{caption}">'
+        '<table class="shaded"><caption>{caption}</caption><thead><tr><th scope="col">{corner}</th>'
+        "{heads}</tr></thead><tbody>{lines}</tbody></table></div>",
+        caption=caption,
+        corner=corner,
+        heads=heads,
+        lines=joined(lines),
+    )
+
+
 def facts(pairs: Iterable[tuple[str, object]]) -> Markup:
     """Names and values, one below the other."""
     found = [html("<dt>{name}</dt><dd>{value}</dd>", name=n, value=v) for n, v in pairs]
@@ -136,6 +189,15 @@ def number(value: float | None, digits: int = 3) -> str:
     return f"{value:.{digits}g}" if abs(value) < 1e-3 else f"{value:.{digits}f}".rstrip("0")
 
 
+def rough(value: float | None) -> str:
+    """A measured number with three significant digits, or a dash where there is none."""
+    if value is None or not math.isfinite(value):
+        return "–"
+    if abs(value) >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.3g}"
+
+
 def percent(value: float | None) -> str:
     """A share in percent, or a dash where there is none."""
     return "–" if value is None else f"{100 * value:.1f} %"
@@ -146,9 +208,14 @@ def instant(text: str | None) -> str:
     return "–" if not text else f"{text[:16].replace('T', ' ')} UTC"
 
 
-def counted(count: int, noun: str) -> str:
+def counted(count: int, noun: str, plural: str = "") -> str:
     """A number with its noun, in the plural where there is not one."""
-    return f"{count:,} {noun}{'s' * (count != 1)}"
+    return f"{count:,} {noun if count == 1 else plural or f'{noun}s'}"
+
+
+def metric(name: str) -> str:
+    """The name of a metric as people write it."""
+    return METRICS.get(name, words(name))
 
 
 def words(name: str) -> str:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
-from goldlake.workflows.report import charts
-from goldlake.workflows.report.charts import Series
+from goldlake.workflows.report import charts, trials
+from goldlake.workflows.report.frame import Series
 from goldlake.workflows.report.gathered import GatheredModel
 from goldlake.workflows.report.markup import (
     Part,
@@ -37,9 +37,9 @@ def part(found: GatheredModel) -> Part:
             if points
         ]
         title = f"{words(name)} by epoch ({' and '.join(each.name for each in series)})"
-        drawn.append(charts.lines(title, series, x="epoch", y=words(name)))
+        drawn.append(charts.lines(title, series, x="epoch", y=words(name), is_whole=True))
     body = [grid(drawn)] if drawn else []
-    if not drawn:
+    if not drawn and found.subject.refusal is None:
         body.append(
             paragraph(
                 "The event files of the training are not in this home any more, so "
@@ -50,10 +50,9 @@ def part(found: GatheredModel) -> Part:
     parameters = found.subject.model.training
     if found.manifest is not None:
         parameters = parameters.sized(found.manifest.rows.get("train", 0))
-    pairs = [
-        (words(name), "–" if value is None else str(value))
-        for name, value in msgspec.structs.asdict(parameters).items()
-    ]
+    values = msgspec.structs.asdict(parameters)
+    pairs = [(words(name), "–" if value is None else str(value)) for name, value in values.items()]
+    body += trials.drawn(found, values)
     body.append(folded("Parameters", facts(pairs)))
     if drawn:
         rows = [
@@ -81,6 +80,8 @@ def _at(curves: dict[str, tuple[tuple[int, float], ...]], name: str, step: int) 
 
 
 def _lead(found: GatheredModel) -> str:
+    if found.subject.refusal is not None:
+        return "Nothing was trained, as the gate refused the data."
     curves = found.training.eval
     watched = next((name for name in curves if name != "loss"), "loss")
     points = curves.get(watched, ())

@@ -7,13 +7,15 @@ from collections.abc import Sequence
 from markupsafe import Markup
 
 from goldlake.workflows.report import charts
-from goldlake.workflows.report.charts import Bar, Series
+from goldlake.workflows.report.charts import Bar
+from goldlake.workflows.report.frame import Series
 from goldlake.workflows.report.gate import standing
 from goldlake.workflows.report.gathered import Gathered, GatheredModel
 from goldlake.workflows.report.markup import (
     Part,
     State,
     badge,
+    counted,
     html,
     joined,
     number,
@@ -37,15 +39,19 @@ def part(found: Gathered) -> Part:
         return Part("validation", "Validation", gate.lead, gate.body, gate.state)
     trained, statistics = found.subject.trained, found.statistics.splits
     state: State = "plain"
-    if trained is None:
+    if found.subject.refusal is not None:
+        errors = [each for each in found.subject.anomalies if each.severity == "error"]
+        lead = f"The gate refused the data: {counted(len(errors), 'anomaly', 'anomalies')}."
+        state = "bad"
+    elif trained is None:
         lead = "The result of the training run is not on record any more."
     else:
         lead, state = _lead(found)
     body = []
-    if trained is not None and trained.anomalies:
+    if found.subject.anomalies:
         rows = [
             (a.column or "whole data set", a.split, a.kind, a.severity, a.description)
-            for a in trained.anomalies
+            for a in found.subject.anomalies
         ]
         head = ("Column", "Split", "Kind", "Severity", "What TFDV says")
         body.append(table("Anomalies", head, rows))
@@ -68,12 +74,15 @@ def _lead(found: GatheredModel) -> tuple[str, State]:
     count = len(trained.distances)
     if errors or beyond:
         return (
-            f"The gate says {trained.verdict}: {len(errors)} anomalies that refuse the data, and "
-            f"{len(beyond)} of {count} distances beyond their limits.",
+            f"The gate says {trained.verdict}: {counted(len(errors), 'anomaly', 'anomalies')} that "
+            f"would refuse the data, and {len(beyond)} of {count} distances beyond their limits.",
             "bad",
         )
     others = len(trained.anomalies)
-    noted = f" {others} anomalies do not refuse it." if others else " There are no anomalies."
+    noted = " There are no anomalies."
+    if others:
+        verb = "does" if others == 1 else "do"
+        noted = f" {counted(others, 'anomaly', 'anomalies')} {verb} not refuse it."
     lead = f"The data passed, and all {count} measured distances are inside their limits.{noted}"
     return lead, "warning" if others else "good"
 

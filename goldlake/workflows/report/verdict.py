@@ -6,13 +6,16 @@ from collections.abc import Iterator
 
 from markupsafe import Markup
 
+from goldlake.workflows.report import classes, numbers
 from goldlake.workflows.report.gathered import GatheredModel
 from goldlake.workflows.report.markup import (
     Part,
     State,
     badge,
+    counted,
     html,
     joined,
+    metric,
     number,
     paragraph,
     percent,
@@ -20,6 +23,7 @@ from goldlake.workflows.report.markup import (
     words,
 )
 from goldlake_core.contracts.heads import METRICS
+from goldlake_core.documents.examining import BinaryAnswers, Examined, NumberAnswers
 from goldlake_core.documents.training import Bound, Metrics
 
 MOST_THINGS = 3
@@ -46,6 +50,8 @@ def part(found: GatheredModel) -> Part:
         body.append(_bounds(trained.thresholds))
         if trained.decision is not None:
             body.append(paragraph(f"The decision: {trained.decision.sentence}."))
+    elif subject.refusal is not None:
+        body.append(paragraph(subject.refusal.message[:MOST_TEXT], "soft"))
     elif trained is None:
         body.append(
             paragraph(
@@ -68,6 +74,10 @@ def _lead(found: GatheredModel) -> tuple[str, State]:
         if subject.served is not None
         else "No version serves."
     )
+    if subject.refusal is not None:
+        errors = [each for each in subject.anomalies if each.severity == "error"]
+        why = f": {counted(len(errors), 'anomaly', 'anomalies')}" if errors else ""
+        return f"The gate refused the data of the newest candidate{why}. {serving}", "bad"
     if trained is None:
         return f"{subject.model_id} was pushed. {serving}", "plain"
     name = str(subject.model_id) if subject.version is not None else "The newest candidate"
@@ -170,10 +180,10 @@ def _change(value: float) -> str:
 def _things(found: GatheredModel) -> Iterator[tuple[str, str]]:
     """Anchor and sentence, the most urgent first."""
     trained, data = found.subject.trained, found.data
+    errors = [each for each in found.subject.anomalies if each.severity == "error"]
+    for anomaly in errors[: 1 if trained else MOST_THINGS]:
+        yield "validation", f"{anomaly.column or 'The data'}: {anomaly.description}"
     if trained is not None:
-        errors = [each for each in trained.anomalies if each.severity == "error"]
-        for anomaly in errors[:1]:
-            yield "validation", f"{anomaly.column or 'The data'}: {anomaly.description}"
         for bound in trained.thresholds:
             if not bound.ok:
                 yield "evaluation", f"{_sentence(bound)}.".capitalize()
@@ -185,27 +195,54 @@ def _things(found: GatheredModel) -> Iterator[tuple[str, str]]:
         share = data.tables.quarantined / data.tables.landed
         if share > MANY_REJECTED:
             yield "data", f"{percent(share)} of the records are in quarantine."
-    examined = found.examined
-    if not isinstance(examined, str):
-        whole = examined.chosen
-        wrong = (whole.false_positives + whole.false_negatives) / max(examined.examined, 1)
-        worst = next((each for each in examined.slices if each.wrong.low > wrong), None)
+    if not isinstance(found.examined, str):
+        yield from _answers(found.examined)
+
+
+def _answers(examined: Examined) -> Iterator[tuple[str, str]]:
+    """What the answers to the test split show first."""
+    answers = examined.answers
+    if isinstance(answers, BinaryAnswers):
+        yield from _decisions(examined, answers)
+    elif isinstance(answers, NumberAnswers):
+        worst = numbers.worst_bin(answers)
         if worst is not None:
-            yield (
-                "evaluation",
-                f"{worst.column} {worst.value}: {percent(worst.wrong.value)} of {worst.rows:,} "
-                f"answers are wrong, and {percent(wrong)} of all.",
-            )
-        recall = whole.recall
-        if recall is not None and recall < 0.8:
-            yield (
-                "evaluation",
-                f"At the operating point {number(whole.threshold)} the model finds "
-                f"{percent(recall)} of the positives.",
-            )
-        if examined.importance:
-            first = examined.importance[0]
-            yield (
-                "explanation",
-                f"{first.column} matters most: without it the AUC is {number(first.drop)} lower.",
-            )
+            yield "evaluation", worst
+        if answers.bias_interval is not None and not _holds(answers.bias_interval, 0):
+            yield "evaluation", numbers.bias(answers)
+    elif answers.confusions:
+        first = answers.confusions[0]
+        text = f"{classes.sentence(first)}, {percent(first.share)} of its rows."
+        yield "evaluation", text
+    if examined.importance and examined.importance[0].drop > 0:
+        first_column = examined.importance[0]
+        side = "lower" if METRICS[examined.importance_by].is_better_high else "higher"
+        named = metric(examined.importance_by)
+        yield (
+            "explanation",
+            f"{first_column.column} matters most: without it the {named} is "
+            f"{number(first_column.drop)} {side}.",
+        )
+
+
+def _holds(interval: tuple[float, float], value: float) -> bool:
+    return interval[0] <= value <= interval[1]
+
+
+def _decisions(examined: Examined, answers: BinaryAnswers) -> Iterator[tuple[str, str]]:
+    whole = answers.chosen
+    wrong = (whole.false_positives + whole.false_negatives) / max(examined.examined, 1)
+    worst = next((each for each in answers.slices if each.wrong.low > wrong), None)
+    if worst is not None:
+        yield (
+            "evaluation",
+            f"{worst.column} {worst.value}: {percent(worst.wrong.value)} of {worst.rows:,} "
+            f"answers are wrong, and {percent(wrong)} of all.",
+        )
+    recall = whole.recall
+    if recall is not None and recall < 0.8:
+        yield (
+            "evaluation",
+            f"At the operating point {number(whole.threshold)} the model finds "
+            f"{percent(recall)} of the positives.",
+        )

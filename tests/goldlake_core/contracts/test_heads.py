@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from goldlake_core.contracts.errors import ContractError
-from goldlake_core.contracts.heads import HEADS, METRICS
+from goldlake_core.contracts.heads import HEADS, METRICS, HeadKind, headline
 from goldlake_core.contracts.loader import load_contract
 from goldlake_core.contracts.model_rules import torn_errors
 from goldlake_core.contracts.sections import (
@@ -234,3 +234,14 @@ def test_parts_are_named_by_dots(tmp_path: Path) -> None:
 )
 def test_parts_that_do_not_hold(tmp_path: Path, parts: dict[str, str], text: str) -> None:
     assert refusal(tmp_path, label="is_back", parts=parts) == text
+
+
+@pytest.mark.parametrize("kind", HEADS)
+def test_the_most_telling_metric_is_the_first_of_the_head(kind: HeadKind) -> None:
+    first, *others = HEADS[kind].metrics
+    assert headline([*others, first, "example_count"]) == first
+
+
+def test_without_metrics_none_is_the_most_telling() -> None:
+    assert headline(["example_count"]) is None
+    assert headline([]) is None

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, datetime, timezone
 from pathlib import Path
+from typing import Literal
 
 import msgspec
+import numpy as np
 
 from goldlake.workflows import model_views
 from goldlake.workflows.data_views import Area, AreasView, DataView
@@ -14,6 +17,7 @@ from goldlake.workflows.model_views import Statistics, Training
 from goldlake.workflows.report.gathered import GatheredModel
 from goldlake_core.documents import codec
 from goldlake_core.documents.examining import (
+    BinaryAnswers,
     CalibrationBin,
     Dependence,
     Examined,
@@ -26,9 +30,11 @@ from goldlake_core.documents.examining import (
 from goldlake_core.documents.history import RunRow
 from goldlake_core.documents.lakehouse import QuarantineView, Rejected, TableEntry
 from goldlake_core.documents.reports import UseCaseTables
-from goldlake_core.documents.stages import TrainRequest
+from goldlake_core.documents.stages import Failed, StageError, TrainRequest
 from goldlake_core.documents.training import Anomaly, Bound, Distance, PushedVersion, Trained
+from goldlake_core.documents.tuning import Trial, Tuned, TuneRequest
 from goldlake_core.storage.home import Home
+from tfx_pipeline.examining.registry import look_at
 from tfx_pipeline.statistics import Bucket, ColumnStatistics
 
 MODEL = "chicago_crime.arrest"
@@ -50,6 +56,23 @@ def examined(export_id: str = EXPORT) -> Examined:
         export_id=export_id,
         rows=20,
         examined=20,
+        answers=binary_answers(),
+        importance_by="auc",
+        importance=(Importance(column="hour", drop=0.1, spread=0.01),),
+        followed=("probability",),
+        dependence=(
+            Dependence(column="hour", is_number=True, points=(("0", (0.1,)), ("23", (0.4,)))),
+        ),
+        mistakes=(
+            Mistake(
+                answered=True, label=False, probability=0.99, row={"id": "1", "description": EVIL}
+            ),
+        ),
+    )
+
+
+def binary_answers() -> BinaryAnswers:
+    return BinaryAnswers(
         positives=10,
         auc=0.75,
         average_precision=0.7,
@@ -70,9 +93,75 @@ def examined(export_id: str = EXPORT) -> Examined:
                 wrong=Interval(value=0.9, low=0.8, high=1.0),
             ),
         ),
+    )
+
+
+def number_examined(
+    kind: Literal["regression", "count"], *, has_exposure: bool = False
+) -> Examined:
+    """A look at 600 numbers; an exposure is the column ``population``."""
+    random = np.random.default_rng(2)
+    exposures = random.lognormal(3, 1.5, 600) if has_exposure else np.ones(600)
+    rates = random.gamma(2, 3, 600)
+    labels = random.poisson(rates * exposures).astype("float64")
+    look = look_at(kind)
+    outputs = {"value": rates * exposures * 1.2}
+    outputs |= {"rate": rates * 1.2} if has_exposure else {}
+    kept = look.kept(outputs, labels)
+    answered = kept["value"]
+    return Examined(
+        export_id=EXPORT,
+        rows=600,
+        examined=600,
+        answers=look.answers(labels, kept, {}),
+        importance_by=look.importance_by,
+        importance=(Importance(column="hour", drop=3.5, spread=0.01),),
+        followed=look.followed(kept),
+        dependence=(
+            Dependence(column="hour", is_number=True, points=(("0", (1.0,)), ("23", (4.0,)))),
+            Dependence(column="place", is_number=False, points=((EVIL, (3.0,)), ("b", (2.0,)))),
+        ),
+        mistakes=(
+            Mistake(
+                answered=float(answered[0]),
+                label=float(labels[0]),
+                probability=None,
+                row={"id": "1", "description": EVIL},
+            ),
+        ),
+    )
+
+
+def class_examined(names: Sequence[str] = ("theft", "arson", EVIL)) -> Examined:
+    """A look at 600 classes."""
+    random = np.random.default_rng(2)
+    scores = random.dirichlet(np.linspace(3, 0.5, len(names)), 600).astype("float32")
+    labels = np.array([random.choice(names, p=row / row.sum()) for row in scores], object)
+    classes = np.tile(np.array([name.encode() for name in names], object), (600, 1))
+    look = look_at("multiclass")
+    kept = look.kept({"classes": classes, "scores": scores}, labels)
+    means = look.means(kept)
+    return Examined(
+        export_id=EXPORT,
+        rows=900,
+        examined=600,
+        answers=look.answers(labels, kept, {}),
+        importance_by=look.importance_by,
         importance=(Importance(column="hour", drop=0.1, spread=0.01),),
-        dependence=(Dependence(column="hour", is_number=True, points=(("0", 0.1), ("23", 0.4))),),
-        mistakes=(Mistake(probability=0.99, label=False, row={"id": "1", "description": EVIL}),),
+        followed=look.followed(kept),
+        dependence=(
+            Dependence(column="hour", is_number=True, points=(("0", means), ("23", means))),
+            Dependence(column="place", is_number=False, points=((EVIL, means), ("b", means))),
+        ),
+        mistakes=tuple(
+            Mistake(
+                answered=each.answered,
+                label=each.label,
+                probability=each.probability,
+                row={"id": str(each.row), "description": EVIL},
+            )
+            for each in look.errors(labels, kept, 3)
+        ),
     )
 
 
@@ -119,7 +208,21 @@ def pushed(version: int) -> PushedVersion:
     )
 
 
-def put_run(home: Home, number: int, result: Trained) -> None:
+def refused() -> Failed:
+    """The result of a training whose data the gate refused."""
+    found = Anomaly(column="hour", split="test", kind="x", severity="error", description=EVIL)
+    return Failed(
+        error=StageError(
+            type="DataRefused",
+            message=f"The gate refused the data: {EVIL}",
+            exit_code=3,
+            anomalies=(found,),
+            verdict="refused",
+        )
+    )
+
+
+def put_run(home: Home, number: int, result: Trained | Failed) -> None:
     """A training run on record; a larger number is newer."""
     folder = Path(home.run(f"20260101-00000{number}-aaaa"))
     folder.mkdir(parents=True)
@@ -133,6 +236,45 @@ def put_run(home: Home, number: int, result: Trained) -> None:
     )
     (folder / "train.request.json").write_bytes(codec.encode(request))
     (folder / "train.result.json").write_bytes(codec.encode(result))
+
+
+def tuned(best: int = 2) -> Tuned:
+    """A search of three trials; the last has no result."""
+    results = (0.8, 0.82, None)
+    return Tuned(
+        metric="val_auc",
+        is_better_high=True,
+        trials=tuple(
+            Trial(
+                number=number,
+                parameters={"hidden_units": [64, 32], "learning_rate": 0.001 * number},
+                result=result,
+                epochs=3,
+                is_stopped=result is None,
+                seconds=4.2,
+            )
+            for number, result in enumerate(results, 1)
+        ),
+        best=best,
+        logs="/old/pipelines/chicago_crime.arrest/tune/aaaa",
+    )
+
+
+def put_search(home: Home, number: int, export_id: str = EXPORT) -> None:
+    """A search for parameters on record; a larger number is newer."""
+    folder = Path(home.run(f"20260102-00000{number}-aaaa"))
+    folder.mkdir(parents=True)
+    request = TuneRequest(
+        usecase="chicago_crime",
+        home=home.root,
+        run_id=folder.name,
+        contract={},
+        model="arrest",
+        export_id=export_id,
+        trials=3,
+    )
+    (folder / "tune.request.json").write_bytes(codec.encode(request))
+    (folder / "tune.result.json").write_bytes(codec.encode(tuned()))
 
 
 def put_version(home: Home, version: int) -> None:

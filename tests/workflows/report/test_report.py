@@ -13,6 +13,7 @@ import pytest
 from markupsafe import escape
 
 from goldlake.workflows import erase, model_views
+from goldlake.workflows.model_views import Search
 from goldlake.workflows.processes import StageEnded
 from goldlake.workflows.report import (
     card,
@@ -23,16 +24,20 @@ from goldlake.workflows.report import (
     gathered,
     lineage,
     map,
+    markup,
     page,
     slices,
     training,
+    trials,
     validation,
     verdict,
 )
+from goldlake.workflows.report.gathered import GatheredModel
 from goldlake.workflows.report.write import report
 from goldlake_core.contracts.errors import UsageError
 from goldlake_core.contracts.ids import TableId
 from goldlake_core.documents import codec
+from goldlake_core.documents.examining import NumberAnswers
 from goldlake_core.documents.gate import Acceptance, GateValue, PeriodState
 from goldlake_core.documents.training import Bound, DecisionReport, SliceReport
 from goldlake_core.stages import Event
@@ -196,6 +201,39 @@ def test_a_refused_candidate_is_what_was_trained_last(home: Home) -> None:
     assert model_views.subject(f"{made.MODEL}@1", home).version == 1
 
 
+def test_a_candidate_whose_data_was_refused_is_what_was_trained_last(
+    home: Home, tmp_path: Path
+) -> None:
+    made.put_run(home, 2, made.refused())
+    subject = model_views.subject(made.MODEL, home)
+    assert (subject.version, subject.trained) == (None, None)
+    assert subject.export_id == made.EXPORT
+    assert [each.column for each in subject.anomalies] == ["hour"]
+    with pytest.raises(UsageError, match="the gate refused the data, so that nothing was trained"):
+        model_views.examined(subject, silent)
+    out = tmp_path / "refused.html"
+    document = report(made.MODEL, home, None, str(out), silent)
+    assert document.sections == SECTIONS
+    shown = "".join(Page(out.read_text(encoding="utf-8")).texts)
+    assert "The gate refused the data of the newest candidate: 1 anomaly." in shown
+    assert "Nothing was trained, as the gate refused the data." in shown
+    assert "Nothing was evaluated." in shown
+    assert "not on record" not in shown
+    assert shown.count(made.EVIL) >= 3
+    # What was pushed before is not touched by it, and a newer training takes its place.
+    assert model_views.subject(f"{made.MODEL}@1", home).refusal is None
+    made.put_run(home, 3, made.trained(None, is_blessed=False))
+    assert model_views.subject(made.MODEL, home).refusal is None
+
+
+def test_the_first_training_may_be_refused(tmp_path: Path) -> None:
+    home = Home.at(tmp_path)
+    made.put_run(home, 1, made.refused())
+    part = verdict.part(made.gathered(home))
+    assert part.state == "bad"
+    assert "No version serves." in part.lead
+
+
 def test_the_decision_of_the_newest_candidate_is_told(home: Home) -> None:
     decision = DecisionReport(
         threshold=0.25,
@@ -316,10 +354,6 @@ def test_findings_of_the_gate_are_shown_until_somebody_accepts_them(home: Home) 
 
 def test_what_cannot_be_examined_says_why(home: Home) -> None:
     subject = model_views.subject(made.MODEL, home)
-    head = msgspec.structs.replace(subject.model.head, kind="count")
-    counts = dataclasses.replace(subject, model=msgspec.structs.replace(subject.model, head=head))
-    with pytest.raises(UsageError, match=r"the model has the head count\. Valid: head binary"):
-        model_views.examined(counts, silent)
     Path(home.path("models", made.MODEL, "1", "saved_model.pb")).unlink()
     gone = "the model or its export is not on record in this home any more"
     with pytest.raises(UsageError, match=gone):
@@ -359,6 +393,121 @@ def test_a_head_without_curves_shows_intervals_and_its_worst_slices(home: Home) 
     assert "8 to 10" in re.sub(r"\.0+\b", "", shown)
     assert shown.index(str(escape(made.EVIL))[:20]) < shown.index("north")
     assert made.EVIL not in shown
+
+
+@pytest.fixture(params=["regression", "count", "multiclass", "many"])
+def other_head(home: Home, request: pytest.FixtureRequest) -> GatheredModel:
+    """What a report shows of a model that is not binary."""
+    found = made.gathered(home)
+    names = [f"class {n:02}" for n in range(40)]
+    looks = {
+        "regression": lambda: made.number_examined("regression"),
+        "count": lambda: made.number_examined("count", has_exposure=True),
+        "multiclass": made.class_examined,
+        "many": lambda: made.class_examined(names),
+    }
+    reports = (_slice("", 4.0), _slice("north", 3.0))
+    return dataclasses.replace(found, examined=looks[request.param](), slices=reports)
+
+
+def test_every_head_has_charts_errors_and_slices(other_head: GatheredModel) -> None:
+    parts = [each.part(other_head) for each in (verdict, evaluation, explanation)]
+    text = page.page("t", "s", "f", parts)
+    found = Page(text)
+    assert found.open == []
+    assert found.tags["svg"] >= 5
+    assert found.unnamed_images == 0
+    assert "<script" not in text
+    shown = "".join(found.texts)
+    assert not re.search(r"\b(nan|inf|None)\b", shown)
+    assert "There are no curves" not in shown
+    assert "by slice" in shown.lower()
+    assert re.search(r"(largest|most confident) error", shown)
+
+
+def test_numbers_are_shown_against_the_labels(home: Home) -> None:
+    looked = made.number_examined("count", has_exposure=True)
+    found = dataclasses.replace(made.gathered(home), examined=looked)
+    part = evaluation.part(found)
+    # The answers are 1.2 times what they should be.
+    assert "the model expects 1.2 events for each that came" in part.lead
+    assert "too high on average" in part.lead
+    assert "Predicted against actual" in part.body
+    assert "Rates per unit" in part.body
+    assert isinstance(looked.answers, NumberAnswers)
+    rows = sum(rows for *_, rows in looked.answers.density.cells)
+    assert rows == looked.examined
+    things = "".join(Page(str(verdict.part(found).body)).texts)
+    assert "decile of the predictions" in things
+
+
+def test_classes_are_shown_with_what_they_are_confused_with(home: Home) -> None:
+    found = dataclasses.replace(made.gathered(home), examined=made.class_examined())
+    part = evaluation.part(found)
+    assert "of the answers are right" in part.lead
+    assert "The most frequent error:" in part.lead
+    body = part.body.unescape()
+    assert body.count(made.EVIL) >= 3
+    assert "Confusion matrix" in body
+    assert "An even sample of the 900 test rows was answered." in body
+    shown = explanation.part(found).body
+    assert "Cross-entropy added" in shown
+    assert "Mean probability of each class if all rows had the same place" in shown
+
+
+def test_versions_of_other_heads_are_compared_on_the_same_rows(home: Home) -> None:
+    found = made.gathered(home)
+    for looked, name in (
+        (made.number_examined("regression"), "Calibration by deciles"),
+        (made.class_examined(), "The second bar is that of @1."),
+    ):
+        both = dataclasses.replace(
+            found, examined=looked, against_examined=looked, against=found.subject
+        )
+        assert name in evaluation.part(both).body
+        # A version of another head has nothing to compare.
+        apart = dataclasses.replace(both, against_examined=made.examined())
+        assert "second bar" not in evaluation.part(apart).body
+
+
+def test_the_trials_of_the_models_own_export_are_shown(home: Home) -> None:
+    subject = model_views.subject(made.MODEL, home)
+    assert model_views.search(subject) is None
+    assert "Trials" not in training.part(made.gathered(home)).body
+    made.put_search(home, 1)
+    made.put_search(home, 2, export_id="chicago_crime/arrest/9-bbbb")
+    search = model_views.search(subject)
+    assert search is not None
+    assert (search.export_id, search.found) == (made.EXPORT, made.tuned())
+    found = dataclasses.replace(made.gathered(home), search=search)
+    shown = Page(str(training.part(found).body))
+    text = "".join(shown.texts)
+    assert "3 trials on the export of this model looked for better parameters." in text
+    assert "Trial 2 is the best, with auc 0.82 on eval against 0.8 of the parameters" in text
+    assert "The contract has others now." in text
+    assert "stopped, as others were better by then" in text
+    assert shown.unnamed_images == 0
+    # The best comes first, and one without a result last.
+    order = [text.index(note) for note in ("Note", "the contract's own", "stopped, as")]
+    assert order == sorted(order)
+
+
+def test_a_search_on_another_export_says_so(home: Home) -> None:
+    made.put_search(home, 2, export_id="chicago_crime/arrest/9-bbbb")
+    subject = model_views.subject(made.MODEL, home)
+    found = dataclasses.replace(made.gathered(home), search=model_views.search(subject))
+    assert "3 trials on another export, 9-bbbb looked" in training.part(found).body
+
+
+def test_trials_say_where_the_contract_has_the_best_parameters(home: Home) -> None:
+    now = {"hidden_units": (64, 32), "learning_rate": 0.002}
+    search = Search(run_id="r", export_id=made.EXPORT, found=made.tuned())
+    found = dataclasses.replace(made.gathered(home), search=search)
+    shown = markup.joined(trials.drawn(found, now))
+    assert "The contract has its parameters now." in shown
+    own = msgspec.structs.replace(search, found=made.tuned(best=1))
+    shown = markup.joined(trials.drawn(dataclasses.replace(found, search=own), now))
+    assert "The contract&#39;s own are the best, with auc 0.8 on eval." in shown
 
 
 def test_slices_too_small_to_be_judged_make_no_chart() -> None:
