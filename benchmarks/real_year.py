@@ -5,7 +5,7 @@ usage: python -m benchmarks.real_year [--home DIR] [--json FILE]
 Needs GOLDLAKE_TEST_DATA. Replays the portal's export of 2016 with `goldlake source`, runs `goldlake
 run` in a new home, asks the promoted model for every row of the test split over HTTP, fits
 scikit-learn's HistGradientBoostingClassifier on the same rows, and prints both areas under the ROC
-curve, the counts and the seconds.
+curve and calibrations, the counts and the seconds.
 """
 
 from __future__ import annotations
@@ -55,8 +55,9 @@ def measure(home: Path) -> dict[str, Any]:
         home: An empty folder to run in.
 
     Returns:
-        ``account`` (of `goldlake run`), ``seconds``, ``auc`` (of the served model),
-        ``baseline_auc`` and ``baseline_seconds``.
+        ``account`` (of `goldlake run`), ``seconds``, ``auc`` and ``calibration`` (of the served
+        model), ``baseline_auc``, ``baseline_calibration`` and ``baseline_seconds``. A calibration
+        is the sum of probabilities over the number of arrests.
     """
     export = Path(os.environ["GOLDLAKE_TEST_DATA"]) / "chicago" / "crimes_2016.csv.gz"
     with replay(export) as url:
@@ -68,13 +69,18 @@ def measure(home: Path) -> dict[str, Any]:
         for split in ("train", "eval", "test")
     }
     started = time.monotonic()
-    baseline = boosted_auc(pl.concat([splits["train"], splits["eval"]]), splits["test"])
+    boosted = boosted_answers(pl.concat([splits["train"], splits["eval"]]), splits["test"])
+    boosting_s = time.monotonic() - started
+    served = served_answers(home, splits["test"])
+    arrests = splits["test"]["arrest"].to_numpy()
     return {
         "account": account,
         "seconds": round(seconds, 1),
-        "auc": served_auc(home, splits["test"]),
-        "baseline_auc": baseline,
-        "baseline_seconds": round(time.monotonic() - started, 1),
+        "auc": float(roc_auc_score(arrests, served)),
+        "calibration": float(served.sum() / arrests.sum()),
+        "baseline_auc": float(roc_auc_score(arrests, boosted)),
+        "baseline_calibration": float(boosted.sum() / arrests.sum()),
+        "baseline_seconds": round(boosting_s, 1),
     }
 
 
@@ -108,8 +114,8 @@ def read_split(export: Path, split: str) -> pl.DataFrame:
     return pl.concat(frames, how="vertical_relaxed")
 
 
-def boosted_auc(train: pl.DataFrame, test: pl.DataFrame) -> float:
-    """Area under the ROC curve on ``test`` of gradient boosting fitted on ``train``."""
+def boosted_answers(train: pl.DataFrame, test: pl.DataFrame) -> np.ndarray:
+    """Probabilities for ``test`` of gradient boosting fitted on ``train``, float64 [n]."""
     mean = train["arrest"].mean()
     codes: dict[str, dict[str, int]] = {}
     for name in CATEGORICAL:
@@ -129,12 +135,12 @@ def boosted_auc(train: pl.DataFrame, test: pl.DataFrame) -> float:
     )
     assert mean is not None
     model.fit(matrix(train), train["arrest"].to_numpy())
-    scores = model.predict_proba(matrix(test))[:, 1]
-    return float(roc_auc_score(test["arrest"].to_numpy(), scores))
+    found: np.ndarray = model.predict_proba(matrix(test))[:, 1]
+    return found
 
 
-def served_auc(home: Path, test: pl.DataFrame) -> float:
-    """Area under the ROC curve of the promoted model's answers over HTTP."""
+def served_answers(home: Path, test: pl.DataFrame) -> np.ndarray:
+    """The promoted model's probabilities for ``test`` over HTTP, float64 [n]."""
     usecase, model = load_model(MODEL)
     table = usecase.gold[model.table]
     inputs = raw_inputs(model, table)
@@ -147,11 +153,11 @@ def served_auc(home: Path, test: pl.DataFrame) -> float:
         for row in columns.iter_rows(named=True)
     ]
     answers: list[float] = []
-    with embedded_server(Home.at(home).models_config, home / "served_auc.log") as url:
+    with embedded_server(Home.at(home).models_config, home / "real_year.log") as url:
         for start in range(0, len(rows), REQUEST_ROWS):
             instances = fill_nulls(inputs, rows[start : start + REQUEST_ROWS])
             answers += predict(url, MODEL, instances)
-    return float(roc_auc_score(test["arrest"].to_numpy(), np.array(answers)))
+    return np.array(answers)
 
 
 def main() -> None:
@@ -170,6 +176,8 @@ def main() -> None:
     print(f"AUC, served model    {result['auc']:.4f}")
     print(f"AUC, boosting        {result['baseline_auc']:.4f}")
     print(f"difference           {result['auc'] - result['baseline_auc']:+.4f}")
+    print(f"calibration, served model  {result['calibration']:.3f}")
+    print(f"calibration, boosting      {result['baseline_calibration']:.3f}")
 
 
 if __name__ == "__main__":

@@ -403,7 +403,7 @@ class Training(Section, frozen=True):
     seed: Annotated[int, Key("Seed of all random number generators.", "follow", 0, 2**31 - 1)] = 0
     class_weight: Annotated[Literal["balanced"] | None, Key("`balanced` weighs the rows of each class so that all classes weigh alike. The head is binary or multiclass.", "follow", later=True)] = None
     oversample: Annotated[Literal["smote"] | None, Key("`smote` adds rows between rows of the rarer class, to the train split only, after Transform. The head is binary, and all features are numbers.", "follow", later=True)] = None
-    calibrate: Annotated[Calibrate, Key("Whether the trainer repairs the probabilities with Platt's line of log odds, fitted on eval. `auto` does so with a `decision`, `class_weight` or `oversample`, and else where their sum on eval is off by more than 3 percent and by more than chance explains. The head is binary.", "follow", later=True)] = "auto"
+    calibrate: Annotated[Calibrate, Key("Whether the trainer repairs the probabilities with Platt's line of log odds, fitted on eval. `auto` does so with a `decision`, `class_weight` or `oversample`, and else where their sum on eval is off by more than 1 percent and by more than chance explains. The head is binary.", "follow", later=True)] = "auto"
 
     def sized(self, rows: int) -> Training:
         """The parameters with those that the contract leaves out chosen by the number of rows.

@@ -90,7 +90,7 @@ def url() -> Iterator[str]:
 
 ROW = (
     '{"primary_type": "THEFT", "description": "FROM BUILDING", "iucr": "0890", "fbi_code": "06", '
-    '"domestic": false, "hour": 14, "weekday": 2}'
+    '"domestic": false, "hour": 14, "minute": 30, "weekday": 2}'
 )
 PREDICT_CPU_S = 0.6
 

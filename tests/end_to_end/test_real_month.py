@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +83,19 @@ def test_silver_equals_an_independent_computation(home: Path, expected: pl.DataF
 
 def test_gold_rows_equal_an_independent_computation(home: Path, expected: pl.DataFrame) -> None:
     local = pl.col("date").dt.convert_time_zone(ZONE)
+    newest: dict[int, datetime] = {}
+    for _, block in expected.group_by(pl.col("case_number").str.slice(0, 4)):
+        cases = block.sort("case_number", "id").select("id", "date").rows()
+        for place, (key, _) in enumerate(cases):
+            newest[key] = max(date for _, date in cases[max(0, place - 10) : place + 1])
+    delay = [
+        (newest[key] - date).total_seconds() / 60
+        for key, date in expected.select("id", "date").rows()
+    ]
     wanted = expected.with_columns(
+        pl.Series("report_delay", delay),
+        case_block=pl.col("case_number").str.slice(0, 4),
+        minute=local.dt.minute().cast(pl.Int64),
         hour=local.dt.hour().cast(pl.Int64),
         weekday=local.dt.weekday().cast(pl.Int64),
         month=local.dt.month().cast(pl.Int64),

@@ -11,7 +11,8 @@ from benchmarks import real_year
 
 ROWS_2016 = 268_813
 ROWS_OCTOBER_TO_DECEMBER = 65_705
-ALLOWED_BELOW_BOOSTING = 0.002
+LEAST_AUC, ALLOWED_BELOW_BOOSTING = 0.909, 0.002
+LEAST_CALIBRATION, MOST_CALIBRATION = 0.97, 1.03
 
 pytestmark = [pytest.mark.long, pytest.mark.spark, pytest.mark.tfx, pytest.mark.timeout(2400)]
 
@@ -35,7 +36,12 @@ def test_the_model_is_judged_on_october_to_december_alone(result: Any) -> None:
 
 
 def test_the_served_model_is_as_good_as_gradient_boosting(result: Any) -> None:
+    assert result["auc"] >= LEAST_AUC
     assert result["auc"] >= result["baseline_auc"] - ALLOWED_BELOW_BOOSTING
+
+
+def test_its_probabilities_add_up_to_the_arrests(result: Any) -> None:
+    assert LEAST_CALIBRATION <= result["calibration"] <= MOST_CALIBRATION
 
 
 def test_the_evaluation_and_the_served_answers_agree(result: Any) -> None:

@@ -207,7 +207,7 @@ def test_a_changed_table_is_rebuilt_and_a_comment_does_not_count(
     assert log.snapshot().uuid == uuid
     assert delta.read(spark, log.uri).count() == 1
     monkeypatch.setattr(gold, "resolve", lambda *_: lambda silver, *_more: silver.drop("iucr"))
-    with pytest.raises(PermanentError, match=r"lacks iucr, hour, weekday, month"):
+    with pytest.raises(PermanentError, match=r"lacks day, incidents, arrests"):
         gold.refine(spark, usecase, home, 1, "run", silent)
 
 

@@ -102,9 +102,9 @@ def test_3_the_model_that_serves_answers_and_explains(tab: Tab, tmp_path: Path) 
     assert tab.problems() == []
     rows = tmp_path / "rows.csv"
     rows.write_text(
-        "case,primary_type,description,iucr,fbi_code,domestic,hour,weekday\n"
-        "a,THEFT,FROM BUILDING,0890,06,false,14,2\n"
-        "b,NARCOTICS,POSS: CANNABIS 30GMS OR LESS,1811,18,false,19,5\n"
+        "case,primary_type,description,iucr,fbi_code,domestic,hour,minute,weekday\n"
+        "a,THEFT,FROM BUILDING,0890,06,false,14,30,2\n"
+        "b,NARCOTICS,POSS: CANNABIS 30GMS OR LESS,1811,18,false,19,7,5\n"
     )
     page.get_by_label("File").set_input_files(str(rows))
     with page.expect_download() as download:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 CLIP = 1e-6
 """Probabilities nearer to 0 or 1 count as this near in a logit."""
-BAND = 0.03
+BAND = 0.01
 """How far the sum of probabilities may be from the number of positives, as a share."""
 _STEPS = 100
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from goldlake_core.contracts.sections import Costs, Decision
-from tfx_pipeline import scores
+from tfx_pipeline import paired, scores
 from tfx_pipeline.heads import deciding
 from tfx_pipeline.heads.base import Wishes
 from tfx_pipeline.heads.binary import FittedBinary
@@ -98,9 +98,13 @@ def off_by(share: float, rows: int = 20_000) -> tuple[np.ndarray, np.ndarray]:
 
 
 def test_probabilities_are_off_outside_of_the_band_and_beyond_chance() -> None:
-    shares = (-0.1, -0.05, -0.02, 0.0, 0.02, 0.05, 0.1)
-    found = [deciding.is_off(*off_by(share)) for share in shares]
+    shares = (-0.1, -0.05, -0.008, 0.0, 0.008, 0.05, 0.1)
+    found = [deciding.is_off(*off_by(share, rows=200_000)) for share in shares]
     assert found == [True, True, False, False, False, True, True]
+    # 0.8 % of so many rows is no chance, and too little to do anything about.
+    interval = paired.ratio_interval(*reversed(off_by(0.008, rows=200_000)))
+    assert interval is not None
+    assert interval[0] > 1
     # 5 % of 300 rows is chance, and so is anything about a class of few rows.
     assert not deciding.is_off(*off_by(0.05, rows=300))
     assert deciding.is_off(*off_by(0.8, rows=300))
