@@ -68,7 +68,7 @@ class OfSilver:
     """The silver table as far as it holds.
 
     Attributes:
-        columns: Its columns.
+        columns: The columns that it declares.
         key: Its key, or None.
         version: Name of its version column, or None.
         event_time: Name of its column of event times; "" without one, None where it does not hold.

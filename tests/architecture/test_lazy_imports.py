@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.server
 import json
-import os
 import subprocess
 import sys
 import threading
@@ -92,28 +91,22 @@ ROW = (
     '{"primary_type": "THEFT", "description": "FROM BUILDING", "iucr": "0890", "fbi_code": "06", '
     '"domestic": false, "hour": 14, "minute": 30, "weekday": 2}'
 )
-PREDICT_CPU_S = 0.6
+MOST_MODULES = 340
+"""Modules that `goldlake predict` may load."""
 
 
 def test_asking_about_one_row_is_light(url: str, tmp_path: Path) -> None:
-    """CPU seconds in place of seconds: those do not depend on what else the machine does."""
     row = tmp_path / "row.json"
     row.write_text(ROW)
     asked = ["predict", "chicago_crime.arrest", "--input", str(row), "--url", url]
     code = "import sys; from goldlake.cli.main import main; main(sys.argv[1:])"
+    command = [sys.executable, "-X", "importtime", "-c", code, *asked]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert result.stdout == "0.5\n", result.stderr
+    names = {line.rpartition("|")[2].strip() for line in result.stderr.splitlines()}
     heavy = HEAVY | {"grpc", "requests", "rich", "sqlglot"}
-    least = 60.0
-    for _ in range(3):
-        before = os.times()
-        command = [sys.executable, "-X", "importtime", "-c", code, *asked]
-        result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-        after = os.times()
-        assert result.stdout == "0.5\n", result.stderr
-        names = (line.rpartition("|")[2].strip() for line in result.stderr.splitlines())
-        assert {name.partition(".")[0] for name in names} & heavy == set()
-        spent = after.children_user + after.children_system
-        least = min(least, spent - before.children_user - before.children_system)
-    assert least < PREDICT_CPU_S
+    assert {name.partition(".")[0] for name in names} & heavy == set()
+    assert len(names) < MOST_MODULES
 
 
 def test_a_client_by_grpc_needs_no_tensorflow() -> None:

@@ -207,8 +207,10 @@ def test_a_changed_table_is_rebuilt_and_a_comment_does_not_count(
     assert log.snapshot().uuid == uuid
     assert delta.read(spark, log.uri).count() == 1
     monkeypatch.setattr(gold, "resolve", lambda *_: lambda silver, *_more: silver.drop("iucr"))
-    with pytest.raises(PermanentError, match=r"lacks day, incidents, arrests"):
-        gold.refine(spark, usecase, home, 1, "run", silent)
+    alone = replace(table, build="tables.calendar", per=(), order=(), windows={}, reach=())
+    other = replace(usecase, gold={"arrest_features": alone})
+    with pytest.raises(PermanentError, match=r"lacks iucr, hour, minute, weekday, month"):
+        gold.refine(spark, other, home, 1, "run", silent)
 
 
 def test_the_feed_has_the_net_changes_of_the_files_that_differ(
