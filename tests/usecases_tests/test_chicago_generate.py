@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import statistics
-import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from datetime import datetime
@@ -31,10 +30,7 @@ def rows(crimes: UseCase) -> Callable[[int, int], Iterator[Row]]:
 
 @pytest.fixture(scope="module")
 def versions(rows: Callable[[int, int], Iterator[Row]]) -> list[Row]:
-    started = time.process_time()
-    found = list(rows(COUNT, 7))
-    assert time.process_time() - started < 5, "20,000 rows are to be there in about a second"
-    return found
+    return list(rows(COUNT, 7))
 
 
 @pytest.fixture(scope="module")
