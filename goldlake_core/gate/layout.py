@@ -96,7 +96,10 @@ def gold_layout(usecase: UseCase, table: GoldTable) -> Layout | None:
     if not models or not models[0].event_time:
         return None
     name = f"{usecase.name}.gold.{table.name}"
-    return _layout(usecase, name, table.columns, table.key, models[0].event_time, models)
+    # A unit that is computed is a stretch of an order: each period has others.
+    stretches = {c.name for c in table.columns if c.expr and c.name in table.per}
+    columns = tuple(c for c in table.columns if c.name not in stretches - set(_read(models)))
+    return _layout(usecase, name, columns, table.key, models[0].event_time, models)
 
 
 def _layout(

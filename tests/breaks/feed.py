@@ -38,7 +38,7 @@ class Batch:
     unchanged: int
 
 
-GOLDS_OWN = ("hour", "minute", "weekday", "month", "case_block", "report_delay")
+GOLDS_OWN = ("hour", "minute", "weekday", "month", "report_delay")
 """Columns that gold computes and that are judged with silver's."""
 
 
@@ -112,7 +112,7 @@ def refined(
         local.dt.weekday().cast(pl.Int64).alias("weekday"),
         local.dt.month().cast(pl.Int64).alias("month"),
     )
-    names = [*silver.names, *GOLDS_OWN]
+    names = [*silver.names, *GOLDS_OWN, "case_block"]
     return Batch(gold.select(names), raw.height, int(rows["_bad"].sum()), repeated)
 
 
@@ -124,7 +124,7 @@ def _delayed(rows: pl.DataFrame, cases: pl.DataFrame | None) -> pl.DataFrame:
         numbered = pl.concat([numbered.cast(dict(cases.schema)), others])
     minutes = pl.col("date").dt.epoch("s") / 60
     newest = minutes.rolling_max(11, min_samples=1).over(pl.col("case_number").str.slice(0, 4))
-    delay = pl.when(pl.col("case_number").is_not_null()).then(newest - minutes)
+    delay = pl.when(pl.col("case_number").is_not_null()).then((newest - minutes).clip(0, 1440))
     ordered = numbered.sort("case_number", "id").with_columns(delay.alias("report_delay"))
     return rows.join(ordered.select("id", "report_delay"), on="id", how="left")
 
