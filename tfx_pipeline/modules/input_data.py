@@ -39,13 +39,6 @@ class Arrays:
     weights: Any | None = None
 
 
-def even_sample(split: Arrays, most: int) -> Arrays:
-    """At most so many rows of a split, evenly spread over it; the same ones each time."""
-    every = max(1, -(-len(split.targets) // most))
-    weights = None if split.weights is None else split.weights[::every]
-    return Arrays([part[::every] for part in split.inputs], split.targets[::every], weights)
-
-
 def row_bytes(layout: Layout, own: int = 0) -> int:
     """Bytes of one transformed row in memory.
 

@@ -23,8 +23,6 @@ from tfx_pipeline.parts.named import named
 from tfx_pipeline.spec import TrainingSpec
 
 PREDICT_ROWS = 16_384
-WATCHED_TRAIN_ROWS = 20_000
-"""Rows of the train split, evenly spread, whose metrics are logged for TensorBoard."""
 
 
 def run_fn(fn_args: Any) -> None:
@@ -216,8 +214,7 @@ def fit(
         train: `data.Arrays`, or a tf.data.Dataset in batches.
         evaluate: Rows for early stopping, in the same form as ``train``.
         training: Training parameters of the contract.
-        log_folder: Folder for TensorBoard logs, or None. With it, an even sample of a train split
-            that is in memory has the metrics of eval in the logs, too.
+        log_folder: Folder for TensorBoard logs, or None.
         head: Says what the loss is, and which result is watched.
         others: Further Keras callbacks.
 
@@ -241,8 +238,6 @@ def fit(
         *others,
     ]
     if log_folder:
-        if isinstance(train, data.Arrays):
-            callbacks.append(train_metrics(train, head))
         callbacks.append(keras.callbacks.TensorBoard(log_folder, write_graph=False))
         callbacks.append(boards.histograms(log_folder))
     if isinstance(train, data.Arrays):
@@ -281,33 +276,6 @@ def predictions(model: Any, split: Any) -> tuple[Any, Any, Any | None]:
 
 def _batch(parts: list[Any], inputs: int) -> tuple[Any, ...]:
     return (parts[:inputs], *parts[inputs:])
-
-
-def train_metrics(train: data.Arrays, head: FittedHead) -> Any:
-    """Callback that puts the head's results on rows of train into the epoch's logs.
-
-    They are those of the weights after the epoch, without dropout, as those of eval are; Keras' own
-    loss of train is the mean over the epoch's batches, with dropout. Rows that were made up for the
-    rarer class count as well.
-
-    Args:
-        train: The train split.
-        head: Says what the results are.
-    """
-    import keras
-
-    sample = data.even_sample(train, WATCHED_TRAIN_ROWS)
-
-    class TrainMetrics(keras.callbacks.Callback):
-        def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-            if logs is None:
-                return
-            found = head.watched(*predictions(self.model, sample))
-            # Keras' callback for TensorBoard takes names without `val_` for those of train.
-            named = {name.removeprefix("val_"): value for name, value in found.items()}
-            logs.update({name: value for name, value in named.items() if name != "loss"})
-
-    return TrainMetrics()
 
 
 def _watch(split: Any, head: FittedHead) -> Any:

@@ -71,7 +71,6 @@ def test_curves_weights_and_named_embeddings_for_tensorboard(toy_model: Path) ->
     tensors = {name: set(found["tensors"]) for name, found in runs.Runs().items()}
     assert "precision_recall/pr_curves" in tensors["validation"]
     assert {"epoch_loss", "epoch_auc"} <= tensors["validation"]
-    assert {"epoch_loss", "epoch_auc"} <= tensors["train"]
     assert {"hidden_1/kernel", "hidden_1/bias", "embedding_4/embeddings"} <= tensors["weights"]
     epochs = len(runs.Tensors("train", "epoch_loss"))
     assert len(runs.Tensors("weights", "hidden_1/kernel")) == epochs > 1
@@ -137,34 +136,6 @@ def test_stops_early_and_keeps_the_best_weights() -> None:
     assert history.index(max(history)) == len(history) - 1 - 2
     labels, answers, _ = trainer.predictions(model, other)
     assert scores.auc(labels, answers[:, 0]) == pytest.approx(max(history), abs=1e-6)
-
-
-def test_metrics_of_train_are_those_of_its_sample_and_change_nothing(tmp_path: Path) -> None:
-    from tfx_pipeline.event_files import scalars
-
-    training = replace(toy.TRAINING, epochs=3, patience=3)
-    split, other = arrays(signal=True), arrays(signal=False)
-    answers = []
-    for folder in (None, str(tmp_path)):
-        model = numeric_model(training)
-        history = trainer.fit(model, split, other, training, folder, HEAD).history
-        answers.append(trainer.predictions(model, split)[1])
-    assert answers[0] == pytest.approx(answers[1], abs=1e-6)
-    logged = scalars(str(tmp_path / "train"))["epoch_auc"]
-    assert [value for _, value in logged] == pytest.approx(history["auc"])
-    # The signal is learned, and the noise of eval is not.
-    assert logged[-1][1] > 0.9 > scalars(str(tmp_path / "validation"))["epoch_auc"][-1][1]
-
-
-def test_a_sample_is_evenly_spread_and_not_larger_than_asked() -> None:
-    whole = data.Arrays([np.arange(1001)], np.arange(1001), np.ones(1001))
-    sample = data.even_sample(whole, 100)
-    assert len(sample.targets) <= 100
-    assert sample.targets.tolist() == list(range(0, 1001, 11))
-    assert sample.inputs[0].tolist() == sample.targets.tolist()
-    assert sample.weights is not None
-    assert len(sample.weights) == len(sample.targets)
-    assert data.even_sample(whole, 5000).targets.tolist() == list(range(1001))
 
 
 def test_a_dataset_that_is_too_large_for_memory_is_streamed(
