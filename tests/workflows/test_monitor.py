@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from goldlake.workflows.live_log import KEY
 from goldlake.workflows.monitor import monitor
 from goldlake_core.contracts.errors import UsageError
 from goldlake_core.storage.home import Home
-from serving.answeredlog import answered
 from tests.tfx_pipeline.toy_export import TOY
-from tests.workflows.live_home import NAME, LiveHome, Row
+from tests.workflows.live_home import LiveHome, Row
 
 MODEL = f"{TOY}:overdue"
 
@@ -124,9 +124,9 @@ def test_rotated_open_and_damaged_files_are_read(live: LiveHome) -> None:
     lines = live.asked(90)
     live.log("2.jsonl.open", lines[60:], half=b'{"at": "2024-05')
     live.log("1.jsonl", lines[:60], half=b"no json\n")
-    found = answered(NAME, 1, live.home)
-    assert [line.record_key for line in found.lines] == [line["record_key"] for line in lines]
+    found = live.read()
+    assert found.frame[KEY].to_list() == [line["record_key"] for line in lines]
     assert (found.files, found.damaged, found.is_cut) == (2, 1, False)
-    newest = answered(NAME, 1, live.home, most=20)
-    assert [line.record_key for line in newest.lines] == [x["record_key"] for x in lines[60:]]
+    newest = live.read(most=20)
+    assert newest.frame[KEY].to_list() == [line["record_key"] for line in lines[60:]]
     assert newest.is_cut
