@@ -4,7 +4,7 @@ usage: python -m benchmarks.monitor [--answers N] [--repeat N]
 
 The home is that of the tests: half a year of gold rows, of which the last two months are answered
 and logged in files as the server rotates them. Prints the median seconds and CPU seconds of the
-command, each in a process of its own: the first look, the next one with nothing new, and after
+command, each time in a new process: the first look, the next one with nothing new, and after
 1,000 answers more.
 """
 

@@ -208,8 +208,10 @@ class Home:
             >>> found = home.retrain("city_bikes.is_late", "rows>=5000, metric:auc<0.7")
             >>> found.outcome
             'quiet'
-            >>> [(each.holds, each.found) for each in found.conditions]
-            [(False, '1 rows more than @2 learned from'), (None, '1 answers have a ripe label, ...')]
+            >>> [each.holds for each in found.conditions]
+            [False, None]
+            >>> found.conditions[0].found
+            '1 rows more than @2 learned from'
         """
         from goldlake.workflows.retrain import retrain
 

@@ -81,7 +81,7 @@ def live_log(
 
     Args:
         usecase: The use case.
-        model: Its model.
+        model: The model that answered.
         version: Number of the version that answered.
         home: Home whose log is read.
         folder: Folder of the log where the server was given another one.

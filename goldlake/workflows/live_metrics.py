@@ -74,7 +74,7 @@ def live(
         model: The model that answered.
         answers: Its answers, the oldest first, as `live_log` has them.
         home: Home that holds the table.
-        with_slices: Whether weeks, slices and calibration are wanted.
+        with_slices: Whether weeks, slices and calibration are computed, too.
     """
     found = Live()
     keyed = answers.drop_nulls(KEY)
