@@ -46,7 +46,8 @@ def part(found: GatheredModel) -> Part | None:
         body.append(_metrics(live, live.total))
         if live.total.is_judged:
             body.append(slices.drawn([live.total, *live.slices], "All answers together have"))
-    body.append(_calibration(live))
+    drawn = [each for each in (_by_week(live), _calibration(live)) if each]
+    body.append(grid(drawn) if drawn else Markup())
     body += [_drift(live, period) for period in live.drift]
     if live.unjudged:
         whys = joined(html("<li>{w}: {y}.</li>", w=e.what, y=e.why) for e in live.unjudged)
@@ -119,7 +120,7 @@ def _calibration(live: MonitorReport) -> Markup:
     if not bins:
         return Markup()
     most = max([b.predicted for b in bins] + [b.observed.high for b in bins] + [0.1])
-    drawn = charts.lines(
+    return charts.lines(
         f"Live calibration in {len(bins)} bins of equally many answers",
         [
             Series("perfect", [(0, 0), (most, most)], 0),
@@ -131,7 +132,29 @@ def _calibration(live: MonitorReport) -> Markup:
         y_range=(0, most),
         errors=[(b.predicted, b.observed.low, b.observed.high) for b in bins],
     )
-    return grid([drawn])
+
+
+def _by_week(live: MonitorReport) -> Markup:
+    """The metric of the slices by week; nothing where fewer than two weeks have an interval."""
+    judged = [each for each in live.weeks if each.is_judged]
+    metric = slices.metric_of(judged)
+    if metric is None or len(judged) < 2:
+        return Markup()
+    points, errors = [], []
+    for place, each in enumerate(judged, 1):
+        value = each.metrics[metric]
+        assert value is not None
+        points.append((float(place), value))
+        errors.append((float(place), *slices.intervals(each)[metric]))
+    first, last = _week(judged[0]), _week(judged[-1])
+    return charts.lines(
+        f"{words(metric)} by week of the request, {first} to {last}, with intervals at 95 %",
+        [Series("live", points, 1, has_dots=True)],
+        x="week",
+        y=words(metric),
+        x_range=(0.5, len(judged) + 0.5),
+        errors=errors,
+    )
 
 
 def _drift(live: MonitorReport, period: PeriodVerdict) -> Markup:
