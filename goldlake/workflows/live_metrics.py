@@ -187,12 +187,14 @@ def _records(head: Head, ripe: pl.DataFrame) -> tuple[list[int], tuple[array[Any
     places: list[int] = []
     seen: set[str] = set()
     unusable = 0
-    decode = msgspec.json.Decoder(dict[str, Output]).decode
-    rows = zip(ripe[KEY].to_list(), ripe[_LABEL].to_list(), ripe[OUTPUTS].to_list(), strict=True)
+    answered = msgspec.json.decode(
+        f"[{','.join(ripe[OUTPUTS].to_list())}]", type=list[dict[str, Output]]
+    )
+    rows = zip(ripe[KEY].to_list(), ripe[_LABEL].to_list(), answered, strict=True)
     for place, (key, label, outputs) in enumerate(rows):
         if key in seen:
             continue
-        record = _record(head, label, decode(outputs))
+        record = _record(head, label, outputs)
         if record is None:
             unusable += 1
             continue
@@ -205,8 +207,11 @@ def _records(head: Head, ripe: pl.DataFrame) -> tuple[list[int], tuple[array[Any
 
 def _record(head: Head, label: Any, answered: Mapping[str, Output]) -> Sequence[float] | None:
     """What the head keeps of an answer, or None where the answer does not have its outputs."""
+    outputs: Mapping[str, Any] = answered
+    if list in map(type, answered.values()):
+        outputs = {name: _output(value) for name, value in answered.items()}
     try:
-        record = head.record(label, {k: _output(v) for k, v in answered.items()})
+        record = head.record(label, outputs)
     except (KeyError, TypeError, ValueError, IndexError):
         return None
     return record if all(map(math.isfinite, record)) else None
