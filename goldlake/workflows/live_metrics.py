@@ -92,13 +92,19 @@ def live(
         return found.without(
             f"the gold table {model.table} has the key {', '.join(key)}, and a record key is one"
         )
-    known, found.table = _labels(usecase, model, key[0], keyed, home)
+    slicing = _slicing(model) if with_slices else []
+    known, found.table = _labels(usecase, model, key[0], keyed, slicing, home)
     _score(found, model, keyed, known, without_key, with_slices=with_slices)
     return found
 
 
 def _labels(
-    usecase: UseCase, model: Model, key: str, keyed: pl.DataFrame, home: Home
+    usecase: UseCase,
+    model: Model,
+    key: str,
+    keyed: pl.DataFrame,
+    slicing: Sequence[str],
+    home: Home,
 ) -> tuple[pl.DataFrame, str]:
     """Rows of the gold table by `KEY`: slices, and the label, which is null until it is ripe."""
     import polars as pl
@@ -115,13 +121,14 @@ def _labels(
             until = rows.as_of - timedelta(days=model.maturity_days)
             ripe = pl.col(model.event_time).cast(pl.Datetime("us", "UTC")) <= until
     label = pl.when(ripe).then(pl.col(model.label)).alias(_LABEL)
-    texts = [pl.col(name).cast(pl.String) for name in _slicing(model)]
+    texts = [pl.col(name).cast(pl.String) for name in slicing]
     some = frame.select(pl.col(key).cast(pl.String).alias(KEY), label, *texts)
     asked = keyed.select(KEY).unique().lazy()
     return some.join(asked, on=KEY, how="semi").collect(), str(table.at(version))
 
 
 def _slicing(model: Model) -> list[str]:
+    """Columns of the slices."""
     return list(dict.fromkeys(name for names in model.slices for name in names))
 
 
@@ -161,14 +168,17 @@ def _score(
         return
     columns = tuple(np.frombuffer(each, each.typecode) for each in kept)
     costs = model.decision.costs if model.decision is not None else None
-    weeks = scored[AT].dt.strftime("%G-W%V")
-    values = {WEEK: weeks.to_list(), **{n: scored[n].to_list() for n in _slicing(model)}}
-    answers = Answers(columns, None, values)
-    (found.total, *found.weeks), _ = slice_reports(
-        head, answers, [[WEEK]] if with_slices else [], costs
-    )
-    if with_slices:
-        (_, *found.slices), _ = slice_reports(head, answers, model.slices, costs)
+    if not with_slices:
+        (found.total,), _ = slice_reports(head, Answers(columns, None, {}), [], costs)
+    else:
+        weeks = {WEEK: scored[AT].dt.strftime("%G-W%V").to_list()}
+        (found.total, *found.weeks), _ = slice_reports(
+            head, Answers(columns, None, weeks), [[WEEK]], costs
+        )
+        values = {name: scored[name].to_list() for name in _slicing(model)}
+        (_, *found.slices), _ = slice_reports(
+            head, Answers(columns, None, values), model.slices, costs
+        )
         if model.head.kind == "binary":
             from tfx_pipeline.answered import calibration
 
@@ -183,26 +193,24 @@ def _records(head: Head, ripe: pl.DataFrame) -> tuple[list[int], tuple[array[Any
         Places of these answers, what is kept of them by column, and the number of answers that
         are not usable.
     """
-    records: list[Sequence[float]] = []
+    kept: tuple[array[Any], ...] = tuple(array(code) for code in head.kept)
     places: list[int] = []
     seen: set[str] = set()
     unusable = 0
-    answered = msgspec.json.decode(
-        f"[{','.join(ripe[OUTPUTS].to_list())}]", type=list[dict[str, Output]]
-    )
-    rows = zip(ripe[KEY].to_list(), ripe[_LABEL].to_list(), answered, strict=True)
+    decode = msgspec.json.Decoder(dict[str, Output]).decode
+    rows = zip(ripe[KEY].to_list(), ripe[_LABEL].to_list(), ripe[OUTPUTS].to_list(), strict=True)
     for place, (key, label, outputs) in enumerate(rows):
         if key in seen:
             continue
-        record = _record(head, label, outputs)
+        record = _record(head, label, decode(outputs))
         if record is None:
             unusable += 1
             continue
         seen.add(key)
         places.append(place)
-        records.append(record)
-    columns = zip(head.kept, zip(*records, strict=True), strict=True) if records else ()
-    return places, tuple(array(code, column) for code, column in columns), unusable
+        for column, value in zip(kept, record, strict=True):
+            column.append(value)
+    return places, kept, unusable
 
 
 def _record(head: Head, label: Any, answered: Mapping[str, Output]) -> Sequence[float] | None:
