@@ -24,7 +24,7 @@ from goldlake_core.storage.model_versions import push_model
 from serving import config
 from tests.goldlake_core.storage.test_deltalog import add, commit
 
-PARCELS = Path(__file__).parents[1] / "usecases" / "parcels"
+PARCELS = Path(__file__).parent / "parcels"
 MODEL = f"{PARCELS}:late"
 NAME = "parcels.late"
 MONTHS = ["2024-03", "2024-05", "2024-07", "2024-09", "2024-11", "2025-01", "2025-03"]
