@@ -60,6 +60,8 @@ SECTIONS = (
     "lineage",
     "card",
 )
+UNASKED = tuple(each for each in SECTIONS if each != "live")
+"""Sections of a model of which no request was ever kept."""
 MOST_BYTES = 3_000_000
 VOID = {"meta", "br", "hr", "img", "link", "input"}
 
@@ -184,8 +186,7 @@ def test_no_number_is_nan(text: str) -> None:
 def test_the_report_of_a_version_is_written(home: Home, tmp_path: Path) -> None:
     out = tmp_path / "report.html"
     document = report(f"{made.MODEL}@1", home, None, str(out), silent)
-    without = tuple(each for each in SECTIONS if each != "live")  # no request was ever kept
-    assert (document.subject, document.sections) == (f"{made.MODEL}@1", without)
+    assert (document.subject, document.sections) == (f"{made.MODEL}@1", UNASKED)
     assert document.bytes == out.stat().st_size < MOST_BYTES
     shown = "".join(Page(out.read_text(encoding="utf-8")).texts)
     assert "is blessed: it meets all 2 bounds" in shown
@@ -202,10 +203,12 @@ def test_what_clients_were_answered_is_shown(text: str, home: Home) -> None:
     assert "800 have a ripe label, and auc of these is 0.61, 0.9 on its test split." in shown
     assert "Not compared: 100 whose label is not ripe." in shown
     assert "All answers together have 0.61." in shown
-    found = made.gathered(home)
+    alarm = f"requests of 2024-05 drift in {made.EVIL}"
+    found = dataclasses.replace(made.gathered(home), live=made.live(alarm))
     part = live.part(found)
     assert part is not None
     assert part.state == "bad"
+    assert escape(alarm) in part.body
     assert "#live" in verdict.part(found).body
     silent_one = live.part(dataclasses.replace(found, live="the disk is gone"))
     assert silent_one is not None
@@ -248,7 +251,7 @@ def test_a_candidate_whose_data_was_refused_is_what_was_trained_last(
         model_views.examined(subject, silent)
     out = tmp_path / "refused.html"
     document = report(made.MODEL, home, None, str(out), silent)
-    assert document.sections == SECTIONS
+    assert document.sections == UNASKED
     shown = "".join(Page(out.read_text(encoding="utf-8")).texts)
     assert "The gate refused the data of the newest candidate: 1 anomaly." in shown
     assert "Nothing was trained, as the gate refused the data." in shown
