@@ -11,7 +11,7 @@ import fsspec
 
 from goldlake_core.contracts.errors import StoreError
 from goldlake_core.storage.files import write_atomic
-from serving.logfile import DONE, OPEN, adopt, ask_to_finish, log_names
+from serving.logfile import DONE, OPEN, adopt, ask_to_finish, log_names, remove_columns
 
 WAIT_S = 60.0
 _POLL_S = 0.2
@@ -57,6 +57,7 @@ def erase_rows(folder: str, keys: Collection[str], wait_s: float = WAIT_S) -> in
         kept = [line for line in lines if not _has_key(line, keys)]
         if len(kept) < len(lines):
             write_atomic(fsspec.filesystem("file"), path, b"".join(kept))
+            remove_columns(folder, name)
             removed += len(lines) - len(kept)
     return removed
 

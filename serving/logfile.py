@@ -119,6 +119,7 @@ class LogFile:
         for name in names[: max(len(names) - self._files, 0)]:
             with contextlib.suppress(OSError):
                 os.unlink(os.path.join(self._folder, name))
+                remove_columns(self._folder, name)
                 log.warning("%s is removed: there are more than %d files", name, self._files)
 
 
@@ -134,6 +135,17 @@ def log_names(folder: str, suffix: str) -> list[str]:
     except FileNotFoundError:
         return []
     return sorted(name for name in names if name.endswith(suffix) and name[0] != ".")
+
+
+def columns_name(name: str) -> str:
+    """Returns the name of the hidden file with what a reader made of a file, open or finished."""
+    return f".{name.removesuffix(OPEN).removesuffix(DONE)}.columns"
+
+
+def remove_columns(folder: str, name: str) -> None:
+    """Removes what a reader made of a file, because the file or some of its lines are removed."""
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(os.path.join(folder, columns_name(name)))
 
 
 def adopt(folder: str) -> int:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from goldlake.api.validation import Validation
     from goldlake.workflows.processes import OnEvent
     from goldlake_core.documents.examining import Examined
+    from goldlake_core.documents.monitoring import MonitorReport, RetrainReport
     from goldlake_core.documents.reports import (
         IngestReport,
         Lineage,
@@ -145,6 +146,80 @@ class Home:
 
         with self._told() as on_event:
             return train(model, self._written(), version, on_event)
+
+    def monitor(
+        self, model: str, *, request_log: str | os.PathLike[str] | None = None
+    ) -> MonitorReport:
+        """What logged requests say of a version, as ``goldlake monitor``; tables are only read.
+
+        Args:
+            model: Such as ``city_bikes.is_late``, for the version that serves, or
+                ``city_bikes.is_late@7``.
+            request_log: Folder of the request log, where the server was given another one.
+
+        Returns:
+            Live metrics, calibration and drift. ``alarms`` names what is beyond a limit, and
+            ``unjudged`` what could not be judged, and why.
+
+        Raises:
+            UsageError: There is no such model, it has no such version, or none serves.
+            StoreError: The gold table cannot be read.
+
+        Example:
+            >>> live = goldlake.open("var/demo").monitor("city_bikes.is_late")
+            >>> live.model, live.log.lines, live.labels.scored, live.labels.unripe
+            ('city_bikes.is_late@1', 2, 1, 1)
+            >>> live.alarms
+            ()
+        """
+        from goldlake.workflows.monitor import monitor
+
+        return monitor(model, self._home, _text(request_log))
+
+    def retrain(
+        self,
+        model: str,
+        conditions: str,
+        *,
+        promote: bool = False,
+        request_log: str | os.PathLike[str] | None = None,
+    ) -> RetrainReport:
+        """Trains a model again when that is due, as ``goldlake retrain``.
+
+        Args:
+            model: Such as ``city_bikes.is_late``.
+            conditions: Such as ``rows>=5000, age>=30d, drift, metric:auc<0.88``; any of them is
+                enough.
+            promote: Whether a blessed version is to serve.
+            request_log: Folder of the request log, where the server was given another one.
+
+        Returns:
+            What was found, and what came of it: ``outcome`` is ``quiet`` where nothing was due,
+            ``blessed``, or ``refused``; ``promoted`` is the version that serves now because of it.
+
+        Raises:
+            UsageError: There is no such model or gold table, or a condition is none.
+            LockedError: Another process retrains the model.
+            GoldlakeError: A stage failed; ``exit_code`` is 3 where the validation gate refused the
+                data.
+
+        Example:
+            >>> home = goldlake.open("var/demo")
+            >>> found = home.retrain("city_bikes.is_late", "rows>=5000, metric:auc<0.7")
+            >>> found.outcome
+            'quiet'
+            >>> [each.holds for each in found.conditions]
+            [False, None]
+            >>> found.conditions[0].found
+            '1 rows more than @2 learned from'
+        """
+        from goldlake.workflows.retrain import retrain
+
+        folder = _text(request_log)
+        with self._told() as on_event:
+            return retrain(
+                model, self._written(), conditions, on_event, is_promoted=promote, folder=folder
+            )
 
     def promote(
         self,
@@ -328,9 +403,8 @@ class Home:
         """
         from goldlake.workflows.report.write import report
 
-        path = os.fspath(out) if out is not None else None
         with self._told() as on_event:
-            return report(name, self._home, against, path, on_event)
+            return report(name, self._home, against, _text(out), on_event)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Home) and self._home == other._home
@@ -378,6 +452,10 @@ def opened(home: str | os.PathLike[str] | None, *, progress: bool) -> Home:
 
     chosen = homes.choose(os.fspath(home) if home is not None else None)
     return Home(chosen.home, progress=progress)
+
+
+def _text(path: str | os.PathLike[str] | None) -> str | None:
+    return None if path is None else os.fspath(path)
 
 
 def _day(day: str | date | None) -> str | None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime
+from datetime import date
 from typing import TYPE_CHECKING
 
+from goldlake.workflows.live_log import AT, IS_NAMED, LiveLog
 from goldlake_core.contracts.errors import StoreError
 from goldlake_core.contracts.ids import TableId
 from goldlake_core.contracts.sections import Model, UseCase
@@ -14,7 +15,6 @@ from goldlake_core.contracts.wire import RawInput, raw_inputs
 from goldlake_core.documents.gate import PeriodVerdict
 from goldlake_core.documents.monitoring import Unjudged
 from goldlake_core.gate.periods import Period, period_of
-from goldlake_core.instants import of_text
 from goldlake_core.storage.gatefiles import GateFiles
 from goldlake_core.storage.home import Home
 
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from goldlake_core.gate.counts import Counts
     from goldlake_core.gate.statistic import Measure
     from lakehouse.gate import Gate
-    from serving.answeredlog import Answered
 
 
 @dataclass
@@ -47,59 +46,55 @@ class Drift:
         return self
 
 
-def drift(
-    usecase: UseCase, model: Model, version: int | None, lines: Sequence[Answered], home: Home
-) -> Drift:
+def drift(usecase: UseCase, model: Model, version: int | None, log: LiveLog, home: Home) -> Drift:
     """Compares requests with the periods of the gold table that a model learned from. No JVM.
 
     Args:
         usecase: The use case.
         model: The model that answered.
         version: Version of the gold table that it learned from, or None where that is not known.
-        lines: What clients asked it.
+        log: What clients asked it; there are some answers.
         home: Home that holds the table.
     """
     from goldlake_core.gate.judging import FEWEST_PERIODS, FEWEST_ROWS, History
     from lakehouse.gate import Gate, value_of
     from lakehouse.gaterows import gold_rows
+    from lakehouse.learned import learned
     from lakehouse.rows import open_version
 
     found = Drift()
-    named = [line for line in lines if set(model.feature_columns) & set(line.inputs)]
-    if not named:
-        return found.without(
-            "no request with named inputs is in the log" if lines else "no request is in the log"
-        )
+    named = log.frame.filter(IS_NAMED)
+    if named.is_empty():
+        return found.without("no request with named inputs is in the log")
     if version is None:
         return found.without("the model does not say which gold version it learned from")
     table = TableId(usecase.name, "gold", model.table, version)
     try:
-        loss = open_version(table, home).loss
+        opened = open_version(table, home)
     except StoreError as error:
-        loss = error.problem
-    if loss:
-        return found.without(loss)
+        return found.without(error.problem)
+    if opened.loss:
+        return found.without(opened.loss)
     rows = gold_rows(usecase, home, usecase.gold[model.table], version)
     if rows is None:
         return found.without("the gold table has no event time, and so no periods")
-    kept = {name for line in named for name in line.inputs}
     columns = tuple(
         each
         for each in rows.layout.columns
-        if each.name in model.feature_columns and each.name in kept
+        if each.name in model.feature_columns and each.name in log.kept
     )
-    redacted = {name for line in named for name in line.redacted}
     for name in model.feature_columns:
         if name not in {each.name for each in columns}:
             is_in_table = rows.layout.column(name) is not None
-            why = "the log does not keep it" if name in redacted else "no request has it"
+            why = "the log does not keep it" if name in log.redacted else "no request has it"
             why = why if is_in_table else "it tells rows or their time apart"
             found.without(why, f"drift of {name}")
     if not columns:
         return found
     rows = replace(rows, layout=replace(rows.layout, columns=columns, labels={}))
     gate = Gate(rows, GateFiles(home, table.at(None)), _nobody, is_kept=False)
-    history = History(gate.others("", gate.baseline), gate.baseline)
+    gate.baseline, periods = learned(gate, opened.snapshot.uuid)
+    history = History(periods, gate.baseline)
     found.learned = str(table)
     frame = _frame(usecase, model, gate, named)
     for period, days, counts in _counted(gate, frame):
@@ -155,7 +150,7 @@ def _is_compared(measure: Measure) -> bool:
     return bool(measure.columns) and not measure.statistic.endswith("_decimals")
 
 
-def _frame(usecase: UseCase, model: Model, gate: Gate, lines: Sequence[Answered]) -> pl.DataFrame:
+def _frame(usecase: UseCase, model: Model, gate: Gate, named: pl.DataFrame) -> pl.DataFrame:
     """The requests as rows of the gold table; the event time is when the request came."""
     import polars as pl
 
@@ -163,27 +158,26 @@ def _frame(usecase: UseCase, model: Model, gate: Gate, lines: Sequence[Answered]
     inputs = raw_inputs(model, usecase.gold[model.table])
     flags = {each.flag_of: each.name for each in inputs if each.flag_of}
     known = {each.name: each for each in inputs}
-    time = gate.layout.event_time
-    instants: list[datetime] = [of_text(line.at) for line in lines]
-    times = pl.Series(time, instants, pl.Datetime("us", "UTC"))
+    time, layout = gate.layout.event_time, gate.layout
+    at = pl.col(AT)
     if schema[time] == pl.Date:
-        times = times.dt.convert_time_zone(gate.layout.zone).dt.date()
-    columns = [times]
-    for each in gate.layout.columns:
-        flag, wanted = flags.get(each.name), known[each.name]
-        values = [
-            None if flag and line.inputs.get(flag) is False else _sent(line, wanted)
-            for line in lines
-        ]
-        columns.append(pl.Series(each.name, values, schema[each.name], strict=False))
-    return pl.DataFrame(columns)
+        at = at.dt.convert_time_zone(layout.zone).dt.date()
+    columns = [at.alias(time)]
+    for each in layout.columns:
+        value, flag = _sent(known[each.name]), flags.get(each.name)
+        if flag is not None:
+            value = pl.when(pl.col(flag).fill_null(value=True)).then(value)
+        columns.append(value.cast(schema[each.name], strict=False).alias(each.name))
+    return named.select(columns)
 
 
-def _sent(line: Answered, wanted: RawInput) -> object:
+def _sent(wanted: RawInput) -> pl.Expr:
     """What was asked, with the null that its column's ``wire_null`` means."""
-    value = line.inputs.get(wanted.name)
+    import polars as pl
+
+    value = pl.col(wanted.name)
     if wanted.wire_null is not None and wanted.wire_null.kind == "text":
-        return None if value == wanted.wire_null.token else value
+        return pl.when(value != wanted.wire_null.token).then(value)
     return value
 
 

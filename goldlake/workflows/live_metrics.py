@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
+import math
 from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
+from goldlake.workflows.live_log import AT, KEY, OUTPUTS
 from goldlake_core.contracts.ids import TableId
 from goldlake_core.contracts.sections import Model, UseCase
 from goldlake_core.documents.examining import CalibrationBin
+from goldlake_core.documents.lineage import Output
 from goldlake_core.documents.monitoring import LabelAccount, Unjudged
 from goldlake_core.documents.training import Bound, SliceReport
-from goldlake_core.gate.periods import period_of
-from goldlake_core.instants import of_text
 from goldlake_core.storage.home import Home
 
 if TYPE_CHECKING:
-    from serving.answeredlog import Answered
+    import polars as pl
+
     from tfx_pipeline.heads.base import Head
 
 WEEK = "week"
+_LABEL, _IS_KNOWN = "_label", "_is_known"
 
 
 @dataclass
@@ -54,20 +59,28 @@ class Live:
         return self
 
 
-def live(usecase: UseCase, model: Model, lines: Sequence[Answered], home: Home) -> Live:
+def live(
+    usecase: UseCase,
+    model: Model,
+    answers: pl.DataFrame,
+    home: Home,
+    *,
+    with_slices: bool = True,
+) -> Live:
     """Compares answers with the labels of the newest gold version, by the record key.
 
     Args:
         usecase: The use case.
         model: The model that answered.
-        lines: Its answers, the oldest first.
+        answers: Its answers, the oldest first, as `live_log` has them.
         home: Home that holds the table.
+        with_slices: Whether weeks, slices and calibration are computed, too.
     """
     found = Live()
-    keyed = [line for line in lines if line.record_key is not None]
-    without_key = len(lines) - len(keyed)
+    keyed = answers.drop_nulls(KEY)
+    without_key = answers.height - keyed.height
     found.labels = LabelAccount(without_key=without_key)
-    if not keyed:
+    if keyed.is_empty():
         header = model.serving.record_key
         return found.without(
             f"no request carries the record key {header}"
@@ -79,22 +92,21 @@ def live(usecase: UseCase, model: Model, lines: Sequence[Answered], home: Home) 
         return found.without(
             f"the gold table {model.table} has the key {', '.join(key)}, and a record key is one"
         )
-    known, found.table = _labels(usecase, model, key[0], keyed, home)
-    _score(found, model, keyed, known, without_key)
+    slicing = _slicing(model) if with_slices else []
+    known, found.table = _labels(usecase, model, key[0], keyed, slicing, home)
+    _score(found, model, keyed, known, without_key, with_slices=with_slices)
     return found
 
 
-@dataclass(frozen=True)
-class _Known:
-    """A row of the gold table: its label, None while that is not ripe, and values of slices."""
-
-    label: Any
-    values: Mapping[str, str | None]
-
-
 def _labels(
-    usecase: UseCase, model: Model, key: str, lines: Sequence[Answered], home: Home
-) -> tuple[dict[str, _Known], str]:
+    usecase: UseCase,
+    model: Model,
+    key: str,
+    keyed: pl.DataFrame,
+    slicing: Sequence[str],
+    home: Home,
+) -> tuple[pl.DataFrame, str]:
+    """Rows of the gold table by `KEY`: slices, and the label, which is null until it is ripe."""
     import polars as pl
 
     from lakehouse.gaterows import gold_rows
@@ -102,92 +114,124 @@ def _labels(
 
     table = TableId(usecase.name, "gold", model.table)
     frame, version = all_rows(table, home)
-    slices = list(dict.fromkeys(name for names in model.slices for name in names))
-    wanted = pl.Series([line.record_key for line in lines]).unique()
     ripe = pl.lit(True)
     if model.event_time:
         rows = gold_rows(usecase, home, usecase.gold[model.table], version)
         if rows is not None:
             until = rows.as_of - timedelta(days=model.maturity_days)
             ripe = pl.col(model.event_time).cast(pl.Datetime("us", "UTC")) <= until
-    text = pl.col(key).cast(pl.String)
-    label = pl.when(ripe).then(pl.col(model.label)).alias("_label")
-    some = frame.select(text.alias("_key"), label, *(pl.col(s).cast(pl.String) for s in slices))
-    rows_of = some.filter(pl.col("_key").is_in(wanted.implode())).collect()
-    return {
-        row["_key"]: _Known(row["_label"], {name: row[name] for name in slices})
-        for row in rows_of.iter_rows(named=True)
-    }, str(table.at(version))
+    label = pl.when(ripe).then(pl.col(model.label)).alias(_LABEL)
+    texts = [pl.col(name).cast(pl.String) for name in slicing]
+    some = frame.select(pl.col(key).cast(pl.String).alias(KEY), label, *texts)
+    asked = keyed.select(KEY).unique().lazy()
+    return some.join(asked, on=KEY, how="semi").collect(), str(table.at(version))
+
+
+def _slicing(model: Model) -> list[str]:
+    """Columns of the slices."""
+    return list(dict.fromkeys(name for names in model.slices for name in names))
 
 
 def _score(
     found: Live,
     model: Model,
-    lines: Sequence[Answered],
-    known: Mapping[str, _Known],
+    keyed: pl.DataFrame,
+    known: pl.DataFrame,
     without_key: int,
+    *,
+    with_slices: bool,
 ) -> None:
     import numpy as np
+    import polars as pl
 
     from tfx_pipeline.evaluation.slices import Answers, slice_reports
     from tfx_pipeline.heads.registry import HEADS
 
     head = HEADS[model.head.kind]
-    kept: tuple[array[Any], ...] = tuple(array(code) for code in head.kept)
-    slices = list(dict.fromkeys(name for names in model.slices for name in names))
-    values: dict[str, list[str | None]] = {name: [] for name in (WEEK, *slices)}
-    counts = dict.fromkeys(("unknown", "unripe", "repeated", "unusable"), 0)
-    seen: set[str] = set()
-    for line in lines:
-        assert line.record_key is not None
-        row = known.get(line.record_key)
-        if row is None:
-            counts["unknown"] += 1
-        elif row.label is None:
-            counts["unripe"] += 1
-        elif line.record_key in seen:
-            counts["repeated"] += 1
-        elif (record := _record(head, row.label, line)) is None:
-            counts["unusable"] += 1
-        else:
-            seen.add(line.record_key)
-            for column, value in zip(kept, record, strict=True):
-                column.append(value)
-            values[WEEK].append(period_of(of_text(line.at).date(), "week").name)
-            for name in slices:
-                values[name].append(row.values[name])
-    columns = tuple(np.frombuffer(each, each.typecode) for each in kept)
-    found.labels = LabelAccount(scored=len(seen), without_key=without_key, **counts)
-    if not seen:
+    asked = keyed.select(AT, KEY, OUTPUTS).join(
+        known.with_columns(pl.lit(True).alias(_IS_KNOWN)), on=KEY, how="left", maintain_order="left"
+    )
+    is_known = asked[_IS_KNOWN].is_not_null()
+    ripe = asked.filter(is_known & asked[_LABEL].is_not_null())
+    places, kept, unusable = _records(head, ripe)
+    scored = ripe[places]
+    found.labels = LabelAccount(
+        scored=len(places),
+        without_key=without_key,
+        unknown=int((~is_known).sum()),
+        unripe=int(is_known.sum()) - ripe.height,
+        repeated=ripe.height - len(places) - unusable,
+        unusable=unusable,
+    )
+    if not places:
         found.without("no logged answer has a ripe label yet")
         return
+    columns = tuple(np.frombuffer(each, each.typecode) for each in kept)
     costs = model.decision.costs if model.decision is not None else None
-    answers = Answers(columns, None, values)
-    (found.total, *found.weeks), _ = slice_reports(head, answers, [[WEEK]], costs)
-    (_, *found.slices), _ = slice_reports(head, answers, model.slices, costs)
-    if model.head.kind == "binary":
-        from tfx_pipeline.answered import calibration
+    if not with_slices:
+        (found.total,), _ = slice_reports(head, Answers(columns, None, {}), [], costs)
+    else:
+        weeks = {WEEK: scored[AT].dt.strftime("%G-W%V").to_list()}
+        (found.total, *found.weeks), _ = slice_reports(
+            head, Answers(columns, None, weeks), [[WEEK]], costs
+        )
+        values = {name: scored[name].to_list() for name in _slicing(model)}
+        (_, *found.slices), _ = slice_reports(
+            head, Answers(columns, None, values), model.slices, costs
+        )
+        if model.head.kind == "binary":
+            from tfx_pipeline.answered import calibration
 
-        found.calibration = calibration(columns[0] > 0.5, columns[1])
+            found.calibration = calibration(columns[0] > 0.5, columns[1])
     _judge(found, model, found.total)
 
 
-def _record(head: Head, label: Any, line: Answered) -> Sequence[float] | None:
-    """What the head keeps of an answer, or None where the answer does not have its outputs."""
-    import numpy as np
+def _records(head: Head, ripe: pl.DataFrame) -> tuple[list[int], tuple[array[Any], ...], int]:
+    """What the head keeps of the first usable answer about each record.
 
-    # Outputs of texts are bytes where the model gives them.
-    outputs = {
-        name: np.array([text.encode() for text in value])
-        if isinstance(value, list) and value and isinstance(value[0], str)
-        else value
-        for name, value in line.outputs.items()
-    }
+    Returns:
+        Places of these answers, what is kept of them by column, and the number of answers that
+        are not usable.
+    """
+    kept: tuple[array[Any], ...] = tuple(array(code) for code in head.kept)
+    places: list[int] = []
+    seen: set[str] = set()
+    unusable = 0
+    decode = msgspec.json.Decoder(dict[str, Output]).decode
+    rows = zip(ripe[KEY].to_list(), ripe[_LABEL].to_list(), ripe[OUTPUTS].to_list(), strict=True)
+    for place, (key, label, outputs) in enumerate(rows):
+        if key in seen:
+            continue
+        record = _record(head, label, decode(outputs))
+        if record is None:
+            unusable += 1
+            continue
+        seen.add(key)
+        places.append(place)
+        for column, value in zip(kept, record, strict=True):
+            column.append(value)
+    return places, kept, unusable
+
+
+def _record(head: Head, label: Any, answered: Mapping[str, Output]) -> Sequence[float] | None:
+    """What the head keeps of an answer, or None where the answer does not have its outputs."""
+    outputs: Mapping[str, Any] = answered
+    if list in map(type, answered.values()):
+        outputs = {name: _output(value) for name, value in answered.items()}
     try:
         record = head.record(label, outputs)
     except (KeyError, TypeError, ValueError, IndexError):
         return None
-    return record if all(np.isfinite(each) for each in record) else None
+    return record if all(map(math.isfinite, record)) else None
+
+
+def _output(value: Output) -> Any:
+    """Outputs of texts are bytes where the model gives them."""
+    if isinstance(value, list) and value and isinstance(value[0], str):
+        import numpy as np
+
+        return np.array([text.encode() for text in value])
+    return value
 
 
 def _judge(found: Live, model: Model, total: SliceReport) -> None:

@@ -1,30 +1,45 @@
-"""What logged requests say of a served model: metrics, calibration, drift. Read-only, no JVM."""
+"""What logged requests say of a served model: metrics, calibration, drift. No JVM."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from datetime import datetime
+from typing import Literal
 
 from goldlake.workflows import names
 from goldlake.workflows.live_drift import Drift, drift
+from goldlake.workflows.live_log import AT, LiveLog, live_log
 from goldlake.workflows.live_metrics import Live, live
 from goldlake_core.contracts.errors import UsageError
 from goldlake_core.contracts.ids import ModelId
 from goldlake_core.documents.monitoring import LogAccount, MonitorReport, Unjudged
-from goldlake_core.instants import of_text, utc_text
+from goldlake_core.instants import utc_text
 from goldlake_core.storage.home import Home
 from goldlake_core.storage.model_versions import pushed_versions
-from serving.answeredlog import AnsweredLog, answered
 
 _NO_LOG = "the contract has no serving.request_log, so no request is kept"
 
 
-def monitor(name: str, home: Home, folder: str | None = None) -> MonitorReport:
+Wanted = Literal["metrics", "slices", "drift"]
+WHOLE: frozenset[Wanted] = frozenset(("metrics", "slices", "drift"))
+
+
+def monitor(
+    name: str,
+    home: Home,
+    folder: str | None = None,
+    wanted: Collection[Wanted] = WHOLE,
+) -> MonitorReport:
     """Reads the request log of a model, and compares it with labels and with what it learned from.
+
+    Tables are only read. What was read of the log, and what was counted of the version that the
+    model learned from, is kept where it may be, so that the next look costs what came since.
 
     Args:
         name: The model, or one version of it; without a version the one that serves.
         home: Home that holds the model, its tables and its request log.
         folder: Folder of the request log where the server was given another one.
+        wanted: Parts of the report; ``slices`` are weeks, slices and calibration of ``metrics``.
 
     Raises:
         UsageError: There is no such model, it has no such version, or none serves.
@@ -41,12 +56,16 @@ def monitor(name: str, home: Home, folder: str | None = None) -> MonitorReport:
             valid="the folder that the server was given",
             hint="goldlake monitor MODEL --request-log FOLDER",
         )
-    log = answered(str(model_id), version, home, folder)
-    found = live(usecase, model, log.lines, home) if log.lines else Live()
-    learned = about.table_version if about is not None else None
-    moved = drift(usecase, model, learned, log.lines, home) if log.lines else Drift()
+    log = live_log(usecase, model, version, home, folder)
+    is_empty = log.frame.is_empty()
+    found, moved = Live(), Drift()
+    if not is_empty and "metrics" in wanted:
+        found = live(usecase, model, log.frame, home, with_slices="slices" in wanted)
+    if not is_empty and "drift" in wanted:
+        learned = about.table_version if about is not None else None
+        moved = drift(usecase, model, learned, log, home)
     unjudged = (*found.unjudged, *moved.unjudged)
-    if not log.lines:
+    if is_empty:
         keeps = log.files or model.serving.request_log is not None
         why = _why_nothing(log, version) if keeps else _NO_LOG
         unjudged = (Unjudged(what="metrics and drift", why=why),)
@@ -68,19 +87,19 @@ def monitor(name: str, home: Home, folder: str | None = None) -> MonitorReport:
     )
 
 
-def _why_nothing(log: AnsweredLog, version: int) -> str:
+def _why_nothing(log: LiveLog, version: int) -> str:
     others = f": {log.others:,} lines are of other versions or signatures" if log.others else ""
     return f"{log.folder} has no answer of version {version}{others}"
 
 
-def _account(log: AnsweredLog) -> LogAccount:
-    instants = sorted((line.at for line in log.lines), key=of_text)
+def _account(log: LiveLog) -> LogAccount:
+    first, last = log.frame[AT].min(), log.frame[AT].max()
     return LogAccount(
         folder=str(log.folder),
         files=log.files,
-        lines=len(log.lines),
-        first_at=utc_text(of_text(instants[0])) if instants else None,
-        last_at=utc_text(of_text(instants[-1])) if instants else None,
+        lines=log.frame.height,
+        first_at=utc_text(first) if isinstance(first, datetime) else None,
+        last_at=utc_text(last) if isinstance(last, datetime) else None,
         refused=log.refused,
         others=log.others,
         damaged=log.damaged,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -9,16 +10,18 @@ import msgspec
 
 from goldlake.workflows import names
 from goldlake.workflows.conditions import Condition, parsed
-from goldlake.workflows.monitor import monitor
+from goldlake.workflows.monitor import Wanted, monitor
 from goldlake.workflows.processes import OnEvent
 from goldlake_core.contracts.errors import GoldlakeError
 from goldlake_core.contracts.heads import HEADS
 from goldlake_core.contracts.ids import ModelId, TableId
 from goldlake_core.contracts.sections import Model, UseCase
+from goldlake_core.documents import codec
 from goldlake_core.documents.monitoring import ConditionResult, MonitorReport, RetrainReport
 from goldlake_core.documents.training import PushedVersion
-from goldlake_core.instants import of_text
+from goldlake_core.instants import now_text, of_text
 from goldlake_core.storage.deltalog import DeltaLog
+from goldlake_core.storage.files import read_bytes, write_atomic
 from goldlake_core.storage.home import Home
 from goldlake_core.storage.locks import FileLock
 from goldlake_core.storage.model_versions import pushed_versions
@@ -40,7 +43,8 @@ def retrain(
 
     ``rows`` and ``age`` compare the newest gold version with that which the newest pushed version
     learned from; ``drift`` and ``metric`` are about the version that serves. A training that finds
-    nothing changed gives the answer that is on record.
+    nothing changed gives the answer that is on record. A retraining that was cut off is due until
+    it ends, for its version may be pushed already, so that no condition holds any more.
 
     Args:
         name: The model, such as ``city_bikes.is_late``.
@@ -59,17 +63,24 @@ def retrain(
     wanted = parsed(conditions, HEADS[model.head.kind].metrics)
     names.require_table(TableId(usecase.name, "gold", model.table), home)
     model_id = ModelId(usecase.name, model.name)
+    place = home.pipeline(usecase.name, model.name)
     lock = FileLock(
-        f"{home.pipeline(usecase.name, model.name)}/retrain.lock",
+        f"{place}/retrain.lock",
         f"retraining {model_id}",
         work="retrain",
     )
     with lock:
-        standing = _Standing(name, usecase, model, home, folder)
+        kinds = {each.kind for each in wanted}
+        parts: dict[str, Wanted] = {"drift": "drift", "metric": "metrics"}
+        looked = frozenset(parts[kind] for kind in kinds & parts.keys())
+        standing = _Standing(name, usecase, model, home, folder, looked)
         results = tuple(standing.result(each) for each in wanted)
         held = [each.text for each in results if each.holds]
         if standing.newest is None:
             held.insert(0, FIRST)
+        begun = _Begun(home, f"{place}/retrain.json")
+        if (cut := begun.read()) is not None:
+            held.insert(0, f"the retraining of {cut.at} was cut off ({cut.reason})")
         report = RetrainReport(
             model=str(model_id),
             learned=standing.newest,
@@ -78,11 +89,50 @@ def retrain(
             outcome="quiet",
             reason="; ".join(held),
         )
-        return _trained(name, home, report, is_promoted, on_event) if held else report
+        if not held:
+            return report
+        if cut is None:
+            begun.write(report.reason)
+        return _trained(name, home, report, is_promoted, on_event, begun)
+
+
+class _Unfinished(msgspec.Struct, frozen=True):
+    """A retraining that has begun: when, and why."""
+
+    at: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class _Begun:
+    """The file that is there from the beginning of a retraining to its end."""
+
+    home: Home
+    path: str
+
+    def read(self) -> _Unfinished | None:
+        """The retraining that was cut off, or None."""
+        data = read_bytes(self.home.fs, self.path)
+        return codec.decode(data, _Unfinished, self.path) if data else None
+
+    def write(self, reason: str) -> None:
+        """Says that a retraining has begun."""
+        begun = _Unfinished(now_text("seconds"), reason)
+        write_atomic(self.home.fs, self.path, codec.encode(begun))
+
+    def remove(self) -> None:
+        """Says that it has ended."""
+        with contextlib.suppress(FileNotFoundError):
+            self.home.fs.rm(self.path)
 
 
 def _trained(
-    name: str, home: Home, report: RetrainReport, is_promoted: bool, on_event: OnEvent
+    name: str,
+    home: Home,
+    report: RetrainReport,
+    is_promoted: bool,
+    on_event: OnEvent,
+    begun: _Begun,
 ) -> RetrainReport:
     from goldlake.workflows.train import train
     from metadata import retraining
@@ -92,6 +142,7 @@ def _trained(
         made = train(name, home, None, on_event)
     except GoldlakeError as error:
         retraining.record(home, report.model, report.reason, found, "failed", why=error.message)
+        begun.remove()
         raise
     trained = made.train
     outcome = "blessed" if trained.blessed else "refused"
@@ -108,11 +159,13 @@ def _trained(
     report = msgspec.structs.replace(report, outcome=outcome, reason_id=reason_id, train=made)
     version = trained.model_version
     if not (is_promoted and trained.blessed and version is not None and version != report.served):
+        begun.remove()
         return report
     from goldlake.workflows.promote import Options, promote
 
     because = f"goldlake retrain: {report.reason}"
     moved = promote(home, f"{report.model}@{version}", "stable", Options(because=because), on_event)
+    begun.remove()
     unconfirmed = tuple(f"{each.url}: {each.problem}" for each in moved.servers if each.problem)
     return msgspec.structs.replace(report, promoted=version, unconfirmed=unconfirmed)
 
@@ -126,6 +179,7 @@ class _Standing:
     model: Model
     home: Home
     folder: str | None
+    looked: frozenset[Wanted]
 
     @cached_property
     def pushed(self) -> dict[int, PushedVersion | None]:
@@ -141,7 +195,7 @@ class _Standing:
 
     @cached_property
     def monitored(self) -> MonitorReport:
-        return monitor(f"{self.name}@{self.served}", self.home, self.folder)
+        return monitor(f"{self.name}@{self.served}", self.home, self.folder, self.looked)
 
     @cached_property
     def log(self) -> DeltaLog:

@@ -4,6 +4,7 @@ gate/USECASE/LAYER.TABLE/state.json                      how each period stood
 gate/USECASE/LAYER.TABLE/baselines/N.json                levels and bins
 gate/USECASE/LAYER.TABLE/counts/N/PERIOD.npz             counts of a period
 gate/USECASE/LAYER.TABLE/verdicts/RUN.json               all values of a run
+gate/USECASE/LAYER.TABLE/learned/VERSION-VIEW.json       both, of what a model learned from
 gate/USECASE/LAYER.TABLE/acceptances/RUN.COLUMN.json     who accepted what, and why
 """
 
@@ -115,7 +116,7 @@ def forget(home: Home, usecase: str) -> None:
     """Removes all that the gate keeps of a use case's rows; what was accepted stays."""
     for table in tables_of(home, usecase):
         files = GateFiles(home, table)
-        for name in ("state.json", "baselines", "counts", "verdicts"):
+        for name in ("state.json", "baselines", "counts", "learned", "verdicts"):
             with contextlib.suppress(FileNotFoundError):
                 home.fs.rm(files.path(name), recursive=True)
 

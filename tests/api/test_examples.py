@@ -30,6 +30,55 @@ FIELDS = [
 ]
 
 
+CONTRACT = """
+name: city_bikes
+title: Rentals of bicycles
+source: {kind: files}
+silver:
+  table: rentals
+  comment: One row per rental.
+  key: [station]
+  columns:
+    station: {type: string, nullable: false, comment: Where it began.}
+    minutes: {type: double, nullable: false, comment: Length in minutes.}
+    is_late: {type: boolean, comment: Whether it came back late.}
+gold:
+  trips:
+    mode: rows
+    key: [station]
+    comment: One row per rental.
+    keep: [station, minutes, is_late]
+"""
+MODEL = """
+name: is_late
+title: Late return
+description: Whether a bicycle comes back late.
+table: trips
+label: is_late
+split: {kind: hash}
+features: {minutes: numeric}
+thresholds: {auc: {min: 0.6}}
+serving: {request_log: {}, record_key: x-rental}
+"""
+
+
+ABOUT = {"table_version": 1, "model_sha256": "0", "pushed_at": "2026-04-02T08:00:00.000000Z"}
+
+
+def logged(key: str, probability: float) -> dict[str, object]:
+    """A line of the request log."""
+    return {
+        "at": "2026-04-02T09:00:00.000+00:00",
+        "status": "OK",
+        "version": 1,
+        "signature": "serving_default",
+        "record_key": key,
+        "inputs": {"minutes": 20},
+        "outputs": {"probability": probability},
+        "redacted": [],
+    }
+
+
 class Minutes(Line):
     """A line over ``minutes``."""
 
@@ -71,7 +120,18 @@ def _demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     found = ModelsConfig()
     for version, label in ((1, "stable"), (2, "canary")):
         save(base, version, version)
+        about = base / str(version) / "assets.extra" / "goldlake.json"
+        about.parent.mkdir()
+        learned = {"usecase": "city_bikes", "model": "is_late", "version": version}
+        about.write_text(json.dumps({**learned, **ABOUT}))
         found = config.with_label(found, name, version, label, str(base))
+    (tmp_path / "city_bikes" / "models").mkdir(parents=True)
+    (tmp_path / "city_bikes" / "contract.yaml").write_text(CONTRACT)
+    (tmp_path / "city_bikes" / "models" / "is_late.yaml").write_text(MODEL)
+    requests = home / "requests" / name
+    requests.mkdir(parents=True)
+    lines = [logged("MARKET", 0.3), logged("HARBOUR", 0.8)]
+    (requests / "1.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines))
     config.write(str(home / "models" / "models.config"), found)
     monkeypatch.chdir(tmp_path)
     with running(home / "models" / "models.config", load=load):

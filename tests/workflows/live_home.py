@@ -11,6 +11,7 @@ from typing import Any
 
 import polars as pl
 
+from goldlake.workflows.live_log import LiveLog, live_log
 from goldlake_core.contracts.column_types import COLUMN_TYPES
 from goldlake_core.contracts.registry import load_usecase
 from goldlake_core.contracts.wire import fill_nulls, raw_inputs
@@ -27,15 +28,21 @@ Row = dict[str, Any]
 
 
 class LiveHome:
-    """Calls of half a year at version 1 of the gold table, from which version 1 learned."""
+    """Calls of half a year at version 1 of the gold table, from which version 1 learned.
 
-    def __init__(self, root: Path) -> None:
+    Args:
+        root: Folder that gets the home.
+        per_day: Calls a day.
+    """
+
+    def __init__(self, root: Path, per_day: int = PER_DAY) -> None:
+        self.per_day = per_day
         self.home = Home.at(root / "home")
         self.usecase = load_usecase(str(TOY))
         self.model = self.usecase.models["overdue"]
         self.gold = self.usecase.gold[self.model.table]
         self._random = random.Random(5)
-        self.rows = [self._row(number, number // PER_DAY) for number in range(PER_DAY * DAYS)]
+        self.rows = [self._row(number, number // per_day) for number in range(per_day * DAYS)]
         self.write(1, self.rows, DAYS)
         made = root / "made"
         made.mkdir()
@@ -83,8 +90,8 @@ class LiveHome:
 
     def more(self, count: int, days: int) -> None:
         """Adds calls of later days."""
-        start = PER_DAY * DAYS
-        self.write(2, [self._row(start + n, DAYS + n // PER_DAY) for n in range(count)], days)
+        start = self.per_day * DAYS
+        self.write(2, [self._row(start + n, DAYS + n // self.per_day) for n in range(count)], days)
 
     def _row(self, number: int, day: int) -> Row:
         pick = self._random
@@ -137,9 +144,13 @@ class LiveHome:
         file.write_bytes(whole.encode() + half)
         return file
 
+    def read(self, version: int = 1, **options: Any) -> LiveLog:
+        """The answers of a version, as `goldlake monitor` reads them."""
+        return live_log(self.usecase, self.model, version, self.home, **options)
+
     def asked(self, count: int, change: Callable[[Row], Row] = dict) -> list[Row]:
         """Lines about calls from the second of May on, when they came, with right answers."""
-        rows = self.rows[MAY * PER_DAY : MAY * PER_DAY + count]
+        rows = self.rows[MAY * self.per_day : MAY * self.per_day + count]
         return [
             self.line(change(row), row["arrived"], 0.8 if row["overdue"] else 0.2) for row in rows
         ]

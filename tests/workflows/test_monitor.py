@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import polars as pl
 import pytest
 
+from goldlake.workflows import live_metrics
+from goldlake.workflows.live_log import KEY, OUTPUTS
 from goldlake.workflows.monitor import monitor
 from goldlake_core.contracts.errors import UsageError
 from goldlake_core.storage.home import Home
-from serving.answeredlog import answered
 from tests.tfx_pipeline.toy_export import TOY
-from tests.workflows.live_home import NAME, LiveHome, Row
+from tests.workflows.live_home import LiveHome, Row
+from tfx_pipeline.heads.registry import HEADS
 
 MODEL = f"{TOY}:overdue"
 
@@ -124,9 +127,28 @@ def test_rotated_open_and_damaged_files_are_read(live: LiveHome) -> None:
     lines = live.asked(90)
     live.log("2.jsonl.open", lines[60:], half=b'{"at": "2024-05')
     live.log("1.jsonl", lines[:60], half=b"no json\n")
-    found = answered(NAME, 1, live.home)
-    assert [line.record_key for line in found.lines] == [line["record_key"] for line in lines]
+    found = live.read()
+    assert found.frame[KEY].to_list() == [line["record_key"] for line in lines]
     assert (found.files, found.damaged, found.is_cut) == (2, 1, False)
-    newest = answered(NAME, 1, live.home, most=20)
-    assert [line.record_key for line in newest.lines] == [x["record_key"] for x in lines[60:]]
+    newest = live.read(most=20)
+    assert newest.frame[KEY].to_list() == [line["record_key"] for line in lines[60:]]
     assert newest.is_cut
+
+
+def test_answers_of_classes_are_texts_in_the_log_and_bytes_in_the_head() -> None:
+    ripe = pl.DataFrame(
+        {
+            KEY: ["1", "2", "2", "3", "3"],
+            "_label": ["gull", "tern", "tern", "gull", "gull"],
+            OUTPUTS: [
+                '{"classes": ["gull", "tern"], "scores": [0.9, 0.1]}',
+                '{"classes": ["gull", "tern"]}',
+                '{"classes": ["gull", "tern"], "scores": [0.7, 0.3]}',
+                '{"classes": ["gull", "tern"], "scores": ["NaN", "NaN"]}',
+                "{}",
+            ],
+        }
+    )
+    places, (true, found, *_), unusable = live_metrics._records(HEADS["multiclass"], ripe)
+    assert (places, unusable) == ([0, 2], 3)
+    assert (list(true), list(found)) == ([0, 1], [0, 0])

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from goldlake.cli.main import main
+from goldlake.workflows import train
 from goldlake.workflows.jobs.queue import Queue
 from goldlake.workflows.jobs.work import work
 from goldlake.workflows.retrain import retrain
-from goldlake_core.contracts.errors import LockedError
+from goldlake_core.contracts.errors import LockedError, StoreError
 from goldlake_core.storage.locks import FileLock
 from metadata import retraining
 from metadata.store import Store
+from tests.cli.documents import train_report
 from tests.tfx_pipeline.toy_export import TOY
 from tests.workflows.live_home import NAME, LiveHome
 
@@ -77,6 +82,55 @@ def test_another_one_is_refused_meanwhile(live: LiveHome) -> None:
         other.communicate()
     with FileLock(path):
         assert retrain(MODEL, live.home, "drift", _nothing).outcome == "quiet"
+
+
+def test_a_refused_model_changes_nothing_but_the_record(
+    live: LiveHome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The training itself is not run here."""
+    live.more(600, 184)
+    refused = train_report(blessed=False, model_version=None, reasons=("group=a: auc falls",))
+    monkeypatch.setattr(train, "train", lambda *_: refused)
+    before = Path(live.home.models_config).read_bytes()
+    command = ["retrain", MODEL, "--if", "rows>=500", "--promote", "--home", live.home.root]
+    ran = CliRunner().invoke(main, command)
+    assert ran.exit_code == 3, ran.output
+    assert Path(live.home.models_config).read_bytes() == before
+    (artifact,) = Store(live.home).artifacts_of_type(retraining.REASON)
+    kept = ("outcome", "reason", "why", "run_id")
+    assert [artifact.properties[name] for name in kept] == [
+        "refused",
+        "rows>=500",
+        "group=a: auc falls",
+        refused.run_id,
+    ]
+    assert retrain(MODEL, live.home, "rows>=5000", _nothing).outcome == "quiet"
+
+
+def test_what_was_cut_off_is_due_until_it_ends(
+    live: LiveHome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A signal ends the first one in the middle, the second one fails, and then all is quiet."""
+    live.more(60, 184)
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    def failing(*_: object) -> None:
+        raise StoreError("The disk is full")
+
+    monkeypatch.setattr(train, "train", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        retrain(MODEL, live.home, "rows>=50", _nothing)
+    assert not Store(live.home, is_writer=True).artifacts_of_type(retraining.REASON)
+    monkeypatch.setattr(train, "train", failing)
+    with pytest.raises(StoreError, match="The disk is full"):
+        retrain(MODEL, live.home, "rows>=500", _nothing)
+    (artifact,) = Store(live.home).artifacts_of_type(retraining.REASON)
+    assert artifact.properties["outcome"] == "failed"
+    reason = str(artifact.properties["reason"])
+    assert re.fullmatch(r"the retraining of \S+ was cut off \(rows>=50\)", reason)
+    assert retrain(MODEL, live.home, "rows>=500", _nothing).outcome == "quiet"
 
 
 def test_nothing_to_do_imports_no_tensorflow_and_no_spark(live: LiveHome) -> None:

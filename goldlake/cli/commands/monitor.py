@@ -34,7 +34,7 @@ def monitor(model: str, folder: str | None, home: str | None, as_json: bool) -> 
 
     Answers are compared with the labels that came to be known since, by the record key of the
     request. Requests are compared with the rows that the model learned from, as `validate` compares
-    periods. Nothing is written. Exit code 3: something is beyond a limit.
+    periods. Tables are only read. Exit code 3: something is beyond a limit.
     """
     from goldlake.workflows import homes
     from goldlake.workflows.monitor import monitor as look
@@ -71,7 +71,8 @@ def retrain(
 
     rows and age say how much more, and how much newer, the gold table is than what the newest
     version learned from. drift and metric are what `monitor` finds. A model without a version is
-    always due. The reason goes on record in ML Metadata. Exit code 3: the new model is refused.
+    always due, and so is one whose retraining was cut off. The reason goes on record in ML
+    Metadata. Exit code 3: the new model is refused.
     """
     from goldlake.cli import account
     from goldlake.cli.progress import Progress

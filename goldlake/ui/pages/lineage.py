@@ -76,6 +76,7 @@ def _model(shown: Site, name: str) -> Part:
         examined=NOT_SHOWN,
         slices=(),
         lineage=model_views.lineage(subject),
+        live=None,
         against=None,
         against_examined=NOT_SHOWN,
     )

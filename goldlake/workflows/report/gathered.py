@@ -8,6 +8,7 @@ from goldlake.workflows import data_views, model_views
 from goldlake.workflows.data_views import AreasView, DataView
 from goldlake.workflows.lineage import report_of
 from goldlake.workflows.model_views import Search, Statistics, Subject, Training
+from goldlake.workflows.monitor import monitor
 from goldlake.workflows.names import unknown
 from goldlake.workflows.processes import OnEvent
 from goldlake_core.contracts.errors import GoldlakeError
@@ -15,6 +16,7 @@ from goldlake_core.contracts.sections import UseCase
 from goldlake_core.documents.examining import Examined
 from goldlake_core.documents.export import ExportManifest
 from goldlake_core.documents.lineage import ModelLineage
+from goldlake_core.documents.monitoring import MonitorReport
 from goldlake_core.documents.training import SliceReport
 from goldlake_core.storage.home import Home
 
@@ -48,6 +50,7 @@ class GatheredModel(Gathered):
         examined: What its answers to the test split show, or why that is not known.
         slices: The evaluation of the whole test split and of slices, of every head.
         lineage: Where it came from, or None where that is not on record.
+        live: What logged requests say of it, or why that is not known; None where none is kept.
         against: The version that it is compared with, or None.
         against_examined: What the answers of that version show, or why that is not known.
         search: The newest search for training parameters, or None.
@@ -60,6 +63,7 @@ class GatheredModel(Gathered):
     examined: Examined | str
     slices: tuple[SliceReport, ...]
     lineage: ModelLineage | None
+    live: MonitorReport | str | None
     against: Subject | None
     against_examined: Examined | str
     search: Search | None = None
@@ -106,6 +110,7 @@ def of_model(name: str, against: int | None, home: Home, on_event: OnEvent) -> G
         examined=_examined(subject, on_event),
         slices=_slices(subject),
         lineage=model_views.lineage(subject),
+        live=_live(subject, name.partition("@")[0]),
         against=other,
         against_examined=_examined(other, on_event) if other else "there is no other version",
         search=model_views.search(subject),
@@ -129,6 +134,18 @@ def _against(subject: Subject, text: str, wanted: int | None) -> Subject | None:
     if version is None or version not in subject.versions or version == subject.version:
         return None
     return model_views.subject(f"{text}@{version}", subject.home)
+
+
+def _live(subject: Subject, text: str) -> MonitorReport | str | None:
+    """A candidate answers nobody, and of many models no request is kept."""
+    keeps = subject.model.serving.request_log is not None
+    if subject.version is None or not (keeps or subject.home.is_local):
+        return None
+    try:
+        found = monitor(f"{text}@{subject.version}", subject.home)
+    except GoldlakeError as error:
+        return error.problem
+    return found if keeps or found.log.files else None
 
 
 def _examined(subject: Subject, on_event: OnEvent) -> Examined | str:

@@ -40,11 +40,12 @@ def metric_of(reports: Sequence[SliceReport]) -> str | None:
     return next((name for name in judged if METRICS[name].is_better_high is not None), None)
 
 
-def drawn(reports: Sequence[SliceReport]) -> Markup:
+def drawn(reports: Sequence[SliceReport], whole_has: str = "The whole test split has") -> Markup:
     """A chart of the worst slices and a table of all; nothing where there are no slices.
 
     Args:
-        reports: The slices; one without columns is the whole test split.
+        reports: The slices; one without columns is the whole.
+        whole_has: How the sentence about the whole begins.
     """
     parts = [each for each in reports if each.slice and each.is_judged]
     metric = metric_of(parts)
@@ -61,7 +62,7 @@ def drawn(reports: Sequence[SliceReport]) -> Markup:
     title = f"{words(metric)} by slice, the worst {len(shown)} of {len(parts)}"
     note = "The lines are intervals at 95 %."
     if whole is not None:
-        note += f" The whole test split has {number(whole)}."
+        note += f" {whole_has} {number(whole)}."
     rows = [
         (
             _name(each),

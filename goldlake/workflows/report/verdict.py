@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from markupsafe import Markup
 
-from goldlake.workflows.report import classes, numbers
+from goldlake.workflows.report import classes, live, numbers
 from goldlake.workflows.report.gathered import GatheredModel
 from goldlake.workflows.report.markup import (
     Part,
@@ -191,6 +191,7 @@ def _things(found: GatheredModel) -> Iterator[tuple[str, str]]:
         newest = data.newest
         why = f": {newest.error[:MOST_TEXT]}" if newest.error else ""
         yield "data", f"The newest run, {newest.command}, is {newest.status}{why}."
+    yield from live.things(found.live)
     if data.tables is not None and data.tables.landed:
         share = data.tables.quarantined / data.tables.landed
         if share > MANY_REJECTED:

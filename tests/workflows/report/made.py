@@ -27,11 +27,25 @@ from goldlake_core.documents.examining import (
     OperatingPoint,
     SliceErrors,
 )
+from goldlake_core.documents.gate import GateValue, PeriodVerdict
 from goldlake_core.documents.history import RunRow
 from goldlake_core.documents.lakehouse import QuarantineView, Rejected, TableEntry
+from goldlake_core.documents.monitoring import (
+    LabelAccount,
+    LogAccount,
+    MonitorReport,
+    Unjudged,
+)
 from goldlake_core.documents.reports import UseCaseTables
 from goldlake_core.documents.stages import Failed, StageError, TrainRequest
-from goldlake_core.documents.training import Anomaly, Bound, Distance, PushedVersion, Trained
+from goldlake_core.documents.training import (
+    Anomaly,
+    Bound,
+    Distance,
+    PushedVersion,
+    SliceReport,
+    Trained,
+)
 from goldlake_core.documents.tuning import Trial, Tuned, TuneRequest
 from goldlake_core.storage.home import Home
 from tfx_pipeline.examining.registry import look_at
@@ -369,6 +383,56 @@ def statistics() -> Statistics:
     return Statistics(splits={"train": columns, "test": columns})
 
 
+def live(*alarms: str) -> MonitorReport:
+    """A month of answers, too many of them wrong."""
+
+    def report(rows: int, auc: float, **key: str) -> SliceReport:
+        ends = {"auc": (auc - 0.05, auc + 0.05)}
+        metrics = {"auc": auc, "example_count": float(rows)}
+        return SliceReport(
+            slice=key, rows=rows, positives=9, is_judged=True, metrics=metrics, intervals=ends
+        )
+
+    value = GateValue(
+        statistic="jensen_shannon",
+        columns=(EVIL,),
+        value=0.4,
+        low=None,
+        high=0.1,
+        strain=4.0,
+        stops=True,
+        detail=EVIL,
+    )
+    period = PeriodVerdict(
+        period="2024-05", rows=900, is_closed=True, has_limits=True, earlier=3, values=(value,)
+    )
+    return MonitorReport(
+        model=f"{MODEL}@1",
+        log=LogAccount(
+            folder=EVIL,
+            files=2,
+            lines=900,
+            first_at="2024-05-01T00:00:00.000Z",
+            last_at="2024-05-30T00:00:00.000Z",
+            refused=0,
+            others=0,
+            damaged=0,
+            is_cut=False,
+        ),
+        labels=LabelAccount(scored=800, unripe=100),
+        table="chicago_crime.gold.arrest_features@2",
+        total=report(800, 0.61),
+        weeks=(report(400, 0.62, week="2024-W18"), report(400, 0.6, week="2024-W19")),
+        slices=(report(300, 0.55, primary_type=EVIL), report(500, 0.7, primary_type="THEFT")),
+        calibration=(CalibrationBin(rows=80, predicted=0.4, observed=interval(0.5)),),
+        tested={"auc": 0.9},
+        learned="chicago_crime.gold.arrest_features@1",
+        drift=(period,),
+        unjudged=(Unjudged(what=EVIL, why=EVIL),),
+        alarms=alarms,
+    )
+
+
 def gathered(home: Home, name: str = MODEL) -> GatheredModel:
     """What a report shows, with `EVIL` wherever data or people decide a text."""
     subject = model_views.subject(name, home)
@@ -388,6 +452,7 @@ def gathered(home: Home, name: str = MODEL) -> GatheredModel:
         examined=examined(),
         slices=(),
         lineage=None,
+        live=live(),
         against=None,
         against_examined="there is no other version",
     )

@@ -23,6 +23,7 @@ from goldlake.workflows.report import (
     gate,
     gathered,
     lineage,
+    live,
     map,
     markup,
     page,
@@ -43,6 +44,8 @@ from goldlake_core.documents.training import Bound, DecisionReport, SliceReport
 from goldlake_core.stages import Event
 from goldlake_core.storage.gatefiles import GateFiles
 from goldlake_core.storage.home import Home
+from tests.tfx_pipeline.toy_export import TOY
+from tests.workflows.live_home import LiveHome
 from tests.workflows.report import made
 
 SECTIONS = (
@@ -51,11 +54,14 @@ SECTIONS = (
     "validation",
     "training",
     "evaluation",
+    "live",
     "explanation",
     "map",
     "lineage",
     "card",
 )
+UNASKED = tuple(each for each in SECTIONS if each != "live")
+"""Sections of a model of which no request was ever kept."""
 MOST_BYTES = 3_000_000
 VOID = {"meta", "br", "hr", "img", "link", "input"}
 
@@ -114,12 +120,14 @@ def text(home: Home) -> str:
         validation,
         training,
         evaluation,
+        live,
         explanation,
         map,
         lineage,
         card,
     )
-    return page.page(made.EVIL, made.EVIL, made.EVIL, [each.part(found) for each in modules])
+    parts = [part for each in modules if (part := each.part(found))]
+    return page.page(made.EVIL, made.EVIL, made.EVIL, parts)
 
 
 def test_a_page_has_all_sections_in_order_and_links_to_each(text: str) -> None:
@@ -178,7 +186,7 @@ def test_no_number_is_nan(text: str) -> None:
 def test_the_report_of_a_version_is_written(home: Home, tmp_path: Path) -> None:
     out = tmp_path / "report.html"
     document = report(f"{made.MODEL}@1", home, None, str(out), silent)
-    assert (document.subject, document.sections) == (f"{made.MODEL}@1", SECTIONS)
+    assert (document.subject, document.sections) == (f"{made.MODEL}@1", UNASKED)
     assert document.bytes == out.stat().st_size < MOST_BYTES
     shown = "".join(Page(out.read_text(encoding="utf-8")).texts)
     assert "is blessed: it meets all 2 bounds" in shown
@@ -187,6 +195,36 @@ def test_the_report_of_a_version_is_written(home: Home, tmp_path: Path) -> None:
     assert "Nothing was landed yet." in shown
     assert "there are no curves" in shown
     assert "TFDV's statistics are not in this home any more." in shown
+
+
+def test_what_clients_were_answered_is_shown(text: str, home: Home) -> None:
+    shown = " ".join("".join(Page(text).texts).split())
+    assert "The request log has 900 answers of this version" in shown
+    assert "800 have a ripe label, and auc of these is 0.61, 0.9 on its test split." in shown
+    assert "Not compared: 100 whose label is not ripe." in shown
+    assert "All answers together have 0.61." in shown
+    alarm = f"requests of 2024-05 drift in {made.EVIL}"
+    found = dataclasses.replace(made.gathered(home), live=made.live(alarm))
+    part = live.part(found)
+    assert part is not None
+    assert part.state == "bad"
+    assert escape(alarm) in part.body
+    assert "#live" in verdict.part(found).body
+    silent_one = live.part(dataclasses.replace(found, live="the disk is gone"))
+    assert silent_one is not None
+    assert silent_one.lead == "What was asked is not known: the disk is gone."
+    assert live.part(dataclasses.replace(found, live=None)) is None
+
+
+def test_a_report_reads_the_request_log(tmp_path: Path) -> None:
+    asked = LiveHome(tmp_path)
+    asked.log("1.jsonl", asked.asked(840))
+    out = tmp_path / "report.html"
+    document = report(f"{TOY}:overdue@1", asked.home, None, str(out), silent)
+    assert "live" in document.sections
+    shown = " ".join("".join(Page(out.read_text(encoding="utf-8")).texts).split())
+    assert "The request log has 840 answers of this version" in shown
+    assert "840 requests of 2024-05 beside toy_harbour.gold.call_features@1" in shown
 
 
 def test_a_refused_candidate_is_what_was_trained_last(home: Home) -> None:
@@ -213,7 +251,7 @@ def test_a_candidate_whose_data_was_refused_is_what_was_trained_last(
         model_views.examined(subject, silent)
     out = tmp_path / "refused.html"
     document = report(made.MODEL, home, None, str(out), silent)
-    assert document.sections == SECTIONS
+    assert document.sections == UNASKED
     shown = "".join(Page(out.read_text(encoding="utf-8")).texts)
     assert "The gate refused the data of the newest candidate: 1 anomaly." in shown
     assert "Nothing was trained, as the gate refused the data." in shown
