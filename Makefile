@@ -11,7 +11,7 @@ PARTS := lake faults kills breaks fuzz serving-load ui tfx kubeflow usecases mlf
 KILLS := tests/faults/test_kills.py tests/faults/test_disks.py
 README_TEST := tests/end_to_end/test_readme.py
 UI := tests/ui tests/workflows/jobs
-USECASES := tests/end_to_end/test_any_label.py tests/usecases/test_fates.py tests/usecases/test_whole_runs.py
+USECASES := tests/usecases/test_whole_runs.py tests/usecases/test_fates.py tests/end_to_end/test_any_label.py
 LONG_lake := $(WORKERS) -m "long and not (tfx or other_stack)" --ignore=tests/setup --ignore=tests/faults --ignore=tests/fuzz --ignore=tests/breaks --ignore=$(README_TEST) $(USECASES:%=--ignore=%) $(UI:%=--ignore=%)
 LONG_faults := $(WORKERS) --dist load -m long tests/faults $(KILLS:%=--ignore=%)
 LONG_breaks := -m long tests/breaks
@@ -21,7 +21,7 @@ LONG_fuzz := $(WORKERS) --dist load -m long tests/fuzz
 LONG_kills := $(WORKERS) --dist load -m long $(KILLS)
 LONG_tfx := $(WORKERS) -m "long and tfx and not other_stack" --ignore=tests/setup --ignore=tests/load --ignore=tests/mlflow --ignore=tests/kubeflow $(USECASES:%=--ignore=%) $(UI:%=--ignore=%)
 LONG_kubeflow := -m long tests/kubeflow
-LONG_usecases := $(WORKERS) --dist load -m long $(USECASES)
+LONG_usecases := $(WORKERS) --dist load --maxschedchunk 1 -m long $(USECASES)
 LONG_mlflow := -m long tests/mlflow
 LONG_setup := -m long tests/setup --ignore=tests/setup/test_wheel.py
 LONG_readme := -m long $(README_TEST)
