@@ -11,7 +11,7 @@ from markupsafe import Markup
 from goldlake.workflows.report.markup import html, joined
 
 WIDTH, HEIGHT = 480, 280
-LEFT, RIGHT, TOP, BOTTOM = 52, 14, 14, 44
+LEFT, RIGHT, TOP, BOTTOM = 60, 14, 14, 44
 FEWEST_TICKS = 4
 
 
