@@ -380,25 +380,48 @@ class _Step:
 
     def _changed_rows(self, feed: DataFrame) -> DataFrame:
         """Mode ``rows``: what the changes reach, built; what is not built any more is deleted."""
+        if self._windowed.columns:
+            return self._not_held(self._windowed_rows(feed))
+        last, key = last_changes(feed), list(self.table.key)
+        if not specs.is_reaching(self.table):
+            built = self._declared(self._build(self._present(last)))
+            return self._written(built, last.join(built.select(*self._key), key, "left_anti"))
+        near = self._near(feed)
+        reached = self._reached(near, is_wide=False).select(*self._key)
+        built = self._declared(self._build(self._reached(near, is_wide=True)))
+        built = built.join(reached, key, "left_semi")
+        touched = last.select(*self._key).unionByName(reached).distinct()
+        gone = touched.join(built.select(*self._key), key, "left_anti")
+        return self._not_held(self._written(built, gone))
+
+    def _windowed_rows(self, feed: DataFrame) -> DataFrame:
+        """The rows whose windows the changes reach, and the others that changed.
+
+        The contract makes a row of each silver row, so that those to delete are the deleted ones.
+        Where windows are no lengths of time, all rows of a unit are reached: silver is read once.
+        """
         from pyspark.sql import functions as F
 
-        last = last_changes(feed)
-        if specs.is_reaching(self.table):
-            moved, kept = self._parted(feed)
-            near = self._near(moved)
+        key = list(self.table.key)
+        moved, kept = self._parted(feed)
+        near = self._near(moved)
+        built = self._declared(self._build(self._reached(near, is_wide=True)))
+        if self.table.reach_order:
             reached = self._reached(near, is_wide=False).select(*self._key)
-            built = self._declared(self._build(self._reached(near, is_wide=True)))
-            built = built.join(reached, list(self.table.key), "left_semi")
-            if kept is not None:
-                alone = kept.join(reached, list(self.table.key), "left_anti")
-                made = self.groups.assigned(self._made(alone, held=self._windowed.columns))
-                built = built.unionByName(self._declared(made))
-            touched = last.select(*self._key).unionByName(reached).distinct()
+            built = built.join(reached, key, "left_semi")
+            alone = kept.join(reached, key, "left_anti")
         else:
-            touched = last
-            built = self._declared(self._build(self._present(last)))
-        built = built.withColumn(delta.DELETED, F.lit(False))
-        gone = touched.join(built.select(*self._key), list(self.table.key), "left_anti").select(
+            units = computed.with_units(kept, self.table)
+            alone = units.join(F.broadcast(near), self._is_beside(0, 0), "left_anti")
+        made = self.groups.assigned(self._made(alone, held=self._windowed.columns))
+        gone = last_changes(feed).where(F.col(CHANGE) == changefeed.DELETE)
+        return self._written(built.unionByName(self._declared(made)), gone)
+
+    def _written(self, built: DataFrame, gone: DataFrame) -> DataFrame:
+        """Rows to write, and rows with the keys to delete, as one frame."""
+        from pyspark.sql import functions as F
+
+        deleted = gone.select(
             *(
                 (F.col(quoted(f.name)) if f.name in self.table.key else F.lit(None))
                 .cast(f.type)
@@ -407,10 +430,9 @@ class _Step:
             ),
             F.lit(True).alias(delta.DELETED),
         )
-        rows = built.unionByName(gone)
-        return self._not_held(rows) if specs.is_reaching(self.table) else rows
+        return built.withColumn(delta.DELETED, F.lit(False)).unionByName(deleted)
 
-    def _parted(self, feed: DataFrame) -> tuple[DataFrame, DataFrame | None]:
+    def _parted(self, feed: DataFrame) -> tuple[DataFrame, DataFrame]:
         """The changes that windows see, and the rows whose windows are what they were.
 
         An amendment of what no window reads makes its own row again, not its unit. Its windows are
@@ -418,8 +440,6 @@ class _Step:
         """
         from pyspark.sql import functions as F
 
-        if not self._windowed.columns:
-            return feed, None
         key = list(self.table.key)
         reads = F.struct(*map(quoted, self._windowed.reads))
         held = [quoted(name) for name in self._windowed.columns]
@@ -465,14 +485,21 @@ class _Step:
         back, ahead = (_micros_of(text) for text in (table.reach_before, table.reach_after))
         # A change at an instant is seen from as far after it as rows look back.
         low, high = (back + ahead, back + ahead) if is_wide else (ahead, back)
-        condition = F.lit(True)
-        for name in table.reach:
-            condition &= F.col(quoted(name)).eqNullSafe(F.col(quoted(f"_unit_{name}")))
-        if table.reach_order:
-            place = _micros(table.reach_order)
-            condition &= place.between(F.col("_low") - low, F.col("_high") + high)
         rows = computed.with_units(self._silver(), self.table)
-        return rows.join(F.broadcast(near), condition, "left_semi").select(*self._columns)
+        beside = rows.join(F.broadcast(near), self._is_beside(low, high), "left_semi")
+        return beside.select(*self._columns)
+
+    def _is_beside(self, low: int, high: int) -> Column:
+        """Whether a row is of a unit of `_near`, up to so many microseconds before or after."""
+        from pyspark.sql import functions as F
+
+        condition = F.lit(True)
+        for name in self.table.reach:
+            condition &= F.col(quoted(name)).eqNullSafe(F.col(quoted(f"_unit_{name}")))
+        if self.table.reach_order:
+            place = _micros(self.table.reach_order)
+            condition &= place.between(F.col("_low") - low, F.col("_high") + high)
+        return condition
 
     def _cells(self, feed: DataFrame) -> DataFrame:
         """Mode ``aggregate``: what the build function returns and gold does not hold already."""
@@ -587,10 +614,13 @@ class _Step:
         others = others.select(*self._columns, F.lit(not is_reaching).alias(_IS_ASKED))
         # Persisted, because a limit may pick other rows each time.
         near = self._near(feed).limit(SAMPLED_UNITS).persist()
+        wide = self._reached(near, is_wide=True).persist() if is_reaching else near
         if is_reaching:
-            asked = self._reached(near, is_wide=False).limit(SAMPLED_ROWS).select(*self._key)
+            # Without an order, a row is made of all that the changes reach.
+            reached = self._reached(near, is_wide=False) if self.table.reach_order else wide
+            asked = reached.limit(SAMPLED_ROWS).select(*self._key)
             asked = asked.withColumn(_IS_ASKED, F.lit(True))
-            own = self._reached(near, is_wide=True).join(F.broadcast(asked), key, "left")
+            own = wide.join(F.broadcast(asked), key, "left")
             own = own.select(*self._columns, F.coalesce(_IS_ASKED, F.lit(False)).alias(_IS_ASKED))
             taken = own
         else:
@@ -602,6 +632,7 @@ class _Step:
             yield sampled
         finally:
             sampled.unpersist()
+            wide.unpersist()
             near.unpersist()
 
     def _asked(self, rows: DataFrame, sampled: DataFrame | None) -> list[Row]:
