@@ -398,7 +398,7 @@ class _Step:
         """The rows whose windows the changes reach, and the others that changed.
 
         The contract makes a row of each silver row, so that those to delete are the deleted ones.
-        Where windows are no lengths of time, all rows of a unit are reached: silver is read once.
+        Without windows by time, all rows of a unit are reached: silver is read once.
         """
         from pyspark.sql import functions as F
 

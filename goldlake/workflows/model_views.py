@@ -14,7 +14,7 @@ from typing import TypeVar
 
 import msgspec
 
-from goldlake.workflows import names
+from goldlake.workflows import artifact_places, names
 from goldlake.workflows.ingest import usecase_reference
 from goldlake.workflows.processes import OnEvent, Run
 from goldlake_core.contracts.errors import GoldlakeError, StoreError, UsageError
@@ -194,7 +194,7 @@ def training(of: Subject) -> Training:
     """Curves of the training; empty where its event files are gone."""
     runs = [a for a in _ancestors(of) if a.type == "ModelRun"]
     for run in runs[-1:]:
-        folder = inside(of.home, run.uri)
+        folder = artifact_places.inside(of.home, run.uri)
         return Training(train=_curves(folder, "train"), eval=_curves(folder, "validation"))
     return Training(train={}, eval={})
 
@@ -215,7 +215,7 @@ def statistics(of: Subject) -> Statistics:
     examples = [a for a in _ancestors(of) if a.type == "Examples"]
     if examples:
         for found in made_directly(Store(of.home), examples, "ExampleStatistics"):
-            folder = inside(of.home, found.uri)
+            folder = artifact_places.inside(of.home, found.uri)
             splits = {split: read_statistics(folder, split) for split in SPLITS}
             if any(splits.values()):
                 return Statistics(splits=splits)
@@ -350,8 +350,12 @@ def _graph(of: Subject, store: Store) -> Graph:
 
     if of.version is not None:
         return backwards(store, pushed_models(store, of.model_id).get(of.version, [])[-1:])
-    tail = _tail(of.trained.tensorboard) if of.trained else ""
-    roots = [a for a in store.artifacts_of_type("ModelRun") if tail and _tail(a.uri) == tail]
+    tail = artifact_places.tail(of.trained.tensorboard) if of.trained else ""
+    roots = [
+        a
+        for a in store.artifacts_of_type("ModelRun")
+        if tail and artifact_places.tail(a.uri) == tail
+    ]
     return backwards(store, roots[-1:])
 
 
@@ -361,21 +365,9 @@ def _model_folder(of: Subject) -> str | None:
     if of.version is not None:
         folder = f"models/{of.model_id.at(None)}/{of.version}"
     elif models := [a for a in _ancestors(of) if a.type == "Model"]:
-        folder = f"{_tail(models[-1].uri)}/Format-Serving"
+        folder = f"{artifact_places.tail(models[-1].uri)}/Format-Serving"
     is_there = folder and of.home.fs.exists(of.home.path(folder, "saved_model.pb"))
     return folder if is_there else None
-
-
-def _tail(uri: str) -> str:
-    """The part of a path that is the same in every copy of a home."""
-    _, mark, rest = uri.rpartition("/pipelines/")
-    return f"pipelines/{rest}" if mark else ""
-
-
-def inside(home: Home, uri: str) -> str:
-    """Where an artifact of a pipeline is in this copy of a home."""
-    tail = _tail(uri)
-    return home.path(tail) if tail else uri
 
 
 def _curves(folder: str, part: str) -> dict[str, Curve]:

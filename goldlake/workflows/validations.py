@@ -7,7 +7,7 @@ import os
 import msgspec
 
 from goldlake.workflows import names
-from goldlake.workflows.model_views import inside
+from goldlake.workflows.artifact_places import inside
 from goldlake_core.contracts.ids import ModelId
 from goldlake_core.contracts.sections import SPLITS
 from goldlake_core.storage.home import Home
