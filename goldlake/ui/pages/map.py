@@ -37,7 +37,7 @@ def page(request: Request) -> Response:
         contract=contract,
         view=view,
         maps=_maps(view),
-        notes=maps.cluster_notes(view) if view is not None else [],
+        notes=_notes(view),
         areas=_largest(view),
         steps=steps,
         place=months.index(month) + 1 if month else 0,
@@ -54,7 +54,7 @@ def fragment(request: Request) -> Response:
         "map_live.html",
         view=view,
         maps=_maps(view),
-        notes=maps.cluster_notes(view) if view is not None else [],
+        notes=_notes(view),
         areas=_largest(view),
     )
 
@@ -83,6 +83,10 @@ def _view(shown: Site, contract: UseCase, month: str | None) -> AreasView | None
 
 def _maps(view: AreasView | None) -> list[Markup]:
     return maps.drawn(view) if view is not None else []
+
+
+def _notes(view: AreasView | None) -> list[str]:
+    return maps.cluster_notes(view) if view is not None else []
 
 
 def _largest(view: AreasView | None) -> list[data_views.Area]:

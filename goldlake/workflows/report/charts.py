@@ -25,6 +25,7 @@ from goldlake.workflows.report.frame import (
     coordinate,
 )
 from goldlake.workflows.report.markup import html, number
+from goldlake_core.documents.examining import CalibrationBin
 
 ROW = 24
 MOST_LABEL = 21
@@ -40,7 +41,7 @@ class Mark:
         y: Latitude of its middle.
         share: Its area as a share of that of the largest circle, 0 to 1.
         label: A short text in it.
-        name: What it is, with its figures.
+        name: Text that is shown when the pointer is over it.
     """
 
     x: float
@@ -148,6 +149,41 @@ def lines(
             )
         )
     return frame.figure(title, WIDTH, HEIGHT, parts, frame.legend(series))
+
+
+def calibration(
+    title: str,
+    bins: Sequence[CalibrationBin],
+    *,
+    name: str = "model",
+    x: str = "mean probability",
+    y: str = "share of positives",
+    most: float | None = None,
+) -> Markup:
+    """A chart of probabilities beside the shares that came, with their intervals.
+
+    Args:
+        title: What the chart shows.
+        bins: Rows by probability.
+        name: Whose probabilities these are.
+        x: Name of the horizontal axis.
+        y: Name of the vertical axis.
+        most: Upper end of both axes, or None for that of the bins.
+    """
+    if most is None:
+        most = max([b.predicted for b in bins] + [b.observed.high for b in bins] + [0.1])
+    return lines(
+        title,
+        [
+            Series("perfect", [(0, 0), (most, most)], 0),
+            Series(name, [(b.predicted, b.observed.value) for b in bins], 1, has_dots=True),
+        ],
+        x=x,
+        y=y,
+        x_range=(0, most),
+        y_range=(0, most),
+        errors=[(b.predicted, b.observed.low, b.observed.high) for b in bins],
+    )
 
 
 def bars(title: str, items: Sequence[Bar], *, is_small: bool = False) -> Markup:

@@ -8,7 +8,6 @@ from markupsafe import Markup
 
 from goldlake.workflows.report import charts
 from goldlake.workflows.report.charts import Bar
-from goldlake.workflows.report.frame import Series
 from goldlake.workflows.report.gathered import GatheredModel
 from goldlake.workflows.report.markup import (
     counted,
@@ -55,9 +54,7 @@ def sentence(each: Confusion) -> str:
 
 def drawn(of: GatheredModel, found: ClassAnswers) -> Iterator[Markup]:
     """Confusions, classes and calibration."""
-    other = of.on_same_rows
-    theirs = other.answers if other is not None else None
-    before = theirs if isinstance(theirs, ClassAnswers) else None
+    before = of.theirs(ClassAnswers)
     there = f"@{of.against.version}" if of.against is not None else ""
     if found.confusions:
         first, rest = found.confusions[:MOST_CONFUSIONS], found.confusions[MOST_CONFUSIONS:]
@@ -75,19 +72,12 @@ def drawn(of: GatheredModel, found: ClassAnswers) -> Iterator[Markup]:
     yield grid(
         [
             charts.bars(f"Recall by class{few}", bars),
-            charts.lines(
+            charts.calibration(
                 f"Calibration of the answered class in {len(bins)} bins of equally many rows",
-                [
-                    Series("perfect", [(0, 0), (1, 1)], 0),
-                    Series(
-                        "model", [(b.predicted, b.observed.value) for b in bins], 1, has_dots=True
-                    ),
-                ],
+                bins,
                 x="mean probability of the answer",
                 y="share of right answers",
-                x_range=(0, 1),
-                y_range=(0, 1),
-                errors=[(b.predicted, b.observed.low, b.observed.high) for b in bins],
+                most=1,
             ),
         ]
     )

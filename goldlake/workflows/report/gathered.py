@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 from goldlake.workflows import data_views, model_views
 from goldlake.workflows.data_views import AreasView, DataView
@@ -13,12 +14,19 @@ from goldlake.workflows.names import unknown
 from goldlake.workflows.processes import OnEvent
 from goldlake_core.contracts.errors import GoldlakeError
 from goldlake_core.contracts.sections import UseCase
-from goldlake_core.documents.examining import Examined
+from goldlake_core.documents.examining import (
+    BinaryAnswers,
+    ClassAnswers,
+    Examined,
+    NumberAnswers,
+)
 from goldlake_core.documents.export import ExportManifest
 from goldlake_core.documents.lineage import ModelLineage
 from goldlake_core.documents.monitoring import MonitorReport
 from goldlake_core.documents.training import SliceReport
 from goldlake_core.storage.home import Home
+
+Answers = TypeVar("Answers", BinaryAnswers, ClassAnswers, NumberAnswers)
 
 
 @dataclass(frozen=True)
@@ -75,6 +83,12 @@ class GatheredModel(Gathered):
         if isinstance(one, str) or isinstance(other, str) or one.export_id != other.export_id:
             return None
         return other
+
+    def theirs(self, kind: type[Answers]) -> Answers | None:
+        """Answers of this kind that the other version gave to the same rows, or None."""
+        other = self.on_same_rows
+        answers = other.answers if other is not None else None
+        return answers if isinstance(answers, kind) else None
 
 
 def of_usecase(usecase: UseCase, home: Home) -> Gathered:

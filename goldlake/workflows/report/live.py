@@ -119,19 +119,8 @@ def _calibration(live: MonitorReport) -> Markup:
     bins = live.calibration
     if not bins:
         return Markup()
-    most = max([b.predicted for b in bins] + [b.observed.high for b in bins] + [0.1])
-    return charts.lines(
-        f"Live calibration in {len(bins)} bins of equally many answers",
-        [
-            Series("perfect", [(0, 0), (most, most)], 0),
-            Series("live", [(b.predicted, b.observed.value) for b in bins], 1, has_dots=True),
-        ],
-        x="mean probability",
-        y="share of positives",
-        x_range=(0, most),
-        y_range=(0, most),
-        errors=[(b.predicted, b.observed.low, b.observed.high) for b in bins],
-    )
+    title = f"Live calibration in {len(bins)} bins of equally many answers"
+    return charts.calibration(title, bins, name="live")
 
 
 def _by_week(live: MonitorReport) -> Markup:

@@ -63,9 +63,7 @@ def ordinal(place: int) -> str:
 
 def drawn(of: GatheredModel, found: NumberAnswers) -> Iterator[Markup]:
     """Charts of the answers, and their figures."""
-    other = of.on_same_rows
-    theirs = other.answers if other is not None else None
-    before = theirs if isinstance(theirs, NumberAnswers) else None
+    before = of.theirs(NumberAnswers)
     there = f"@{of.against.version}" if of.against is not None else ""
     here = f"@{of.subject.version}" if of.subject.version is not None else "candidate"
     label = of.subject.model.label

@@ -49,15 +49,8 @@ def drawn(found: GatheredModel, examined: Examined, answers: BinaryAnswers) -> I
     yield _slices(found, answers)
 
 
-def theirs(found: GatheredModel) -> BinaryAnswers | None:
-    """What the other version's answers to the same rows show."""
-    other = found.on_same_rows
-    answers = other.answers if other is not None else None
-    return answers if isinstance(answers, BinaryAnswers) else None
-
-
 def _curves(found: GatheredModel, examined: Examined, answers: BinaryAnswers) -> Markup:
-    other = theirs(found)
+    other = found.theirs(BinaryAnswers)
     here = f"@{found.subject.version}" if found.subject.version is not None else "candidate"
     there = f"@{found.against.version}" if found.against is not None else ""
     chosen = answers.chosen
@@ -74,7 +67,6 @@ def _curves(found: GatheredModel, examined: Examined, answers: BinaryAnswers) ->
         roc.append(Series(there, other.roc, 2))
         precision.append(Series(there, other.precision_recall, 2))
     bins = answers.calibration
-    most = max([b.predicted for b in bins] + [b.observed.high for b in bins] + [0.1])
     auc, average = number(answers.auc), number(answers.average_precision)
     drawn = [
         charts.lines(
@@ -95,18 +87,10 @@ def _curves(found: GatheredModel, examined: Examined, answers: BinaryAnswers) ->
             y_range=unit,
             mark=(chosen.recall or 0.0, chosen.precision or 0.0, "operating point"),
         ),
-        charts.lines(
+        charts.calibration(
             f"Calibration in {len(bins)} bins of equally many rows, Brier score "
             f"{number(answers.brier)}",
-            [
-                Series("perfect", [(0, 0), (most, most)], 0),
-                Series("model", [(b.predicted, b.observed.value) for b in bins], 1, has_dots=True),
-            ],
-            x="mean probability",
-            y="share of positives",
-            x_range=(0, most),
-            y_range=(0, most),
-            errors=[(b.predicted, b.observed.low, b.observed.high) for b in bins],
+            bins,
         ),
     ]
     return grid([*(each for each in drawn if each), _confusion(chosen)])
@@ -149,7 +133,7 @@ def _confusion(chosen: OperatingPoint) -> Markup:
 def _slices(found: GatheredModel, answers: BinaryAnswers) -> Markup:
     if not answers.slices:
         return paragraph("The contract names no slices of enough rows.", "soft")
-    other = theirs(found)
+    other = found.theirs(BinaryAnswers)
     before = {(s.column, s.value): s for s in other.slices} if other else {}
     bars = [
         Bar(
