@@ -37,19 +37,15 @@ class Windowed:
         known = (*silver.values(), *looked_up, *table.columns)
         found = origins(known, table.windows, over=over)
         columns = tuple(c.name for c in table.columns if c.name in found.windowed)
-        reads = {*table.key, *over}
-        for name in columns:
-            reads |= found.made_of(name)
+        reads = {*table.key}.union(*map(found.made_of, columns))
         for lookup in [of_lookup[name] for name in reads if name in of_lookup]:
-            reads |= {*lookup.key, *((lookup.of,) if lookup.of else ())}
-        for name in table.per:
-            reads |= found.made_of(name)
+            reads |= {*lookup.key, lookup.of}
         return cls(columns, tuple(name for name in silver if name in reads))
 
 
 def with_units(rows: DataFrame, table: GoldTable) -> DataFrame:
     """Silver's columns and those that form the table's units, where the table computes them."""
-    return _with(rows, table, (column for column in table.columns if column.name in table.per))
+    return _with(rows, table, table.computed_units)
 
 
 def with_computed(rows: DataFrame, table: GoldTable, held: Iterable[str] = ()) -> DataFrame:

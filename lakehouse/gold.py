@@ -452,8 +452,6 @@ class _Step:
 
     @cached_property
     def _windowed(self) -> computed.Windowed:
-        if self.table.build or not self.table.windows:
-            return computed.Windowed((), ())
         return computed.Windowed.of(self.usecase, self.table)
 
     def _present(self, last: DataFrame) -> DataFrame:
@@ -542,8 +540,7 @@ class _Step:
         units = [self.table.key]
         if specs.is_reaching(self.table):
             units.append(self.table.reach)
-        made = [] if self.table.build else [c.name for c in self.table.columns if c.expr]
-        own = [name for name in self.table.per if name in made]
+        own = [column.name for column in self.table.computed_units]
         step = reach.meeting(built, self._silver(), units, own)
         if step:
             declared = ", ".join(self.table.reach) or "its own silver row"
@@ -614,8 +611,10 @@ class _Step:
         others = others.select(*self._columns, F.lit(not is_reaching).alias(_IS_ASKED))
         # Persisted, because a limit may pick other rows each time.
         near = self._near(feed).limit(SAMPLED_UNITS).persist()
-        wide = self._reached(near, is_wide=True).persist() if is_reaching else near
+        persisted = [near]
         if is_reaching:
+            wide = self._reached(near, is_wide=True).persist()
+            persisted.append(wide)
             # Without an order, a row is made of all that the changes reach.
             reached = self._reached(near, is_wide=False) if self.table.reach_order else wide
             asked = reached.limit(SAMPLED_ROWS).select(*self._key)
@@ -628,12 +627,12 @@ class _Step:
             own = self._present(taken).limit(SAMPLED_ROWS).withColumn(_IS_ASKED, F.lit(True))
         others = others.join(taken.select(*self._key), key, "left_anti")
         sampled = own.unionByName(others).persist()
+        persisted.append(sampled)
         try:
             yield sampled
         finally:
-            sampled.unpersist()
-            wide.unpersist()
-            near.unpersist()
+            for each in persisted:
+                each.unpersist()
 
     def _asked(self, rows: DataFrame, sampled: DataFrame | None) -> list[Row]:
         """The keys that are compared."""

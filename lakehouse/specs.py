@@ -218,7 +218,9 @@ def cluster_hash(usecase: UseCase, table: GoldTable, cluster: Cluster) -> str:
     own = {column.name: column for column in table.columns if column.expr}
     known = {c.name: c for c in usecase.silver.columns} | own
     reads = gold_rules.origins(known.values(), table.windows)
-    named = (*cluster.columns, cluster.time, *table.key)
+    is_windowed = any(name in reads.windowed for name in cluster.columns)
+    units = tuple(column.name for column in table.computed_units) if is_windowed else ()
+    named = (*cluster.columns, cluster.time, *table.key, *units)
     found: list[object] = []
     for name in sorted(frozenset[str]().union(*map(reads.made_of, named))):
         if name in known:
@@ -227,7 +229,7 @@ def cluster_hash(usecase: UseCase, table: GoldTable, cluster: Cluster) -> str:
             found.append([name, digests(usecase, table)[of_lookups[name].name]])
     if table.build:
         found.append([table.build, functions_hash(usecase, table.build)])
-    if any(name in reads.windowed for name in cluster.columns):
+    if is_windowed:
         found.append([table.per, table.order, table.windows])
     return section_hash([_meaning(cluster), found])
 

@@ -277,6 +277,11 @@ class GoldTable(Section, frozen=True):
         """Column names in table order."""
         return tuple(c.name for c in self.columns)
 
+    @property
+    def computed_units(self) -> tuple[Column, ...]:
+        """The columns of ``per`` that the contract computes, each of the silver row alone."""
+        return tuple(c for c in self.columns if c.expr and c.name in self.per)
+
 
 class Categorical(Section, frozen=True):
     """A value out of a vocabulary that is learned from the train split."""

@@ -96,9 +96,9 @@ def gold_layout(usecase: UseCase, table: GoldTable) -> Layout | None:
     if not models or not models[0].event_time:
         return None
     name = f"{usecase.name}.gold.{table.name}"
-    # A unit that is computed is a stretch of an order: each period has others.
-    stretches = {c.name for c in table.columns if c.expr and c.name in table.per}
-    columns = tuple(c for c in table.columns if c.name not in stretches - set(_read(models)))
+    # Each period has other computed units, so that there is nothing to compare.
+    left_out = {column.name for column in table.computed_units} - set(_read(models))
+    columns = tuple(column for column in table.columns if column.name not in left_out)
     return _layout(usecase, name, columns, table.key, models[0].event_time, models)
 
 
