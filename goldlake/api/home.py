@@ -162,7 +162,7 @@ class Home:
             ``unjudged`` what could not be judged, and why.
 
         Raises:
-            UsageError: There is no such model, it has no such version, or none serves.
+            UsageError: There is no such model or version, or no version serves.
             StoreError: The gold table cannot be read.
 
         Example:
@@ -198,7 +198,7 @@ class Home:
             ``blessed``, or ``refused``; ``promoted`` is the version that serves now because of it.
 
         Raises:
-            UsageError: There is no such model or gold table, or a condition is none.
+            UsageError: There is no such model or gold table, or a condition cannot be read.
             LockedError: Another process retrains the model.
             GoldlakeError: A stage failed; ``exit_code`` is 3 where the validation gate refused the
                 data.
@@ -374,7 +374,7 @@ class Home:
             of its columns; its largest errors, which are rows of the data.
 
         Raises:
-            UsageError: There is no such model or version, or it is not in the home any more.
+            UsageError: There is no such model or version, or the home no longer holds it.
             StoreError: Its export is gone, or was changed.
         """
         from goldlake.workflows import model_views

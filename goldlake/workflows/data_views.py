@@ -92,7 +92,7 @@ class ClustersView(msgspec.Struct, frozen=True, kw_only=True):
             before the first fit.
         centers: Centers of the newest fit, by number; none where the cluster is not one of places.
         unnumbered: Number of rows in no cluster.
-        problem: Why there are no centers, as a sentence, or "".
+        problem: A sentence that says why there are no centers; "" where there are.
     """
 
     table: str

@@ -53,7 +53,7 @@ def drift(usecase: UseCase, model: Model, version: int | None, log: LiveLog, hom
         usecase: The use case.
         model: The model that answered.
         version: Version of the gold table that it learned from, or None where that is not known.
-        log: What clients asked it; there are some answers.
+        log: The request log of the model, with at least one answer.
         home: Home that holds the table.
     """
     from goldlake_core.gate.judging import FEWEST_PERIODS, FEWEST_ROWS, History

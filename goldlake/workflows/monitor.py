@@ -42,7 +42,7 @@ def monitor(
         wanted: Parts of the report; ``slices`` are weeks, slices and calibration of ``metrics``.
 
     Raises:
-        UsageError: There is no such model, it has no such version, or none serves.
+        UsageError: There is no such model or version, or no version serves.
         StoreError: The gold table cannot be read.
     """
     text, at, number = name.partition("@")

@@ -55,7 +55,7 @@ def retrain(
         folder: Folder of the request log where the server was given another one.
 
     Raises:
-        UsageError: There is no such model or gold table, or a condition is none.
+        UsageError: There is no such model or gold table, or a condition cannot be read.
         LockedError: Another process retrains the model.
         StageFailed: A stage ended with an error; exit code 3 when the validation gate said no.
     """
