@@ -15,7 +15,7 @@ from tests.lakehouse.test_transaction import jobs_of
 
 pytestmark = pytest.mark.spark
 
-JOBS_OF_AN_INCREMENT = 70
+JOBS_OF_AN_INCREMENT = 42
 
 
 def test_an_increment_is_one_commit_per_table_and_a_fixed_number_of_jobs(
