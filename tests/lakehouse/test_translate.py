@@ -155,33 +155,33 @@ def test_a_lost_newest_entry_is_made_again(own: Home, folder: Path) -> None:
     assert _audited(own, folder) is None
 
 
-HOUR = '"hour": F.hour(local)'
-CLOCK = 'local = F.from_utc_timestamp("date", ZONE)\n    return'
+WEEK = '"incidents_7d": rolling(SHORT_DAYS)'
+FIRST = "gold is None:\n        return _windows(_daily(silver))"
 FUNCTIONS = [
     (
-        CLOCK,
-        CLOCK.replace("return", 'raise KeyError("weather")\n    return'),
-        "arrest_features in {file}:{line} failed: KeyError: 'weather'. Next: correct tables.py",
+        FIRST,
+        FIRST.replace("return", 'raise KeyError("weather")\n        return'),
+        "area_day in {file}:{line} failed: KeyError: 'weather'. Next: correct tables.py",
     ),
     (
-        HOUR,
-        '"hour": F.hour("weather")',
+        WEEK,
+        '"incidents_7d": F.hour("weather")',
         "failed: A column, variable, or function parameter with name `weather` cannot be resolved.",
     ),
     (
-        HOUR,
-        '"hour": F.udf(lambda _: {}["weather"], "long")(local)',
+        WEEK,
+        '"incidents_7d": F.udf(lambda _: {}["weather"], "long")("day")',
         "<lambda> in {file}:{line} failed: KeyError: 'weather'. Next: correct tables.py",
     ),
     (
-        HOUR,
-        '"hour": F.lit(99)',
-        "A row breaks the rule hour_range of chicago_crime.gold.arrest_features (hour : 99",
+        WEEK,
+        '"incidents_7d": F.lit(0)',
+        "A row breaks the rule incidents_7d_range of chicago_crime.gold.area_day (incidents_7d : 0",
     ),
     (
-        HOUR,
-        '"hour": F.lit(None)',
-        "A row breaks the rule hour_missing of chicago_crime.gold.arrest_features",
+        WEEK,
+        '"incidents_7d": F.lit(None)',
+        "A row breaks the rule incidents_7d_missing of chicago_crime.gold.area_day",
     ),
 ]
 
