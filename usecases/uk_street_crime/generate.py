@@ -1,9 +1,10 @@
-"""Generated months of a town's street-level crime, in the layout of the police's archive.
+"""Generated months of street-level crime, in the layout of the police's archive.
 
-What it follows (one force's year 2024): kinds of crime by frequency, the share of crimes with a
-suspect by kind, anti-social behaviour without id and outcome, ids that repeat (2 %), whole rows
-that repeat, and crimes of the last two months that are still under investigation. Streets and areas
-are made up.
+What it follows (the City of London's year 2024): kinds of crime by frequency, the share of crimes
+with a suspect by kind, crimes that crowd in some spots, spots where more or fewer suspects are
+found, crimes without a place (10 %), anti-social behaviour without id and outcome, ids that repeat
+(2 %), whole rows that repeat, and crimes of the last two months that are still under investigation.
+The areas are those of the census. Streets and spots are made up.
 """
 
 from __future__ import annotations
@@ -13,7 +14,10 @@ import random
 from collections.abc import Iterator
 
 MONTHS = 12
-STREETS = 60
+STREETS_OF_SPOT = 5
+WITHOUT_PLACE = 0.1
+WIDTH, HEIGHT = 0.0006, 0.0004
+"""Spread of the streets of a spot, in degrees: some 40 m."""
 NO_SUSPECT = "Investigation complete; no suspect identified"
 OPEN = "Under investigation"
 # Kind, frequency, and share with a suspect where the case is closed.
@@ -32,6 +36,21 @@ _KINDS = (
     ("Robbery", 0.02, 0.1),
     ("Other crime", 0.01, 0.2),
     ("Possession of weapons", 0.01, 0.7),
+)
+# Code and name of the area, longitude and latitude of the middle, and frequency.
+_SPOTS = (
+    ("E01000001", "City of London 001A", -0.0963, 51.5165, 1),
+    ("E01000001", "City of London 001A", -0.0963, 51.5192, 1),
+    ("E01000002", "City of London 001B", -0.0937, 51.5160, 2),
+    ("E01000002", "City of London 001B", -0.0915, 51.5195, 1),
+    ("E01000003", "City of London 001C", -0.0956, 51.5217, 1),
+    ("E01000005", "City of London 001E", -0.0752, 51.5120, 3),
+    ("E01000005", "City of London 001E", -0.0772, 51.5156, 3),
+    ("E01032739", "City of London 001F", -0.0820, 51.5182, 6),
+    ("E01032739", "City of London 001F", -0.0850, 51.5120, 5),
+    ("E01032739", "City of London 001F", -0.0985, 51.5130, 4),
+    ("E01032740", "City of London 001G", -0.1080, 51.5130, 2),
+    ("E01032740", "City of London 001G", -0.1065, 51.5165, 2),
 )
 _SUSPECT = (
     "Awaiting court outcome",
@@ -52,25 +71,39 @@ def rows(count: int, seed: int) -> Iterator[dict[str, str]]:
         Rows by field, with the name of their file.
     """
     chance = random.Random(f"{seed}:{count}")
-    places = [_place(chance, number) for number in range(STREETS)]
+    streets = range(len(_SPOTS) * STREETS_OF_SPOT)
+    places = [_place(chance, number) for number in streets]
+    weights = [_SPOTS[number // STREETS_OF_SPOT][-1] for number in streets]
     last: dict[str, str] = {}
     for number in range(count):
         month = 1 + number * MONTHS // count
         if last and chance.random() < 0.01 and last["Month"] == f"2024-{month:02}":
             yield last  # The same row once more.
             continue
-        last = _crime(chance, number, seed, month, chance.choice(places), last)
+        street = chance.choices(streets, weights)[0]
+        has_place = chance.random() >= WITHOUT_PLACE
+        place = places[street] if has_place else _NOWHERE
+        last = _crime(chance, number, seed, month, place, street, last)
         yield last
 
 
+_NOWHERE = {
+    "Longitude": "",
+    "Latitude": "",
+    "Location": "No Location",
+    "LSOA code": "",
+    "LSOA name": "",
+}
+
+
 def _place(chance: random.Random, number: int) -> dict[str, str]:
-    area = number // 6
+    code, name, longitude, latitude, _ = _SPOTS[number // STREETS_OF_SPOT]
     return {
-        "Longitude": f"{-0.1 + chance.gauss(0, 0.01):.6f}",
-        "Latitude": f"{51.515 + chance.gauss(0, 0.004):.6f}",
+        "Longitude": f"{longitude + chance.gauss(0, WIDTH):.6f}",
+        "Latitude": f"{latitude + chance.gauss(0, HEIGHT):.6f}",
         "Location": f"On or near Street {number + 1}",
-        "LSOA code": f"E010{area:05}",
-        "LSOA name": f"Town {area + 1:03}",
+        "LSOA code": code,
+        "LSOA name": name,
     }
 
 
@@ -80,11 +113,12 @@ def _crime(
     seed: int,
     month: int,
     place: dict[str, str],
+    street: int,
     last: dict[str, str],
 ) -> dict[str, str]:
     kind, _, share = chance.choices(_KINDS, [weight for _, weight, _ in _KINDS])[0]
-    # In every third street somebody watches.
-    share = min(0.95, share * (2.0 if int(place["LSOA code"][-1]) % 3 == 0 else 0.8))
+    # At every third spot somebody watches.
+    share = min(0.95, share * (2.5 if street // STREETS_OF_SPOT % 3 == 0 else 0.8))
     crime_id = hashlib.sha256(f"{seed}:{number}".encode()).hexdigest()
     if chance.random() < 0.02 and last.get("Crime ID"):
         crime_id = last["Crime ID"]

@@ -21,6 +21,8 @@ FEW_VALUES = 20
 """Different whole numbers up to which they are categories."""
 WORDS = 4
 """Mean number of words from which a column is a text."""
+FEW_TEXTS, ROWS_OF_EACH = 100, 20
+"""Different texts, and mean records of each, up to and from which long texts are a category."""
 EXAMPLES = 2
 """Rows that a served model is asked for after a run."""
 FEW_CLASSES = 10
@@ -193,11 +195,17 @@ def _feature(column: Profile, table: Table, label: str) -> Feature | None:
         return None
     if column.type == "double" or (column.type == "long" and column.distinct > FEW_VALUES):
         return Feature(column.name, {"kind": "numeric"}, tells)
-    if column.type == "string" and column.words >= WORDS:
+    if column.type == "string" and column.words >= WORDS and not _is_listed(column):
         return Feature(column.name, {"kind": "text"}, tells)
     if column.distinct > MOST_VALUES or 2 * column.distinct > table.sample.rows:
         return None
     return Feature(column.name, {"kind": "categorical"}, tells)
+
+
+def _is_listed(column: Profile) -> bool:
+    """Whether the texts are chosen from a list, such as outcomes: few, and each there often."""
+    there = column.rows - column.missing
+    return column.distinct <= FEW_TEXTS and ROWS_OF_EACH * column.distinct <= there
 
 
 def _tells(column: Profile, table: Table, label: str) -> str:
