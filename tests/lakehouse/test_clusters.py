@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -157,6 +157,25 @@ def test_fits_that_saw_pages_which_do_not_count_are_made_again(tmp_path: Path) -
     assert not again.hold({"place": known.first(1).pin})
 
 
+def numbered(events: Iterable[Event], fits: Iterable[Fit]) -> dict[int, int | None]:
+    """Each event's number by stored centers, in plain Python."""
+    by_start = {micros_of(of_text(each.start)) // 1_000_000: each for each in fits}
+    found: dict[int, int | None] = {}
+    for key, at, x, y in events:
+        made = by_start[at - at % (10 * DAY)]
+        found[key] = None
+        if made.centers and x != "":
+            point = (float(x), float(y))
+            found[key] = min(
+                made.centers,
+                key=lambda center: sum(
+                    ((a - b) / s) ** 2
+                    for a, b, s in zip(point, center.values, made.scales, strict=True)
+                ),
+            ).number
+    return found
+
+
 class Groups(Lab):
     """Events around three middles, in files, and a home."""
 
@@ -178,22 +197,7 @@ class Groups(Lab):
         return Clusters.of(self.usecase, self.home, table).sets["place"].fits
 
     def expected(self) -> dict[int, int | None]:  # type: ignore[override]
-        """Each event's number by the stored centers, in plain Python."""
-        by_start = {micros_of(of_text(each.start)) // 1_000_000: each for each in self.fits()}
-        found = {}
-        for key, (_, at, x, y) in self.events.items():
-            made = by_start[at - at % (10 * DAY)]
-            found[key] = None
-            if made.centers and x != "":
-                point = (float(x), float(y))
-                found[key] = min(
-                    made.centers,
-                    key=lambda center: sum(
-                        ((a - b) / s) ** 2
-                        for a, b, s in zip(point, center.values, made.scales, strict=True)
-                    ),
-                ).number
-        return found
+        return numbered(self.events.values(), self.fits())
 
 
 def events(rng: random.Random, first: int, days: range, number: int) -> list[Event]:

@@ -57,7 +57,7 @@ class Way:
             by: The columns; none for the drafted split.
 
         Raises:
-            ValueError: A line to edit is not there once, or the split is not one by hash of the key.
+            ValueError: A line to edit is not there once, or the split is not by a hash of the key.
         """
         if by:
             text = _once(
@@ -100,8 +100,8 @@ def summary(runs: Sequence[Whole]) -> str:
         runs: A run per split.
     """
     lines = [
-        f"{n}: {run.metric} {run.value:.4g}, boosting {run.boosting:.4g}, constant {run.constant:.4g}, "
-        f"better by {run.better[0]:.2g} to {run.better[1]:.2g}"
+        f"{n}: {run.metric} {run.value:.4g}, boosting {run.boosting:.4g}, "
+        f"constant {run.constant:.4g}, better by {run.better[0]:.2g} to {run.better[1]:.2g}"
         for n, run in enumerate(runs)
     ]
     differences = [run.value - run.boosting for run in runs]
@@ -124,9 +124,9 @@ def on_split(case: Case, way: Way, number: int, splits: int) -> Case:
         usecase, source, lines = case.begin(folder, real)
         silver = yaml.safe_load((folder / usecase / "contract.yaml").read_text("utf-8"))["silver"]
         key = silver["key"] if isinstance(silver["key"], list) else ["content_id"]
-        others = [name for name in silver["columns"] if name not in key]
-        by = columns_of_hashes(key, others, splits)[number]
         [file] = (folder / usecase / "models").glob("*.yaml")
+        others = [name for name in silver["columns"] if name not in (*key, file.stem)]
+        by = columns_of_hashes(key, others, splits)[number]
         file.write_text(way.edited(file.read_text("utf-8"), by), encoding="utf-8")
         return usecase, source, lines + len(way.edits) + bool(by)
 
