@@ -14,7 +14,7 @@ def test_the_page_is_that_of_the_record() -> None:
     assert usecases.PAGE.read_text(encoding="utf-8") == usecases.page(record)
     heads = {each.name: each.head for each in (*MADE, *REAL)}
     assert {row.name: row.head for row in record.looked_at} == heads
-    assert {run.name for run in record.whole} <= {case.name for case in CASES}
+    assert {run.name for run in record.whole} == {case.name for case in CASES}
 
 
 def test_a_verdict_is_that_of_the_figures() -> None:

@@ -61,7 +61,7 @@ class Kept:
         return str(goldlake_json(*called, folder=self.folder)["run_id"])
 
     def require(self, landed: Iterable[Event]) -> None:
-        """Gold has these events and no others, by the fits that its commit names, as a rebuild does."""
+        """Gold has these events alone, by the fits that its commit names, as a rebuild does."""
         assert self.numbers == numbered(landed, self.fits.fits)
         commit = DeltaLog(specs.gold(self.usecase, self.home, self.table).uri).last_commit_with(
             "clusters"

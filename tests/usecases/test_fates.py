@@ -25,7 +25,7 @@ SHIPPED = {
     # Use case: table, a column that has a value in every row, and one that need not.
     "turbofan": ("cycles", "flights_left", "t50_trend"),
     "germany_pks": ("counties", "offence", "clearance"),
-    "uk_street_crime": ("outcomes", "season", "has_suspect"),
+    "uk_street_crime": ("outcomes", "season", "spot"),
     "crime_text": ("texts", "words", "kind"),
 }
 

@@ -20,6 +20,8 @@ from goldlake_simulators.files import generated_files
 from lakehouse import lookups
 from lakehouse.sources.files import GENERATED, FilesConnector
 
+NEARBY = 0.002
+"""Degrees by which a street of a spot may lie outside of its area: it is made around a middle."""
 SHIPPED = ("turbofan", "germany_pks", "uk_street_crime", "crime_text")
 REAL = {
     "turbofan": ("cmapss/t*_FD001.txt.gz", 20_000),
@@ -58,6 +60,27 @@ def test_real_records_fit_the_contract(test_data: Path, name: str) -> None:
     trial, problems = try_records(at(load_usecase(name), test_data / pattern))
     assert (trial.records, trial.rejected) == (records, 0)
     assert problems == []
+
+
+def test_generated_crimes_lie_in_the_areas_of_their_map(tmp_path: Path) -> None:
+    usecase = load_usecase("uk_street_crime")
+    assert usecase.map is not None
+    features = json.loads((usecase.folder / usecase.map.file).read_text("utf-8"))["features"]
+    boxes = {each["properties"]["lsoa"]: _box(each["geometry"]["coordinates"]) for each in features}
+    folder = generated_files(usecase, 2_000, 3, tmp_path)
+    rows = pl.concat(map(pl.read_csv, sorted(folder.glob("*.csv"))))
+    placed = rows.drop_nulls("Latitude")
+    assert 0.05 < 1 - len(placed) / len(rows) < 0.15
+    assert set(placed["LSOA code"]) == boxes.keys()
+    for code, x, y in placed.select("LSOA code", "Longitude", "Latitude").iter_rows():
+        west, south, east, north = boxes[code]
+        assert west - NEARBY < x < east + NEARBY
+        assert south - NEARBY < y < north + NEARBY
+
+
+def _box(rings: list[list[list[float]]]) -> tuple[float, float, float, float]:
+    x, y = zip(*rings[0], strict=True)
+    return min(x), min(y), max(x), max(y)
 
 
 def test_generated_files_are_another_source_than_real_ones(tmp_path: Path) -> None:

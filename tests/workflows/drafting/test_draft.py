@@ -300,6 +300,23 @@ def test_a_feature_that_tells_the_label_by_itself_is_told(tmp_path: Path) -> Non
     assert "  status: categorical  # ? tells churn by itself" in model
 
 
+@pytest.mark.parametrize(
+    ("texts", "kind"),
+    [
+        (20, "categorical"),  # each is there 20 times
+        (21, "text"),
+        (200, "text"),
+    ],
+)
+def test_long_texts_of_a_list_are_a_category(tmp_path: Path, texts: int, kind: str) -> None:
+    header, *lines = CHURN.splitlines()
+    ended = [f"{line},ended for reason number {n % texts}" for n, line in enumerate(lines)]
+    (tmp_path / "churn.csv").write_text("\n".join([f"{header},How", *ended]), encoding="utf-8")
+    drafted(tmp_path, str(tmp_path / "churn.csv"), "Churn")
+    [model] = load_contract(tmp_path / "drafted").models.values()
+    assert {each.name: each.kind for each in model.features}["how"] == kind
+
+
 def test_names_that_are_wrong_are_named(tmp_path: Path) -> None:
     (tmp_path / "churn.csv").write_text(CHURN, encoding="utf-8")
     where = str(tmp_path / "churn.csv")

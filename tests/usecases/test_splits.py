@@ -1,0 +1,64 @@
+"""The comparison of one whole run on several splits: its edits, its hashes and its words."""
+
+from __future__ import annotations
+
+import pytest
+from msgspec.structs import replace
+
+from benchmarks.usecases import Whole
+from tests.usecases.splits import Way, columns_of_hashes, summary
+
+MODEL = """\
+label: category
+split: {kind: hash, eval: 0.1, test: 0.2}
+features:
+  street: text
+  outcome: categorical
+"""
+
+
+def test_a_way_edits_features_and_the_split() -> None:
+    way = Way((("outcome: categorical", "outcome: text"),))
+    edited = way.edited(MODEL, ("id", "month"))
+    assert "split: {kind: hash, by: [id, month], eval: 0.1, test: 0.2}" in edited
+    assert "\n  outcome: text\n" in edited
+    assert Way().edited(MODEL, ()) == MODEL
+    assert Way().name == "drafted" != way.name
+    with pytest.raises(ValueError, match="'\\\\n  place: text' is there 0 times"):
+        Way((("place: text", "place: numeric"),)).edited(MODEL, ())
+    with pytest.raises(ValueError, match=r"'split: \{kind: hash, ' is there 0 times"):
+        Way().edited(MODEL.replace("hash", "relative"), ("id", "month"))
+
+
+def test_hashes_of_more_columns_tell_the_rows_apart_as_well() -> None:
+    found = columns_of_hashes(["id"], ["month", "place"], 6)
+    assert found[0] == ()
+    assert found[1:5] == [("id", "month"), ("id", "place"), ("month", "id"), ("place", "id")]
+    assert set(found[5]) == {"id", "month", "place"}
+    assert len(set(found)) == 6
+    with pytest.raises(ValueError, match="9 splits of 3"):
+        columns_of_hashes(["id"], ["month"], 9)
+
+
+def test_a_summary_says_what_all_splits_say_together() -> None:
+    run = Whole(
+        name="a",
+        place="made by the tests",
+        label="b",
+        lines=0,
+        minutes=1,
+        landed=10,
+        fates={"inserted": 10},
+        head="multiclass",
+        metric="accuracy",
+        rows=(6, 2, 2),
+        value=0.4,
+        constant=0.3,
+        boosting=0.5,
+        better=(-0.2, -0.1),
+        answer={"class": "x"},
+    )
+    text = summary([run, replace(run, value=0.6, better=(0.0, 0.2))])
+    assert "0: accuracy 0.4, boosting 0.5, constant 0.3, better by -0.2 to -0.1" in text
+    assert "mean: 0.5, boosting 0.5, difference 0 (from split to split 0.14)" in text
+    assert text.endswith("near, or may be equal: 1 of 2")
