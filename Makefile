@@ -11,7 +11,7 @@ PARTS := lake faults kills breaks fuzz serving-load ui tfx kubeflow usecases mlf
 KILLS := tests/faults/test_kills.py tests/faults/test_disks.py
 README_TEST := tests/end_to_end/test_readme.py
 UI := tests/ui tests/workflows/jobs
-USECASES := tests/usecases/test_whole_runs.py tests/usecases/test_fates.py tests/end_to_end/test_any_label.py
+USECASES := tests/usecases/test_whole_runs.py tests/usecases/test_bare_runs.py tests/usecases/test_fates.py tests/end_to_end/test_any_label.py
 LONG_lake := $(WORKERS) -m "long and not (tfx or other_stack)" --ignore=tests/setup --ignore=tests/faults --ignore=tests/fuzz --ignore=tests/breaks --ignore=$(README_TEST) $(USECASES:%=--ignore=%) $(UI:%=--ignore=%)
 LONG_faults := $(WORKERS) --dist load -m long tests/faults $(KILLS:%=--ignore=%)
 LONG_breaks := -m long tests/breaks

@@ -3,7 +3,8 @@
 What it follows (the City of London's year 2024): kinds of crime by frequency, the share of crimes
 with a suspect by kind, crimes that crowd in some spots, spots where more or fewer suspects are
 found, crimes without a place (10 %), anti-social behaviour without id and outcome, ids that repeat
-(2 %), whole rows that repeat, and crimes of the last two months that are still under investigation.
+(2 %), whole rows that repeat, and a few crimes that are still under investigation (1 %): the files
+are of an archive that is older than a year.
 The areas are those of the census. Streets and spots are made up.
 """
 
@@ -16,6 +17,7 @@ from collections.abc import Iterator
 MONTHS = 12
 STREETS_OF_SPOT = 5
 WITHOUT_PLACE = 0.1
+STILL_OPEN = 0.01
 WIDTH, HEIGHT = 0.0006, 0.0004
 """Spread of the streets of a spot, in degrees: some 40 m."""
 NO_SUSPECT = "Investigation complete; no suspect identified"
@@ -123,7 +125,7 @@ def _crime(
     if chance.random() < 0.02 and last.get("Crime ID"):
         crime_id = last["Crime ID"]
     outcome = chance.choice(_SUSPECT) if chance.random() < share else NO_SUSPECT
-    if month > MONTHS - 2 and chance.random() < 0.5:
+    if chance.random() < STILL_OPEN:
         outcome = OPEN
     if kind == "Anti-social behaviour":
         crime_id = outcome = ""
