@@ -5,12 +5,13 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from benchmarks import usecases
+from benchmarks.usecase_records import Record, Whole, recorded
 from tests.usecases.datasets import MADE, REAL
 from tests.usecases.whole import CASES
 
 
 def test_the_page_is_that_of_the_record() -> None:
-    record = usecases.recorded()
+    record = recorded()
     assert usecases.PAGE.read_text(encoding="utf-8") == usecases.page(record)
     heads = {each.name: each.head for each in (*MADE, *REAL)}
     assert {row.name: row.head for row in record.looked_at} == heads
@@ -18,7 +19,7 @@ def test_the_page_is_that_of_the_record() -> None:
 
 
 def test_a_verdict_is_that_of_the_figures() -> None:
-    run = usecases.Whole(
+    run = Whole(
         name="a",
         place="made by the tests",
         label="b",
@@ -35,7 +36,7 @@ def test_a_verdict_is_that_of_the_figures() -> None:
         better=(-0.2, -0.1),
         answer={"probability": 0.25, "classes": ["x"]},
     )
-    page = usecases.page(usecases.Record(whole=(run,)), {"a": "It has ten rows."})
+    page = usecases.page(Record(whole=(run,)), {"a": "It has ten rows."})
     assert "| `a` | made by the tests | 0 | 1.0 | 10 | 10 inserted | `b` |" in page
     assert "`probability: 0.25` |" in page
     assert "| 6, 2, 2 | auc | 0.8 | 0.5 | 0.9 | -0.2 to -0.1 | below |" in page
@@ -45,6 +46,6 @@ def test_a_verdict_is_that_of_the_figures() -> None:
         "may be equal": replace(run, better=(-0.2, 0.1)),
     }
     for verdict, other in verdicts.items():
-        assert f"| {verdict} |" in usecases.page(usecases.Record(whole=(other,)))
+        assert f"| {verdict} |" in usecases.page(Record(whole=(other,)))
     error = replace(run, metric="rmse", value=1.03, boosting=1.0)
     assert (error.is_near, replace(error, value=1.02).is_near) == (False, True)

@@ -4,15 +4,15 @@ usage: python -m tests.usecases.splits FOLDER NAME [--splits N] [--with OLD=NEW 
 
 Each split is `goldlake init`, an edit of the model's file, and `goldlake run` in a home of its own.
 A hash of other columns, whose values tell the rows apart as well, is another split of the same
-shares. Each run leaves FOLDER/NAME.WAY.NUMBER.json, where WAY tells edits apart; one that is there
-already is not made again. The last lines compare the model with gradient boosting on all splits.
+shares. Each run leaves FOLDER/NAME.WAY.NUMBER.split.json, where WAY tells edits apart; one that is
+there already is not made again. FOLDER/NAME.WAY.splits.json has what all say of the model and of
+gradient boosting, and `python -m benchmarks.usecases FOLDER` adds it to the book's page.
 """
 
 from __future__ import annotations
 
 import argparse
 import hashlib
-import math
 import os
 import re
 import sys
@@ -21,12 +21,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import permutations
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import msgspec
 import yaml
 
-from benchmarks.usecases import Whole
+from benchmarks.usecase_records import SPLIT, SPLITS, OnSplits, Whole
 from tests.usecases.whole import CASES, Case, whole_run
 
 MOST = 3
@@ -93,28 +94,32 @@ def columns_of_hashes(
     return found[:number]
 
 
-def summary(runs: Sequence[Whole]) -> str:
-    """What the splits say together. Pure.
+def summary(found: OnSplits) -> str:
+    """What the splits say together, in lines. Pure."""
+    lines = [
+        f"{number}: {found.metric} {value:.4g}, boosting {boosting:.4g}"
+        for number, (value, boosting) in enumerate(zip(found.values, found.boosting, strict=True))
+    ]
+    mean, boosting = fmean(found.values), fmean(found.boosting)
+    lines.append(f"mean: {mean:.4g}, boosting {boosting:.4g}, difference {mean - boosting:.3g}")
+    return "\n".join([*lines, f"near, or may be equal: {found.near} of {len(found.values)}"])
+
+
+def together(way: Way, runs: Sequence[Whole]) -> OnSplits:
+    """What runs on several splits found. Pure.
 
     Args:
+        way: How the drafted model was edited.
         runs: A run per split.
     """
-    lines = [
-        f"{n}: {run.metric} {run.value:.4g}, boosting {run.boosting:.4g}, "
-        f"constant {run.constant:.4g}, better by {run.better[0]:.2g} to {run.better[1]:.2g}"
-        for n, run in enumerate(runs)
-    ]
-    differences = [run.value - run.boosting for run in runs]
-    mean = sum(differences) / len(runs)
-    near = sum(run.is_near or run.may_be_equal for run in runs)
-    lines.append(
-        f"mean: {sum(r.value for r in runs) / len(runs):.4g}, boosting "
-        f"{sum(r.boosting for r in runs) / len(runs):.4g}, difference {mean:.3g}"
+    return OnSplits(
+        name=runs[0].name,
+        edits=tuple(new for _, new in way.edits),
+        metric=runs[0].metric,
+        values=tuple(run.value for run in runs),
+        boosting=tuple(run.boosting for run in runs),
+        near=sum(run.is_near or run.may_be_equal for run in runs),
     )
-    if len(runs) > 1:
-        spread = math.sqrt(sum((each - mean) ** 2 for each in differences) / (len(runs) - 1))
-        lines[-1] += f" (from split to split {spread:.2g})"
-    return "\n".join([*lines, f"near, or may be equal: {near} of {len(runs)}"])
 
 
 def on_split(case: Case, way: Way, number: int, splits: int) -> Case:
@@ -154,14 +159,17 @@ def main(argv: list[str] | None = None) -> int:
     real = os.environ.get("GOLDLAKE_TEST_DATA")
     runs = []
     for number in range(asked.splits):
-        record: Path = asked.folder / f"{case.name}.{way.name}.{number}.json"
+        record: Path = asked.folder / f"{case.name}.{way.name}.{number}{SPLIT}"
         if not record.exists():
             with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
                 split = on_split(case, way, number, asked.splits)
                 run = whole_run(split, Path(folder), Path(real) if real else None)
             record.write_bytes(msgspec.json.encode(run))
         runs.append(msgspec.json.decode(record.read_bytes(), type=Whole))
-    print(summary(runs))
+    found = together(way, runs)
+    place: Path = asked.folder / f"{case.name}.{way.name}{SPLITS}"
+    place.write_bytes(msgspec.json.encode(found))
+    print(summary(found))
     return 0
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from benchmarks.usecases import Whole
-from tests.usecases.splits import Way, columns_of_hashes, summary
+from benchmarks.usecase_records import Record, Whole
+from benchmarks.usecases import page
+from tests.usecases.splits import Way, columns_of_hashes, summary, together
 
 MODEL = """\
 label: category
@@ -58,7 +59,12 @@ def test_a_summary_says_what_all_splits_say_together() -> None:
         better=(-0.2, -0.1),
         answer={"class": "x"},
     )
-    text = summary([run, replace(run, value=0.6, better=(0.0, 0.2))])
-    assert "0: accuracy 0.4, boosting 0.5, constant 0.3, better by -0.2 to -0.1" in text
-    assert "mean: 0.5, boosting 0.5, difference 0 (from split to split 0.14)" in text
+    way = Way((("outcome: categorical", "outcome: text"),))
+    found = together(way, [run, replace(run, value=0.6, better=(0.0, 0.2))])
+    assert found.edits == ("outcome: text",)
+    text = summary(found)
+    assert "0: accuracy 0.4, boosting 0.5" in text
+    assert "mean: 0.5, boosting 0.5, difference 0" in text
     assert text.endswith("near, or may be equal: 1 of 2")
+    row = "| `a` | `outcome: text` | 2 | accuracy | 0.5 | 0.5 | 1 |"
+    assert row in page(Record(splits=(found,)))

@@ -8,7 +8,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from benchmarks.usecases import REASONS, WHOLE
+from benchmarks.usecase_records import WHOLE
+from benchmarks.usecases import REASONS
 from tests.usecases.whole import CASES, Case, whole_run
 
 pytestmark = [pytest.mark.spark, pytest.mark.tfx, pytest.mark.long]

@@ -26,7 +26,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from benchmarks.usecases import Whole
+from benchmarks.usecase_records import Whole
 from goldlake_core.contracts.registry import find_usecase
 from goldlake_core.documents.lakehouse import Fates
 from tests.end_to_end.commands import goldlake, goldlake_json
