@@ -20,6 +20,7 @@ from typing import Any
 import msgspec
 
 from benchmarks.usecase_records import RECORD, OnSplits, Record, Row, Whole, added, recorded
+from goldlake_core.contracts.errors import UsageError
 
 PAGE = RECORD.parents[1] / "usecases.md"
 REASONS: Mapping[str, str] = {}
@@ -88,6 +89,9 @@ def page(record: Record, reasons: Mapping[str, str] = REASONS) -> str:
     Args:
         record: What is on record.
         reasons: Why runs are below gradient boosting, by their names.
+
+    Raises:
+        UsageError: A run is below gradient boosting, and there is no reason.
     """
     return _INTRODUCTION.format(
         runs=_table(
@@ -208,6 +212,12 @@ def _verdicts(runs: Sequence[Whole], reasons: Mapping[str, str]) -> str:
         "where the interval has 0, and *below* otherwise.",
     ]
     below = [run.name for run in runs if not (run.is_near or run.may_be_equal)]
+    unexplained = [name for name in below if name not in reasons]
+    if unexplained:
+        raise UsageError(
+            f"{', '.join(unexplained)}: below gradient boosting, and nothing says why",
+            valid="a sentence in REASONS of benchmarks/usecases.py",
+        )
     return "\n".join([*lines, *(f"\n- `{name}`: {reasons[name]}" for name in below)])
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
 from msgspec.structs import replace
 
 from benchmarks import usecases
 from benchmarks.usecase_records import Record, Whole, recorded
+from goldlake_core.contracts.errors import UsageError
 from tests.usecases.datasets import MADE, REAL
 from tests.usecases.whole import CASES
 
@@ -41,6 +43,8 @@ def test_a_verdict_is_that_of_the_figures() -> None:
     assert "`probability: 0.25` |" in page
     assert "| 6, 2, 2 | auc | 0.8 | 0.5 | 0.9 | -0.2 to -0.1 | below |" in page
     assert "- `a`: It has ten rows." in page
+    with pytest.raises(UsageError, match="a: below gradient boosting, and nothing says why"):
+        usecases.page(Record(whole=(run,)), {})
     verdicts = {
         "near": replace(run, boosting=0.81),
         "may be equal": replace(run, better=(-0.2, 0.1)),
