@@ -88,11 +88,11 @@ def test_fits_go_with_their_home_and_leave_with_their_records(tmp_path: Path) ->
     kept = Kept(tmp_path)
 
     # A new interval is fitted, and what came late changes no earlier fit.
-    first = kept.run("ingest")
+    first = kept.run("ingest", "--source", "live")
     of_first = kept.fits
     kept.require(early)
     write(tmp_path, "late.csv", late)
-    second = kept.run("ingest")
+    second = kept.run("ingest", "--source", "live")
     of_second, numbers = kept.fits, kept.numbers
     assert of_second.first(3) == of_first
     assert [fit.start[:10] for fit in of_second.fits[3:]] == ["1970-01-31"]
@@ -104,7 +104,7 @@ def test_fits_go_with_their_home_and_leave_with_their_records(tmp_path: Path) ->
     shutil.copytree(tmp_path / "copy", tmp_path / "back")
     copied = Kept(tmp_path, "back")
     assert (copied.fits.pin, copied.numbers) == (of_second.pin, numbers)
-    copied.run("ingest")
+    copied.run("ingest", "--source", "live")
     assert (copied.fits.pin, copied.numbers) == (of_second.pin, numbers)
     copied.require([*early, *late])
 
@@ -135,7 +135,7 @@ def test_fits_go_with_their_home_and_leave_with_their_records(tmp_path: Path) ->
         if again:
             left.append((78, 6 * DAY, 0.5, 0))
             write(tmp_path, "early.csv", [*early, left[-1]])
-            kept.run("ingest")
+            kept.run("ingest", "--source", "live")
         assert held_files(kept.home, b"4242.4") == []
         centers = [center.values for fit in kept.fits.fits for center in fit.centers]
         assert len(kept.sets) == 1
