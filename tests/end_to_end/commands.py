@@ -16,12 +16,17 @@ TIMEOUT_S = 1800
 
 def goldlake(*arguments: str, folder: Path, exit_code: int = 0) -> str:
     """Standard output of a command; fails the test on another exit code."""
-    command = [str(Path(sys.prefix, "bin", "goldlake")), *arguments]
-    answer = subprocess.run(
-        command, cwd=folder, capture_output=True, text=True, timeout=TIMEOUT_S, check=False
-    )
+    answer = answered(*arguments, folder=folder)
     assert answer.returncode == exit_code, f"{answer.stdout}\n{answer.stderr}\n{_logs(folder)}"
     return answer.stdout if exit_code == 0 else answer.stdout + answer.stderr
+
+
+def answered(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """What a command printed, and its exit code."""
+    command = [str(Path(sys.prefix, "bin", "goldlake")), *arguments]
+    return subprocess.run(
+        command, cwd=folder, capture_output=True, text=True, timeout=TIMEOUT_S, check=False
+    )
 
 
 def goldlake_json(*arguments: str, folder: Path) -> Any:

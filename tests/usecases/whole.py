@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import gzip
+import json
 import os
 import re
 import shutil
@@ -18,7 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,7 @@ import pytest
 from benchmarks.usecase_records import Whole
 from goldlake_core.contracts.registry import find_usecase
 from goldlake_core.documents.lakehouse import Fates
-from tests.end_to_end.commands import goldlake, goldlake_json
+from tests.end_to_end.commands import answered, goldlake, goldlake_json
 from tests.usecases.compared import Compared
 from tests.usecases.datasets import MADE, REAL, DataSet
 
@@ -41,6 +42,15 @@ ONE_BLOCK = (
     " which has 3 crimes at most in each week before"
 )
 """What the gate finds unusual in the first quarter of 2001, and is in the portal's own records."""
+FESTIVAL = (
+    "from 28 to 31 July 2016 there are 97 crimes in the block 003XX E RANDOLPH ST, where a music"
+    " festival is in the park; in other months there are 5 at most"
+)
+FEWER_ARRESTS = (
+    "arrests fell in 2016 for good: from 21 to 23 % of the crimes in January to June to 17 to 19 %"
+    " after"
+)
+"""What it finds unusual in 2016, likewise."""
 FATES = tuple(name for name in Fates.__struct_fields__ if name != "landed")
 LINEAR = "parts: {build_model: tfx_pipeline.parts.linear.build_model}\n"
 
@@ -54,8 +64,8 @@ class Case:
         place: Its files under the folder of real data; "" for rows that are made.
         begin: Writes the use case into a folder, and returns its name or path, the source to name
             ("" for the contract's own), and the number of lines that a person wrote.
-        accepted: Columns or statistics that the gate refuses though they are right, in the order
-            in which it names them, and why they are.
+        accepted: Columns or statistics that the gate refuses though they are right, and why they
+            are.
     """
 
     name: str
@@ -77,14 +87,7 @@ def whole_run(case: Case, folder: Path, real: Path | None) -> Whole:
     goldlake("check", usecase, folder=folder)
     named = ["--source", source] if source else []
     command = ("run", usecase, *named, "--home", "home")
-    for column, because in case.accepted:
-        refused = goldlake(*command, folder=folder, exit_code=3)
-        accept = re.search(r"goldlake accept (\S+) (\S+)", refused)
-        assert accept is not None, refused
-        assert accept[2] == column, refused
-        told = ("--because", because, "--home", "home")
-        goldlake("accept", *accept.groups(), *told, folder=folder)
-    report = goldlake_json(*command, folder=folder)
+    report = _served(command, dict(case.accepted), folder)
     minutes = (time.monotonic() - begun) / 60
     [(model_id, part)] = report["models"].items()
     assert part["train"]["blessed"], part["train"]["reasons"]
@@ -113,6 +116,28 @@ def whole_run(case: Case, folder: Path, real: Path | None) -> Whole:
         better=found.better,
         answer=answer["answer"],
     )
+
+
+def _served(command: tuple[str, ...], accepted: Mapping[str, str], folder: Path) -> Any:
+    """The report of a run that the gate passes, after a person has accepted what it refused.
+
+    Each column has to be refused, once per table at most.
+    """
+    lacking = set(accepted)
+    for _ in range(2 * len(accepted)):
+        answer = answered(*command, "--json", folder=folder)
+        if answer.returncode == 0:
+            assert not lacking, f"the gate has not refused {sorted(lacking)}"
+            return json.loads(answer.stdout)
+        told = answer.stdout + answer.stderr
+        accept = re.search(r"goldlake accept (\S+) (\S+)", told)
+        assert accept is not None, told
+        run_id, column = accept.groups()
+        assert column in accepted, told
+        because = ("--because", accepted[column], "--home", "home")
+        goldlake("accept", run_id, column, *because, folder=folder)
+        lacking.discard(column)
+    return goldlake_json(*command, folder=folder)
 
 
 def _account(usecase: str, folder: Path) -> tuple[int, dict[str, int]]:
@@ -199,7 +224,7 @@ def _answers(folder: Path, real: Path) -> None:
 
 _SETS = {each.name: each for each in (*MADE, *REAL)}
 CASES = (
-    drafted(_SETS["year"]),
+    drafted(_SETS["year"], accepted=(("block", FESTIVAL), ("arrest", FEWER_ARRESTS))),
     shipped("crime_text", "chicago/crimes_2016.csv.gz"),
     drafted(_SETS["quarter"], accepted=(("block", ONE_BLOCK),)),
     drafted(_SETS["nation"]),
