@@ -44,7 +44,7 @@ ONE_BLOCK = (
 """What the gate finds unusual in the first quarter of 2001, and is in the portal's own records."""
 FESTIVAL = (
     "from 28 to 31 July 2016 there are 97 crimes in the block 003XX E RANDOLPH ST, where a music"
-    " festival is in the park; in other months there are 5 at most"
+    " festival is in the park; in other months there are 12 at most"
 )
 FEWER_ARRESTS = (
     "arrests fell in 2016 for good: from 21 to 23 % of the crimes in January to June to 17 to 19 %"
@@ -124,7 +124,7 @@ def _served(command: tuple[str, ...], accepted: Mapping[str, str], folder: Path)
     Each column has to be refused, once per table at most.
     """
     lacking = set(accepted)
-    for _ in range(2 * len(accepted)):
+    for _ in range(2 * len(accepted) + 1):
         answer = answered(*command, "--json", folder=folder)
         if answer.returncode == 0:
             assert not lacking, f"the gate has not refused {sorted(lacking)}"
@@ -137,7 +137,7 @@ def _served(command: tuple[str, ...], accepted: Mapping[str, str], folder: Path)
         because = ("--because", accepted[column], "--home", "home")
         goldlake("accept", run_id, column, *because, folder=folder)
         lacking.discard(column)
-    return goldlake_json(*command, folder=folder)
+    raise AssertionError(f"refused in spite of what was accepted: {told}")
 
 
 def _account(usecase: str, folder: Path) -> tuple[int, dict[str, int]]:
