@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from goldlake.workflows.drafting.columns import Profile
 from goldlake.workflows.drafting.split import split_of, unit_of
@@ -15,6 +16,9 @@ from goldlake_core.contracts.sections import Column
 from goldlake_core.contracts.yaml_text import Value, commented, written
 from lakehouse.typed import source_text, value
 
+if TYPE_CHECKING:
+    import polars as pl
+
 MOST_VALUES = 1000
 """Different values of a text up to which it is a category."""
 FEW_VALUES = 20
@@ -23,6 +27,9 @@ WORDS = 4
 """Mean number of words from which a column is a text."""
 FEW_TEXTS, ROWS_OF_EACH = 100, 20
 """Different texts, and mean records of each, up to and from which long texts are a category."""
+WIDE, WIDE_SHARE = 20, 0.95
+"""Multiple of its median, or of 1, that one in twenty values of a number exceeds: its logarithm is
+what a network can learn from."""
 EXAMPLES = 2
 """Rows that a served model is asked for after a run."""
 FEW_CLASSES = 10
@@ -149,9 +156,18 @@ def model_text(table: Table, label: str, usecase: str) -> str:
 
 def _examples(table: Table, label: str) -> list[dict[str, Value]]:
     """The first records of the sample as a client would send them; missing values are left out."""
+    names = {n for each in features_of(table, label) for n in each.columns}
+    typed = _typed([each for each in table.columns if each.name in names], table, EXAMPLES)
+    return [
+        {name: found for name, found in row.items() if found is not None}
+        for row in typed.iter_rows(named=True)
+    ]
+
+
+def _typed(profiles: Sequence[Profile], table: Table, rows: int | None = None) -> pl.DataFrame:
+    """The first records of the sample, or all of them, as silver would have them."""
     import polars as pl
 
-    names = {n for each in features_of(table, label) for n in each.columns}
     columns = [
         Column(
             name=each.name,
@@ -160,17 +176,11 @@ def _examples(table: Table, label: str) -> list[dict[str, Value]]:
             decimal=each.marks[0][0] if each.marks else ".",
             thousands=each.marks[0][1] if each.marks else "",
         )
-        for each in table.columns
-        if each.name in names
+        for each in profiles
     ]
-    fields = {each.name: each.field for each in table.columns}
-    texts = {c.name: table.sample.texts[fields[c.name]][:EXAMPLES] for c in columns}
+    texts = {each.name: table.sample.texts[each.field][:rows] for each in profiles}
     frame = pl.DataFrame(texts, schema=dict.fromkeys(texts, pl.String))
-    typed = frame.select(value(c, source_text(c, pl.col(c.name))).alias(c.name) for c in columns)
-    return [
-        {name: found for name, found in row.items() if found is not None}
-        for row in typed.iter_rows(named=True)
-    ]
+    return frame.select(value(c, source_text(c, pl.col(c.name))).alias(c.name) for c in columns)
 
 
 def features_of(table: Table, label: str) -> list[Feature]:
@@ -194,12 +204,32 @@ def _feature(column: Profile, table: Table, label: str) -> Feature | None:
     if column.type in ("date", "timestamp"):
         return None
     if column.type == "double" or (column.type == "long" and column.distinct > FEW_VALUES):
-        return Feature(column.name, {"kind": "numeric"}, tells)
+        return Feature(column.name, {"kind": "numeric", **_scale(column, table, label)}, tells)
     if column.type == "string" and column.words >= WORDS and not _is_listed(column):
         return Feature(column.name, {"kind": "text"}, tells)
     if column.distinct > MOST_VALUES or 2 * column.distinct > table.sample.rows:
         return None
     return Feature(column.name, {"kind": "categorical"}, tells)
+
+
+def _scale(column: Profile, table: Table, label: str) -> dict[str, Value]:
+    """The scale of a number where it is not the usual one.
+
+    A label that spans orders of magnitude itself may be a sum of such numbers, not of logarithms.
+    """
+    is_log = _is_wide(column, table) and not _is_wide(table.column(label), table)
+    return {"scale": "log"} if is_log else {}
+
+
+def _is_wide(column: Profile, table: Table) -> bool:
+    """Whether a column has numbers that span orders of magnitude, as inhabitants of towns do."""
+    if column.type not in ("long", "double"):
+        return False
+    sizes = _typed([column], table)[column.name].drop_nulls().abs()
+    median, high = sizes.median(), sizes.quantile(WIDE_SHARE)
+    if not isinstance(median, (int, float)) or high is None:
+        return False
+    return high > WIDE * max(median, 1)
 
 
 def _is_listed(column: Profile) -> bool:

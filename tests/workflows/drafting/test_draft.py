@@ -317,6 +317,22 @@ def test_long_texts_of_a_list_are_a_category(tmp_path: Path, texts: int, kind: s
     assert {each.name: each.kind for each in model.features}["how"] == kind
 
 
+def test_numbers_of_all_magnitudes_are_read_by_their_logarithm(tmp_path: Path) -> None:
+    lines = [f"t{n},{10 ** (n % 7)},{n % 90}.5,{'Yes' if n % 3 else 'No'}" for n in range(400)]
+    (tmp_path / "towns.csv").write_text("\n".join(["town,people,age,grows", *lines]), "utf-8")
+    where = str(tmp_path / "towns.csv")
+    drafted(tmp_path, where, "grows")
+    [model] = load_contract(tmp_path / "drafted").models.values()
+    assert {each.name: each.params.get("scale", "z") for each in model.features} == {
+        "people": "log",
+        "age": "z",
+    }
+    # A label of all magnitudes may be a sum of such numbers.
+    draft(str(tmp_path / "people"), where, "people")
+    [model] = load_contract(tmp_path / "people").models.values()
+    assert {each.params.get("scale", "z") for each in model.features} == {"z"}
+
+
 def test_names_that_are_wrong_are_named(tmp_path: Path) -> None:
     (tmp_path / "churn.csv").write_text(CHURN, encoding="utf-8")
     where = str(tmp_path / "churn.csv")
