@@ -318,7 +318,7 @@ def test_long_texts_of_a_list_are_a_category(tmp_path: Path, texts: int, kind: s
 
 
 def test_numbers_of_all_magnitudes_are_read_by_their_logarithm(tmp_path: Path) -> None:
-    lines = [f"t{n},{10 ** (n % 7)},{n % 90}.5,{'Yes' if n % 3 else 'No'}" for n in range(400)]
+    lines = [f"t{n},{10 ** (n % 7) + n},{n % 90}.5,{'Yes' if n % 3 else 'No'}" for n in range(400)]
     (tmp_path / "towns.csv").write_text("\n".join(["town,people,age,grows", *lines]), "utf-8")
     where = str(tmp_path / "towns.csv")
     drafted(tmp_path, where, "grows")
