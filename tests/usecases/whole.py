@@ -46,11 +46,7 @@ FESTIVAL = (
     "from 28 to 31 July 2016 there are 97 crimes in the block 003XX E RANDOLPH ST, where a music"
     " festival is in the park; in other months there are 12 at most"
 )
-FEWER_ARRESTS = (
-    "arrests fell in 2016 for good: from 21 to 23 % of the crimes in January to June to 17 to 19 %"
-    " after"
-)
-"""What it finds unusual in 2016, likewise."""
+"""What it finds unusual in July 2016, likewise. Without that month the next ones are unusual too."""
 FATES = tuple(name for name in Fates.__struct_fields__ if name != "landed")
 LINEAR = "parts: {build_model: tfx_pipeline.parts.linear.build_model}\n"
 
@@ -224,7 +220,7 @@ def _answers(folder: Path, real: Path) -> None:
 
 _SETS = {each.name: each for each in (*MADE, *REAL)}
 CASES = (
-    drafted(_SETS["year"], accepted=(("block", FESTIVAL), ("arrest", FEWER_ARRESTS))),
+    drafted(_SETS["year"], accepted=(("block", FESTIVAL),)),
     shipped("crime_text", "chicago/crimes_2016.csv.gz"),
     drafted(_SETS["quarter"], accepted=(("block", ONE_BLOCK),)),
     drafted(_SETS["nation"]),
