@@ -46,7 +46,7 @@ FESTIVAL = (
     "from 28 to 31 July 2016 there are 97 crimes in the block 003XX E RANDOLPH ST, where a music"
     " festival is in the park; in other months there are 12 at most"
 )
-"""What it finds unusual in July 2016, likewise. Without that month the next ones are unusual too."""
+"""What it finds unusual in July 2016, likewise. Without that month, the next ones are unusual."""
 FATES = tuple(name for name in Fates.__struct_fields__ if name != "landed")
 LINEAR = "parts: {build_model: tfx_pipeline.parts.linear.build_model}\n"
 
