@@ -12,7 +12,10 @@ from benchmarks.usecase_records import WHOLE
 from benchmarks.usecases import REASONS
 from tests.usecases.whole import CASES, Case, whole_run
 
-pytestmark = [pytest.mark.spark, pytest.mark.tfx, pytest.mark.long]
+pytestmark = [
+    *(pytest.mark.spark, pytest.mark.tfx, pytest.mark.long),
+    pytest.mark.timeout(2400),  # a year, and boosting on it
+]
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
