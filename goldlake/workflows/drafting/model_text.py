@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
 MOST_VALUES = 1000
 """Different values of a text up to which it is a category."""
-FEW_VALUES, CALENDAR = 20, 31
-"""Different whole numbers up to which they are categories, and the greatest hour or day."""
+FEW_VALUES = 20
+"""Different whole numbers up to which they are categories."""
 WORDS = 4
 """Mean number of words from which a column is a text."""
-MOST_LISTED, ROWS_OF_EACH = 100, 20
-"""Different values up to which they may be a list, and mean records of each from which they are."""
+FEW_TEXTS, ROWS_OF_EACH = 100, 20
+"""Different texts, and mean records of each, up to and from which long texts are a category."""
 WIDE, WIDE_SHARE = 20, 0.95
 """Multiple of its median, or of 1, that one in twenty values of a number exceeds: its logarithm is
 what a network can learn from."""
@@ -203,8 +203,7 @@ def _feature(column: Profile, table: Table, label: str) -> Feature | None:
     tells = _tells(column, table, label)
     if column.type in ("date", "timestamp"):
         return None
-    is_many = column.distinct > FEW_VALUES and not _is_of_calendar(column, table)
-    if column.type == "double" or (column.type == "long" and is_many):
+    if column.type == "double" or (column.type == "long" and column.distinct > FEW_VALUES):
         return Feature(column.name, {"kind": "numeric", **_scale(column, table, label)}, tells)
     if column.type == "string" and column.words >= WORDS and not _is_listed(column):
         return Feature(column.name, {"kind": "text"}, tells)
@@ -233,18 +232,10 @@ def _is_wide(column: Profile, table: Table) -> bool:
     return high > WIDE * max(median, 1)
 
 
-def _is_of_calendar(column: Profile, table: Table) -> bool:
-    """Whether whole numbers may be hours of the day or days of the month, each there often."""
-    if column.type != "long" or not _is_listed(column):
-        return False
-    numbers = _typed([column], table)[column.name].drop_nulls()
-    return bool(numbers.is_between(0, CALENDAR).all())
-
-
 def _is_listed(column: Profile) -> bool:
-    """Whether the values are chosen from a list, such as outcomes: few, and each there often."""
+    """Whether the texts are chosen from a list, such as outcomes: few, and each there often."""
     there = column.rows - column.missing
-    return column.distinct <= MOST_LISTED and ROWS_OF_EACH * column.distinct <= there
+    return column.distinct <= FEW_TEXTS and ROWS_OF_EACH * column.distinct <= there
 
 
 def _tells(column: Profile, table: Table, label: str) -> str:

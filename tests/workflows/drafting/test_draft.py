@@ -317,18 +317,6 @@ def test_long_texts_of_a_list_are_a_category(tmp_path: Path, texts: int, kind: s
     assert {each.name: each.kind for each in model.features}["how"] == kind
 
 
-@pytest.mark.parametrize(("most", "kind"), [(23, "categorical"), (31, "numeric")])
-def test_hours_and_days_are_categories_where_each_is_there_often(
-    tmp_path: Path, most: int, kind: str
-) -> None:
-    lines = [f"v{n},{n % (most + 1)},{n % 30 + 2},{'Yes' if n % 3 else 'No'}" for n in range(620)]
-    (tmp_path / "a.csv").write_text("\n".join(["visit,hour,beds,came", *lines]), "utf-8")
-    drafted(tmp_path, str(tmp_path / "a.csv"), "came")
-    [model] = load_contract(tmp_path / "drafted").models.values()
-    kinds = {each.name: each.kind for each in model.features}
-    assert kinds == {"hour": kind, "beds": "categorical"}
-
-
 def test_numbers_of_all_magnitudes_are_read_by_their_logarithm(tmp_path: Path) -> None:
     lines = [f"t{n},{10 ** (n % 7) + n},{n % 90}.5,{'Yes' if n % 3 else 'No'}" for n in range(400)]
     (tmp_path / "towns.csv").write_text("\n".join(["town,people,age,grows", *lines]), "utf-8")
