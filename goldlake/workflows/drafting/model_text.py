@@ -143,6 +143,7 @@ def model_text(table: Table, label: str, usecase: str) -> str:
             commented(f"  {written(each.name)}: {written(each.written)}", each.comment)
             for each in features_of(table, label)
         ),
+        *_training(task.head),
         "thresholds:",
         *(
             commented(f"  {metric}: {written(bound)}", "? better than a constant answer")
@@ -152,6 +153,15 @@ def model_text(table: Table, label: str, usecase: str) -> str:
         *(f"  - {written(row)}" for row in _examples(table, label)),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _training(head: HeadKind) -> Iterator[str]:
+    """How the network is trained, where that is not as usual.
+
+    Units that are dropped at random make numbers smaller in training than in answers.
+    """
+    if head == "regression":
+        yield commented("training: {dropout: 0.0}", "numbers are learned better without it")
 
 
 def _examples(table: Table, label: str) -> list[dict[str, Value]]:

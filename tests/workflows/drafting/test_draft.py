@@ -212,6 +212,7 @@ def test_each_type_of_label_has_its_head(
     assert model.head.kind == head
     assert [(each.metric, each.over_baseline) for each in model.thresholds] == [(metric, 0.05)]
     assert model.split.kind == "relative"
+    assert model.training.dropout == (0 if head == "regression" else 0.1)
 
 
 @pytest.mark.parametrize(
