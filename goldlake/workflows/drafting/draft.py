@@ -83,7 +83,7 @@ def draft(target: str, where: str, label: str | None = None, rows: int = ROWS) -
             valid=f"a lower-case letter, then lower-case letters, digits or _ (at most {MAX_NAME})",
         )
     _require_new(folder / CONTRACT)
-    table = table_of(read_sample(where, rows))
+    table = table_of(read_sample(where, rows, label))
     column = _label(table, label) if label is not None else None
     reasons = obstacles(table, column) if column else []
     path = _path_from(folder, where)

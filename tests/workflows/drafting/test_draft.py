@@ -300,6 +300,17 @@ def test_a_feature_that_tells_the_label_by_itself_is_told(tmp_path: Path) -> Non
     assert "  status: categorical  # ? tells churn by itself" in model
 
 
+def test_a_label_that_the_first_line_has_makes_it_a_header(tmp_path: Path) -> None:
+    """Years are numbers: only the person who names one says that they are names."""
+    lines = [f"country {n},{n}.5,{n * n % 7}.25,{n + 3}.75\n" for n in range(40)]
+    text = "".join(['"","1940","1950","1960"\n', *lines])
+    (tmp_path / "spent.csv").write_text(text, encoding="utf-8")
+    _, contract = drafted(tmp_path, str(tmp_path / "spent.csv"), "1960")
+    assert "format" not in contract["source"]
+    assert [column(contract, f"c_{year}")["type"] for year in (1940, 1950, 1960)] == ["double"] * 3
+    assert (tmp_path / "drafted/models/c_1960.yaml").exists()
+
+
 def test_names_that_are_wrong_are_named(tmp_path: Path) -> None:
     (tmp_path / "churn.csv").write_text(CHURN, encoding="utf-8")
     where = str(tmp_path / "churn.csv")
