@@ -182,7 +182,8 @@ def _told(table: Table, label: str | None, reasons: list[str]) -> Iterator[Told]
     elif label:
         task = task_of(table.column(label))
         kind = f" ({task.head})" if task is not None else ""
-        text = f"{label}{kind}, by {len(features_of(table, label))} features"
+        count = len(features_of(table, label))
+        text = f"{label}{kind}, by {count} feature{'' if count == 1 else 's'}"
         yield Told(what="label", text=text, is_guess=True)
         split = split_of(table)
         yield Told(what="split", text=split.text, is_guess=split.is_guess)
