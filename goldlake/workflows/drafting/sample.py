@@ -98,7 +98,7 @@ def format_of(file: SourceFile, named: str | None = None) -> Format:
     """How a file of text seems to be written.
 
     Args:
-        file: The file.
+        file: A file whose lines are rows of text.
         named: A column that a person named, or None.
 
     Raises:
