@@ -211,7 +211,8 @@ def _key(table: Table) -> Told:
         return Told(what="key", text=", ".join(table.key), is_guess=is_guess)
     text = "content: no columns tell the records apart"
     if table.repeated:
-        text += f" ({table.repeated:,} are equal to another)"
+        be = "is" if table.repeated == 1 else "are"
+        text += f" ({table.repeated:,} {be} equal to another)"
     return Told(what="key", text=text)
 
 
