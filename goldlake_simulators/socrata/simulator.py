@@ -10,12 +10,12 @@ from goldlake_core.contracts.hashing import module_hash
 from goldlake_core.contracts.registry import resolve
 from goldlake_core.contracts.sections import UseCase
 from goldlake_simulators.base import SimulatorOptions
-from goldlake_simulators.socrata.faults import Faults
-from goldlake_simulators.socrata.portal import Clock, Portal, View
+from goldlake_simulators.clock import Clock, require_speed, start_of
+from goldlake_simulators.faults import Faults
+from goldlake_simulators.socrata.portal import Portal, View
 from goldlake_simulators.socrata.records import EPOCH, Row, Shape, published
 from goldlake_simulators.socrata.replay import export_rows, file_hash
-from goldlake_simulators.socrata.values import time_text
-from lakehouse.sources.socrata import Told
+from lakehouse.sources.told import Told
 
 
 def portal(usecase: UseCase, options: SimulatorOptions) -> Portal:
@@ -25,10 +25,7 @@ def portal(usecase: UseCase, options: SimulatorOptions) -> Portal:
         UsageError: No rows, a broken option, or files that are not exports.
     """
     faults = Faults.parse(options.faults, options.seed)
-    if options.speed is not None and not 0 < options.speed < 1e9:
-        raise UsageError(
-            f"--speed is {options.speed}", valid="simulated seconds per second, over 0"
-        )
+    require_speed(options.speed)
     dataset_id = usecase.source.dataset
     shape = Shape.of(usecase)
     if options.data:
@@ -40,7 +37,7 @@ def portal(usecase: UseCase, options: SimulatorOptions) -> Portal:
     dataset = published(rows, shape, dataset_id)
     if not len(dataset):
         raise UsageError("There are no rows to serve", valid="exports with rows, or --rows above 0")
-    clock = Clock(_start(options.start, dataset.earliest or EPOCH), options.speed)
+    clock = Clock(start_of(options.start, dataset.earliest or EPOCH), options.speed)
     comments = {column.field: column.comment for column in usecase.silver.columns}
     view = View(usecase.title, usecase.description, usecase.licence, comments)
     return Portal(dataset_id, dataset, told, clock, faults, view)
@@ -88,14 +85,3 @@ def _generation(usecase: UseCase, generator: str, options: SimulatorOptions) -> 
         # Edited code makes other rows of the same seed.
         {"rows": options.rows, "code": module_hash(usecase, generator)},
     )
-
-
-def _start(asked: str | None, first: str) -> str:
-    if asked is None:
-        return first
-    start = time_text(asked, is_utc=True)
-    if start is None:
-        raise UsageError(
-            f"{asked!r} is not a valid timestamp", valid="ISO 8601, such as 2016-03-01T00:00:00Z"
-        )
-    return start
