@@ -33,7 +33,7 @@ from goldlake_core.storage.locks import StoreLock
 from lakehouse import catalog, rows, specs
 from lakehouse.parsing import DELETED_FIELD
 from lakehouse.sources import polls
-from lakehouse.sources.base import Connector, KeyPages, Origin, Page, Partitioned
+from lakehouse.sources.base import Connector, Forgetful, KeyPages, Origin, Page, Partitioned
 from lakehouse.sources.keyed import columns_of, fields_of, key_fields, key_texts
 from lakehouse.sources.land import LIVE
 from lakehouse.sources.laws import RECOUNTS, Asker
@@ -167,7 +167,7 @@ class _Comparison:
         theirs, unreadable = self._source_keys()
         is_erased = Withheld(self._usecase, self._zone.home).are_erased(theirs.select(*key).rows())
         theirs = theirs.filter(~pl.Series(is_erased, dtype=pl.Boolean))
-        self.gone = mine.join(theirs, on=key, how="anti").sort(_PLACE)
+        self.gone = self._deleted(mine.join(theirs, on=key, how="anti").sort(_PLACE))
         absent = theirs.join(mine, on=key, how="anti")
         self._counts = (
             theirs.height,
@@ -187,6 +187,23 @@ class _Comparison:
                 valid=f"--most-deleted {-(-share * 100 // 1):.0f}% or all, if the source is right",
                 hint=f"goldlake reconcile {self._usecase.name} --dry-run --most-deleted all",
             )
+
+    def _deleted(self, gone: pl.DataFrame) -> pl.DataFrame:
+        """Of rows that the source does not hold, those that it did not merely forget."""
+        import polars as pl
+
+        reader = self._reader
+        if not isinstance(reader, Forgetful) or not gone.height:
+            return gone
+        held = []
+        for sequence, line, value in self._texts(gone):
+            place = reader.key((value or "").encode())
+            if place is None or reader.holds(place):
+                held.append((sequence, line))
+        schema = dict.fromkeys(_PLACE, pl.Int64)
+        kept = pl.DataFrame(held, schema=schema, orient="row")
+        is_same = [pl.col(name).cast(pl.Int64) for name in _PLACE]
+        return gone.join(kept, left_on=is_same, right_on=_PLACE, how="semi")
 
     def _refuse_logs(self) -> None:
         """A part that grows forgets what is old; that it holds a key no more says nothing."""
@@ -332,8 +349,8 @@ class _Comparison:
         landed = {str(e.inputs["digest"]) for e in entries if "digest" in e.inputs}
         return {"absent": sorted(landed - held)}
 
-    def _tombstones(self, gone: pl.DataFrame) -> Iterator[bytes]:
-        """A line per row: its key as the landed record has it, and which record that is."""
+    def _texts(self, gone: pl.DataFrame) -> Iterator[tuple[int, int, str | None]]:
+        """Page, line and bronze's text of each row's record, in their order."""
         import polars as pl
 
         place = [pl.col(specs.SEQUENCE).alias("sequence"), pl.col(specs.LINE).alias("line")]
@@ -347,10 +364,11 @@ class _Comparison:
             is_near = pl.col("sequence").is_between(some[0], some[-1])
             found = bronze.filter(is_near & pl.col("sequence").is_in(some)).collect()
             texts = mine.join(found, on=["sequence", "line"], how="left", maintain_order="left")
-            yield from self._tombstones_of(texts)
+            yield from texts.iter_rows()
 
-    def _tombstones_of(self, texts: pl.DataFrame) -> Iterator[bytes]:
-        for sequence, line, value in texts.iter_rows():
+    def _tombstones(self, gone: pl.DataFrame) -> Iterator[bytes]:
+        """A line per row: its key as the landed record has it, and which record that is."""
+        for sequence, line, value in self._texts(gone):
             record = (value or "").encode()
             fields = key_fields(record, self._silver)
             if fields is None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 import orjson
 
@@ -168,6 +168,14 @@ class KeyPages(Protocol):
         """
 
 
+@runtime_checkable
+class Forgetful(Protocol):
+    """What a connector has besides whose source forgets old records without deleting them."""
+
+    def holds(self, place: Cursor) -> bool:
+        """Whether the source still has the records of a place, where they were not deleted."""
+
+
 def json_line(value: Any) -> bytes:
     """A value as one line of JSON, for keeping: orjson's own result holds on to 8 KiB each."""
     return bytes(memoryview(orjson.dumps(value)))
@@ -206,6 +214,20 @@ class DataSet:
     comments: Mapping[str, str] = field(default_factory=dict)
 
 
+class Problem(NamedTuple):
+    """What does not hold of the options of a contract.
+
+    Attributes:
+        name: Name of the option; "" where one is missing.
+        problem: What does not hold.
+        valid: What would be valid.
+    """
+
+    name: str
+    problem: str
+    valid: str
+
+
 @dataclass(frozen=True)
 class SourceKind:
     """One kind of source, as a package declares it.
@@ -217,12 +239,17 @@ class SourceKind:
             that sorts by time; None where it does not say.
         data_set: The data set that an address names, with so many of its first records; None where
             it is not an address of this kind.
+        problems: What does not hold of the options of a contract, beside unknown names and texts
+            in place of numbers.
+        options_schema: JSON Schema of each option, for editors; None: not declared.
     """
 
     connector: Callable[[UseCase, str], Connector]
     options: Mapping[str, Any] | None = None
     updated_field: str | None = None
     data_set: Callable[[str, int], DataSet | None] = lambda where, rows: None
+    problems: Callable[[Mapping[str, Any]], Iterator[Problem]] = lambda options: iter(())
+    options_schema: Mapping[str, Any] | None = None
 
 
 def options_of(source: Source, known: Mapping[str, Any]) -> dict[str, Any]:

@@ -15,14 +15,16 @@ from lakehouse.sources.base import Connector, DataSet, SourceKind
 
 GROUP = "goldlake.sources"
 
-_OURS = {
-    kind: f"lakehouse.sources.{kind}" for kind in ("documents", "files", "kafka", "rest", "socrata")
+OURS = {
+    kind: f"lakehouse.sources.{kind}"
+    for kind in ("documents", "files", "kafka", "police_uk", "rest", "socrata")
 }
+"""Modules of the kinds of source that are shipped, by kind."""
 
 
 def kinds() -> list[str]:
     """The kinds of source there are, sorted."""
-    return sorted({*_OURS, *(e.name for e in entry_points(group=GROUP))})
+    return sorted({*OURS, *(e.name for e in entry_points(group=GROUP))})
 
 
 def source_kind(kind: str) -> SourceKind:
@@ -31,8 +33,8 @@ def source_kind(kind: str) -> SourceKind:
     Raises:
         UsageError: There is none, or what the package gives is not a `SourceKind`.
     """
-    if kind in _OURS:
-        found = import_module(_OURS[kind]).KIND
+    if kind in OURS:
+        found = import_module(OURS[kind]).KIND
     else:
         entries = [e for e in entry_points(group=GROUP) if e.name == kind]
         if not entries:
