@@ -17,10 +17,10 @@ from collections.abc import Sequence
 
 import msgspec
 
+from goldlake_core.contracts.fields import KEY_FIELD
 from goldlake_core.storage.landing import Cursor
 from lakehouse.sources.split import Unreadable, texts_of
 
-KEY_FIELD = "$key"
 FIRST_DAY = "-01T00:00:00"
 """What makes the beginning of a month of it, as the cursors have it."""
 
