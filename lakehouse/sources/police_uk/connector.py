@@ -29,6 +29,7 @@ from lakehouse.sources.told import told_by
 
 MOST_URL = 4_094
 """Longest URL in characters that the API takes; longer questions are sent as a form."""
+MOST_RECORDS = 10_000
 TOO_MANY, NOT_FOUND = 503, 404
 """The API's answers for an area with over 10,000 records, and for a month that it does not have."""
 
@@ -112,7 +113,7 @@ class PoliceUkConnector:
                 continue
             rows, asked = self._month(month)
             if rows:
-                return Page(rows, self._url_of(month, asked), notes=self._notes(month, asked))
+                return Page(rows, self._url_of(month, asked), notes=self._notes(asked))
         return Page([], self._address + _DATES)
 
     def key(self, record: bytes) -> Cursor | None:
@@ -173,26 +174,34 @@ class PoliceUkConnector:
 
     def _ask(self, question: Question, month: str, answers: list[list[bytes]]) -> None:
         """Adds the records of an area; one that holds too many is asked for in parts."""
-        if question not in self._parts:
+        parts, start = self._parts.get(question), len(answers)
+        if parts is None:
             try:
                 answers.append(self._answer(question, month))
                 return
             except Refused as refused:
-                self._divide(question, month, refused)
-        for part in self._parts.get(question, ()):
+                parts = self._divided(question, month, refused)
+        for part in parts:
             self._ask(part, month, answers)
+        # Else the answer was one of an API that was busy: the next month is asked for whole.
+        if sum(map(len, answers[start:])) > MOST_RECORDS:
+            self._parts[question] = parts
 
-    def _divide(self, question: Question, month: str, refused: Refused) -> None:
-        """What follows from a refusal: parts to ask for, no records, or an error."""
+    def _divided(self, question: Question, month: str, refused: Refused) -> tuple[Question, ...]:
+        """What is asked after a refusal: parts of the area, or nothing where the month is gone.
+
+        Raises:
+            Refused: Another question would not help.
+            RetryableError: The area cannot be divided.
+        """
         if refused.status == NOT_FOUND:
             self._require_forgotten(month, refused)
-            return
-        parts = question.parts() if refused.status == TOO_MANY and question.polygon else ()
-        if parts:
-            self._parts[question] = parts
-            return
+            return ()
         if refused.status != TOO_MANY:
             raise refused
+        parts = question.parts() if question.polygon else ()
+        if parts:
+            return parts
         if question.polygon:
             told = "even for an area of fifty meters, so it does not answer at all now"
             hint = "the same command again, later: it goes on where it stopped"
@@ -238,17 +247,13 @@ class PoliceUkConnector:
             url = f"{url.partition('?')[0]}?date={month}&poly=sha256:{digest}"
         return url if asked == 1 else f"{url}#requests={asked}"
 
-    def _notes(self, month: str, asked: int) -> tuple[str, ...]:
+    def _notes(self, asked: int) -> tuple[str, ...]:
         notes = []
         first, months = self._settings.first_month, self._months or []
         if first and months and first < months[0]:
-            notes.append(
-                f"the API has no months before {months[0]} any more; {first} was asked for"
-            )
+            notes.append(f"the API has no months before {months[0]}; {first} was asked for")
         if asked > len(self._questions):
-            notes.append(
-                f"the area holds more records of {month} than one answer has; it was divided"
-            )
+            notes.append("the area holds more records than one answer may have; it was divided")
         return tuple(notes)
 
 
@@ -285,6 +290,6 @@ def _base_url(address: str) -> str:
 def _explained(status: int, body: bytes) -> str | None:
     return {
         400: "are the places of source.options right?",
-        404: "is source.dataset a category of the API, such as all-crime?",
+        404: "is source.dataset a category of the API, such as all-crime, and the address right?",
         429: "a lower source.options.requests_per_s",
     }.get(status)

@@ -195,7 +195,7 @@ def problems(options: Mapping[str, Any]) -> Iterator[Problem]:
     elif has_polygon and has_points:
         yield Problem("points", "there is a polygon, too", "polygon or points")
     for name in ("polygon", "points"):
-        if name in options:
+        if options.get(name):
             yield from _place_problems(name, options[name])
     forces = options.get("forces", ())
     if not isinstance(forces, list | tuple) or not all(_is_force(each) for each in forces):
