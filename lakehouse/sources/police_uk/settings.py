@@ -220,7 +220,7 @@ def _place_problems(name: str, given: object) -> Iterator[Problem]:
     for place in places:
         if not (_SOUTH <= place.latitude <= _NORTH and _WEST <= place.longitude <= _EAST):
             is_swapped = _SOUTH <= place.longitude <= _NORTH and _WEST <= place.latitude <= _EAST
-            perhaps = ": are latitude and longitude swapped?" if is_swapped else ""
+            perhaps = "; latitude and longitude seem to be swapped" if is_swapped else ""
             yield Problem(
                 name,
                 f"[{place.latitude:g}, {place.longitude:g}] lies outside of the country{perhaps}",

@@ -500,7 +500,7 @@ SQUARE = [[52.6, -1.2], [52.7, -1.2], [52.7, -1.0], [52.6, -1.0]]
         ({"polygon": [[52, "-1"]]}, "are not places"),
         (
             {"polygon": [[b, a] for a, b in SQUARE]},
-            "[-1.2, 52.6] lies outside of the country: are latitude and longitude swapped?",
+            "[-1.2, 52.6] lies outside of the country; latitude and longitude seem to be swapped",
         ),
         ({"polygon": SQUARE[:2]}, "source.options.polygon: it has 2 corners. Valid: 3 to 500"),
         ({"polygon": [*SQUARE[2:], *SQUARE[1::-1]]}, "crosses the one from"),
