@@ -176,6 +176,14 @@ class Forgetful(Protocol):
         """Whether the source still has the records of a place, where they were not deleted."""
 
 
+@runtime_checkable
+class Divided(Protocol):
+    """What a connector has besides whose source does not count its records, but has parts."""
+
+    def parts(self, cursor: Cursor | None, since: str | None, until: str | None) -> list[str]:
+        """Names of the parts, such as months, that follow a cursor; arguments as of `page`."""
+
+
 def json_line(value: Any) -> bytes:
     """A value as one line of JSON, for keeping: orjson's own result holds on to 8 KiB each."""
     return bytes(memoryview(orjson.dumps(value)))

@@ -174,9 +174,8 @@ def test_outcomes_are_amended_by_later_updates(case: UseCase) -> None:
         for start in ("2023-08-02", "2023-11-02")
     ]
     same = [key for key in states[0] if key in states[1]]
-    changed = [
-        key for key in same if states[0][key]["outcome_status"] != states[1][key]["outcome_status"]
-    ]
+    outcomes = [{key: state[key]["outcome_status"] for key in same} for state in states]
+    changed = [key for key in same if outcomes[0][key] != outcomes[1][key]]
     assert 10 < len(changed) < len(same)
     for key in changed:
         before, after = (state[key] for state in outcomes)

@@ -106,11 +106,7 @@ class PoliceUkConnector:
             RetryableError: The API still failed after several tries, or did not stay the same.
             PermanentError: It refuses.
         """
-        for month in self._held():
-            begins, day = month + FIRST_DAY, month + "-01"
-            is_before = (since and day < since) or (until and day >= until)
-            if is_before or (cursor and not _follows(begins, cursor)):
-                continue
+        for month in self.parts(cursor, since, until):
             rows, asked = self._month(month)
             if rows:
                 return Page(rows, self._url_of(month, asked), notes=self._notes(asked))
@@ -123,6 +119,16 @@ class PoliceUkConnector:
     def count(self, cursor: Cursor | None, since: str | None, until: str | None) -> int | None:
         """Unknown: the API does not count."""
         return None
+
+    def parts(self, cursor: Cursor | None, since: str | None, until: str | None) -> list[str]:
+        """The months that follow a cursor; see `lakehouse.sources.base.Divided`."""
+        return [
+            month
+            for month in self._held()
+            if (cursor is None or _follows(month + FIRST_DAY, cursor))
+            and (since is None or month + "-01" >= since)
+            and (until is None or month + "-01" < until)
+        ]
 
     def holds(self, place: Cursor) -> bool:
         """Whether the API still has the month of a place, and is asked for it."""

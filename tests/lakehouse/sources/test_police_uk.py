@@ -11,6 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from goldlake.workflows.planning import plan_ingest
 from goldlake_core.contracts.errors import PermanentError, RetryableError, UsageError
 from goldlake_core.contracts.registry import load_usecase
 from goldlake_core.contracts.sections import UseCase
@@ -264,6 +265,18 @@ def test_days_and_months_that_are_wanted(case: UseCase, serve: Serve, tmp_path: 
     ingest(some, home, url, told=told)
     assert wanted(case, home) == ["2023-01", "2023-02"]
     assert told == ["the API has no months before 2023-01; 2020-05 was asked for"]
+
+
+def test_a_plan_names_the_months(case: UseCase, serve: Serve, tmp_path: Path) -> None:
+    home, url = Home.at(tmp_path), serve(case, rows=900, seed=1, faults=QUICK)
+    plan = plan_ingest(case, home, url, None, None)
+    assert (plan.parts, plan.records, plan.begins) == (tuple(months(24)), None, None)
+    ingest(case, home, url)
+    plan = plan_ingest(case, home, url, None, None)
+    assert plan.parts == tuple(months(24)[-7:])
+    assert plan.begins is not None
+    assert plan.begins.value == "2024-05-29T00:00:00"
+    assert plan_ingest(case, home, url, "2023-02-01", "2023-04-01").parts == ("2023-02", "2023-03")
 
 
 def wanted(case: UseCase, home: Home) -> list[str]:
