@@ -36,7 +36,7 @@ def text_of(file: Path, warn: Warn) -> str:
     """The text of an export, unpacked where it is gzipped.
 
     Args:
-        file: Any file.
+        file: Its bytes say whether it is gzipped.
         warn: Called with one line where the download broke off.
 
     Raises:

@@ -17,8 +17,8 @@ class Reply:
     """An HTTP answer before it is sent.
 
     Attributes:
-        status: Its status.
-        body: Its body, JSON.
+        status: Status of the HTTP answer.
+        body: JSON text, in UTF-8.
         headers: Headers beside those that every answer has.
     """
 

@@ -37,6 +37,9 @@ _FIELDS = (
     "month",
 )
 
+Row = Mapping[str, Any]
+"""The fields of a crime as the API has them, and those of its version."""
+
 Point = tuple[float, float]
 """Latitude and longitude in degrees."""
 
@@ -58,7 +61,7 @@ class Shown(NamedTuple):
 @dataclass(frozen=True)
 class _Version:
     updated: str
-    row: Mapping[str, Any]
+    row: Row
 
 
 class Crimes:
@@ -69,7 +72,7 @@ class Crimes:
         versions: Number of versions of all crimes.
     """
 
-    def __init__(self, rows: Iterable[Mapping[str, Any]]) -> None:
+    def __init__(self, rows: Iterable[Row]) -> None:
         """Takes the versions in, those of one crime in any order.
 
         Args:
@@ -150,10 +153,10 @@ def _months(first: str, last: str) -> Iterator[str]:
         month = month_after(month, 1)
 
 
-def _point(row: Mapping[str, Any]) -> Point | None:
+def _point(row: Row) -> Point | None:
     place = row.get("location")
     return (float(place["latitude"]), float(place["longitude"])) if place else None
 
 
-def _body(row: Mapping[str, Any]) -> bytes:
+def _body(row: Row) -> bytes:
     return orjson.dumps({name: row.get(name) for name in _FIELDS})

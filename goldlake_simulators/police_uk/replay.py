@@ -10,14 +10,13 @@ import csv
 import io
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 import orjson
 import xxhash
 
 from goldlake_core.contracts.errors import UsageError
 from goldlake_simulators.exports import Warn, file_hash, text_of
-from goldlake_simulators.police_uk.crimes import CRIME, UPDATED, month_after
+from goldlake_simulators.police_uk.crimes import CRIME, UPDATED, Row, month_after
 
 MONTHS_UNTIL_UPDATE = 2
 SUFFIXES = (".csv", ".csv.gz", ".json", ".json.gz")
@@ -39,7 +38,7 @@ _CATEGORIES = {
 _STREETS = 10**7
 
 
-def versions(file: Path, warn: Warn) -> Iterator[dict[str, Any]]:
+def versions(file: Path, warn: Warn) -> Iterator[Row]:
     """The versions of the crimes in a file.
 
     Args:
@@ -62,7 +61,7 @@ def versions(file: Path, warn: Warn) -> Iterator[dict[str, Any]]:
         yield from history(f"{content}:{number}", record)
 
 
-def history(crime: str, record: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+def history(crime: str, record: Row) -> Iterator[Row]:
     """The versions of a crime, by the month of its outcome: open before it, then as it is.
 
     Args:
@@ -78,7 +77,7 @@ def history(crime: str, record: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     yield {**record, CRIME: crime, UPDATED: max(first, known)}
 
 
-def _of_api(file: Path, text: str) -> list[dict[str, Any]]:
+def _of_api(file: Path, text: str) -> list[Row]:
     try:
         rows = orjson.loads(text)
     except ValueError as error:
@@ -93,7 +92,7 @@ def _of_api(file: Path, text: str) -> list[dict[str, Any]]:
     return rows
 
 
-def _of_archive(file: Path, text: str) -> Iterator[dict[str, Any]]:
+def _of_archive(file: Path, text: str) -> Iterator[Row]:
     reader = csv.DictReader(io.StringIO(text, newline=""))
     missing = _TITLES - set(reader.fieldnames or ())
     if missing:
@@ -110,7 +109,7 @@ def _of_archive(file: Path, text: str) -> Iterator[dict[str, Any]]:
         yield _archived(row)
 
 
-def _archived(row: Mapping[str, str]) -> dict[str, Any]:
+def _archived(row: Mapping[str, str]) -> Row:
     name = row["Crime type"].lower().replace(" ", "-")
     outcome, place = row["Last outcome category"], None
     if row["Latitude"]:

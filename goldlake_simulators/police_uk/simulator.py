@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
 from goldlake_core.contracts.errors import UsageError
 from goldlake_core.contracts.registry import resolve
@@ -13,7 +12,7 @@ from goldlake_simulators.base import SimulatorOptions
 from goldlake_simulators.clock import Clock, require_speed, start_of
 from goldlake_simulators.faults import Faults
 from goldlake_simulators.police_uk.api import Api
-from goldlake_simulators.police_uk.crimes import Crimes
+from goldlake_simulators.police_uk.crimes import Crimes, Row
 from goldlake_simulators.police_uk.limits import Limits
 from goldlake_simulators.police_uk.replay import versions
 
@@ -26,7 +25,7 @@ def api(usecase: UseCase, options: SimulatorOptions) -> Api:
     """
     limits, faults = Limits.parse(options.faults)
     require_speed(options.speed)
-    rows: Iterable[Mapping[str, Any]]
+    rows: Iterable[Row]
     if options.data:
         rows = (row for file in options.data for row in versions(file, options.warn))
         told = origins.replay(usecase.source.dataset, options.data)

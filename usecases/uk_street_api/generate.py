@@ -13,10 +13,10 @@ from __future__ import annotations
 
 import hashlib
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-Row = dict[str, Any]
+Row = Mapping[str, Any]
 """A record as the API answers it, without its number, and ``:crime``, ``:updated``, ``:gone``."""
 
 FIRST_YEAR = 2023

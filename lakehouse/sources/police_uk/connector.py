@@ -150,7 +150,7 @@ class PoliceUkConnector:
         return sorted({each.date for each in found})
 
     def _month(self, month: str) -> tuple[list[bytes], int]:
-        """The records of a month in an order of our own, and how many questions it took.
+        """The records of a month ordered by their keys, and how many questions it took.
 
         Where it took several, the API must not have updated its data between them.
         """
@@ -245,7 +245,7 @@ class PoliceUkConnector:
     def _url_of(self, month: str, asked: int) -> str:
         """What the manifest says of a month: the request, or the first one and how many there were.
 
-        A polygon that is too long for a URL is told by its digest.
+        Of a polygon that is too long for a URL it has the digest.
         """
         url, form = self._request(self._questions[0], month)
         if len(url) > MOST_URL:

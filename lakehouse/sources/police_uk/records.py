@@ -1,9 +1,9 @@
-"""The records of one month out of one or several answers: each once, in an order of our own.
+"""The records of one month out of one or several answers: each once, ordered by key.
 
 The API numbers its records anew when its data are updated, so their ``id`` tells them apart only
 within one state of the data. Records with a ``persistent_id`` keep it. The others, such as all
-anti-social behavior, are told apart by what they say: a record's key is a hash of all of it but the
-number and the outcome, and how many of its like come before it.
+anti-social behavior, differ by what they say: a record's key is a hash of all of it but the number
+and the outcome, and how many of its like come before it.
 
 A landed line is the record's exact bytes with one member put before the first: ``$key``.
 """
