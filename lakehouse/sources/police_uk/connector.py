@@ -245,7 +245,7 @@ class PoliceUkConnector:
     def _url_of(self, month: str, asked: int) -> str:
         """What the manifest says of a month: the request, or the first one and how many there were.
 
-        Of a polygon that is too long for a URL it has the digest.
+        A polygon that is too long for a URL is replaced by its digest.
         """
         url, form = self._request(self._questions[0], month)
         if len(url) > MOST_URL:
