@@ -66,14 +66,26 @@ def test_a_place_is_in_one_part_where_it_was_in_the_whole(
         assert sum(is_inside(point, piece) for piece in pieces) == is_inside(point, polygon)
 
 
+def as_written(polygon: Polygon) -> Polygon:
+    """A polygon as the API reads it."""
+    pairs = (pair.split(",") for pair in text_of(polygon).split(":"))
+    return tuple(Place(float(latitude), float(longitude)) for latitude, longitude in pairs)
+
+
+def is_in_rectangle(point: Place, polygon: Polygon) -> bool:
+    """Whether a point is inside, or on the edge: for APIs that count the edge in."""
+    sides = [sorted(corner[axis] for corner in polygon) for axis in (0, 1)]
+    return all(side[0] <= point[axis] <= side[-1] for axis, side in enumerate(sides))
+
+
 def test_places_on_the_middle_are_in_one_part() -> None:
     """The cut of this square would run through 52.65 and -1.1, where crimes may be."""
-    pieces = cut(SQUARE, 6)
+    pieces = [as_written(piece) for piece in cut(SQUARE, 6)]
     assert len(pieces) == 64
     for n in range(1, 1_000):
         across, along = Place(52.65, round(-1.2 + n / 5_000, 6)), Place(52.6 + n / 1e4, -1.1)
         for point in (across, Place(round(along.latitude, 6), along.longitude)):
-            assert sum(is_inside(point, piece) for piece in pieces) == 1
+            assert sum(is_in_rectangle(point, piece) for piece in pieces) == 1
 
 
 @pytest.mark.parametrize("times", [1, 2, 3, 7])
@@ -91,7 +103,7 @@ def test_small_areas_are_not_cut() -> None:
     piece, times = SQUARE, 0
     while pieces := parts(piece):
         piece, times = pieces[0], times + 1
-    assert times == 16
+    assert times == 17
 
 
 _CORNERS = ((0, 0), (1, 0), (1, 1), (0, 1))

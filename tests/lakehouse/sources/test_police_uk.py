@@ -279,6 +279,13 @@ def test_a_plan_names_the_months(case: UseCase, serve: Serve, tmp_path: Path) ->
     assert plan_ingest(case, home, url, "2023-02-01", "2023-04-01").parts == ("2023-02", "2023-03")
 
 
+def test_a_poll_may_begin_with_a_month(case: UseCase, server: Server) -> None:
+    reader = PoliceUkConnector(case, server.url)
+    begins = "2023-02-01T00:00:00"
+    assert reader.parts(Cursor(begins, ""), None, None) == ["2023-02", "2023-03"]
+    assert reader.parts(Cursor(begins, "2023-02:x"), None, None) == ["2023-03"]
+
+
 def wanted(case: UseCase, home: Home) -> list[str]:
     return sorted({json.loads(line)["month"] for line in landed(case, home)})
 
