@@ -24,7 +24,7 @@ from lakehouse.sources.police_uk.records import (
     place_of,
     require_month,
 )
-from lakehouse.sources.police_uk.settings import BURST, OPTIONS, Question, settings_of
+from lakehouse.sources.police_uk.settings import BURST, MONTH, OPTIONS, Question, settings_of
 from lakehouse.sources.told import told_by
 
 MOST_URL = 4_094
@@ -107,9 +107,9 @@ class PoliceUkConnector:
             PermanentError: It refuses.
         """
         for month in self.parts(cursor, since, until):
-            rows, asked = self._month(month)
+            rows, answers = self._month(month)
             if rows:
-                return Page(rows, self._url_of(month, asked), notes=self._notes(asked))
+                return Page(rows, self._url_of(month, answers), notes=self._notes(answers))
         return Page([], self._address + _DATES)
 
     def key(self, record: bytes) -> Cursor | None:
@@ -146,11 +146,10 @@ class PoliceUkConnector:
         return [m for m in self._months if m >= first and (not last or m <= last)]
 
     def _asked_months(self) -> list[str]:
-        found = self._http.get(self._address + _DATES, _read(list[_Month]))
-        return sorted({each.date for each in found})
+        return self._http.get(self._address + _DATES, _months_of)
 
     def _month(self, month: str) -> tuple[list[bytes], int]:
-        """The records of a month ordered by their keys, and how many questions it took.
+        """The records of a month ordered by their keys, and how many answers it took.
 
         Where it took several, the API must not have updated its data between them.
         """
@@ -242,8 +241,8 @@ class PoliceUkConnector:
             form["category"] = self._category
         return f"{self._address}{path}?{urlencode(form, safe=_SAFE)}", form
 
-    def _url_of(self, month: str, asked: int) -> str:
-        """What the manifest says of a month: the request, or the first one and how many there were.
+    def _url_of(self, month: str, answers: int) -> str:
+        """What the manifest says of a month: the first question, and how many answers there were.
 
         A polygon that is too long for a URL is replaced by its digest.
         """
@@ -251,14 +250,14 @@ class PoliceUkConnector:
         if len(url) > MOST_URL:
             digest = hashlib.sha256(form["poly"].encode()).hexdigest()[:16]
             url = f"{url.partition('?')[0]}?date={month}&poly=sha256:{digest}"
-        return url if asked == 1 else f"{url}#requests={asked}"
+        return url if answers == 1 else f"{url}#answers={answers}"
 
-    def _notes(self, asked: int) -> tuple[str, ...]:
+    def _notes(self, answers: int) -> tuple[str, ...]:
         notes = []
         first, months = self._settings.first_month, self._months or []
         if first and months and first < months[0]:
             notes.append(f"the API has no months before {months[0]}; {first} was asked for")
-        if asked > len(self._questions):
+        if answers > len(self._questions):
             notes.append("the area holds more records than one answer may have; it was divided")
         return tuple(notes)
 
@@ -276,6 +275,14 @@ def _read(type_: type[T]) -> Callable[[Response], T]:
             raise split.Unreadable(f"it is not what was asked for: {error}") from error
 
     return read
+
+
+def _months_of(response: Response) -> list[str]:
+    months = sorted({each.date for each in _read(list[_Month])(response)})
+    for month in months:
+        if not MONTH.fullmatch(month):
+            raise split.Unreadable(f"{month[:40]!r} is not a month")
+    return months
 
 
 def _base_url(address: str) -> str:

@@ -29,8 +29,9 @@ MOST_REQUESTS_PER_S = 15.0
 BURST = 30
 """Requests that the API takes at once."""
 MOST_POINTS = 100
+MONTH = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])")
+"""A month as the API writes it."""
 
-_MONTH = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])")
 _FORCE = re.compile(r"[a-z][a-z-]{1,40}")
 _PAIRS = "places as [latitude, longitude], such as [[52.60, -1.16], [52.65, -1.16], [52.65, -1.10]]"
 # The United Kingdom with a margin. Who swaps latitude and longitude is outside of it.
@@ -60,12 +61,12 @@ SCHEMA: Mapping[str, Any] = {
     "first_month": {
         "description": "First month that is asked for; the API keeps about three years.",
         "type": "string",
-        "pattern": f"^{_MONTH.pattern}$",
+        "pattern": f"^{MONTH.pattern}$",
     },
     "last_month": {
         "description": "Last month that is asked for; without it the newest one.",
         "type": "string",
-        "pattern": f"^{_MONTH.pattern}$",
+        "pattern": f"^{MONTH.pattern}$",
     },
     "requests_per_s": {
         "description": f"Most requests per second; the API takes {MOST_REQUESTS_PER_S:g}.",
@@ -202,7 +203,7 @@ def problems(options: Mapping[str, Any]) -> Iterator[Problem]:
         yield Problem("forces", f"{forces!r} are not forces", "such as [city-of-london]")
     months = [options.get(name) or "" for name in ("first_month", "last_month")]
     for name, month in zip(("first_month", "last_month"), months, strict=True):
-        if month and not (isinstance(month, str) and _MONTH.fullmatch(month)):
+        if month and not (isinstance(month, str) and MONTH.fullmatch(month)):
             yield Problem(name, f"{month!r} is not a month", "such as 2023-01")
     if all(isinstance(month, str) and month for month in months) and months[0] > months[1]:
         yield Problem("last_month", f"{months[1]} is before {months[0]}", f"{months[0]} or later")

@@ -90,7 +90,7 @@ def test_each_record_lands_once_however_the_area_is_divided(
     assert any("it was divided" in text for text in told) == is_divided
     zone = LandingZone(home, case.name, case.source.dataset)
     assert [f"date={n}" in e.url for n, e in zip(months(24), zone.manifest(), strict=True)]
-    assert all("#requests=" in entry.url for entry in zone.manifest()) == is_divided
+    assert all("#answers=" in entry.url for entry in zone.manifest()) == is_divided
     again = ingest(case, home, url)
     assert (again.pages, again.rows, again.repeated > 500) == (0, 0, True)
 
@@ -124,7 +124,7 @@ def test_places_whose_miles_overlap_give_a_record_once(
     ingest(one, other, url)
     assert set(map(bytes_of, landed(one, other))) < set(records)
     zone = LandingZone(home, case.name, case.source.dataset)
-    assert zone.manifest()[0].url.endswith("&lat=52.63&lng=-1.14#requests=3")
+    assert zone.manifest()[0].url.endswith("&lat=52.63&lng=-1.14#answers=3")
 
 
 def test_a_place_with_too_many_records_cannot_be_divided(
@@ -396,6 +396,12 @@ def test_an_api_that_never_stays_the_same_is_told(case: UseCase, server: Server)
     server.faults = ["", *["", "503", "", ""] * 3]
     with pytest.raises(RetryableError, match="of 2023-01 at .* were updated each of 3 times"):
         PoliceUkConnector(asked(case, attempts=3), server.url).page(None, None, None)
+
+
+def test_a_month_that_is_none_is_not_believed(case: UseCase, server: Server) -> None:
+    server._answer = lambda target, rows: b'[{"date": "2023-13"}]'
+    with pytest.raises(RetryableError, match="could not be read: '2023-13' is not a month"):
+        PoliceUkConnector(asked(case, attempts=2), server.url).page(None, None, None)
 
 
 def test_a_record_of_another_month_is_not_believed(case: UseCase, server: Server) -> None:
