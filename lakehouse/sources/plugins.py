@@ -6,6 +6,7 @@ and whose object is a `lakehouse.sources.base.SourceKind`.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from importlib import import_module
 from importlib.metadata import entry_points
 
@@ -61,8 +62,17 @@ def data_set(where: str, rows: int) -> DataSet | None:
     """
     if not where.startswith(("http://", "https://")):
         return None
-    found = (source_kind(kind).data_set(where, rows) for kind in kinds())
+    found = (kind.data_set(where, rows) for kind in _usable())
     return next((each for each in found if each is not None), None)
+
+
+def _usable() -> Iterator[SourceKind]:
+    """The kinds of source whose libraries are installed."""
+    for kind in kinds():
+        try:
+            yield source_kind(kind)
+        except UsageError:
+            continue
 
 
 def connector(usecase: UseCase, address: str = "") -> Connector:
