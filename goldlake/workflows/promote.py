@@ -32,7 +32,7 @@ from serving.client import NotAvailable, ServerRefused, ServerUnreachable
 
 WAIT_S = 120.0
 _POLL_S = 0.2
-# What is waited for is told again after this time, though nothing changed.
+# A wait without news is repeated after so many seconds.
 _TELL_S = 15.0
 _HEARTBEAT_S = 5.0
 # A server of this home answers in milliseconds; one that hangs must not hold up the others.
