@@ -158,9 +158,9 @@ def _source_findings(source: Found, contract: Places) -> Iterator[Finding]:
         elif _is_number(known[name]) and not _is_number(value):
             remark = findings.error(f"{value!r} is not a number", f"such as {known[name]}")
             yield contract.finding(remark, "source", "options", name)
-    for name, problem, valid in declared.problems(options):
-        steps = ("options", name) if name else ("options",) if options else ()
-        yield contract.finding(findings.error(problem, valid), "source", *steps)
+    for keys, problem, valid, is_error in declared.problems(source.values):
+        remark = (findings.error if is_error else findings.warning)(problem, valid)
+        yield contract.finding(remark, "source", *keys)
 
 
 def _is_number(value: object) -> bool:

@@ -223,17 +223,19 @@ class DataSet:
 
 
 class Problem(NamedTuple):
-    """What does not hold of the options of a contract.
+    """What does not hold of a contract's source.
 
     Attributes:
-        name: Name of the option; "" where one is missing.
+        keys: Where in the section ``source``, such as ``("options", "polygon")``.
         problem: What does not hold.
         valid: What would be valid.
+        is_error: Whether such a source is refused.
     """
 
-    name: str
+    keys: tuple[str, ...]
     problem: str
     valid: str
+    is_error: bool = True
 
 
 @dataclass(frozen=True)
@@ -247,8 +249,8 @@ class SourceKind:
             that sorts by time; None where it does not say.
         data_set: The data set that an address names, with so many of its first records; None where
             it is not an address of this kind.
-        problems: What does not hold of the options of a contract, beside unknown names and texts
-            in place of numbers.
+        problems: What does not hold of the section ``source`` of a contract, by key, beside options
+            with unknown names and texts in place of numbers.
         options_schema: JSON Schema of each option, for editors; None: not declared.
     """
 
@@ -256,7 +258,7 @@ class SourceKind:
     options: Mapping[str, Any] | None = None
     updated_field: str | None = None
     data_set: Callable[[str, int], DataSet | None] = lambda where, rows: None
-    problems: Callable[[Mapping[str, Any]], Iterator[Problem]] = lambda options: iter(())
+    problems: Callable[[Mapping[str, Any]], Iterator[Problem]] = lambda source: iter(())
     options_schema: Mapping[str, Any] | None = None
 
 

@@ -270,6 +270,7 @@ def test_options_of_a_connector_are_looked_at(tmp_path: Path) -> None:
         "  dataset: all-crime\n  options:\n"
         "    polygon: [[-1.1, 52.6], [-1.1, 52.7], [-1.2, 52.7]]\n"
         "    first_month: 23-01\n"
+        "  overlap: 93d\n"
         "silver: {key: content, columns: {category: string}}\n"
     )
     (tmp_path / "town").mkdir()
@@ -281,7 +282,17 @@ def test_options_of_a_connector_are_looked_at(tmp_path: Path) -> None:
         "and longitude seem to be swapped. Valid: latitude 49 to 61.5, longitude -9.5 to 2.5.",
         f"{file}:8: source.options.first_month: '23-01' is not a month. Valid: such as 2023-01.",
     ]
-    begin, end = text.index("  options"), text.index("silver")
-    file.write_text(text[:begin] + text[end:], encoding="utf-8")
+    begin, end = text.index("  options"), text.index("  overlap")
+    bare = text[:begin] + text[end:]
+    file.write_text(bare, encoding="utf-8")
     (found,) = check_usecase(str(tmp_path / "town")).findings
     assert found.message == f"{file}:2: source: there is no area. Valid: polygon or points."
+    file.write_text(
+        bare.replace("overlap: 93d", "options: {points: [[52.6, -1.1]]}"), encoding="utf-8"
+    )
+    (found,) = check_usecase(str(tmp_path / "town")).findings
+    assert (found.severity, found.message) == (
+        "warning",
+        f"{file}:2: source: warning: no month but the newest is asked for again with an overlap "
+        "of 1d, and outcomes are amended for months. Valid: such as 186d, which is six months.",
+    )

@@ -8,7 +8,7 @@ landed line is.
 
 from lakehouse.sources.base import SourceKind
 from lakehouse.sources.police_uk.connector import PoliceUkConnector
-from lakehouse.sources.police_uk.settings import OPTIONS, SCHEMA, problems
+from lakehouse.sources.police_uk.options import OPTIONS, SCHEMA, problems
 
 KIND = SourceKind(
     connector=PoliceUkConnector, options=OPTIONS, problems=problems, options_schema=SCHEMA

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
-from typing import TypeVar
+from collections.abc import Mapping
 from urllib.parse import urlencode, urlsplit
 
-import msgspec
-
-from goldlake_core.contracts.errors import RetryableError, UsageError
+from goldlake_core.contracts.errors import RetryableError
 from goldlake_core.contracts.sections import UseCase
 from goldlake_core.documents.lakehouse import Identity
 from goldlake_core.storage.landing import Cursor
 from lakehouse.sources import split
 from lakehouse.sources.base import Origin, Page, Paging, Patience, Traffic, options_of
 from lakehouse.sources.http import Http, Refused, Response
+from lakehouse.sources.police_uk.answers import Month, base_url, explained, months_of, read
+from lakehouse.sources.police_uk.options import OPTIONS
 from lakehouse.sources.police_uk.records import (
     FIRST_DAY,
     Mixed,
@@ -24,23 +23,20 @@ from lakehouse.sources.police_uk.records import (
     place_of,
     require_month,
 )
-from lakehouse.sources.police_uk.settings import BURST, MONTH, OPTIONS, Question, settings_of
+from lakehouse.sources.police_uk.settings import Question, settings_of
 from lakehouse.sources.told import told_by
 
 MOST_URL = 4_094
 """Longest URL in characters that the API takes; longer questions are sent as a form."""
 MOST_RECORDS = 10_000
+"""Records that an answer may have."""
+BURST = 30
+"""Requests that the API takes at once."""
 TOO_MANY, NOT_FOUND = 503, 404
 """The API's answers for an area with over 10,000 records, and for a month that it does not have."""
 
 _SAFE = ",:"
 _UPDATED, _DATES = "/api/crime-last-updated", "/api/crimes-street-dates"
-
-T = TypeVar("T")
-
-
-class _Month(msgspec.Struct):
-    date: str
 
 
 class PoliceUkConnector:
@@ -61,7 +57,7 @@ class PoliceUkConnector:
     def __init__(self, usecase: UseCase, address: str = "") -> None:
         source = usecase.source
         self.traffic = Traffic()
-        self._address = _base_url(address or source.address)
+        self._address = base_url(address or source.address)
         self._publisher = urlsplit(source.address or self._address).hostname or ""
         self._category = source.dataset
         options_of(source, OPTIONS)
@@ -77,7 +73,7 @@ class PoliceUkConnector:
             timeout_s=settings.timeout_s,
             interval_s=1 / settings.requests_per_s,
             burst=min(BURST, max(1, int(settings.requests_per_s))),
-            explain=_explained,
+            explain=explained,
         )
 
     def origin(self) -> Origin:
@@ -88,7 +84,7 @@ class PoliceUkConnector:
         """
         url = self._address + _UPDATED
         self._known_update, told = self._http.get(
-            url, lambda response: (_read(_Month)(response).date, told_by(response.headers, url))
+            url, lambda response: (read(Month)(response).date, told_by(response.headers, url))
         )
         area: Identity = {
             "area": self._settings.area_digest,
@@ -146,7 +142,7 @@ class PoliceUkConnector:
         return [m for m in self._months if m >= first and (not last or m <= last)]
 
     def _asked_months(self) -> list[str]:
-        return self._http.get(self._address + _DATES, _months_of)
+        return self._http.get(self._address + _DATES, months_of)
 
     def _month(self, month: str) -> tuple[list[bytes], int]:
         """The records of a month ordered by their keys, and how many answers it took.
@@ -174,7 +170,7 @@ class PoliceUkConnector:
 
     def _updated(self) -> str:
         """When the API says that its data were updated."""
-        self._known_update = self._http.get(self._address + _UPDATED, _read(_Month)).date
+        self._known_update = self._http.get(self._address + _UPDATED, read(Month)).date
         return self._known_update
 
     def _ask(self, question: Question, month: str, answers: list[list[bytes]]) -> None:
@@ -265,44 +261,3 @@ class PoliceUkConnector:
 def _follows(begins: str, cursor: Cursor) -> bool:
     """Whether a month follows a cursor; one without a tiebreak is a time, and may begin there."""
     return begins > cursor.value or (not cursor.tiebreak and begins == cursor.value)
-
-
-def _read(type_: type[T]) -> Callable[[Response], T]:
-    def read(response: Response) -> T:
-        try:
-            return msgspec.json.decode(response.body, type=type_)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise split.Unreadable(f"it is not what was asked for: {error}") from error
-
-    return read
-
-
-def _months_of(response: Response) -> list[str]:
-    months = sorted({each.date for each in _read(list[_Month])(response)})
-    for month in months:
-        if not MONTH.fullmatch(month):
-            raise split.Unreadable(f"{month[:40]!r} is not a month")
-    return months
-
-
-def _base_url(address: str) -> str:
-    parts = urlsplit(address)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query:
-        raise UsageError(
-            f"{address!r} is not the address of the API",
-            valid="live, or a URL such as http://127.0.0.1:8080",
-        )
-    if parts.username or parts.password:
-        raise UsageError(
-            f"The address of {parts.hostname} holds credentials",
-            valid="an address without them: the API takes none",
-        )
-    return address.rstrip("/").removesuffix("/api")
-
-
-def _explained(status: int, body: bytes) -> str | None:
-    return {
-        400: "are the places of source.options right?",
-        404: "is source.dataset a category of the API, such as all-crime, and the address right?",
-        429: "a lower source.options.requests_per_s",
-    }.get(status)

@@ -537,6 +537,8 @@ SQUARE = [[52.6, -1.2], [52.7, -1.2], [52.7, -1.0], [52.6, -1.0]]
             "source.options.last_month: 2023-04 is before 2023-05. Valid: 2023-05 or later",
         ),
         ({"requests_per_s": 0}, "source.options.requests_per_s: 0 is not above 0"),
+        ({"backoff_s": -1}, "source.options.backoff_s: -1 is not above 0"),
+        ({"timeout_s": "long"}, "source.options.timeout_s: 'long' is not a number"),
         ({"radius": 3}, "source.options.radius is not an option of a police_uk source"),
     ],
 )
