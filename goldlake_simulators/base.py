@@ -18,7 +18,10 @@ from goldlake_core.contracts.sections import UseCase
 
 GROUP = "goldlake.simulators"
 
-_OURS = {"socrata": "goldlake_simulators.socrata.simulator:portal"}
+_OURS = {
+    "police_uk": "goldlake_simulators.police_uk.simulator:api",
+    "socrata": "goldlake_simulators.socrata.simulator:portal",
+}
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,10 @@ from goldlake_core.documents.lakehouse import Fates, Totals
 from goldlake_core.stages import Emit
 from goldlake_core.storage.deltalog import DeltaLog
 from goldlake_core.storage.home import Home
-from lakehouse import account, commits, delta, fates, gold, specs
+from lakehouse import account, commits, delta, fates, specs
 from lakehouse.account import NAMED, Lines
 from lakehouse.commits import BronzeCommit, VersionsCommit
+from lakehouse.gold import tables as gold
 from lakehouse.parsing import content_hash
 from lakehouse.specs import CONTENT_HASH, FATE, FATES, FILE, LINE, RECORD_HASH
 

@@ -11,7 +11,7 @@ from goldlake_core.contracts.errors import PermanentError
 from goldlake_core.contracts.sections import Split
 from goldlake_core.documents import export as documents
 from goldlake_core.instants import utc_text
-from lakehouse.gold import Basis
+from lakehouse.gold.basis import Basis
 
 
 @dataclass(frozen=True)

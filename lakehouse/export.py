@@ -26,7 +26,7 @@ from goldlake_core.storage.home import Home
 from goldlake_core.storage.locks import FileLock
 from lakehouse import delta, specs
 from lakehouse.account import summed
-from lakehouse.gold import ROWS_OF, SILVER_VERSION, Basis, basis_of, event_zone
+from lakehouse.gold.basis import ROWS_OF, SILVER_VERSION, Basis, basis_of, event_zone
 from lakehouse.labels import require_learnable
 from lakehouse.parsing import content_hash
 from lakehouse.splits import Division

@@ -21,7 +21,7 @@ from goldlake_core.instants import of_text
 from goldlake_core.storage.deltalog import DeltaLog
 from goldlake_core.storage.home import Home
 from lakehouse import rows, specs
-from lakehouse.gold import basis_of
+from lakehouse.gold.basis import basis_of
 from lakehouse.specs import CONTENT_HASH, FATE, KNOWN_FROM, SEQUENCE
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from goldlake_core.storage.deltalog import Commit, CommitMetadata, DeltaLog, Sna
 from goldlake_core.storage.home import Home
 from goldlake_core.storage.locks import StoreLock
 from lakehouse import commits, delta, epochs, session, specs, transaction
-from lakehouse.gold import ROWS_OF, SILVER_VERSION
+from lakehouse.gold.basis import ROWS_OF, SILVER_VERSION
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

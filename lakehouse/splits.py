@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from goldlake_core.contracts.sections import SPLITS, GoldTable, Model
 from goldlake_core.contracts.sql_rules import quoted
 from lakehouse.boundaries import Boundaries, mature_until, split_boundaries
-from lakehouse.gold import Basis
+from lakehouse.gold.basis import Basis
 
 if TYPE_CHECKING:
     from pyspark.sql import Column as SparkColumn

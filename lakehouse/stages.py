@@ -51,7 +51,6 @@ from lakehouse import (
     erase,
     export,
     follow,
-    gold,
     maintain,
     mending,
     restore,
@@ -61,6 +60,7 @@ from lakehouse import (
     standing,
 )
 from lakehouse.commits import VersionsCommit
+from lakehouse.gold import tables as gold
 from lakehouse.scores import keep_stage
 from lakehouse.translate import told, translated
 

@@ -10,8 +10,9 @@ from goldlake_core.contracts.sections import UseCase
 from goldlake_core.documents.lakehouse import Totals
 from goldlake_core.storage.deltalog import DeltaLog
 from goldlake_core.storage.home import Home
-from lakehouse import audit, commits, epochs, gold, silver, specs
+from lakehouse import audit, commits, epochs, silver, specs
 from lakehouse.commits import BronzeCommit, Commit, SilverCommit, VersionsCommit
+from lakehouse.gold import tables as gold
 
 
 def unchanged(usecase: UseCase, home: Home, plan: epochs.Plan) -> Totals | None:

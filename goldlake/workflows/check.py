@@ -146,10 +146,11 @@ def _source_findings(source: Found, contract: Places) -> Iterator[Finding]:
         remark = findings.error(f"there is no kind of source {kind!r}", nearest(kind, kinds()))
         yield contract.finding(remark, "source", "kind")
         return
-    known = source_kind(kind).options
+    declared = source_kind(kind)
+    known, options = declared.options, source.values.get("options", {})
     if known is None:
         return
-    for name, value in source.values.get("options", {}).items():
+    for name, value in options.items():
         if name not in known:
             problem = f"{name!r} is not an option of a {kind} source"
             remark = findings.error(problem, nearest(name, known))
@@ -157,6 +158,9 @@ def _source_findings(source: Found, contract: Places) -> Iterator[Finding]:
         elif _is_number(known[name]) and not _is_number(value):
             remark = findings.error(f"{value!r} is not a number", f"such as {known[name]}")
             yield contract.finding(remark, "source", "options", name)
+    for keys, problem, valid, is_error in declared.problems(source.values):
+        remark = (findings.error if is_error else findings.warning)(problem, valid)
+        yield contract.finding(remark, "source", *keys)
 
 
 def _is_number(value: object) -> bool:

@@ -24,7 +24,7 @@ from lakehouse import commits, epochs, specs
 from lakehouse.changes import changed_keys, consequence
 from lakehouse.commits import VersionsCommit
 from lakehouse.sources import laws, partitions, polls, room
-from lakehouse.sources.base import Connector, Partitioned
+from lakehouse.sources.base import Connector, Divided, Partitioned
 from lakehouse.sources.land import LIVE, check_range
 from lakehouse.sources.plugins import connector
 
@@ -146,6 +146,8 @@ def _planned(
         overlap_s = seconds_of(usecase.source.overlap)
         start, place = polls.beginning(pages, last, origin.inputs, overlap_s)
         told.append(place)
+    if isinstance(reader, Divided):
+        parts = tuple(reader.parts(start, since, until))
     records = laws.Asker(reader, since, until).count(start)
     needed = None
     if records:

@@ -32,6 +32,8 @@ from serving.client import NotAvailable, ServerRefused, ServerUnreachable
 
 WAIT_S = 120.0
 _POLL_S = 0.2
+# A wait without news is repeated after so many seconds.
+_TELL_S = 15.0
 _HEARTBEAT_S = 5.0
 # A server of this home answers in milliseconds; one that hangs must not hold up the others.
 _ANSWER_S = 3.0
@@ -341,13 +343,17 @@ def _wait(
         What is left to wait for, by URL; "" where nothing is.
     """
     until = time.monotonic() + options.wait_s
+    told, again = "", 0.0
     while True:
         servers = _servers(home, options.url)
         problems = {url: look(server) for url, server in servers.items()}
         left = {url: problem for url, problem in problems.items() if problem}
         if not left or time.monotonic() >= until or is_pointless():
             return problems
-        _progress(on_event, f"{waiting} at {', '.join(left)}")
+        message = f"{waiting} at {', '.join(left)}"
+        if message != told or time.monotonic() >= again:
+            _progress(on_event, message)
+            told, again = message, time.monotonic() + _TELL_S
         time.sleep(_POLL_S)
 
 

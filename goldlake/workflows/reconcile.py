@@ -12,14 +12,14 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 import msgspec
-import xxhash
 
-from goldlake.workflows import planning
+from goldlake.workflows import planning, tombstones
 from goldlake.workflows.history import recorded
 from goldlake.workflows.keys import typed
 from goldlake.workflows.processes import OnEvent, Run, StageEnded
+from goldlake.workflows.tombstones import PLACE
 from goldlake_core.contracts.durations import seconds_of
-from goldlake_core.contracts.errors import GateRefused, StoreError, UsageError
+from goldlake_core.contracts.errors import GateRefused, UsageError
 from goldlake_core.contracts.registry import load_usecase
 from goldlake_core.contracts.sections import UseCase
 from goldlake_core.documents.lakehouse import Identity, Landed, Refined
@@ -31,10 +31,9 @@ from goldlake_core.storage.home import Home
 from goldlake_core.storage.landing import Cursor, PageEntry
 from goldlake_core.storage.locks import StoreLock
 from lakehouse import catalog, rows, specs
-from lakehouse.parsing import DELETED_FIELD
 from lakehouse.sources import polls
 from lakehouse.sources.base import Connector, KeyPages, Origin, Page, Partitioned
-from lakehouse.sources.keyed import columns_of, fields_of, key_fields, key_texts
+from lakehouse.sources.keyed import columns_of, fields_of, key_texts
 from lakehouse.sources.land import LIVE
 from lakehouse.sources.laws import RECOUNTS, Asker
 from lakehouse.sources.plugins import connector
@@ -44,8 +43,6 @@ if TYPE_CHECKING:
     import polars as pl
 
 ALL = 1.0
-_PLACE = [specs.SEQUENCE, specs.LINE]
-_PAGES_AT_ONCE = 16  # of bronze in memory
 
 
 @recorded("reconcile")
@@ -160,14 +157,15 @@ class _Comparison:
         self._refuse_logs()
         self._origin = self._reader.origin()
         self._zone.require_owner(self._origin.identity)
-        mine = self._frame("silver", self._silver.table).select(*key, *_PLACE).collect()
+        mine = self._frame("silver", self._silver.table).select(*key, *PLACE).collect()
         versions = self._frame("silver", self._silver.table + specs.VERSIONS)
         known = versions.select(*key).unique().collect()
         deleted = versions.filter(pl.col(specs.KIND) == "deleted").select(*key).unique().collect()
         theirs, unreadable = self._source_keys()
         is_erased = Withheld(self._usecase, self._zone.home).are_erased(theirs.select(*key).rows())
         theirs = theirs.filter(~pl.Series(is_erased, dtype=pl.Boolean))
-        self.gone = mine.join(theirs, on=key, how="anti").sort(_PLACE)
+        gone = mine.join(theirs, on=key, how="anti").sort(PLACE)
+        self.gone = tombstones.deleted(self._reader, self._bronze(), gone)
         absent = theirs.join(mine, on=key, how="anti")
         self._counts = (
             theirs.height,
@@ -209,7 +207,8 @@ class _Comparison:
         pages = total = 0
         size = self._usecase.source.page_rows
         for start in range(0, self.gone.height, size):
-            lines = list(self._tombstones(self.gone.slice(start, size)))
+            texts = tombstones.texts(self._bronze(), self.gone.slice(start, size))
+            lines = list(tombstones.lines(self._usecase, self._reader, texts))
             sequence += 1
             entry = self._zone.write_page(
                 self._zone.page_name(None, sequence=sequence),
@@ -266,6 +265,9 @@ class _Comparison:
 
     def _frame(self, layer: str, name: str) -> pl.LazyFrame:
         return rows.frame(catalog.location(self._home, self._usecase.name, layer, name))
+
+    def _bronze(self) -> pl.LazyFrame:
+        return self._frame("bronze", self._silver.table)
 
     def _names(self, limit: int) -> list[str]:
         keys = self.gone.select(self._silver.key).head(limit).iter_rows()
@@ -331,34 +333,3 @@ class _Comparison:
         held = {part.digest for part in self._reader.partitions()}
         landed = {str(e.inputs["digest"]) for e in entries if "digest" in e.inputs}
         return {"absent": sorted(landed - held)}
-
-    def _tombstones(self, gone: pl.DataFrame) -> Iterator[bytes]:
-        """A line per row: its key as the landed record has it, and which record that is."""
-        import polars as pl
-
-        place = [pl.col(specs.SEQUENCE).alias("sequence"), pl.col(specs.LINE).alias("line")]
-        places = gone.select(place).sort("sequence", "line")
-        bronze = self._frame("bronze", self._silver.table).select("sequence", "line", "value")
-        pages = places["sequence"].unique().sort().to_list()
-        for start in range(0, len(pages), _PAGES_AT_ONCE):
-            some = pages[start : start + _PAGES_AT_ONCE]
-            mine = places.filter(pl.col("sequence").is_in(some))
-            # The bounds let Polars pass over files by their statistics.
-            is_near = pl.col("sequence").is_between(some[0], some[-1])
-            found = bronze.filter(is_near & pl.col("sequence").is_in(some)).collect()
-            texts = mine.join(found, on=["sequence", "line"], how="left", maintain_order="left")
-            yield from self._tombstones_of(texts)
-
-    def _tombstones_of(self, texts: pl.DataFrame) -> Iterator[bytes]:
-        for sequence, line, value in texts.iter_rows():
-            record = (value or "").encode()
-            fields = key_fields(record, self._silver)
-            if fields is None:
-                raise StoreError(
-                    f"Bronze of {self._usecase.name} does not hold the key of line {line} of page "
-                    f"{sequence}, which silver has",
-                    hint="goldlake doctor --deep",
-                )
-            key = self._reader.key(record)
-            which = {"$id": key.tiebreak} if key else {"$digest": xxhash.xxh3_128_hexdigest(record)}
-            yield msgspec.json.encode({DELETED_FIELD: True, **which, **fields})

@@ -222,7 +222,7 @@ class _Standing:
         return condition.holds(more), f"{more:,} rows more than @{self.newest} learned from"
 
     def age(self, condition: Condition) -> tuple[bool | None, str]:
-        from lakehouse.gold import basis_of
+        from lakehouse.gold.basis import basis_of
 
         about = self._about()
         if isinstance(about, str):

@@ -16,6 +16,8 @@ COPY_FIELD = "$copy"
 """How many times a record was in its file already, and 1; the first of its like has none."""
 FILE_FIELD = "$file"
 """Name of the record's file, where the contract takes a value from it."""
+KEY_FIELD = "$key"
+"""What identifies a record whose source gives it no lasting key; the connector writes it."""
 RECORD_FIELD = "#"
 """Number of a lookup's record in its file, from 1, where the file has no column of that name."""
 CONTENT_DIGITS = 32

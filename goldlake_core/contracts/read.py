@@ -14,7 +14,7 @@ import yaml
 from goldlake_core.contracts import addresses
 from goldlake_core.contracts.durations import is_duration, seconds_of
 from goldlake_core.contracts.errors import ContractError
-from goldlake_core.contracts.fields import placed
+from goldlake_core.contracts.fields import KEY_FIELD, placed
 from goldlake_core.contracts.keys import Declared, Form
 from goldlake_core.contracts.names import MAX_NAME, is_name, nearest
 from goldlake_core.contracts.windows import ALL
@@ -271,7 +271,7 @@ def _field(entry: Entry) -> str:
             raise entry.error(f"{position} is not the place of a column", valid="1 or more")
         return placed(position)
     text = entry.exact_text()
-    if not text or text.startswith("$"):
+    if not text or (text.startswith("$") and text != KEY_FIELD):
         raise entry.error(
             f"{text!r} is not a field name", valid="a name of the source, such as place.city"
         )

@@ -74,7 +74,7 @@ class Column(Section, frozen=True):
     name: str
     type: Annotated[ColumnType, Key("Type of the column in the table. Timestamps are stored in UTC.", "rebuild")]
     comment: Annotated[str, Key("One sentence about the column. It becomes the Delta column comment and the catalogue's text.", "follow", form=Form.TEXT, default="names the field")] = ""
-    field: Annotated[str, Key("Field of the source's record that holds the value. In files a name counts as it is written there, `NAME#2` is the second column of that name, and a number is the place of a column without a name, from 1.", "rebuild", form=Form.FIELD, default="the column's name", in_gold=False)] = ""
+    field: Annotated[str, Key("Field of the source's record that holds the value. In files a name counts as it is written there, `NAME#2` is the second column of that name, and a number is the place of a column without a name, from 1. `$key` is the key that a connector gives a record whose source gives none that lasts.", "rebuild", form=Form.FIELD, default="the column's name", in_gold=False)] = ""
     nullable: Annotated[bool, Key("Whether a value may be missing. A missing value in another column is quarantined.", "rebuild")] = True
     format: Annotated[str | tuple[str, ...] | None, Key("How the source writes the time: a Spark datetime pattern, `iso` for ISO 8601, `epoch_s` or `epoch_ms` for seconds or milliseconds since 1970 UTC, or a list of these, of which the first that fits counts. A timestamp or date must have it.", "rebuild", form=Form.FORMATS, only=TIMES, in_gold=False)] = None
     time_zone: Annotated[str | None, Key("Zone of the source's clock. A timestamp whose format has no offset must have it.", "rebuild", form=Form.ZONE, only=("timestamp",), in_gold=False)] = None

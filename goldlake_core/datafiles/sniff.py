@@ -78,7 +78,7 @@ def _decodes(sample: bytes, encoding: str) -> bool:
     return True
 
 
-def layout_of(lines: Sequence[str]) -> Layout | None:
+def layout_of(lines: Sequence[str], named: str | None = None) -> Layout | None:
     """The layout of the first lines of a text; None where there is no row.
 
     Of the delimiters that give nearly all rows one width, the one counts that has a header, and of
@@ -86,8 +86,10 @@ def layout_of(lines: Sequence[str]) -> Layout | None:
 
     Args:
         lines: The first lines, with their ends.
+        named: A column that a person named. A first row that has it is a header, even where its
+            names are numbers, such as years.
     """
-    found = [layout for name in DELIMITERS if (layout := _layout(lines, name)) is not None]
+    found = [layout for name in DELIMITERS if (layout := _layout(lines, name, named)) is not None]
     wide = [layout for layout in found if layout.width > 1]
     # Blanks also separate the words of texts: they count where nothing else separates.
     others = [layout for layout in wide if layout.delimiter != "blanks"]
@@ -99,10 +101,11 @@ def layout_of(lines: Sequence[str]) -> Layout | None:
     rows = [line for line in lines if line.strip()]
     if not rows:
         return None
-    return Layout(",", 0, _is_header([rows[0].strip()], [[row.strip()] for row in rows[1:]]), 1, 0)
+    fields = [[row.strip()] for row in rows]
+    return Layout(",", 0, _is_header(fields[0], fields[1:], named), 1, 0)
 
 
-def _layout(lines: Sequence[str], delimiter: str) -> Layout | None:
+def _layout(lines: Sequence[str], delimiter: str, named: str | None) -> Layout | None:
     dialect = Dialect(Format(delimiter=delimiter))
     rows = [fields for _, fields in csvs.rows(lines, dialect)]
     if not rows:
@@ -116,10 +119,10 @@ def _layout(lines: Sequence[str], delimiter: str) -> Layout | None:
     if odd > (1 - ALIKE) * len(below):
         return None
     # A line of column numbers is not a header.
-    while len(below) > 2 and _is_counting(below[0]) and _is_header(below[1], below[2:]):
+    while len(below) > 2 and _is_counting(below[0]) and _is_header(below[1], below[2:], named):
         first, below = first + 1, below[1:]
     skipped = _lines_before(lines, dialect, first)
-    return Layout(delimiter, skipped, _is_header(below[0], below[1:]), width, odd)
+    return Layout(delimiter, skipped, _is_header(below[0], below[1:], named), width, odd)
 
 
 def _lines_before(lines: Sequence[str], dialect: Dialect, rows: int) -> int:
@@ -143,11 +146,15 @@ def _is_counting(fields: Sequence[str | None]) -> bool:
     return len(numbers) > 2 and numbers == [str(n) for n in range(1, len(numbers) + 1)]
 
 
-def _is_header(fields: Sequence[str | None], rows: Sequence[Sequence[str | None]]) -> bool:
-    """Whether the first row names the columns: none of its fields is a value.
+def _is_header(
+    fields: Sequence[str | None], rows: Sequence[Sequence[str | None]], named: str | None
+) -> bool:
+    """Whether the first row names the columns: it has one that is named, or none of it is a value.
 
     Where all columns are texts, a row is taken for a header unless it comes again.
     """
+    if named and named in fields:
+        return True
     names = [field for field in fields if field and field.strip()]
     if not names or any(is_value(name) for name in names):
         return False

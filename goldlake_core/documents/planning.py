@@ -62,7 +62,7 @@ class IngestPlan(msgspec.Struct, frozen=True, kw_only=True, tag_field="status", 
         until: First day after the range, or null.
         begins: Place at which the poll would begin; null for the start of the source.
         told: What a person should know of that place; "" for nothing.
-        parts: Names of the parts, such as files, that would be landed.
+        parts: Names of the parts, such as files or months, that would be landed.
         records: How many records the source counts from there, or null. Those that are landed
             already, byte for byte, are left out.
         pages: How many pages that are, or null.

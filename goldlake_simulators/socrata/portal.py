@@ -10,10 +10,8 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta, timezone
 from email.utils import format_datetime
 from typing import Any
 from urllib.parse import parse_qsl
@@ -25,12 +23,14 @@ from goldlake_core.asgi import Receive, Scope, Send
 from goldlake_core.documents import codec
 from goldlake_core.documents.lakehouse import Identity
 from goldlake_core.instants import of_text
+from goldlake_simulators.clock import Clock
+from goldlake_simulators.faults import SLOW_S, Faults
+from goldlake_simulators.replies import Reply, sent
 from goldlake_simulators.socrata.dataset import Dataset
-from goldlake_simulators.socrata.faults import SLOW_S, Faults
 from goldlake_simulators.socrata.query import answer
 from goldlake_simulators.socrata.records import EPOCH
 from goldlake_simulators.socrata.values import SoqlError
-from lakehouse.sources.socrata import IDENTITY_HEADER, Told
+from lakehouse.sources.told import Told
 
 _FAULT_ANSWERS = {
     202: ("processing", "Request processing. Please retry."),
@@ -44,40 +44,6 @@ _FAULT_ANSWERS = {
     503: ("unavailable", "Service unavailable"),
     504: ("timeout", "Request timed out"),
 }
-
-
-class Clock:
-    """What time it is at the portal: real seconds times ``speed``, from a given start.
-
-    Attributes:
-        speed: Seconds that pass at the portal in one second; None: the end of all times.
-    """
-
-    def __init__(
-        self, start: str, speed: float | None, now: Callable[[], float] = time.monotonic
-    ) -> None:
-        self.speed = speed
-        self._start = of_text(start)
-        self._now = now
-        self._began = now()
-
-    def at(self) -> str | None:
-        """The portal's instant (UTC, milliseconds, Z), or None for the end of all times."""
-        if self.speed is None:
-            return None
-        passed = (self._now() - self._began) * self.speed
-        instant = self._start + timedelta(seconds=passed)
-        text = instant.astimezone(timezone.utc).replace(tzinfo=None)
-        return text.isoformat(timespec="milliseconds") + "Z"
-
-
-@dataclass(frozen=True)
-class Reply:
-    """An HTTP answer before it is sent."""
-
-    status: int
-    body: bytes
-    headers: Mapping[str, str]
 
 
 class About(msgspec.Struct, frozen=True, kw_only=True):
@@ -173,7 +139,8 @@ class Portal:
                 scope["query_string"].decode("latin-1"),
                 {k.decode("latin-1"): v.decode("latin-1") for k, v in scope["headers"]},
             )
-        await self._send(send, reply, has_body=scope["method"] != "HEAD", is_cut=fault == "cut")
+        has_body = scope["method"] != "HEAD"
+        await sent(send, reply, self.told, has_body=has_body, is_cut=fault == "cut")
 
     def reply(self, method: str, path: str, query: str, headers: Mapping[str, str]) -> Reply:
         """The answer to a request, without the socket.
@@ -253,24 +220,6 @@ class Portal:
         text = min(newest, at) if at else newest
         instant = of_text(text)
         return format_datetime(instant, usegmt=True)
-
-    async def _send(self, send: Send, reply: Reply, *, has_body: bool, is_cut: bool) -> None:
-        headers = {
-            "Content-Type": "application/json;charset=utf-8",
-            "Content-Length": str(len(reply.body)),
-            IDENTITY_HEADER: json.dumps(msgspec.to_builtins(self.told)),
-            **reply.headers,
-        }
-        raw = [(k.lower().encode(), v.encode("latin-1")) for k, v in headers.items()]
-        if reply.status == 304:
-            raw = [(k, v) for k, v in raw if k not in (b"content-length", b"content-type")]
-        await send({"type": "http.response.start", "status": reply.status, "headers": raw})
-        body = reply.body if has_body else b""
-        if is_cut:
-            half = {"type": "http.response.body", "body": body[: len(body) // 2]}
-            await send({**half, "more_body": True})
-            raise ConnectionAbortedError("cut on request")  # the server closes the connection
-        await send({"type": "http.response.body", "body": body})
 
 
 def _error(status: int, code: str, message: str, *, data: Mapping[str, Any]) -> Reply:

@@ -8,39 +8,17 @@ it is refused.
 from __future__ import annotations
 
 import csv
-import gzip
-import hashlib
 import io
-import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import orjson
 
 from goldlake_core.contracts.errors import UsageError
+from goldlake_simulators.exports import Warn, file_hash, text_of
 from goldlake_simulators.socrata.records import Row, Shape, api_field, api_rows, text_converter
 
 SUFFIXES = (".csv", ".csv.gz", ".json", ".json.gz", ".jsonl", ".jsonl.gz")
-
-Warn = Callable[[str], None]
-
-
-def file_hash(file: Path) -> str:
-    """sha256 of a file's bytes.
-
-    Raises:
-        UsageError: There is no such file, or it cannot be read.
-    """
-    digest = hashlib.sha256()
-    try:
-        with file.open("rb") as content:
-            while chunk := content.read(1 << 20):
-                digest.update(chunk)
-    except OSError as error:
-        raise UsageError(
-            f"Cannot read the export {file}: {error.strerror}", valid="a file that exists"
-        ) from error
-    return digest.hexdigest()
 
 
 def export_rows(file: Path, shape: Shape, warn: Warn) -> Iterator[tuple[str, Row]]:
@@ -61,7 +39,7 @@ def export_rows(file: Path, shape: Shape, warn: Warn) -> Iterator[tuple[str, Row
             valid=f"files named *{', *'.join(SUFFIXES)}",
         )
     content = file_hash(file)
-    text = _text(file, warn)
+    text = text_of(file, warn)
     if kind.startswith(".csv"):
         rows = _csv_rows(file, text, shape, warn)
     elif kind.startswith(".jsonl"):
@@ -70,32 +48,6 @@ def export_rows(file: Path, shape: Shape, warn: Warn) -> Iterator[tuple[str, Row
         rows = enumerate(api_rows(_json_array(file, text), shape, str(file)), start=1)
     for line, row in rows:
         yield f"{content}:{line}", row
-
-
-def _text(file: Path, warn: Warn) -> str:
-    raw = file.read_bytes()
-    if raw[:2] == b"\x1f\x8b":
-        raw = _unzipped(file, raw, warn)
-    try:
-        return raw.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = raw.count(b"\n", 0, error.start) + 1
-        raise UsageError(
-            f"{file}:{line}: not UTF-8", hint=f"iconv -f latin1 -t utf8 {file} > NEW_FILE"
-        ) from error
-
-
-def _unzipped(file: Path, raw: bytes, warn: Warn) -> bytes:
-    try:
-        return gzip.decompress(raw)
-    except (EOFError, zlib.error, OSError):
-        inflate = zlib.decompressobj(31)
-        try:
-            part = inflate.decompress(raw)
-        except zlib.error as error:
-            raise UsageError(f"{file} is damaged: {error}", hint="download it again") from error
-        warn(f"{file} is an incomplete gzip file: the download broke off; what is there is served")
-        return part
 
 
 def _csv_rows(file: Path, text: str, shape: Shape, warn: Warn) -> Iterator[tuple[int, Row]]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 import orjson
 
@@ -168,6 +168,22 @@ class KeyPages(Protocol):
         """
 
 
+@runtime_checkable
+class Forgetful(Protocol):
+    """What a connector has besides whose source forgets old records without deleting them."""
+
+    def holds(self, place: Cursor) -> bool:
+        """Whether the source still has the records of a place, where they were not deleted."""
+
+
+@runtime_checkable
+class Divided(Protocol):
+    """What a connector has besides whose source does not count its records, but has parts."""
+
+    def parts(self, cursor: Cursor | None, since: str | None, until: str | None) -> list[str]:
+        """Names of the parts, such as months, that follow a cursor; arguments as of `page`."""
+
+
 def json_line(value: Any) -> bytes:
     """A value as one line of JSON, for keeping: orjson's own result holds on to 8 KiB each."""
     return bytes(memoryview(orjson.dumps(value)))
@@ -206,6 +222,22 @@ class DataSet:
     comments: Mapping[str, str] = field(default_factory=dict)
 
 
+class Problem(NamedTuple):
+    """What does not hold of a contract's source.
+
+    Attributes:
+        keys: Where in the section ``source``, such as ``("options", "polygon")``.
+        problem: What does not hold.
+        valid: What would be valid.
+        is_error: Whether such a source is refused.
+    """
+
+    keys: tuple[str, ...]
+    problem: str
+    valid: str
+    is_error: bool = True
+
+
 @dataclass(frozen=True)
 class SourceKind:
     """One kind of source, as a package declares it.
@@ -217,12 +249,17 @@ class SourceKind:
             that sorts by time; None where it does not say.
         data_set: The data set that an address names, with so many of its first records; None where
             it is not an address of this kind.
+        problems: What does not hold of the section ``source`` of a contract, by key, beside options
+            with unknown names and texts in place of numbers.
+        options_schema: JSON Schema of each option, for editors; None: not declared.
     """
 
     connector: Callable[[UseCase, str], Connector]
     options: Mapping[str, Any] | None = None
     updated_field: str | None = None
     data_set: Callable[[str, int], DataSet | None] = lambda where, rows: None
+    problems: Callable[[Mapping[str, Any]], Iterator[Problem]] = lambda source: iter(())
+    options_schema: Mapping[str, Any] | None = None
 
 
 def options_of(source: Source, known: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""GET with retries, bounded bodies and clear errors: what every API connector asks through."""
+"""Requests with retries, bounded bodies and clear errors: what every API connector asks through."""
 
 from __future__ import annotations
 
@@ -50,6 +50,18 @@ class Response:
     headers: Mapping[str, str]
 
 
+class Refused(PermanentError):
+    """A server refused a request, or said what asking again does not change.
+
+    Attributes:
+        status: Status of its answer.
+    """
+
+    def __init__(self, problem: str, status: int, *, hint: str | None = None) -> None:
+        self.status = status
+        super().__init__(problem, hint=hint)
+
+
 class Http:
     """Asks one host. Not for several threads.
 
@@ -60,7 +72,8 @@ class Http:
         timeout_s: Read timeout in seconds.
         proxy: Proxy of all requests; "" for that of the environment.
         ca_file: PEM file of the authorities that vouch for servers; "" for the system's.
-        interval_s: Least time between the beginnings of two requests.
+        interval_s: Least time between the beginnings of two requests, in the long run.
+        burst: So many requests may begin without that time between them.
         sleep: Waits; a parameter so that tests need not.
         explain: Text for a person from a status and an error body, or None for the standard one.
     """
@@ -75,6 +88,7 @@ class Http:
         proxy: str = "",
         ca_file: str = "",
         interval_s: float = 0.0,
+        burst: int = 1,
         sleep: Callable[[float], None] = time.sleep,
         explain: Callable[[int, bytes], str | None] = lambda status, body: None,
     ) -> None:
@@ -87,24 +101,64 @@ class Http:
         self._has_proxy = bool(proxy)
         self._verify: bool | str = ca_file or True
         self._interval_s, self._next_s = interval_s, 0.0
+        self._ahead_s = interval_s * (burst - 1)
         self._patience = patience
         self._timeout_s = timeout_s
         self._sleep = sleep
         self._explain = explain
         self._jitter = random.Random(0)
 
-    def get(self, url: str, parse: Callable[[Response], T]) -> T:
+    def get(
+        self, url: str, parse: Callable[[Response], T], *, final: frozenset[int] = frozenset()
+    ) -> T:
         """What a GET answers, after as many tries as allowed.
 
         Args:
             url: What to ask.
             parse: Makes something of an answer of status 200. Where it raises `Unreadable`, such as
                 for a maintenance page or half a body, the request is sent again.
+            final: Statuses that would be retried elsewhere, and are an answer here.
 
         Raises:
             RetryableError: Every try met a fault that may pass.
-            PermanentError: The server refuses, or answers more than 256 MiB.
+            Refused: The server refuses, or answers with a status of ``final``.
+            PermanentError: It answers more than 256 MiB.
         """
+        return self._asked(url, None, parse, final)
+
+    def post(
+        self,
+        url: str,
+        form: Mapping[str, str],
+        parse: Callable[[Response], T],
+        *,
+        final: frozenset[int] = frozenset(),
+    ) -> T:
+        """What a POST of a form answers: for questions that are too long for a URL.
+
+        The request must be one that only reads: it is sent again like a GET.
+
+        Args:
+            url: What to ask.
+            form: Fields of the form.
+            parse: As of `get`.
+            final: As of `get`.
+
+        Raises:
+            RetryableError: As of `get`.
+            Refused: As of `get`.
+            PermanentError: As of `get`.
+        """
+        return self._asked(url, form, parse, final)
+
+    def _asked(
+        self,
+        url: str,
+        form: Mapping[str, str] | None,
+        parse: Callable[[Response], T],
+        final: frozenset[int],
+    ) -> T:
+        asked = f"{'GET' if form is None else 'POST'} {url}"
         problem, hint = "", "the same command again, later: it goes on where it stopped"
         for attempt in range(self._patience.attempts):
             if attempt:
@@ -112,7 +166,7 @@ class Http:
             self._traffic.requests += 1
             wait_s = min(wait_before(self._patience, attempt, self._jitter), MAX_WAIT_S)
             try:
-                status, response = self._once(url)
+                status, response = self._once(url, form)
                 if status == 200:
                     return parse(response)
             except _BROKEN as error:
@@ -122,28 +176,33 @@ class Http:
                 hint = "the same command again, later; or another address: is this the right one?"
             else:
                 problem = f"HTTP {status}{self._said(status, response.body)}"
-                if status not in RETRIED_STATUSES and status < 500:
-                    raise PermanentError(
-                        f"GET {url} was refused: {problem}", hint=_hint(status, response.headers)
+                is_final = status not in RETRIED_STATUSES and status < 500
+                if is_final or status in final:
+                    raise Refused(
+                        f"{asked} was refused: {problem}",
+                        status,
+                        hint=_hint(status, response.headers),
                     )
                 wait_s = _retry_after_s(response.headers) or wait_s
             if attempt + 1 < self._patience.attempts:
                 self._sleep(wait_s)
         raise RetryableError(
-            f"GET {url} failed {self._patience.attempts} times; the last time {problem}", hint=hint
+            f"{asked} failed {self._patience.attempts} times; the last time {problem}", hint=hint
         )
 
     def close(self) -> None:
         """Closes the connections."""
         self._session.close()
 
-    def _once(self, url: str) -> tuple[int, Response]:
+    def _once(self, url: str, form: Mapping[str, str] | None) -> tuple[int, Response]:
         # A proxy of the environment must not stand between us and this machine, and a .netrc file
         # must not replace the contract's own credentials.
         self._session.trust_env = not is_loopback(url) and not self._has_proxy
         self._keep_pace()
-        with self._session.get(
+        with self._session.request(
+            "GET" if form is None else "POST",
             url,
+            data=form,
             timeout=(10.0, self._timeout_s),
             stream=True,
             allow_redirects=False,
@@ -155,7 +214,7 @@ class Http:
                 size += len(part)
                 if size > MAX_BODY_BYTES:
                     raise PermanentError(
-                        f"GET {url} answered more than {MAX_BODY_BYTES >> 20} MiB",
+                        f"{url} answered more than {MAX_BODY_BYTES >> 20} MiB",
                         hint="a smaller page_rows in the contract's source",
                     )
             self._traffic.bytes += size
@@ -165,8 +224,8 @@ class Http:
         if not self._interval_s:
             return
         now = time.monotonic()
-        if now < self._next_s:
-            self._sleep(self._next_s - now)
+        if now < self._next_s - self._ahead_s:
+            self._sleep(self._next_s - self._ahead_s - now)
         self._next_s = max(now, self._next_s) + self._interval_s
 
     def _said(self, status: int, body: bytes) -> str:

@@ -6,6 +6,7 @@ and whose object is a `lakehouse.sources.base.SourceKind`.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from importlib import import_module
 from importlib.metadata import entry_points
 
@@ -15,14 +16,16 @@ from lakehouse.sources.base import Connector, DataSet, SourceKind
 
 GROUP = "goldlake.sources"
 
-_OURS = {
-    kind: f"lakehouse.sources.{kind}" for kind in ("documents", "files", "kafka", "rest", "socrata")
+OURS = {
+    kind: f"lakehouse.sources.{kind}"
+    for kind in ("documents", "files", "kafka", "police_uk", "rest", "socrata")
 }
+"""Modules of the kinds of source that are shipped, by kind."""
 
 
 def kinds() -> list[str]:
     """The kinds of source there are, sorted."""
-    return sorted({*_OURS, *(e.name for e in entry_points(group=GROUP))})
+    return sorted({*OURS, *(e.name for e in entry_points(group=GROUP))})
 
 
 def source_kind(kind: str) -> SourceKind:
@@ -31,8 +34,8 @@ def source_kind(kind: str) -> SourceKind:
     Raises:
         UsageError: There is none, or what the package gives is not a `SourceKind`.
     """
-    if kind in _OURS:
-        found = import_module(_OURS[kind]).KIND
+    if kind in OURS:
+        found = import_module(OURS[kind]).KIND
     else:
         entries = [e for e in entry_points(group=GROUP) if e.name == kind]
         if not entries:
@@ -59,8 +62,17 @@ def data_set(where: str, rows: int) -> DataSet | None:
     """
     if not where.startswith(("http://", "https://")):
         return None
-    found = (source_kind(kind).data_set(where, rows) for kind in kinds())
+    found = (kind.data_set(where, rows) for kind in _usable())
     return next((each for each in found if each is not None), None)
+
+
+def _usable() -> Iterator[SourceKind]:
+    """The kinds of source whose libraries are installed."""
+    for kind in kinds():
+        try:
+            yield source_kind(kind)
+        except UsageError:
+            continue
 
 
 def connector(usecase: UseCase, address: str = "") -> Connector:

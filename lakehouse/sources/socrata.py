@@ -21,7 +21,7 @@ from urllib.parse import quote, urlsplit
 import msgspec
 import orjson
 
-from goldlake_core.contracts.errors import PermanentError, UsageError
+from goldlake_core.contracts.errors import UsageError
 from goldlake_core.contracts.sections import UseCase
 from goldlake_core.documents.lakehouse import Identity
 from goldlake_core.storage.landing import Cursor
@@ -37,10 +37,9 @@ from lakehouse.sources.base import (
     options_of,
 )
 from lakehouse.sources.http import Http, Response
+from lakehouse.sources.told import Told, told_by
 
 TOKEN_VARIABLE = "SOCRATA_APP_TOKEN"
-IDENTITY_HEADER = "X-Goldlake-Source"
-"""Header in which a simulator says whose rows it serves; the portal itself sends none."""
 MAX_LIMIT = 50_000
 """Most rows per page (SODA 2.1, `$limit`)."""
 OPTIONS: Mapping[str, Any] = {"attempts": 8, "backoff_s": 0.5, "timeout_s": 120.0}
@@ -51,18 +50,6 @@ _RESOURCE = re.compile(
     r"(?P<address>https?://[^/?#]+)/resource/(?P<dataset>[a-z0-9]{4}-[a-z0-9]{4})\.json/?"
 )
 _SAFE = "$:,*@_-.()'="
-
-
-class Told(msgspec.Struct, frozen=True):
-    """The header in which a simulator says whose rows it serves.
-
-    Attributes:
-        identity: Which source it plays.
-        inputs: What its rows are made from.
-    """
-
-    identity: Identity
-    inputs: Identity = {}
 
 
 class _Key(msgspec.Struct):
@@ -158,16 +145,7 @@ class SocrataConnector:
 
     def _told(self, response: Response) -> Told | None:
         split.records(response.body, response.headers.get("Content-Type", ""))
-        header = response.headers.get(IDENTITY_HEADER)
-        if header is None:
-            return None
-        try:
-            return msgspec.json.decode(header, type=Told)
-        except msgspec.DecodeError as error:
-            raise PermanentError(
-                f"{self._address} sent {IDENTITY_HEADER}: {header[:200]!r}: {error}",
-                valid='{"identity": {"kind": …}, "inputs": {…}}',
-            ) from error
+        return told_by(response.headers, self._address)
 
     def _condition(self, cursor: Cursor | None, since: str | None, until: str | None) -> str:
         parts = []

@@ -168,12 +168,14 @@ class Kit:
         rows: Records of the API in its order, more than two pages of them.
         key_fields: Top-level fields of the records that hold the key of the silver table, for
             connectors that give keys alone (`lakehouse.sources.base.KeyPages`).
+        record: The source's own bytes of a line, of connectors that add a key to a record.
     """
 
     connector: Callable[[str], Connector]
     answer: Answer
     rows: Sequence[bytes]
     key_fields: Sequence[str] = ()
+    record: Callable[[bytes], bytes] = bytes
 
 
 PASSING_FAULTS = (
@@ -213,6 +215,7 @@ def _read(kit: Kit, rows: Rows, faults: Sequence[str] = ()) -> list[str]:
             reader.close()
     if problem:
         return [problem]
+    landed = [kit.record(line) for line in landed]
     if landed != rows.all:
         lost = [row for row in rows.all if row not in landed]
         what = f"{lost[0][:80]!r} is missing or changed" if lost else "in another order, or twice"

@@ -22,6 +22,7 @@ PAGES = (
     "docs/reference/germany_pks.md",
     "docs/reference/python.md",
     "docs/reference/turbofan.md",
+    "docs/reference/uk_street_api.md",
     "docs/reference/uk_street_crime.md",
     "goldlake_core/contracts/json_schemas/contract.schema.json",
     "goldlake_core/contracts/json_schemas/model.schema.json",

@@ -17,8 +17,9 @@ from goldlake_core.contracts.loader import load_contract
 from goldlake_core.storage.deltalog import DeltaLog
 from goldlake_core.storage.fits import FitSet
 from goldlake_core.storage.home import Home
-from lakehouse import gold, rows, specs
+from lakehouse import rows, specs
 from lakehouse.clusters import Clusters
+from lakehouse.gold.basis import basis_of
 from tests.end_to_end.commands import goldlake, goldlake_json
 from tests.lakehouse.test_clusters import CONTRACT, DAY, Event, events, numbered
 from tests.lakehouse.test_erase import held_files
@@ -67,7 +68,7 @@ class Kept:
             "clusters"
         )
         assert commit is not None
-        assert gold.basis_of(commit).clusters == {"place": self.fits.pin}
+        assert basis_of(commit).clusters == {"place": self.fits.pin}
         told = goldlake("doctor", "--deep", "--home", self.name, folder=self.folder)
         assert "all contents agree: pages, bronze, versions, silver, gold" in told
 

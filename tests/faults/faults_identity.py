@@ -14,9 +14,9 @@ import pytest
 from goldlake_core.contracts.errors import ContractError, GateRefused, StoreError
 from goldlake_core.contracts.registry import load_usecase
 from goldlake_core.documents.lakehouse import Landed
+from goldlake_simulators import origins
 from goldlake_simulators.base import SimulatorOptions
 from goldlake_simulators.server import running
-from goldlake_simulators.socrata import simulator
 from lakehouse.sources.testing import Rows
 from tests.faults.catalog import fault
 from tests.faults.lab import TOY, Lab, refused, row
@@ -44,7 +44,7 @@ def more_rows(lab: Lab) -> None:
 def edited_comment(lab: Lab) -> None:
     _land(lab, GENERATED)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(simulator, "module_hash", lambda usecase, name: "f" * 64)
+        patch.setattr(origins, "module_hash", lambda usecase, name: "f" * 64)
         assert _land(lab, GENERATED).rows == 0
     assert _land(lab, GENERATED).rows == 0
 

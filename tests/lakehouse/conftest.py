@@ -9,6 +9,7 @@ import pytest
 from goldlake_core.contracts.registry import load_usecase
 from goldlake_core.contracts.sections import UseCase
 from goldlake_core.storage.home import Home
+from tests.simulators.conftest import serve  # noqa: F401
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ import pytest
 from goldlake_core.contracts.sections import Split
 from goldlake_core.instants import of_micros, utc_text
 from lakehouse.boundaries import split_boundaries
-from lakehouse.gold import Basis
+from lakehouse.gold.basis import Basis
 
 CHICAGO = ZoneInfo("America/Chicago")
 OLD = Basis(1, "u", "2018-02-10T21:50:01.000000Z", "2017-01-01T06:00:00.000000Z", "r")

@@ -19,8 +19,10 @@ from goldlake_core.storage.deltalog import DeltaLog
 from goldlake_core.storage.fits import Center, Fit, FitStore
 from goldlake_core.storage.home import Home
 from goldlake_core.storage.restores import Restore, Restores
-from lakehouse import audit, clusters, delta, gold, specs, stages
+from lakehouse import audit, clusters, delta, specs, stages
 from lakehouse.clusters import Clusters
+from lakehouse.gold import tables as gold
+from lakehouse.gold.basis import basis_of
 from tests.lakehouse.records import silent
 from tests.lakehouse.test_computed import Lab
 
@@ -264,7 +266,7 @@ def test_an_increment_looks_up_and_a_new_interval_is_fitted(
     audit.deep(groups.spark, usecase, groups.home, 1, silent)
     commit = DeltaLog(specs.gold(usecase, groups.home, table).uri).last_commit_with("clusters")
     assert commit is not None
-    assert gold.basis_of(commit).clusters == Clusters.of(usecase, groups.home, table).pins
+    assert basis_of(commit).clusters == Clusters.of(usecase, groups.home, table).pins
 
 
 @pytest.mark.long

@@ -14,7 +14,9 @@ from goldlake_core.contracts.errors import PermanentError
 from goldlake_core.contracts.loader import load_contract
 from goldlake_core.contracts.sections import UseCase
 from goldlake_core.storage.home import Home
-from lakehouse import audit, delta, gold, specs, stages
+from lakehouse import audit, delta, specs, stages
+from lakehouse.gold import tables as gold
+from lakehouse.gold.changed import Changed
 from lakehouse.sources.land import land
 from tests.lakehouse.records import silent
 
@@ -330,7 +332,7 @@ def test_an_amendment_that_no_window_reads_makes_its_own_row_again(
     rng = random.Random(8)
     events: dict[int, tuple[int, str, bool]] = {}
     parts: list[tuple[int, int]] = []
-    parted = gold._Step._parted
+    parted = Changed._parted
 
     def watched(step: Any, feed: Any) -> Any:
         moved, kept = parted(step, feed)
@@ -361,7 +363,7 @@ def test_an_amendment_that_no_window_reads_makes_its_own_row_again(
 
     added(numbered(range(60)))
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(gold._Step, "_parted", watched)
+        patched.setattr(Changed, "_parted", watched)
         closed = {key: (*events[key][:2], True) for key in (3, 4, 5)}
         added(closed)
         # At once: a row that comes, one that moves within its unit, one that leaves it, and some

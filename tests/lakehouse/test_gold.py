@@ -18,7 +18,10 @@ from goldlake_core.contracts.registry import resolve
 from goldlake_core.contracts.sections import UseCase
 from goldlake_core.storage.deltalog import DeltaLog
 from goldlake_core.storage.home import Home
-from lakehouse import changefeed, computed, delta, gold, specs, stages
+from lakehouse import changefeed, computed, delta, specs, stages
+from lakehouse.gold import build
+from lakehouse.gold import tables as gold
+from lakehouse.gold.basis import SILVER_VERSION, Basis, basis_of
 from tests.lakehouse.records import crime, land, silent
 
 pytestmark = pytest.mark.spark
@@ -132,9 +135,9 @@ def test_gold_follows_amendments_and_stores_what_it_stands_for(
     land(home, usecase, "one", [crime(1), crime(2), crime(3, date="2016-01-07T23:00:00.000")])
     stages.refine(spark, usecase, home, "first", silent)
     features = DeltaLog(specs.gold(usecase, home, usecase.gold["arrest_features"]).uri)
-    commit = features.last_commit_with(gold.SILVER_VERSION)
+    commit = features.last_commit_with(SILVER_VERSION)
     assert commit is not None
-    assert gold.basis_of(commit) == gold.Basis(
+    assert basis_of(commit) == Basis(
         1,
         DeltaLog(specs.silver(usecase, home, 1).uri).snapshot().uuid,
         "2016-03-01T21:50:01.000000Z",
@@ -163,7 +166,7 @@ def test_gold_follows_amendments_and_stores_what_it_stands_for(
         (3, False, 29, 1),
         (4, False, None, 1),
     ]
-    commit = features.last_commit_with(gold.SILVER_VERSION)
+    commit = features.last_commit_with(SILVER_VERSION)
     assert commit is not None
     assert commit.metadata["as_of"] == "2016-09-01T05:00:00.000000Z"
     cells = _gold(spark, usecase, home, "area_day")
@@ -192,7 +195,7 @@ def test_a_changed_table_is_rebuilt_and_a_comment_does_not_count(
     commented = tuple(replace(c, comment=f"{c.comment} Edited.") for c in table.columns)
     other = replace(usecase, gold={"arrest_features": replace(table, columns=commented)})
     gold.refine(spark, other, home, 1, "commented", silent)
-    commit = log.last_commit_with(gold.SILVER_VERSION)
+    commit = log.last_commit_with(SILVER_VERSION)
     assert commit is not None
     assert commit.metadata["run_id"] == "first"
     assert log.snapshot().schema[0].comment.endswith("Edited.")
@@ -200,13 +203,13 @@ def test_a_changed_table_is_rebuilt_and_a_comment_does_not_count(
     other = replace(usecase, gold={"arrest_features": replace(table, columns=narrow)})
     uuid = log.snapshot().uuid
     gold.refine(spark, other, home, 1, "narrow", silent)
-    commit = log.last_commit_with(gold.SILVER_VERSION)
+    commit = log.last_commit_with(SILVER_VERSION)
     assert commit is not None
     assert commit.metadata["run_id"] == "narrow"
     assert "beat" not in [f.name for f in log.snapshot().schema]
     assert log.snapshot().uuid == uuid
     assert delta.read(spark, log.uri).count() == 1
-    monkeypatch.setattr(gold, "resolve", lambda *_: lambda silver, *_more: silver.drop("iucr"))
+    monkeypatch.setattr(build, "resolve", lambda *_: lambda silver, *_more: silver.drop("iucr"))
     alone = replace(table, build="tables.calendar", per=(), order=(), windows={}, reach=())
     other = replace(usecase, gold={"arrest_features": alone})
     with pytest.raises(PermanentError, match=r"lacks iucr, hour, minute, weekday, month"):

@@ -15,7 +15,9 @@ from goldlake_core.contracts.errors import PermanentError, StoreError
 from goldlake_core.contracts.sections import Column, GoldTable, UseCase
 from goldlake_core.storage.deltalog import DeltaLog
 from goldlake_core.storage.home import Home
-from lakehouse import audit, delta, gold, specs, stages
+from lakehouse import audit, delta, specs, stages
+from lakehouse.gold import build
+from lakehouse.gold.basis import SILVER_VERSION, basis_of
 from tests.lakehouse.records import crime, land, silent
 
 pytestmark = pytest.mark.spark
@@ -119,7 +121,7 @@ FUNCTIONS: dict[str, Callable[[Any], Any]] = {
 
 @pytest.fixture(autouse=True)
 def _functions(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gold, "resolve", lambda _usecase, dotted, _key: FUNCTIONS[dotted[7:]])
+    monkeypatch.setattr(build, "resolve", lambda _usecase, dotted, _key: FUNCTIONS[dotted[7:]])
 
 
 def table(name: str, **more: Any) -> GoldTable:
@@ -173,9 +175,9 @@ def test_an_increment_rebuilds_what_the_changes_reach(spark: Any, usecase: UseCa
     assert rows_of(spark, ours, home, "by_kind")[9] == 10.5  # areas 9 and 12 are left
     assert set(rows_of(spark, ours, home, "by_itself")) == {1, 2, 3, 4, 5, *range(8, 13), 20}
     for each in LAWFUL:
-        commit = DeltaLog(specs.gold(ours, home, each).uri).last_commit_with(gold.SILVER_VERSION)
+        commit = DeltaLog(specs.gold(ours, home, each).uri).last_commit_with(SILVER_VERSION)
         assert commit is not None
-        basis = gold.basis_of(commit)
+        basis = basis_of(commit)
         assert (commit.operation, basis.run_id) == ("WRITE", "second")
         assert (basis.epoch, basis.through) == (1, 2)
         assert basis.gold_contract == specs.gold_hash(ours, each)

@@ -13,7 +13,7 @@ from goldlake_core.contracts.errors import PermanentError
 from goldlake_core.contracts.loader import load_contract
 from goldlake_core.contracts.sections import Head, Model, Split, UseCase
 from goldlake_core.instants import utc_text
-from lakehouse.gold import Basis
+from lakehouse.gold.basis import Basis
 from lakehouse.labels import require_learnable
 from lakehouse.splits import Division
 

@@ -11,7 +11,8 @@ from goldlake_core.contracts.loader import load_contract
 from goldlake_core.contracts.sections import UseCase
 from goldlake_core.documents.lakehouse import Fates
 from goldlake_core.storage.home import Home
-from lakehouse import audit, delta, gold, specs, stages
+from lakehouse import audit, delta, specs, stages
+from lakehouse.gold import tables as gold
 from lakehouse.sources.land import land
 from tests.lakehouse.records import silent
 

@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 
 from goldlake_core.contracts.errors import UsageError
-from goldlake_simulators.socrata.faults import Faults
+from goldlake_simulators.faults import Faults
 
 
 def drawn(spec: str, seed: int) -> list[str | None]:

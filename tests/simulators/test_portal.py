@@ -12,8 +12,9 @@ import requests
 from goldlake_core.contracts.errors import UsageError
 from goldlake_core.contracts.sections import UseCase
 from goldlake_simulators.base import SimulatorOptions
+from goldlake_simulators.clock import Clock
 from goldlake_simulators.server import running
-from goldlake_simulators.socrata.portal import Clock, Portal
+from goldlake_simulators.socrata.portal import Portal
 from goldlake_simulators.socrata.simulator import portal
 from tests.simulators.conftest import Serve, with_source
 

@@ -11,9 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from goldlake_simulators.clock import Clock
+from goldlake_simulators.faults import Faults
+from goldlake_simulators.replies import Reply
 from goldlake_simulators.socrata.dataset import Dataset, Record
-from goldlake_simulators.socrata.faults import Faults
-from goldlake_simulators.socrata.portal import Clock, Portal, Reply
+from goldlake_simulators.socrata.portal import Portal
 
 TYPES = {"name": "text", "size": "number", "open": "checkbox", "day": "floating_timestamp"}
 ROWS: list[dict[str, Any]] = [

@@ -14,7 +14,8 @@ from goldlake_core.contracts.registry import load_usecase
 from goldlake_core.contracts.sections import UseCase
 from goldlake_core.storage.home import Home
 from goldlake_simulators.files import generated_files
-from lakehouse import delta, gold, specs, stages
+from lakehouse import delta, specs, stages
+from lakehouse.gold import tables as gold
 from lakehouse.sources.land import land
 from tests.lakehouse.records import silent
 from tests.usecases.datasets import MADE, REAL, DataSet

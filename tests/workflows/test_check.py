@@ -55,7 +55,7 @@ CASES = {
         "  kind: socrat",
         "kind: socrat",
         "source.kind: there is no kind of source 'socrat'. Valid: socrata (nearest); all: "
-        "documents, files, kafka, rest, socrata.",
+        "documents, files, kafka, police_uk, rest, socrata.",
     ),
     "unknown option": (
         "contract.yaml",
@@ -262,3 +262,37 @@ def test_it_loads_nothing_heavy() -> None:
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert result.stdout == "[]\n", result.stderr
+
+
+def test_options_of_a_connector_are_looked_at(tmp_path: Path) -> None:
+    text = (
+        "name: town\nsource:\n  kind: police_uk\n  address: https://data.police.uk\n"
+        "  dataset: all-crime\n  options:\n"
+        "    polygon: [[-1.1, 52.6], [-1.1, 52.7], [-1.2, 52.7]]\n"
+        "    first_month: 23-01\n"
+        "  overlap: 93d\n"
+        "silver: {key: content, columns: {category: string}}\n"
+    )
+    (tmp_path / "town").mkdir()
+    file = tmp_path / "town" / "contract.yaml"
+    file.write_text(text, encoding="utf-8")
+    report = check_usecase(str(tmp_path / "town"))
+    assert [each.message for each in report.findings] == [
+        f"{file}:7: source.options.polygon: [-1.1, 52.6] lies outside of the country; latitude "
+        "and longitude seem to be swapped. Valid: latitude 49 to 61.5, longitude -9.5 to 2.5.",
+        f"{file}:8: source.options.first_month: '23-01' is not a month. Valid: such as 2023-01.",
+    ]
+    begin, end = text.index("  options"), text.index("  overlap")
+    bare = text[:begin] + text[end:]
+    file.write_text(bare, encoding="utf-8")
+    (found,) = check_usecase(str(tmp_path / "town")).findings
+    assert found.message == f"{file}:2: source: there is no area. Valid: polygon or points."
+    file.write_text(
+        bare.replace("overlap: 93d", "options: {points: [[52.6, -1.1]]}"), encoding="utf-8"
+    )
+    (found,) = check_usecase(str(tmp_path / "town")).findings
+    assert (found.severity, found.message) == (
+        "warning",
+        f"{file}:2: source: warning: no month but the newest is asked for again with an overlap "
+        "of 1d, and outcomes are amended for months. Valid: such as 186d, which is six months.",
+    )

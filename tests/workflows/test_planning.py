@@ -13,8 +13,7 @@ import pytest
 from msgspec.structs import replace
 
 from goldlake.workflows import ingest as workflow
-from goldlake.workflows import planning
-from goldlake.workflows.reconcile import _Comparison
+from goldlake.workflows import planning, tombstones
 from goldlake_core.contracts.errors import StoreError, UsageError
 from goldlake_core.contracts.sections import UseCase
 from goldlake_core.documents.planning import IngestPlan
@@ -154,13 +153,12 @@ def test_a_row_whose_record_is_not_in_bronze_gets_no_tombstone(place: Lab) -> No
     import polars as pl
 
     reader = connector(place.usecase, place.server.url)
-    comparison = _Comparison(place.usecase, place.home, reader, lambda event: None)
     texts = pl.DataFrame({"sequence": [3], "line": [2], "value": [row(1).decode()]})
-    (line,) = comparison._tombstones_of(texts)
+    (line,) = tombstones.lines(place.usecase, reader, texts.iter_rows())
     assert line == b'{"$deleted":true,"$id":"row-000001","call_id":"C00001"}'
     lost = texts.with_columns(value=pl.lit(None, pl.String))
     with pytest.raises(StoreError, match="does not hold the key of line 2 of page 3"):
-        list(comparison._tombstones_of(lost))
+        list(tombstones.lines(place.usecase, reader, lost.iter_rows()))
 
 
 def test_a_plan_names_the_files_to_land(place: Lab) -> None:

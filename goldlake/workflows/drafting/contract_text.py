@@ -87,7 +87,8 @@ def _format(table: Table) -> Iterator[str]:
 
 def _keys(table: Table) -> Iterator[str]:
     if not table.key:
-        repeated = f"; {table.repeated:,} are equal to another" if table.repeated else ""
+        be = "is" if table.repeated == 1 else "are"
+        repeated = f"; {table.repeated:,} {be} equal to another" if table.repeated else ""
         yield commented("  key: content", f"no columns tell the records apart{repeated}")
     else:
         is_certain = table.sample.is_whole or table.sample.origin is not None

@@ -83,7 +83,7 @@ def draft(target: str, where: str, label: str | None = None, rows: int = ROWS) -
             valid=f"a lower-case letter, then lower-case letters, digits or _ (at most {MAX_NAME})",
         )
     _require_new(folder / CONTRACT)
-    table = table_of(read_sample(where, rows))
+    table = table_of(read_sample(where, rows, label))
     column = _label(table, label) if label is not None else None
     reasons = obstacles(table, column) if column else []
     path = _path_from(folder, where)
@@ -182,7 +182,8 @@ def _told(table: Table, label: str | None, reasons: list[str]) -> Iterator[Told]
     elif label:
         task = task_of(table.column(label))
         kind = f" ({task.head})" if task is not None else ""
-        text = f"{label}{kind}, by {len(features_of(table, label))} features"
+        count = len(features_of(table, label))
+        text = f"{label}{kind}, by {count} feature{'' if count == 1 else 's'}"
         yield Told(what="label", text=text, is_guess=True)
         split = split_of(table)
         yield Told(what="split", text=split.text, is_guess=split.is_guess)
@@ -210,7 +211,8 @@ def _key(table: Table) -> Told:
         return Told(what="key", text=", ".join(table.key), is_guess=is_guess)
     text = "content: no columns tell the records apart"
     if table.repeated:
-        text += f" ({table.repeated:,} are equal to another)"
+        be = "is" if table.repeated == 1 else "are"
+        text += f" ({table.repeated:,} {be} equal to another)"
     return Told(what="key", text=text)
 
 

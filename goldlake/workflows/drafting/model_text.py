@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from goldlake.workflows.drafting.columns import Profile
 from goldlake.workflows.drafting.split import split_of, unit_of
-from goldlake.workflows.drafting.table import Table
+from goldlake.workflows.drafting.table import Table, is_id
 from goldlake_core.contracts.contract_file import ROWS
 from goldlake_core.contracts.heads import HeadKind, default_head
 from goldlake_core.contracts.sections import Column
@@ -34,6 +34,7 @@ EXAMPLES = 2
 """Rows that a served model is asked for after a run."""
 FEW_CLASSES = 10
 """Different whole numbers of a label up to which they are classes."""
+_PLAIN = re.compile(r"([-+]?[0-9]{1,15})(?:\.0*)?")
 _LATITUDE = re.compile(r"(^|_)(lat|latitude)(_|$)")
 _LONGITUDE = re.compile(r"(^|_)(lon|lng|long|longitude)(_|$)")
 
@@ -203,14 +204,35 @@ def features_of(table: Table, label: str) -> list[Feature]:
     columns = [
         each
         for each in columns
-        if each.distinct > 1 and not each.is_unique and f"has_{each.name}" not in known
+        if each.distinct > 1 and not _names_records(each, table) and f"has_{each.name}" not in known
     ]
     found = [feature for each in columns if (feature := _feature(each, table, label)) is not None]
     return [*found, *_places(columns)]
 
 
+def _names_records(column: Profile, table: Table) -> bool:
+    """Whether a column tells the records apart and says nothing of them.
+
+    A measure, or a text of many words, may differ in each record too.
+    """
+    if not column.is_unique or column.type == "double":
+        return False
+    if column.type != "long":
+        return column.words < WORDS
+    return is_id(column) or _counts_up(column, table)
+
+
+def _counts_up(column: Profile, table: Table) -> bool:
+    """Whether whole numbers follow one another, in any order."""
+    found = (_PLAIN.fullmatch((text or "").strip()) for text in table.sample.texts[column.field])
+    values = [int(number[1]) for number in found if number]
+    return len(values) == column.rows and max(values) - min(values) + 1 == column.rows
+
+
 def _feature(column: Profile, table: Table, label: str) -> Feature | None:
     tells = _tells(column, table, label)
+    if column.is_unique and column.type == "long":
+        tells = "? another number in each record: a measure, or a name of the record"
     if column.type in ("date", "timestamp"):
         return None
     if column.type == "double" or (column.type == "long" and column.distinct > FEW_VALUES):

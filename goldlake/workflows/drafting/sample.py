@@ -52,12 +52,13 @@ class Sample:
     origin: DataSet | None = None
 
 
-def read_sample(where: str, rows: int = ROWS) -> Sample:
+def read_sample(where: str, rows: int = ROWS, named: str | None = None) -> Sample:
     """The first records at a place. Read-only.
 
     Args:
         where: A file, a folder, a pattern, or a URL of such or of an API's data set.
         rows: Most records to read.
+        named: A column that a person named; a first row that has it is a header.
 
     Raises:
         UsageError: There are no files, or no record in them.
@@ -72,7 +73,7 @@ def read_sample(where: str, rows: int = ROWS) -> Sample:
     read = files[:MOST_FILES]
     found.is_text = is_text_file(read[0])
     if found.is_text:
-        found.format = format_of(read[0])
+        found.format = format_of(read[0], named)
     for file in read:
         _read(file, found, rows // len(read))
     if not found.rows:
@@ -93,8 +94,12 @@ def _of_data_set(origin: DataSet, where: str) -> Sample:
     return found
 
 
-def format_of(file: SourceFile) -> Format:
+def format_of(file: SourceFile, named: str | None = None) -> Format:
     """How a file of text seems to be written.
+
+    Args:
+        file: A file whose lines are rows of text.
+        named: A column that a person named, or None.
 
     Raises:
         PermanentError: There is no row in it.
@@ -104,7 +109,7 @@ def format_of(file: SourceFile) -> Format:
     encoding = sniff.encoding_of(start)
     text = start.decode(encoding, "replace").removeprefix("\ufeff")
     lines = text.splitlines(keepends=True)[: sniff.SAMPLE_LINES]
-    layout = sniff.layout_of(lines)
+    layout = sniff.layout_of(lines, named)
     if layout is None:
         raise PermanentError(f"{file.place} is empty", valid="a file with a header and rows")
     return Format(

@@ -155,11 +155,11 @@ def _key(columns: Sequence[Profile], sample: Sample) -> tuple[str, ...]:
     able = [
         each
         for n, each in enumerate(varied)
-        if each.type in _KEY_TYPES and not each.missing and (n < _CONSIDERED or _is_id(each))
+        if each.type in _KEY_TYPES and not each.missing and (n < _CONSIDERED or is_id(each))
     ]
-    single = [each for each in able if each.is_unique and (_is_id(each) or each.name == first)]
+    single = [each for each in able if each.is_unique and (is_id(each) or each.name == first)]
     if single:
-        return (min(single, key=lambda each: not _is_id(each)).name,)
+        return (min(single, key=lambda each: not is_id(each)).name,)
     # A text of many words, or a measure that happens to differ, identifies nothing.
     parts = [each for each in able if each.words < MOST_OF_KEY][:_CONSIDERED]
     for names in _groups(parts, first):
@@ -169,7 +169,8 @@ def _key(columns: Sequence[Profile], sample: Sample) -> tuple[str, ...]:
     return ()
 
 
-def _is_id(column: Profile) -> bool:
+def is_id(column: Profile) -> bool:
+    """Whether the name of a column is that of an id."""
     return _ID.search(column.name) is not None
 
 
@@ -177,5 +178,5 @@ def _groups(parts: Sequence[Profile], first: str) -> Iterator[tuple[Profile, ...
     for size in range(2, MOST_OF_KEY + 1):
         for group in combinations(parts, size):
             # Every key names a thing: one of its columns is an id, or the first.
-            if group[0].name == first or any(map(_is_id, group)):
+            if group[0].name == first or any(map(is_id, group)):
                 yield group

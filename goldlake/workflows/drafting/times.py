@@ -20,7 +20,8 @@ _DAYS = (
     *("yyyy-MM-dd", "dd/MM/yyyy", "MM/dd/yyyy", "dd.MM.yyyy", "dd-MM-yyyy", "MM-dd-yyyy"),
     *("yyyy/MM/dd", "yyyy.MM.dd", "d/M/yyyy", "M/d/yyyy", "d.M.yyyy", "d-M-yyyy", "M-d-yyyy"),
     *("dd/MM/yy", "MM/dd/yy", "dd.MM.yy", "d/M/yy", "M/d/yy", "d MMM yyyy", "dd-MMM-yyyy"),
-    *("dd-MMM-yy", "MMM d, yyyy", "MMMM d, yyyy", "d MMMM yyyy"),
+    *("dd-MMM-yy", "MMM d, yyyy", "MMMM d, yyyy", "d MMMM yyyy", "MMM d yyyy", "MMMM d yyyy"),
+    *("d-MMM-yyyy", "d-MMM-yy", "dd/MMM/yyyy"),
 )
 _MONTHS = ("yyyy-MM", "MM/yyyy", "MMM yyyy", "MMM-yy")
 _CLOCKS = ("HH:mm:ss", "HH:mm", "hh:mm:ss a", "hh:mm a", "H:mm:ss", "H:mm", "h:mm:ss a", "h:mm a")

@@ -19,6 +19,7 @@ from goldlake_core.contracts.keys import Declared, Form
 from goldlake_core.contracts.names import MAX_NAME
 from goldlake_core.contracts.read import MAX_WINDOW
 from goldlake_core.contracts.sections import STEPS
+from lakehouse.sources.plugins import OURS, source_kind
 
 Schema = dict[str, Any]
 
@@ -30,7 +31,7 @@ _TEXTS: Schema = {"type": "array", "items": _TEXT, "uniqueItems": True}
 
 def contract_schema() -> Schema:
     """The schema of ``contract.yaml``."""
-    return _document("A use case of goldlake", _place(CONTRACT))
+    return _document("A use case of goldlake", {**_place(CONTRACT), "allOf": _options_by_kind()})
 
 
 def model_schema() -> Schema:
@@ -41,6 +42,27 @@ def model_schema() -> Schema:
 def schema_text(schema: Schema) -> str:
     """A schema as it is committed: indented JSON with a line break at the end."""
     return msgspec.json.format(msgspec.json.encode(schema), indent=1).decode() + "\n"
+
+
+def _options_by_kind() -> list[Schema]:
+    """What `source.options` may have, of each kind of source that declares it."""
+    declared = {kind: source_kind(kind).options_schema for kind in OURS}
+    return [
+        {
+            "if": {"properties": {"source": {"properties": {"kind": {"const": kind}}}}},
+            "then": {
+                "properties": {
+                    "source": {
+                        "properties": {
+                            "options": {"properties": schema, "additionalProperties": False}
+                        }
+                    }
+                }
+            },
+        }
+        for kind, schema in declared.items()
+        if schema
+    ]
 
 
 def _document(title: str, schema: Schema) -> Schema:

@@ -139,7 +139,11 @@ def yaml_document(file: Path) -> Any:
     return json.loads(json.dumps(document, default=str))
 
 
-@pytest.mark.parametrize("folder", [TOY, ROOT / "usecases" / "chicago_crime"], ids=lambda f: f.name)
+@pytest.mark.parametrize(
+    "folder",
+    [TOY, *(ROOT / "usecases" / name for name in ("chicago_crime", "uk_street_api"))],
+    ids=lambda f: f.name,
+)
 def test_schemas_hold_for_what_is_read(folder: Path) -> None:
     jsonschema.Draft202012Validator.check_schema(contract_schema())
     jsonschema.Draft202012Validator.check_schema(model_schema())
@@ -167,6 +171,20 @@ def test_schema_refuses_what_the_reader_refuses(path: tuple[str, ...], value: An
     part[path[-1]] = value
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate(document, model_schema())
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"polygon": [[52.6, -1.2]]}, {"polgon": []}, {"first_month": "2023"}, {"attempts": 0}],
+    ids=str,
+)
+def test_schema_knows_the_options_of_a_connector(options: dict[str, Any]) -> None:
+    document = yaml_document(ROOT / "usecases" / "uk_street_api" / "contract.yaml")
+    document["source"]["options"] |= options
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(document, contract_schema())
+    document["source"]["kind"] = "another"
+    jsonschema.validate(document, contract_schema())
 
 
 @pytest.mark.parametrize("folder", [TOY, ROOT / "usecases" / "chicago_crime"], ids=lambda f: f.name)

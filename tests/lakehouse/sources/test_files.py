@@ -181,7 +181,7 @@ def test_an_unknown_kind_names_those_there_are(toy: UseCase) -> None:
     unknown = replace(toy, source=replace(toy.source, kind="carrier_pigeon"))
     with pytest.raises(UsageError, match="no kind of source 'carrier_pigeon'") as caught:
         connector(unknown)
-    assert "files, kafka, rest, socrata" in caught.value.message
+    assert "files, kafka, police_uk, rest, socrata" in caught.value.message
 
 
 def test_an_erased_key_is_landed_as_its_marker(ledger: UseCase) -> None:

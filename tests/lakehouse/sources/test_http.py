@@ -1,4 +1,4 @@
-"""GET with retries: what is tried again, how long is waited, what is refused at once."""
+"""Requests with retries: what is tried again, how long is waited, what is refused at once."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 from goldlake_core.contracts.errors import PermanentError, RetryableError
 from lakehouse.sources import http
 from lakehouse.sources.base import Patience, Traffic
-from lakehouse.sources.http import Http, Response, is_loopback
+from lakehouse.sources.http import Http, Refused, Response, is_loopback
 from lakehouse.sources.split import Unreadable, records
 
 Script = list[tuple[int, dict[str, str], bytes]]
@@ -30,6 +30,7 @@ class Server:
     def __init__(self) -> None:
         self.script: Script = []
         self.asked: list[dict[str, str]] = []
+        self.forms: list[str] = []
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -43,6 +44,11 @@ class Server:
                     self.send_header(name, value)
                 self.end_headers()
                 self.wfile.write(body)
+
+            def do_POST(self) -> None:
+                size = int(self.headers["Content-Length"])
+                outer.forms.append(self.rfile.read(size).decode())
+                self.do_GET()
 
             def log_message(self, *args: Any) -> None:
                 pass
@@ -168,3 +174,39 @@ def test_what_is_this_machine() -> None:
     assert is_loopback("http://localhost/")
     assert is_loopback("http://[::1]:1/")
     assert not is_loopback("https://portal.example/")
+
+
+def test_a_form_is_sent_again_whole(server: Server) -> None:
+    server.script = [(500, {}, b""), (200, {}, b"[1]")]
+    traffic = Traffic()
+    client = Http(traffic, patience=Patience(backoff_s=0.0), sleep=lambda s: None)
+    assert client.post(server.url, {"poly": "1,2:3,4", "date": "2023-01"}, body) == b"[1]"
+    assert server.forms == ["poly=1%2C2%3A3%2C4&date=2023-01"] * 2
+    server.script = [(413, {}, b"")]
+    with pytest.raises(Refused, match=f"POST {server.url} was refused: HTTP 413") as caught:
+        client.post(server.url, {}, body)
+    assert caught.value.status == 413
+
+
+def test_a_status_may_be_an_answer(server: Server) -> None:
+    server.script = [(503, {}, b"")]
+    traffic = Traffic()
+    client = Http(traffic, patience=Patience(attempts=3, backoff_s=0.0), sleep=lambda s: None)
+    with pytest.raises(Refused) as caught:
+        client.get(server.url, body, final=frozenset({503}))
+    assert (caught.value.status, traffic.requests) == (503, 1)
+    with pytest.raises(RetryableError):
+        client.get(server.url, body)
+    assert traffic.requests == 4
+
+
+def test_some_requests_may_follow_each_other_at_once(server: Server) -> None:
+    server.script = [(200, {}, b"[]")]
+    waits: list[float] = []
+    client = Http(Traffic(), interval_s=50.0, burst=3, sleep=waits.append)
+    for _ in range(3):
+        client.get(server.url, body)
+    assert waits == []
+    for _ in range(2):
+        client.get(server.url, body)
+    assert [round(wait / 50) for wait in waits] == [1, 2], "no time passes in this test"

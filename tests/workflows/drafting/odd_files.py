@@ -184,6 +184,15 @@ ODD_FILES = [
         ["id"],
     ),
     Odd(
+        "named_months.csv",
+        rows("id,day,due", "{n},Mar {d} 2020,{d}-Apr-2021").encode(),
+        {
+            "day": {"type": "date", "format": "MMM d yyyy", "nullable": False},
+            "due": {"type": "date", "format": "d-MMM-yyyy"},
+        },
+        ["id"],
+    ),
+    Odd(
         "doubtful_days.csv",
         rows("id,day", "{n},{m:02}/{m:02}/2020", 11).replace("01/01", "01/02").encode(),
         {"day": {"type": "date", "format": "dd/MM/yyyy", "nullable": False}},

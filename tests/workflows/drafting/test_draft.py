@@ -334,6 +334,35 @@ def test_numbers_of_all_magnitudes_are_read_by_their_logarithm(tmp_path: Path) -
     assert {each.params.get("scale", "z") for each in model.features} == {"z"}
 
 
+def test_a_label_that_the_first_line_has_makes_it_a_header(tmp_path: Path) -> None:
+    """Years are numbers: only the person who names one says that they are names."""
+    lines = [f"country {n},{n}.5,{n * n % 7}.25,{n + 3}.75\n" for n in range(40)]
+    text = "".join(['"","1940","1950","1960"\n', *lines])
+    (tmp_path / "spent.csv").write_text(text, encoding="utf-8")
+    _, contract = drafted(tmp_path, str(tmp_path / "spent.csv"), "1960")
+    assert "format" not in contract["source"]
+    assert [column(contract, f"c_{year}")["type"] for year in (1940, 1950, 1960)] == ["double"] * 3
+    assert (tmp_path / "drafted/models/c_1960.yaml").exists()
+
+
+def test_a_measure_or_a_text_that_differs_in_each_record_is_a_feature(tmp_path: Path) -> None:
+    words = ("late", "early", "lost", "found", "paid")
+    lines = [
+        f"r{n:03},{1000 + n},{n}.{n % 7}25,{(n * 7919) % 1013},{n * 31 % 97 + 1000 * n},"
+        f"it was {words[n % 5]} and then {words[n % 3]} case {n},{'Yes' if n % 3 else 'No'}\n"
+        for n in range(300)
+    ]
+    text = "".join(["id,place_no,weight,income,steps,remark,hit\n", *lines])
+    (tmp_path / "seen.csv").write_text(text, encoding="utf-8")
+    drafted(tmp_path, str(tmp_path / "seen.csv"), "hit")
+    model = load_contract(tmp_path / "drafted").models["hit"]
+    features = {feature.name: feature.kind for feature in model.features}
+    numeric = dict.fromkeys(("weight", "income", "steps"), "numeric")
+    assert features == {**numeric, "remark": "text"}
+    written = (tmp_path / "drafted/models/hit.yaml").read_text(encoding="utf-8")
+    assert "income: numeric  # ? another number in each record" in written
+
+
 def test_names_that_are_wrong_are_named(tmp_path: Path) -> None:
     (tmp_path / "churn.csv").write_text(CHURN, encoding="utf-8")
     where = str(tmp_path / "churn.csv")

@@ -1,0 +1,1 @@
+"""Gold tables: rows made of silver, kept up by what changed, and compared with a rebuild."""
