@@ -41,6 +41,10 @@ which replaces the network by [the linear model](models.md#other-parts). *Minute
 commands together, on two cores that did other work as well. The number of fates is that of the
 landed records in each row.
 
+The gate refused `quarter` and `year` at first: for 55 arrests in one block on one day, and for 97
+crimes in the block of a music festival in four days. They are in the portal's own records, so a
+person accepted them, with the reason (`goldlake accept`).
+
 {runs}
 
 The same rows, in the same split, by the same columns:
@@ -66,9 +70,13 @@ other splits of the same shares, by hashes of other columns, tells one from the 
 {splits}
 
 *Drafted* is what `goldlake init` writes. It takes the texts of `outcome_status_category`, which are
-eleven in number, for a category. Before, it took them for a `text`, whose words the network reads:
-the means of words do not tell outcomes apart that have words in common. `python -m
-tests.usecases.splits FOLDER NAME` makes these runs.
+eleven in number, for a category. Before, it took them for a `text`, of whose words the network reads
+the mean. `python -m tests.usecases.splits FOLDER NAME` makes these runs.
+
+Two more drafts are what they are because of these runs. `nation` had an RMSE of 17.19 where its
+counts were scaled as they are, and 14.65 by their logarithms; it is 14.8 without dropout. `bicycles`
+had 6.81 with dropout and has 6.57 without it; its rows are made with a noise of 6.1, which no model
+can answer better than.
 
 ## From a file to a contract
 

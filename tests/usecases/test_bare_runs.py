@@ -1,4 +1,4 @@
-"""`goldlake run NAME` of each shipped use case, by its generated files: a blessed model answers."""
+"""`goldlake run NAME` of each shipped use case, by generated records: a blessed model answers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.usecases_tests.test_shipped import SHIPPED
 pytestmark = [pytest.mark.spark, pytest.mark.tfx, pytest.mark.long]
 
 
-@pytest.mark.parametrize("name", SHIPPED)
+@pytest.mark.parametrize("name", [*SHIPPED, "uk_street_api"])
 def test_a_shipped_use_case_runs_by_its_name(tmp_path: Path, name: str) -> None:
     document = goldlake_json("run", name, "--home", "home", folder=tmp_path)
     [part] = document["models"].values()
