@@ -70,13 +70,13 @@ other splits of the same shares, by hashes of other columns, tells one from the 
 {splits}
 
 *Drafted* is what `goldlake init` writes. It takes the texts of `outcome_status_category`, which are
-eleven in number, for a category. Before, it took them for a `text`, of whose words the network reads
-the mean. `python -m tests.usecases.splits FOLDER NAME` makes these runs.
+eleven in number, for a category. Before, it took them for a `text`, of whose words the network
+reads the mean. `python -m tests.usecases.splits FOLDER NAME` makes these runs.
 
 Two more drafts are what they are because of these runs. `nation` had an RMSE of 17.19 where its
-counts were scaled as they are, and 14.65 by their logarithms; it is 14.8 without dropout. `bicycles`
-had 6.81 with dropout and has 6.57 without it; its rows are made with a noise of 6.1, which no model
-can answer better than.
+counts were scaled as they are, and 14.65 by their logarithms; without dropout it is 14.8.
+`bicycles` had 6.81 with dropout, and has 6.57 without it. The noise of its made rows is 6.1, which
+no model can be better than.
 
 ## From a file to a contract
 
