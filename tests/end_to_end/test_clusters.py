@@ -24,7 +24,7 @@ from tests.end_to_end.commands import goldlake, goldlake_json
 from tests.lakehouse.test_clusters import CONTRACT, DAY, Event, events, numbered
 from tests.lakehouse.test_erase import held_files
 
-pytestmark = [pytest.mark.long, pytest.mark.spark]
+pytestmark = [pytest.mark.long, pytest.mark.spark, pytest.mark.timeout(1800)]
 
 ERASED: Event = (77, 5 * DAY + 60, 4242.4242, 7)
 """Far from all others, so that it is a cluster of its own in each fit that saw it."""
