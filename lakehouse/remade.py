@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
 from goldlake_core.contracts.hashing import section_hash
 from goldlake_core.contracts.registry import load_usecase
+from goldlake_core.contracts.sections import Model, UseCase
 from goldlake_core.documents import codec
 from goldlake_core.documents.export import ExportManifest
 from goldlake_core.documents.reproducing import Remade, RemakeRequest
@@ -20,6 +22,9 @@ from goldlake_core.storage.locks import StoreLock
 from lakehouse import epochs, export, gold, session, specs
 from lakehouse.changes import changed_keys
 from lakehouse.remade_steps import STEPS, Both
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
 
 Refine = Callable[..., object]
 """`lakehouse.stages.refine`."""
@@ -40,13 +45,25 @@ def remake(request: RemakeRequest, emit: Emit, refine: Refine) -> Remade:
         PermanentError: The rows cannot be exported under the contract as it is now.
     """
     usecase = load_usecase(request.usecase)
-    model = usecase.models[request.model]
+    pages = specs.landing(usecase, Home.at(request.place)).manifest()
+    emit("progress", "starting Spark")
+    spark = session.spark_session(rows=sum(page.rows for page in pages))
+    return remade(spark, usecase, usecase.models[request.model], request, emit, refine)
+
+
+def remade(
+    spark: SparkSession,
+    usecase: UseCase,
+    model: Model,
+    request: RemakeRequest,
+    emit: Emit,
+    refine: Refine,
+) -> Remade:
+    """As `remake`, with a Spark session and a model of a use case that were read before."""
     table = usecase.gold[model.table]
     home, place = Home.at(request.home), Home.at(request.place)
     own = replace(usecase, gold={table.name: table})
     pages = specs.landing(own, place).manifest()
-    emit("progress", "starting Spark")
-    spark = session.spark_session(rows=sum(page.rows for page in pages))
     with StoreLock(place, usecase.name, "refine"):
         refine(spark, own, place, request.run_id, emit, accept_rejected=True)
     made = export.export(lambda: spark, own, model, place, emit)

@@ -76,8 +76,10 @@ from goldlake_core.documents.reports import (
 )
 from goldlake_core.documents.reproducing import (
     Environment,
+    Remade,
     Reproduced,
     ReproduceReport,
+    RowsCompared,
     StepCompared,
     VariableCompared,
 )
@@ -151,6 +153,42 @@ class Shown(msgspec.Struct):
 
 def as_rows(shown: Shown) -> Rows:
     return Rows("toy.silver.calls@1", shown.columns, shown.rows, len(shown.rows))
+
+
+REPRODUCED = Reproduced(
+    is_equal=False,
+    variables=(VariableCompared(name="deep/bias", numbers=4, differing=1, largest=0.5),),
+    outputs=(StepCompared(step="answers", output="probability", differing=2, largest=None),),
+    rows=9,
+    assets=("words",),
+    causes=("numpy was 1, and is 2",),
+    environment=Environment(
+        python="3.10.13",
+        packages={"numpy": "2"},
+        machine="x86_64",
+        cpu="A processor",
+        instructions=("avx2",),
+        intra_op_threads=2,
+        inter_op_threads=2,
+    ),
+    model_uri="/other/model",
+)
+REMADE = Remade(
+    pages=2,
+    records=9,
+    export_id="toy/late/0-b1",
+    manifest_sha256="0" * 64,
+    steps=(
+        RowsCompared(step="bronze", state="equal", then=9, now=9),
+        RowsCompared(step="silver", state="not compared", then=None, now=9, note="it is gone"),
+        RowsCompared(step="gold", state="differs", then=9, now=8, only_then=2, only_now=1),
+        RowsCompared(
+            step="export", state="differs", then=9, now=8, files=("train/part-0000.csv", "b")
+        ),
+    ),
+    causes=("the contract changed since in silver.columns.x",),
+    has_same_columns=True,
+)
 
 
 VALUE = GateValue(
@@ -431,28 +469,25 @@ CASES = {
             model=f"{MODEL}@7",
             parts=3,
             place="/other",
-            reproduced=Reproduced(
-                is_equal=False,
-                variables=(
-                    VariableCompared(name="deep/bias", numbers=4, differing=1, largest=0.5),
-                ),
-                outputs=(
-                    StepCompared(step="answers", output="probability", differing=2, largest=None),
-                ),
-                rows=9,
-                assets=("words",),
-                causes=("numpy was 1, and is 2",),
-                environment=Environment(
-                    python="3.10.13",
-                    packages={"numpy": "2"},
-                    machine="x86_64",
-                    cpu="A processor",
-                    instructions=("avx2",),
-                    intra_op_threads=2,
-                    inter_op_threads=2,
-                ),
-                model_uri="/other/model",
-            ),
+            reproduced=REPRODUCED,
+            begins="variables",
+        ),
+        ReproduceReport,
+        exit_code=3,
+    ),
+    "reproduce_from_pages": Case(
+        ("reproduce", f"{MODEL}@7", "--from-pages"),
+        "reproduce.reproduce",
+        ReproduceReport(
+            run_id="r",
+            logs="logs",
+            model=f"{MODEL}@7",
+            parts=3,
+            place=None,
+            remade=REMADE,
+            reproduced=None,
+            problem="reproduce: there is no column 'x'",
+            begins="gold",
         ),
         ReproduceReport,
         exit_code=3,
