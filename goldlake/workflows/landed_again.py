@@ -66,7 +66,7 @@ def landed_of(usecase: UseCase, home: Home, model: ModelId, table: str) -> Lande
     """The pages that the gold version of a model was made of, each as it was landed. Read-only.
 
     Args:
-        usecase: The use case.
+        usecase: The use case that the model belongs to.
         home: Where the pages were landed.
         model: The model at a version, for messages.
         table: Id of the gold table at the version.
@@ -131,10 +131,10 @@ def require_room(usecase: UseCase, landed: Landed, export: int, place: Home) -> 
     """Checks that the disk has room for what is made again.
 
     Args:
-        usecase: The use case.
-        landed: The pages.
+        usecase: The use case whose tables are made again.
+        landed: The pages that they are made of.
         export: Size of the export in bytes; the pipeline keeps about as much twice more.
-        place: The other home.
+        place: The home in which they are made.
 
     Raises:
         StoreError: It has not.

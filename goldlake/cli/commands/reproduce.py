@@ -34,8 +34,8 @@ def reproduce(
     something differs, so does one of these, and it is named. The exit code is 3 then.
 
     With --from-pages, the landed pages are first refined and exported in that home. The rows of
-    bronze, silver, gold and the export are compared with those of then, so that a difference is
-    told with the step where it begins.
+    bronze, silver, gold and the export are compared with those of then, and the step where a
+    difference begins is named.
     """
     from goldlake.cli import account
     from goldlake.cli.progress import Progress
