@@ -38,7 +38,7 @@ class Both:
     Attributes:
         spark: The Spark session.
         usecase: The use case with the one gold table of the model.
-        model: The model.
+        model: The model that learned from the export.
         home: Where the model was made.
         place: Where its landed pages were refined again.
         request: Which export of the first home it was.

@@ -93,7 +93,7 @@ class RowsCompared(msgspec.Struct, frozen=True, kw_only=True):
     """What a step made of the landed pages then and now.
 
     Attributes:
-        step: The step.
+        step: The step that made the rows.
         state: ``not compared`` where what the step made then is gone.
         then: Number of rows that it made then, or null where that is not known.
         now: Number of rows that it made now.
