@@ -50,6 +50,12 @@ def lineage_text(document: Lineage | Reach) -> str:
     return "\n".join([*_summary(document), *tree.lines])
 
 
+def continued_at(line: str) -> int:
+    """How much further the rest of a line is indented that is too long for the terminal. Pure."""
+    has_name = line[:2].isspace() and not line[2:3].isspace() and line[_WIDE + 2 :][:1] == " "
+    return _WIDE + 1 if has_name else 2
+
+
 def _way(document: ModelLineage) -> Iterator[str]:
     """From the answer to the pages, a line for each step."""
     labels = f" ({', '.join(document.labels)})" if document.labels else ""

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from goldlake.cli.diff_text import diff_text
-from goldlake.cli.lineage_text import lineage_text
+from goldlake.cli.lineage_text import continued_at, lineage_text
 from goldlake.workflows import diff, lineage, reach
 from goldlake.workflows.report import lineage_page
 from goldlake_core.contracts.errors import UsageError
@@ -256,3 +256,17 @@ def test_the_page_has_no_script_and_escapes_what_data_say(
     data = lineage_page.written(row, made.home, str(tmp_path / "row.html"))
     assert "Row &lt;b&gt;7 reached" in Path(data.file).read_text(encoding="utf-8")
     assert data.sections == ("models", "missing", "records")
+
+
+@pytest.mark.parametrize(
+    ("line", "indent"),
+    [
+        ("  run         20261129-003427-70cc (goldlake run)", 12),
+        ("  not a name of a step", 2),
+        ("              auc 0.8", 2),
+        ("└─ Pusher 17", 2),
+        ("", 2),
+    ],
+)
+def test_the_rest_of_a_long_line_stands_below_its_text(line: str, indent: int) -> None:
+    assert continued_at(line) == indent
