@@ -82,6 +82,8 @@ def _data(of: ModelLineage) -> dict[str, Scalar]:
         found[layer] = f"{step.table}@{step.version}"
         found[f"{layer} rows"] = step.rows
     if of.tables:
+        # Versions of a table are counted from 0 in each epoch.
+        found["epoch of silver"] = of.tables[0].epoch
         found["pages"] = of.landed.total
     if of.export is not None:
         found["content hash"] = of.export.content_hash
