@@ -71,9 +71,8 @@ def _way(document: ModelLineage) -> Iterator[str]:
     for model in document.models:
         for each in model.promotions:
             why = f": {each.why}" if each.why else ""
-            yield _line(
-                "promoted", f"{each.kind} to {each.label} at {each.time} by {each.who}{why}"
-            )
+            how = "" if each.kind == "promote" else f"{each.kind} "
+            yield _line("promoted", f"{how}to {each.label} at {each.time} by {each.who}{why}")
     yield from _run(document.run)
     for verdict in document.verdicts:
         yield from _verdict(verdict)
@@ -151,7 +150,9 @@ def _reach(found: Reach) -> Iterator[str]:
             yield _line("", f"{each.record}, {key}: {each.fate}{reasons}")
         if found.records > len(found.shown):
             yield _line("", f"and {found.records - len(found.shown):,} more; --all shows them")
-    yield _line("reached", f"{found.reached:,} model versions, and {found.others:,} others not")
+    all_versions = found.reached + found.others
+    word = "version" if all_versions == 1 else "versions"
+    yield _line("reached", f"{found.reached:,} of {all_versions:,} model {word}")
     for model in found.models:
         yield from _reached(model, found.kind)
     if found.reached > len(found.models):
