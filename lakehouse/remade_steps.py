@@ -142,8 +142,7 @@ def _gold(both: Both) -> RowsCompared:
         return replace(found, note=GONE)
     before = delta.read(both.spark, snapshot.uri, snapshot.version)
     after = delta.read(both.spark, spec.uri)
-    columns = [name for name in before.columns if name in after.columns]
-    if columns != before.columns or columns != after.columns:
+    if before.columns != after.columns:
         return replace(found, note="it has other columns now")
     counted = compared_rows("gold", before, after)
     is_near = not rebuilt.differences(before, after, spec, table.key)
@@ -179,9 +178,8 @@ def _lines(spark: SparkSession, folder: str, files: Sequence[str]) -> DataFrame:
     """The lines of parts without their headers, each with its split."""
     from pyspark.sql import functions as F
 
-    empty = spark.createDataFrame([], "split string, value string")
     if not files:
-        return empty
+        return spark.createDataFrame([], "split string, value string")
     path = F.col("_metadata.file_path")
     reader = spark.read.option("header", "false").option("__globPaths__", "false")
     lines = reader.text([posixpath.join(folder, file) for file in files])
