@@ -19,8 +19,9 @@ from goldlake_core.storage.exports import MANIFEST
 from goldlake_core.storage.files import read_bytes
 from goldlake_core.storage.home import Home
 from goldlake_core.storage.locks import StoreLock
-from lakehouse import epochs, export, gold, session, specs
+from lakehouse import epochs, export, session, specs
 from lakehouse.changes import changed_keys
+from lakehouse.gold.basis import SILVER_VERSION, basis_of
 from lakehouse.remade_steps import STEPS, Both
 
 if TYPE_CHECKING:
@@ -89,8 +90,8 @@ def _causes(both: Both) -> Iterator[str]:
     usecase, then = both.usecase, both.then
     table = usecase.gold[both.model.table]
     log = DeltaLog(specs.gold(usecase, both.home, table).uri)
-    commit = log.last_commit_with(gold.SILVER_VERSION, then.version) if log.exists() else None
-    basis = gold.basis_of(commit) if commit is not None else None
+    commit = log.last_commit_with(SILVER_VERSION, then.version) if log.exists() else None
+    basis = basis_of(commit) if commit is not None else None
     if basis and basis.silver_contract not in ("", section_hash(usecase.silver)):
         keys = ", ".join(_changed(both)) or "silver"
         yield f"the contract changed since in {keys}"

@@ -10,6 +10,7 @@ from goldlake_core.documents.lineage import (
     ModelLineage,
     Reach,
     ReachedModel,
+    RequestStep,
     RunStep,
     TableLineage,
     VerdictStep,
@@ -25,6 +26,7 @@ from goldlake_core.documents.reports import (
 
 _SHORT = 12
 _WIDE = 11
+_KEYS = 3
 
 
 def lineage_text(document: Lineage | Reach) -> str:
@@ -61,11 +63,11 @@ def _way(document: ModelLineage) -> Iterator[str]:
     labels = f" ({', '.join(document.labels)})" if document.labels else ""
     if document.request is not None:
         asked = document.request
-        keys = f", record {', '.join(asked.record_keys)}" if asked.record_keys else ""
         yield f"request {asked.request_id}"
-        yield _line("answered", f"{asked.at}, {asked.status}, rows {asked.rows}{keys}")
-        outputs = (f"{name} {value}" for name, value in asked.outputs.items())
-        yield _line("answer", ", ".join(outputs) or "not kept")
+        yield _line("answered", f"{asked.at}, {asked.status}, rows {asked.rows:,}{_keys(asked)}")
+        outputs = ", ".join(f"{name} {value}" for name, value in asked.outputs.items())
+        first = " (its first row)" if asked.rows > 1 and outputs else ""
+        yield _line("answer", f"{outputs or 'not kept'}{first}")
     yield f"{document.id}: {'serves now' if document.serves else 'does not serve now'}{labels}"
     yield _line("pushed", f"{document.pushed_at}, sha256 {_cut(document.model_sha256)}")
     for model in document.models:
@@ -103,6 +105,14 @@ def _way(document: ModelLineage) -> Iterator[str]:
         yield _line("", f"and {landed.total - len(landed.pages):,} more; --all shows them")
     for text in document.not_recorded:
         yield _line("missing", text)
+
+
+def _keys(asked: RequestStep) -> str:
+    """Keys of the records that a request was about, as far as they fit a line."""
+    if not asked.record_keys:
+        return ""
+    shown = ", ".join(asked.record_keys[:_KEYS])
+    return f", record {shown}" + (", …" if len(asked.record_keys) > _KEYS else "")
 
 
 def _run(run: RunStep | None) -> Iterator[str]:

@@ -33,6 +33,7 @@ _GIVEN = {
     "ServingCheck": ("bounds", "serving"),
 }
 _CODE = "code_hash"
+_ROWS = "training.rows."
 
 
 def diff(before: ModelId, after: ModelId, home: Home, most: int | None = MOST_SLICES) -> ModelDiff:
@@ -79,7 +80,7 @@ def _data(of: ModelLineage) -> dict[str, Scalar]:
     found: dict[str, Scalar] = {}
     for step in of.tables:
         layer = step.table.split(".", 1)[1]
-        found[layer] = f"{step.table}@{step.version}"
+        found[f"{layer} version"] = step.version
         found[f"{layer} rows"] = step.rows
     if of.tables:
         # Versions of a table are counted from 0 in each epoch.
@@ -114,6 +115,8 @@ def _contract(of: ModelLineage) -> dict[str, Scalar]:
         text = execution.properties.get(given[0]) if given else None
         if given and text:
             found |= _flat(json.loads(str(text)), given[1])
+    # The Trainer is also given how many rows there are, which is data.
+    found = {name: value for name, value in found.items() if not name.startswith(_ROWS)}
     if of.run is not None:
         outside = ("source", "silver", "gold.")
         found |= {f"section {k}": v for k, v in of.run.contract.items() if k.startswith(outside)}

@@ -136,10 +136,12 @@ def test_diff_names_data_contract_code_metrics_and_slices(made: Made) -> None:
     found = goldlake_json(*command, folder=made.folder)
     data = {each["name"]: (each["before"], each["after"]) for each in found["data"]}
     assert data["pages"] == (1, 2)
+    assert data["epoch of silver"] == (1, 2)
     assert data["bronze.rentals rows"] == (FIRST_ROWS, ALL_ROWS)
     contract = {each["name"]: (each["before"], each["after"]) for each in found["contract"]}
     assert contract["training.epochs"] == (6, 8)
     assert {"section silver", "section gold.rental_features"} <= contract.keys()
+    assert not [name for name in contract if name.startswith("training.rows")]
     assert "auc" in {each["name"] for each in found["metrics"]}
     assert found["metric"] == "auc"
     assert {"station", "tariff"} <= {key for each in found["slices"] for key in each["slice"]}
