@@ -55,8 +55,10 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
         file = folder / match[1]
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(match[2], encoding="utf-8")
-    more = "\nslices: [[station], [tariff]]\nserving: {request_log: {sample: 1.0}}\n"
+    # Slices with few rows, which are listed and never refuse.
+    more = "\nslices: [[hour]]\nserving: {request_log: {sample: 1.0}}\n"
     edit(folder, "models/is_late.yaml", "\nexamples:", f"{more}\nexamples:")
+    edit(folder, "models/is_late.yaml", "{min: 0.6}", "{min: 0.6}\n  calibration: {max: 2.0}")
 
     goldlake("run", USECASE, "--rows", str(FIRST_ROWS), *AT, folder=folder)
     answered = {1: asked(folder, "asked-the-first")}
@@ -146,7 +148,8 @@ def test_diff_names_data_contract_code_metrics_and_slices(made: Made) -> None:
     assert not [name for name in contract if name.startswith("training.rows")]
     assert "auc" in {each["name"] for each in found["metrics"]}
     assert found["metric"] == "auc"
-    assert {"station", "tariff"} <= {key for each in found["slices"] for key in each["slice"]}
+    assert {"hour"} == {key for each in found["slices"] for key in each["slice"]}
+    assert found["slices_total"] >= len(found["slices"]) == 10
     assert not found["same_test"]
     assert found["not_recorded"] == []
     text = goldlake(*command, folder=made.folder)
