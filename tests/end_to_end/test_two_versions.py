@@ -144,6 +144,7 @@ def test_diff_names_data_contract_code_metrics_and_slices(made: Made) -> None:
     assert after >= ALL_ROWS
     contract = {each["name"]: (each["before"], each["after"]) for each in found["contract"]}
     assert contract["training.epochs"] == (6, 8)
+    assert contract["silver.columns.temperature_c.null_values"] == ("[]", '["0.0"]')
     assert {"section silver", "section gold.rental_features"} <= contract.keys()
     assert not [name for name in contract if name.startswith("training.rows")]
     assert "auc" in {each["name"] for each in found["metrics"]}
