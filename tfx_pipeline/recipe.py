@@ -61,7 +61,7 @@ def changed_code(recipe: Recipe, tfx: str | None = None) -> list[str]:
     Args:
         recipe: What made the model.
         tfx: Version of TFX that made it, which is in the digests; None for the one of now. Another
-            version is a cause of its own, and no change of code.
+            version alone is no change of code.
     """
     return [
         f"the code of {step} changed since"
