@@ -60,8 +60,8 @@ def changed_code(recipe: Recipe, tfx: str | None = None) -> list[str]:
 
     Args:
         recipe: What made the model.
-        tfx: Version of TFX that made it, which is in the digests; None for the one of now. Another
-            version alone is no change of code.
+        tfx: Version of TFX that made it, which is in the digests; None for the one of now. The
+            code itself does not change with it.
     """
     return [
         f"the code of {step} changed since"
