@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timezone
 from pathlib import Path
 
 import polars as pl
@@ -13,7 +14,7 @@ from goldlake.workflows.monitor import monitor
 from goldlake_core.contracts.errors import UsageError
 from goldlake_core.storage.home import Home
 from tests.tfx_pipeline.toy_export import TOY
-from tests.workflows.live_home import LiveHome, Row
+from tests.workflows.live_home import MAY, LiveHome, Row
 from tfx_pipeline.heads.registry import HEADS
 
 MODEL = f"{TOY}:overdue"
@@ -53,6 +54,42 @@ def test_a_model_that_answers_the_contrary_breaks_the_bounds(live: LiveHome) -> 
     live.log("1.jsonl", lines)
     found = monitor(f"{MODEL}@1", live.home)
     assert found.alarms[0] == "auc is 0, and the contract wants at least 0.6"
+
+
+def test_a_window_is_about_the_newest_records_with_a_ripe_label(live: LiveHome) -> None:
+    """Labels are ripe until 17 June; the model is wrong about what came after 2 June."""
+    bad = datetime(2024, 6, 3, tzinfo=timezone.utc)
+    lines = live.asked(1500)
+    for line, row in zip(lines, live.rows[MAY * live.per_day :], strict=False):
+        # When somebody asks does not matter.
+        line["at"] = "2024-06-30T12:00:00.000+00:00"
+        if row["arrived"] >= bad:
+            line["outputs"] = {"probability": 1 - line["outputs"]["probability"]}
+    live.log("1.jsonl", lines)
+    found = monitor(MODEL, live.home, windows=("2w", "28d", "1h", "120d"))
+    fortnight, month, hour, all_ = found.windows
+    assert (fortnight.since, fortnight.until) == (
+        "2024-06-03T00:00:00.000Z",
+        "2024-06-17T00:00:00.000Z",
+    )
+    assert fortnight.total is not None
+    assert (fortnight.total.rows, fortnight.total.metrics["auc"]) == (420, 0)
+    assert month.total is not None
+    assert month.total.rows == 840
+    assert month.total.metrics["auc"] == pytest.approx(0.5, abs=0.1)
+    assert hour.total is None or not hour.total.is_judged
+    assert hour.fewest == "30 of each class"
+    assert all_.total == found.total
+
+
+def test_a_window_without_ripe_labels_is_not_there(live: LiveHome) -> None:
+    lines = live.asked(1800)[1500:]
+    live.log("1.jsonl", lines)
+    found = monitor(MODEL, live.home, windows=("28d",))
+    assert found.windows == ()
+    assert [each.why for each in found.unjudged if each.what == "metrics"] == [
+        "no logged answer has a ripe label yet"
+    ]
 
 
 def test_requests_like_the_training_rows_do_not_drift(live: LiveHome) -> None:

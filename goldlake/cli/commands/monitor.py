@@ -54,7 +54,7 @@ def monitor(model: str, folder: str | None, home: str | None, as_json: bool) -> 
     "conditions",
     required=True,
     metavar="CONDITIONS",
-    help='When it is due, such as "rows>=5000, age>=30d, drift, metric:auc[28d]<0.88": any of them.',
+    help='Any of them is enough, such as "rows>=5000, age>=30d, drift, metric:auc[28d]<0.88".',
 )
 @click.option("--promote", "is_promoted", is_flag=True, help="Let a blessed version serve.")
 @click.option(
@@ -112,8 +112,8 @@ def _print_retraining(found: RetrainReport) -> None:
     if (before := found.refused_before) is not None:
         say_wrapped(f"Due, because: {found.reason}")
         say_wrapped(
-            f"Not trained again: a candidate of {before.table}, which has the same rows, was refused"
-            f" at {before.at} (run {before.run_id}): {before.why}"
+            f"Not trained again: a candidate of the same rows ({before.table}) was refused at "
+            f"{before.at} (run {before.run_id}): {before.why}"
         )
         say("New rows or another contract make it due again, and so does --again.")
         return
