@@ -16,17 +16,24 @@ TIMEOUT_S = 1800
 
 def goldlake(*arguments: str, folder: Path, exit_code: int = 0) -> str:
     """Standard output of a command; fails the test on another exit code."""
+    answer = _answer(arguments, folder, exit_code)
+    return answer.stdout if exit_code == 0 else answer.stdout + answer.stderr
+
+
+def goldlake_json(*arguments: str, folder: Path, exit_code: int = 0) -> Any:
+    """The JSON document of a command; fails the test on another exit code."""
+    return json.loads(_answer((*arguments, "--json"), folder, exit_code).stdout)
+
+
+def _answer(
+    arguments: tuple[str, ...], folder: Path, exit_code: int
+) -> subprocess.CompletedProcess[str]:
     command = [str(Path(sys.prefix, "bin", "goldlake")), *arguments]
     answer = subprocess.run(
         command, cwd=folder, capture_output=True, text=True, timeout=TIMEOUT_S, check=False
     )
     assert answer.returncode == exit_code, f"{answer.stdout}\n{answer.stderr}\n{_logs(folder)}"
-    return answer.stdout if exit_code == 0 else answer.stdout + answer.stderr
-
-
-def goldlake_json(*arguments: str, folder: Path) -> Any:
-    """The JSON document of a command."""
-    return json.loads(goldlake(*arguments, "--json", folder=folder))
+    return answer
 
 
 @contextlib.contextmanager
