@@ -61,11 +61,7 @@ class Standing:
     @cached_property
     def log(self) -> DeltaLog:
         """The log of the gold table."""
-        from lakehouse import specs
-
-        return DeltaLog(
-            specs.gold(self.usecase, self.home, self.usecase.gold[self.model.table]).uri
-        )
+        return DeltaLog(self.home.table(self.usecase.name, "gold", self.model.table))
 
     def results(self) -> tuple[ConditionResult, ...]:
         """What was found of each condition.

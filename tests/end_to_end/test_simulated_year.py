@@ -39,7 +39,8 @@ ROWS, SEED = "46000", "1"
 DRIFT, ALL, WINDOW, MORE = "drift", "metric:auc<0.75", "metric:auc[28d]<0.75", "rows>=15000"
 CONDITIONS = f"{DRIFT}, {ALL}, {WINDOW}, {MORE}"
 BEGIN, STRIKE, ODD = "2024-04-01", ("2024-08-01", "2024-09-01"), "2025-02"
-"""When the first version is trained, the strike, and the month in which a client sends metres."""
+"""When the first version is trained, the strike, and the month in which one client of eight sends
+metres in place of kilometres."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ YEAR = (
     Step("2024-12-01", "blessed", (ALL, WINDOW), served=4),  # November: it is winter
     Step("2025-01-01", served=4),
     Step("2025-02-01", served=4),
-    Step("2025-03-01", "blessed", (DRIFT,), served=5),  # a client sends metres
+    Step("2025-03-01", "blessed", (DRIFT,), served=5),  # one client sends metres
     Step("2025-04-01", served=5),
 )
 
@@ -142,7 +143,7 @@ class Town:
         days: dict[str, list[Mapping[str, Any]]] = {}
         for number, row in enumerate(asked):
             distance = float(row["distance_km"])
-            if month == ODD and number % 3 == 0:
+            if month == ODD and number % 8 == 0:
                 distance *= 1000
             known = {"vehicle": row["vehicle"], "district": row["district"]}
             instance = {"parcel": row["parcel"], **known, "distance_km": distance}
