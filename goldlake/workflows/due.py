@@ -29,8 +29,8 @@ class Standing:
 
     Attributes:
         name: The model as it was named.
-        usecase: Its use case.
-        model: Its contract.
+        usecase: The use case of the model.
+        model: The contract of the model.
         home: Where everything is kept.
         folder: Folder of the request log where the server was given another one, or None.
         conditions: What is asked.

@@ -41,8 +41,8 @@ def monitor(
         home: Home that holds the model, its tables and its request log.
         folder: Folder of the request log where the server was given another one.
         wanted: Parts of the report; ``slices`` are weeks, slices and calibration of ``metrics``.
-        windows: Lengths of time, such as ``28d``, of the newest records with a ripe label whose
-            answers have ``metrics`` of their own.
+        windows: Lengths of time, such as ``28d``. For each the report has ``metrics`` of the
+            answers about the newest records with a ripe label.
 
     Raises:
         UsageError: There is no such model or version, or no version serves.

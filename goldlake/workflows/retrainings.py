@@ -38,7 +38,7 @@ class Remembered(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         format: Format version of the file.
         key: What `candidate_key` said when it was trained.
-        refused: What is told of it.
+        refused: What the next command tells about it.
     """
 
     format: int = codec.FORMAT
@@ -52,8 +52,8 @@ class Note(Generic[T]):
 
     Attributes:
         home: The home with the file.
-        path: Its path.
-        kind: What it holds.
+        path: Where the file is in the home's file system.
+        kind: Type of the document that the file holds.
     """
 
     home: Home
