@@ -109,11 +109,14 @@ class Standing:
         if self.served is None:
             return _unknown(condition, "no version serves")
         found = self._monitored
-        if not any(period.values for period in found.drift):
+        judged = [each for each in found.drift if each.values]
+        if not judged:
             whys = (each.why for each in found.unjudged if "drift" in each.what)
             return _unknown(condition, next(whys, "no request is in the log"))
-        moved = [each for each in found.alarms if each.startswith("requests")]
-        text = "; ".join(moved) or f"requests are as @{self.served} learned"
+        # What drifted once, and does no more, is no reason to train today.
+        newest = ([each for each in judged if each.has_limits] or judged)[-1].period
+        moved = [each for each in found.alarms if each.startswith(f"requests of {newest} ")]
+        text = "; ".join(moved) or f"requests of {newest} are as @{self.served} learned"
         return ConditionResult(text=condition.text, holds=bool(moved), found=text)
 
     def _metric(self, condition: Condition) -> ConditionResult:

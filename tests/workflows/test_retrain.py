@@ -16,9 +16,11 @@ from goldlake.workflows import due, names, retrainings, train
 from goldlake.workflows.conditions import parsed
 from goldlake.workflows.jobs.queue import Queue
 from goldlake.workflows.jobs.work import work
+from goldlake.workflows.monitor import monitor
 from goldlake.workflows.retrain import retrain
 from goldlake_core.contracts.errors import LockedError, StoreError
 from goldlake_core.contracts.heads import HEADS
+from goldlake_core.documents.monitoring import ConditionResult
 from goldlake_core.documents.reports import TrainReport
 from goldlake_core.storage.locks import FileLock
 from metadata import retraining
@@ -42,6 +44,11 @@ def _nothing(event: object) -> None:
     """Takes events."""
 
 
+def _results(live: LiveHome, conditions: str) -> tuple[ConditionResult, ...]:
+    wanted = parsed(conditions, HEADS["binary"].metrics)
+    return due.Standing(MODEL, live.usecase, live.model, live.home, None, wanted).results()
+
+
 def test_nothing_is_due(live: LiveHome) -> None:
     live.log("1.jsonl", live.asked(840))
     live.more(60, 184)
@@ -53,7 +60,7 @@ def test_nothing_is_due(live: LiveHome) -> None:
     assert [each.found for each in found.conditions] == [
         "60 rows more than @1 learned from",
         "data 2.0 days newer than those of @1",
-        "requests are as @1 learned",
+        "requests of 2024-05 are as @1 learned",
         "1.0000 of 840 answers of @1",
     ]
 
@@ -64,10 +71,7 @@ def test_a_metric_of_a_window_is_told_with_its_answers(live: LiveHome) -> None:
         line["outputs"] = {"probability": 0.5}
     live.log("1.jsonl", lines)
     wanted = "metric:auc<0.8, metric:auc[2w]<0.8, metric:auc[28d]<0.2, metric:auc[6h]<0.8"
-    standing = due.Standing(
-        MODEL, live.usecase, live.model, live.home, None, parsed(wanted, HEADS["binary"].metrics)
-    )
-    results = standing.results()
+    results = _results(live, wanted)
     assert [each.holds for each in results] == [False, True, False, None]
     assert [each.answers for each in results][:3] == [1380, 420, 840]
     whole, fortnight, _, hours = (each.found for each in results)
@@ -78,6 +82,22 @@ def test_a_metric_of_a_window_is_told_with_its_answers(live: LiveHome) -> None:
         "at least 30 of each class",
         hours,
     )
+
+
+def test_drift_is_that_of_the_newest_requests_that_can_be_judged(live: LiveHome) -> None:
+    def found(odd: range) -> ConditionResult:
+        lines = live.asked(1700)
+        for place in odd:
+            lines[place]["inputs"]["vessel_type"] = "TANKER"
+        live.log("1.jsonl", lines)
+        return _results(live, "drift")[0]
+
+    of_may = found(range(870))
+    assert (of_may.holds, of_may.found) == (False, "requests of 2024-06 are as @1 learned")
+    assert monitor(MODEL, live.home).alarms[0].startswith("requests of 2024-05 drift in vessel")
+    of_june = found(range(900, 1700))
+    assert of_june.holds
+    assert of_june.found.startswith("requests of 2024-06 drift in vessel_type")
 
 
 def test_a_job_says_that_nothing_is_due(live: LiveHome, tmp_path: Path) -> None:
