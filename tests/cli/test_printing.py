@@ -52,6 +52,7 @@ from goldlake_core.documents.monitoring import (
     LabelAccount,
     LogAccount,
     MonitorReport,
+    RefusedBefore,
     RetrainReport,
     Unjudged,
 )
@@ -643,6 +644,31 @@ CASES = {
                 ConditionResult(text="drift", holds=None, found="no request is in the log"),
             ),
             outcome="quiet",
+        ),
+        RetrainReport,
+    ),
+    "retrain, refused before": Case(
+        ("retrain", MODEL, "--if", "metric:auc[28d]<0.9", "--promote"),
+        "retrain.retrain",
+        RetrainReport(
+            model=MODEL,
+            learned=7,
+            served=7,
+            conditions=(
+                ConditionResult(
+                    text="metric:auc[28d]<0.9", holds=True, found="0.5 of 900 answers", answers=900
+                ),
+            ),
+            outcome="refused_before",
+            reason="metric:auc[28d]<0.9",
+            refused_before=RefusedBefore(
+                at="2026-04-01T00:00:00Z",
+                reason="drift",
+                why="auc is 0.5, and the contract wants at least 0.6",
+                run_id="20260401-000000-1a2b",
+                table="toy.gold.calls@4",
+                reason_id=12,
+            ),
         ),
         RetrainReport,
     ),
