@@ -32,7 +32,8 @@ def _answer(
     answer = subprocess.run(
         command, cwd=folder, capture_output=True, text=True, timeout=TIMEOUT_S, check=False
     )
-    assert answer.returncode == exit_code, f"{answer.stdout}\n{answer.stderr}\n{_logs(folder)}"
+    told = f"exit code {answer.returncode}\n{answer.stdout}\n{answer.stderr}\n{_logs(folder)}"
+    assert answer.returncode == exit_code, told
     return answer
 
 

@@ -30,7 +30,7 @@ from metadata.pushed import pushed_models
 from metadata.store import Store
 from serving import client
 from serving.answeredlog import answers_of, content, file_names
-from tests.end_to_end.commands import goldlake_json, source
+from tests.end_to_end.commands import goldlake, goldlake_json, source
 
 PARCELS = Path(__file__).parents[1] / "workflows" / "parcels"
 REPOSITORY = Path(__file__).parents[2]
@@ -207,6 +207,8 @@ def _month(town: Town, url: str, step: Step) -> None:
         again = town.retrain()
         assert again["outcome"] == "refused_before"
         assert again["refused_before"]["reason_id"] == found["reason_id"]
+        told = ("retrain", MODEL, "--if", WINDOW, "--home", town.home.root)
+        print(goldlake(*told, folder=town.folder))
         assert town.served(url) == before
 
 
