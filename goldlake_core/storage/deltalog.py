@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _COMMIT = re.compile(r"^(\d{20})\.json$")
 _CHECKPOINT = re.compile(r"^(\d{20})\.checkpoint(?:\.(\d{10})\.(\d{10}))?\.parquet$")
 _TABLE = re.compile(r"/tables/(?P<usecase>[^/]+)/[^/]+/[^/]+$")
-# A thread of Arrow that holds a file of Python's while the interpreter ends makes the process abort,
+# A thread of Arrow that holds a file of Python's while the interpreter ends aborts the process,
 # after a command said that all is well (apache/arrow issue 34314, seen with pyarrow 10).
 _USE_THREADS = False
 # Besides the contract's types, goldlake's own columns hold line numbers, which are short.
