@@ -190,8 +190,8 @@ def test_a_refused_candidate_is_not_trained_again_from_the_same_rows(
     assert known.refused_before is not None
     assert known.refused_before.reason == "rows>=500"
     assert retrain(MODEL, live.home, "rows>=5000", _nothing).outcome == "quiet"
-    again = retrain(MODEL, live.home, "rows>=500", _nothing, is_again=True)
-    assert (again.outcome, made.count) == ("refused", 2)
+    again = CliRunner().invoke(main, [*command, "--again"])
+    assert (again.exit_code, made.count) == (3, 2), again.output
 
 
 def test_a_refused_candidate_is_due_again_with_what_it_is_made_of(
