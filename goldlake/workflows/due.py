@@ -113,7 +113,7 @@ class Standing:
         if not judged:
             whys = (each.why for each in found.unjudged if "drift" in each.what)
             return _unknown(condition, next(whys, "no request is in the log"))
-        # What drifted once, and does no more, is no reason to train today.
+        # What drifted once, and does not any more, does not begin a training today.
         newest = ([each for each in judged if each.has_limits] or judged)[-1].period
         moved = [each for each in found.alarms if each.startswith(f"requests of {newest} ")]
         text = "; ".join(moved) or f"requests of {newest} are as @{self.served} learned"
