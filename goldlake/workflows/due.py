@@ -133,7 +133,7 @@ class Standing:
         if found is None or found.until is None:
             whys = (each.why for each in self._monitored.unjudged if "drift in" not in each.what)
             return _unknown(condition, next(whys, "no logged answer has a ripe label yet"))
-        span = f" about the {condition.window} until {found.until[:10]}"
+        span = f" up to {found.until[:10]}"
         count = found.total.rows if found.total is not None else 0
         why = (
             f"{count:,} answers of @{self.served} with a ripe label{span}, which are too few: "

@@ -76,9 +76,9 @@ def test_a_metric_of_a_window_is_told_with_its_answers(live: LiveHome) -> None:
     assert [each.answers for each in results][:3] == [1380, 420, 840]
     whole, fortnight, _, hours = (each.found for each in results)
     assert whole.endswith(" of 1,380 answers of @1")
-    assert fortnight == "0.5000 of 420 answers of @1 about the 2w until 2024-06-17"
+    assert fortnight == "0.5000 of 420 answers of @1 up to 2024-06-17"
     assert re.fullmatch(
-        r"\d+ answers of @1 with a ripe label about the 6h until 2024-06-17, which are too few: "
+        r"\d+ answers of @1 with a ripe label up to 2024-06-17, which are too few: "
         "at least 30 of each class",
         hours,
     )

@@ -102,13 +102,12 @@ def _print_retraining(found: RetrainReport) -> None:
     from goldlake.cli import account
 
     say((found.model, "bold"))
-    words: dict[bool | None, Part] = {
-        True: ("holds", "yellow"),
-        False: ("no", "dim"),
-        None: ("not judged", "dim"),
-    }
-    rows = [("  ", each.text, words[each.holds], each.found) for each in found.conditions]
-    say_all(aligned(rows, "llll", console().width))
+    words = {True: ("holds", "yellow"), False: ("no", "dim"), None: ("not judged", "dim")}
+    wide = max((len(each.text) for each in found.conditions), default=0)
+    most = max(len(words[each.holds][0]) for each in found.conditions)
+    for each in found.conditions:
+        word, style = words[each.holds]
+        say_wrapped(f"  {each.text:<{wide}}  ", (f"{word:<{most}}", style), f"  {each.found}")
     if (before := found.refused_before) is not None:
         say_wrapped(f"Due, because: {found.reason}")
         say_wrapped(
@@ -127,8 +126,8 @@ def _print_retraining(found: RetrainReport) -> None:
     elif found.outcome == "blessed" and found.train.train.model_version != found.served:
         version = found.train.train.model_version
         say(f"It does not serve yet: goldlake promote {found.model}@{version} --label stable")
-    for each in found.unconfirmed:
-        say_wrapped((f"not confirmed: {each}", "red"))
+    for problem in found.unconfirmed:
+        say_wrapped((f"not confirmed: {problem}", "red"))
 
 
 def _print(found: MonitorReport) -> None:
