@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
 from goldlake_core.contracts.durations import seconds_of
@@ -55,7 +55,7 @@ def window_metrics(scored: Scored, lengths: Sequence[str]) -> Iterator[WindowMet
         newest = scored.times.max()
         until = newest if isinstance(newest, datetime) else None
     for length in lengths:
-        since = None if until is None else until - timedelta(seconds=seconds_of(length))
+        since = None if until is None else _before(until, seconds_of(length))
         total = None
         if since is not None:
             places = (scored.times > since).fill_null(value=False).to_numpy()
@@ -71,3 +71,9 @@ def window_metrics(scored: Scored, lengths: Sequence[str]) -> Iterator[WindowMet
             total=total,
             fewest=scored.head.fewest,
         )
+
+
+def _before(instant: datetime, seconds: float) -> datetime:
+    """The instant so many seconds earlier, or the first one that there is."""
+    first = datetime.min.replace(tzinfo=timezone.utc)
+    return max(first, instant - min(timedelta(seconds=seconds), instant - first))

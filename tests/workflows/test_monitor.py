@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
+import msgspec
 import polars as pl
 import pytest
 
@@ -66,8 +67,8 @@ def test_a_window_is_about_the_newest_records_with_a_ripe_label(live: LiveHome) 
         if row["arrived"] >= bad:
             line["outputs"] = {"probability": 1 - line["outputs"]["probability"]}
     live.log("1.jsonl", lines)
-    found = monitor(MODEL, live.home, windows=("2w", "28d", "1h", "120d"))
-    fortnight, month, hour, all_ = found.windows
+    found = monitor(MODEL, live.home, windows=("2w", "28d", "1h", "120d", "999999w"))
+    fortnight, month, hour, all_, ages = found.windows
     assert (fortnight.since, fortnight.until) == (
         "2024-06-03T00:00:00.000Z",
         "2024-06-17T00:00:00.000Z",
@@ -79,7 +80,24 @@ def test_a_window_is_about_the_newest_records_with_a_ripe_label(live: LiveHome) 
     assert month.total.metrics["auc"] == pytest.approx(0.5, abs=0.1)
     assert hour.total is None or not hour.total.is_judged
     assert hour.fewest == "30 of each class"
-    assert all_.total == found.total
+    assert all_.total == ages.total == found.total
+    assert ages.since == "0001-01-01T00:00:00.000Z"
+
+
+def test_without_event_time_a_window_is_of_the_newest_requests(live: LiveHome) -> None:
+    model = msgspec.structs.replace(live.model, event_time=None)
+    lines = live.asked(1800)
+    live.log("1.jsonl", lines)
+    found = live_metrics.live(
+        live.usecase, model, live.read().frame, live.home, windows=("2w",), with_slices=False
+    )
+    (fortnight,) = found.windows
+    newest = max(line["at"] for line in lines)
+    assert fortnight.until == newest.replace("+00:00", "Z")
+    assert fortnight.total is not None
+    begin = datetime.fromisoformat(newest) - timedelta(days=14)
+    asked = sum(datetime.fromisoformat(line["at"]) > begin for line in lines)
+    assert fortnight.total.rows == asked > 400
 
 
 def test_a_window_without_ripe_labels_is_not_there(live: LiveHome) -> None:
