@@ -7,21 +7,23 @@ BIN := .venv/bin
 # Two processes, a file of tests at a time: Spark and TensorFlow each keep about one core busy.
 WORKERS ?= -n 2 --dist loadfile
 # Parts of the long tests, each under an hour. Every test marked `long` is in exactly one of them.
-PARTS := lake faults kills breaks fuzz serving-load ui tfx kubeflow usecases mlflow setup wheel readme stacks
+PARTS := lake faults kills breaks fuzz serving-load ui tfx kubeflow usecases retraining mlflow setup wheel readme stacks
 KILLS := tests/faults/test_kills.py tests/faults/test_disks.py
 README_TEST := tests/end_to_end/test_readme.py
 UI := tests/ui tests/workflows/jobs
+YEAR := tests/end_to_end/test_simulated_year.py
 USECASES := tests/usecases/test_whole_runs.py tests/usecases/test_bare_runs.py tests/usecases/test_fates.py tests/end_to_end/test_any_label.py
-LONG_lake := $(WORKERS) -m "long and not (tfx or other_stack)" --ignore=tests/setup --ignore=tests/faults --ignore=tests/fuzz --ignore=tests/breaks --ignore=$(README_TEST) $(USECASES:%=--ignore=%) $(UI:%=--ignore=%)
+LONG_lake := $(WORKERS) -m "long and not (tfx or other_stack)" --ignore=tests/setup --ignore=tests/faults --ignore=tests/fuzz --ignore=tests/breaks --ignore=$(README_TEST) --ignore=$(YEAR) $(USECASES:%=--ignore=%) $(UI:%=--ignore=%)
 LONG_faults := $(WORKERS) --dist load -m long tests/faults $(KILLS:%=--ignore=%)
 LONG_breaks := -m long tests/breaks
 LONG_serving-load := -s -m long tests/load
 LONG_ui := -s -m long $(UI)
 LONG_fuzz := $(WORKERS) --dist load -m long tests/fuzz
 LONG_kills := $(WORKERS) --dist load -m long $(KILLS)
-LONG_tfx := $(WORKERS) -m "long and tfx and not other_stack" --ignore=tests/setup --ignore=tests/load --ignore=tests/mlflow --ignore=tests/kubeflow $(USECASES:%=--ignore=%) $(UI:%=--ignore=%)
+LONG_tfx := $(WORKERS) -m "long and tfx and not other_stack" --ignore=tests/setup --ignore=tests/load --ignore=tests/mlflow --ignore=tests/kubeflow --ignore=$(YEAR) $(USECASES:%=--ignore=%) $(UI:%=--ignore=%)
 LONG_kubeflow := -m long tests/kubeflow
 LONG_usecases := $(WORKERS) --dist load --maxschedchunk 1 -m long $(USECASES)
+LONG_retraining := -s -m long $(YEAR)
 LONG_mlflow := -m long tests/mlflow
 LONG_setup := -m long tests/setup --ignore=tests/setup/test_wheel.py
 LONG_readme := -m long $(README_TEST)
@@ -60,6 +62,7 @@ ifeq ($(PART),)
 	@echo "  make test-long PART=tfx     a year of real data up to a served model; recorded documents"
 	@echo "  make test-long PART=kubeflow  a pipeline compiled for Kubeflow, each step in a process, up to the pushed model"
 	@echo "  make test-long PART=usecases  tables and labels of every kind, from a file to fates, gold and a served answer"
+	@echo "  make test-long PART=retraining  a simulated year: trained again when a season turns, refused, and quiet otherwise"
 	@echo "  make test-long PART=mlflow  versions of a home copied to a real MLflow server"
 	@echo "  make test-long PART=setup   set-up from nothing, killed and repaired"
 	@echo "  make test-long PART=wheel   the wheel in an empty environment, outside any clone"
@@ -69,7 +72,7 @@ endif
 
 long-kubeflow: kfp-env
 long-mlflow: mlflow-env
-long-lake long-faults long-kills long-breaks long-fuzz long-serving-load long-ui long-tfx long-kubeflow long-usecases long-mlflow long-setup long-wheel long-readme: lint
+long-lake long-faults long-kills long-breaks long-fuzz long-serving-load long-ui long-tfx long-kubeflow long-usecases long-retraining long-mlflow long-setup long-wheel long-readme: lint
 	$(BIN)/python -m pytest $(LONG_$(@:long-%=%)) $(ARGS)
 
 long-stacks: test-current

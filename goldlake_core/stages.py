@@ -26,7 +26,12 @@ from goldlake_core.documents.examples import ExamplesRefined, ExamplesRequest
 from goldlake_core.documents.keeping import Erased
 from goldlake_core.documents.lakehouse import Audited, Exported, Followed, Landed, Refined
 from goldlake_core.documents.maintain import Maintained
-from goldlake_core.documents.reproducing import Reproduced, ReproduceRequest
+from goldlake_core.documents.reproducing import (
+    Remade,
+    RemakeRequest,
+    Reproduced,
+    ReproduceRequest,
+)
 from goldlake_core.documents.scoring import KeepRequest, Kept, Scored, ScoreRequest
 from goldlake_core.documents.stages import (
     AuditRequest,
@@ -65,6 +70,7 @@ Result: TypeAlias = (
     | Scored
     | Kept
     | Examined
+    | Remade
     | Reproduced
 )
 
@@ -79,6 +85,7 @@ DOCUMENTS: dict[Stage, tuple[type[Request], type[Result]]] = {
     "examples": (ExamplesRequest, ExamplesRefined),
     "export": (ExportRequest, Exported),
     "train": (TrainRequest, Trained),
+    "remake": (RemakeRequest, Remade),
     "reproduce": (ReproduceRequest, Reproduced),
     "tune": (TuneRequest, Tuned),
     "compile": (CompileRequest, Compiled),

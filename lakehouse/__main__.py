@@ -19,7 +19,7 @@ from lakehouse import provenance
 from lakehouse.stages import STAGES
 from metadata import database, stages
 
-NOT_RECORDED: frozenset[Stage] = frozenset({"audit", "examples", "keep"})
+NOT_RECORDED: frozenset[Stage] = frozenset({"audit", "examples", "keep", "remake"})
 """Stages that make no version of a table that a model could come from, or work in other homes."""
 log = logging.getLogger("goldlake")
 

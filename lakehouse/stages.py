@@ -26,6 +26,7 @@ from goldlake_core.documents.lakehouse import (
     TableState,
     Totals,
 )
+from goldlake_core.documents.reproducing import Remade, RemakeRequest
 from goldlake_core.documents.stages import (
     AuditRequest,
     EraseRequest,
@@ -53,6 +54,7 @@ from lakehouse import (
     follow,
     maintain,
     mending,
+    remade,
     restore,
     session,
     silver,
@@ -280,6 +282,18 @@ def examples_stage(request: ExamplesRequest, emit: Emit) -> ExamplesRefined:
     return ExamplesRefined(problems=problems)
 
 
+def remake_stage(request: RemakeRequest, emit: Emit) -> Remade:
+    """Refines landed pages again in another home, and compares; see `lakehouse.remade.remake`.
+
+    Raises:
+        UsageError: The contract changed since the run began.
+    """
+    usecase = load_usecase(request.usecase)
+    export_of = f"model.{request.model}.export"
+    require_same_contract(request, usecase, "source", "silver", "gold.", export_of)
+    return remade.remake(request, emit, refine)
+
+
 def refine(
     spark: SparkSession,
     usecase: UseCase,
@@ -431,4 +445,5 @@ STAGES: dict[Stage, StageFunction] = {
     "examples": translated(examples_stage),
     "export": translated(export_stage),
     "keep": translated(keep_stage),
+    "remake": translated(remake_stage),
 }

@@ -22,7 +22,7 @@ FRAME = frozenset({"tfx_pipeline.codehash", "goldlake_core.contracts.errors"})
 """Modules that cannot change a result: they hash code and define errors."""
 
 
-def code_hash(*entries: str) -> str:
+def code_hash(*entries: str, tfx: str | None = None) -> str:
     """sha256 over the source of modules, of all that they import, and the version of TFX.
 
     Imports of goldlake's packages are followed, those inside functions too. Files next to a module
@@ -31,11 +31,12 @@ def code_hash(*entries: str) -> str:
     Args:
         *entries: Dotted names of entry modules. None: the hash of the TFX version alone, for a
             stock component without code of ours.
+        tfx: Version of TFX, or None for the one that is installed.
 
     Raises:
         PermanentError: An entry module has no source file.
     """
-    digest = hashlib.sha256(f"tfx {importlib.metadata.version('tfx')}".encode())
+    digest = hashlib.sha256(f"tfx {tfx or importlib.metadata.version('tfx')}".encode())
     for name in sorted(modules_of(*entries)):
         for file in _files(name):
             digest.update(f"\0{name}/{file.name}\0".encode())

@@ -55,10 +55,16 @@ def read_recipe(home: Home, usecase: str, model: str, version: int) -> tuple[Rec
         ) from error
 
 
-def changed_code(recipe: Recipe) -> list[str]:
-    """Steps whose code differs from what it was, one sentence each. Read-only."""
+def changed_code(recipe: Recipe, tfx: str | None = None) -> list[str]:
+    """Steps whose code differs from what it was, one sentence each. Read-only.
+
+    Args:
+        recipe: What made the model.
+        tfx: Version of TFX that made it, which is in the digests; None for the one of now. The
+            code itself does not change with it.
+    """
     return [
         f"the code of {step} changed since"
         for step, name in STEPS.items()
-        if recipe.code.get(step) != code_hash(name)
+        if recipe.code.get(step) != code_hash(name, tfx=tfx)
     ]

@@ -66,7 +66,8 @@ def reproduce(request: ReproduceRequest, emit: Emit) -> Reproduced:
         _use_threads(then)
     manifest, sha256 = read_manifest(request.export_id, request.manifest_sha256, place)
     verify_parts(request.export_id, manifest, place)
-    causes = [*changed_code(recipe), *_changed_functions(spec, usecase, request.model)]
+    tfx = then.packages.get("tfx") if then is not None else None
+    causes = [*changed_code(recipe, tfx), *_changed_functions(spec, usecase, request.model)]
     spec = _moved(spec, request.export_id, sha256)
     emit("progress", "Starting TensorFlow and TFX", done=0, total=1)
     nodes, refused = run_pipeline(

@@ -182,20 +182,23 @@ class Home:
         conditions: str,
         *,
         promote: bool = False,
+        again: bool = False,
         request_log: str | os.PathLike[str] | None = None,
     ) -> RetrainReport:
         """Trains a model again when that is due, as ``goldlake retrain``.
 
         Args:
             model: Such as ``city_bikes.is_late``.
-            conditions: Such as ``rows>=5000, age>=30d, drift, metric:auc<0.88``; any of them is
-                enough.
+            conditions: Such as ``rows>=5000, age>=30d, drift, metric:auc[28d]<0.88``; any of them
+                is enough.
             promote: Whether a blessed version is to serve.
+            again: Whether to train also where a candidate of the same data was refused.
             request_log: Folder of the request log, where the server was given another one.
 
         Returns:
             What was found, and what came of it: ``outcome`` is ``quiet`` where nothing was due,
-            ``blessed``, or ``refused``; ``promoted`` is the version that serves now because of it.
+            ``blessed``, ``refused``, or ``refused_before`` where a candidate of the same data was;
+            ``promoted`` is the version that serves now because of it.
 
         Raises:
             UsageError: There is no such model or gold table, or a condition cannot be read.
@@ -218,7 +221,13 @@ class Home:
         folder = _text(request_log)
         with self._told() as on_event:
             return retrain(
-                model, self._written(), conditions, on_event, is_promoted=promote, folder=folder
+                model,
+                self._written(),
+                conditions,
+                on_event,
+                is_promoted=promote,
+                is_again=again,
+                folder=folder,
             )
 
     def promote(

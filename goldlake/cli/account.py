@@ -38,6 +38,7 @@ from goldlake_core.documents.reports import (
     TablesView,
     TrainReport,
 )
+from goldlake_core.documents.reproducing import Remade
 from goldlake_core.documents.scoring import ScoreReport
 from goldlake_core.documents.stages import Stage
 from goldlake_core.documents.training import Bound, SliceReport, Trained
@@ -100,6 +101,11 @@ def _export(result: Exported) -> str:
     return f"{result.table}@{result.version} {how}: {counts}{left}"
 
 
+def _steps(result: Remade) -> str:
+    other = [each.step for each in result.steps if each.state == "differs"]
+    return f"other rows from {other[0]} on" if other else "equal rows"
+
+
 def _train(result: Trained) -> str:
     cached = len(result.cached)
     if result.recorded is not None:
@@ -134,6 +140,7 @@ SUMMARIES: dict[Stage, Summary] = {
     "examples": lambda r: f"{len(r.problems)} with a problem" if r.problems else "",
     "export": _export,
     "train": _train,
+    "remake": lambda r: f"{r.records:,} records refined again: {_steps(r)}",
     "reproduce": lambda r: "equal to the bit" if r.is_equal else "not equal",
     "tune": lambda r: f"the best of {len(r.trials)} trials is trial {r.best}",
     "compile": lambda r: f"{len(r.steps)} steps, read by kfp {r.kfp}",

@@ -10,6 +10,7 @@ from goldlake_core.documents.lineage import (
     ModelLineage,
     Reach,
     ReachedModel,
+    RequestStep,
     RunStep,
     TableLineage,
     VerdictStep,
@@ -25,6 +26,7 @@ from goldlake_core.documents.reports import (
 
 _SHORT = 12
 _WIDE = 11
+_KEYS = 3
 
 
 def lineage_text(document: Lineage | Reach) -> str:
@@ -50,24 +52,29 @@ def lineage_text(document: Lineage | Reach) -> str:
     return "\n".join([*_summary(document), *tree.lines])
 
 
+def continued_at(line: str) -> int:
+    """How much further the rest of a line is indented that is too long for the terminal. Pure."""
+    has_name = line[:2].isspace() and not line[2:3].isspace() and line[_WIDE + 2 :][:1] == " "
+    return _WIDE + 1 if has_name else 2
+
+
 def _way(document: ModelLineage) -> Iterator[str]:
     """From the answer to the pages, a line for each step."""
     labels = f" ({', '.join(document.labels)})" if document.labels else ""
     if document.request is not None:
         asked = document.request
-        keys = f", record {', '.join(asked.record_keys)}" if asked.record_keys else ""
         yield f"request {asked.request_id}"
-        yield _line("answered", f"{asked.at}, {asked.status}, rows {asked.rows}{keys}")
-        outputs = (f"{name} {value}" for name, value in asked.outputs.items())
-        yield _line("answer", ", ".join(outputs) or "not kept")
+        yield _line("answered", f"{asked.at}, {asked.status}, rows {asked.rows:,}{_keys(asked)}")
+        outputs = ", ".join(f"{name} {value}" for name, value in asked.outputs.items())
+        first = " (its first row)" if asked.rows > 1 and outputs else ""
+        yield _line("answer", f"{outputs or 'not kept'}{first}")
     yield f"{document.id}: {'serves now' if document.serves else 'does not serve now'}{labels}"
     yield _line("pushed", f"{document.pushed_at}, sha256 {_cut(document.model_sha256)}")
     for model in document.models:
         for each in model.promotions:
             why = f": {each.why}" if each.why else ""
-            yield _line(
-                "promoted", f"{each.kind} to {each.label} at {each.time} by {each.who}{why}"
-            )
+            how = "" if each.kind == "promote" else f"{each.kind} "
+            yield _line("promoted", f"{how}to {each.label} at {each.time} by {each.who}{why}")
     yield from _run(document.run)
     for verdict in document.verdicts:
         yield from _verdict(verdict)
@@ -98,6 +105,14 @@ def _way(document: ModelLineage) -> Iterator[str]:
         yield _line("", f"and {landed.total - len(landed.pages):,} more; --all shows them")
     for text in document.not_recorded:
         yield _line("missing", text)
+
+
+def _keys(asked: RequestStep) -> str:
+    """Keys of the records that a request was about, as far as they fit a line."""
+    if not asked.record_keys:
+        return ""
+    shown = ", ".join(asked.record_keys[:_KEYS])
+    return f", record {shown}" + (", …" if len(asked.record_keys) > _KEYS else "")
 
 
 def _run(run: RunStep | None) -> Iterator[str]:
@@ -145,7 +160,9 @@ def _reach(found: Reach) -> Iterator[str]:
             yield _line("", f"{each.record}, {key}: {each.fate}{reasons}")
         if found.records > len(found.shown):
             yield _line("", f"and {found.records - len(found.shown):,} more; --all shows them")
-    yield _line("reached", f"{found.reached:,} model versions, and {found.others:,} others not")
+    all_versions = found.reached + found.others
+    word = "version" if all_versions == 1 else "versions"
+    yield _line("reached", f"{found.reached:,} of {all_versions:,} model {word}")
     for model in found.models:
         yield from _reached(model, found.kind)
     if found.reached > len(found.models):

@@ -73,9 +73,9 @@ def say_lines(text: str, *, is_error: bool = False) -> None:
     say_all(map(styled, text.split("\n")), is_error=is_error)
 
 
-def say_wrapped(*parts: Part, is_error: bool = False) -> None:
-    """Prints one line, wrapped at the width of the terminal."""
-    say_all(wrapped(styled(*parts), console().width), is_error=is_error)
+def say_wrapped(*parts: Part, is_error: bool = False, indent: int = 2) -> None:
+    """Prints one line, wrapped at the width of the terminal; see `wrapped`."""
+    say_all(wrapped(styled(*parts), console().width, indent), is_error=is_error)
 
 
 def wrapped(text: Text, width: int, indent: int = 2) -> list[Text]:

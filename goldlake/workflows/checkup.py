@@ -34,7 +34,7 @@ from goldlake_core.storage.landing import LandingZone, PageEntry, sequence_of
 from goldlake_core.storage.model_versions import SAVED_MODEL_FILE, pushed_versions
 from lakehouse import catalog, epochs
 from lakehouse.export import MANIFEST
-from metadata import database
+from metadata import database, runs
 from serving import config
 
 PARTS = ("landing", "tables", "exports", "pipelines", "models", "metadata", "runs", "logs")
@@ -388,6 +388,12 @@ def _unfinished(home: Home, usecases: list[str]) -> Iterator[str]:
         for path in sorted(root.glob(pattern)):
             if now - path.stat().st_mtime > _LEFT_ALONE_S:
                 yield str(path)
+    # Where `goldlake reproduce` was killed, the home that it made is left.
+    yield from (str(path) for path in sorted(root.glob("runs/*/home")) if _has_ended(path.parent))
+
+
+def _has_ended(run: Path) -> bool:
+    return (run / runs.ENDED).exists()
 
 
 def _bad(name: str, found: str, wanted: str, fix: str) -> Finding:

@@ -1,4 +1,4 @@
-"""The conditions of `goldlake retrain`: ``rows>=5000, age>=30d, drift, metric:auc<0.88``."""
+"""The conditions of `goldlake retrain`: ``rows>=5000, age>=30d, drift, metric:auc[28d]<0.88``."""
 
 from __future__ import annotations
 
@@ -14,14 +14,21 @@ from goldlake_core.contracts.errors import UsageError
 from goldlake_core.contracts.names import nearest
 
 Kind = Literal["rows", "age", "drift", "metric"]
-VALID = "rows>=5000, age>=30d, drift, metric:auc<0.88, or several of them with commas between"
+VALID = (
+    "rows>=5000, age>=30d, drift, metric:auc<0.88, metric:auc[28d]<0.88, or several of them with"
+    " commas between"
+)
+VALID_WINDOW = "such as 12h, 28d or 4w"
 _COMPARISONS: Mapping[str, Callable[[float, float], bool]] = {
     ">=": operator.ge,
     "<=": operator.le,
     ">": operator.gt,
     "<": operator.lt,
 }
-_SHAPE = re.compile(r"(?P<name>[a-z][a-z0-9_:]*)\s*(?:(?P<sign>>=|<=|>|<)\s*(?P<value>\S+))?")
+_SHAPE = re.compile(
+    r"(?P<name>[a-z][a-z0-9_:]*)(?P<window>\[[^\]]*\])?"
+    r"\s*(?:(?P<sign>>=|<=|>|<)\s*(?P<value>\S+))?"
+)
 
 
 @dataclass(frozen=True)
@@ -34,6 +41,8 @@ class Condition:
         metric: Name of the metric, or "".
         sign: How it compares, or "" for ``drift``.
         bound: What it compares with: rows, seconds, or a value of the metric.
+        window: Length of time of the newest records whose answers the metric is about, such as
+            ``28d``, or "" for all of them.
     """
 
     text: str
@@ -41,6 +50,7 @@ class Condition:
     metric: str = ""
     sign: str = ""
     bound: float = 0.0
+    window: str = ""
 
     def holds(self, value: float) -> bool:
         """Whether a value meets the condition."""
@@ -77,7 +87,10 @@ def _condition(part: str, begin: int, text: str, metrics: Mapping[str, object]) 
         raise bad(f"{part!r} is not a condition", 0, VALID)
     name, sign, value = match["name"], match["sign"] or "", match["value"] or ""
     kind, _, metric = name.partition(":")
-    offset = match.start("value")
+    offset, bracket = match.start("value"), match.start("window")
+    window = (match["window"] or "")[1:-1].strip()
+    if match["window"] and name in ("rows", "age", "drift"):
+        raise bad(f"{kind} has no window", bracket, "a window of a metric, as metric:auc[28d]<0.88")
     if kind == "drift" and not metric:
         if sign:
             raise bad("drift is compared with the gate's own limits", match.start("sign"), "drift")
@@ -86,8 +99,11 @@ def _condition(part: str, begin: int, text: str, metrics: Mapping[str, object]) 
         raise bad(f"{name!r} is nothing that can be compared", 0, VALID)
     if kind == "metric" and metric not in metrics:
         raise bad(f"the model has no metric {metric!r}", len("metric:"), nearest(metric, metrics))
+    if match["window"] and (window == "0" or not is_duration(window)):
+        raise bad(f"{window!r} is not the length of a window", bracket + 1, VALID_WINDOW)
     if not sign:
-        raise bad(f"{name} is compared with nothing", len(name), f"{name} and one of >=, <=, >, <")
+        end = len(part)
+        raise bad(f"{part} is compared with nothing", end, f"{part} and one of >=, <=, >, <")
     if kind == "age":
         if not is_duration(value):
             raise bad(f"{value!r} is not a length of time", offset, "such as 12h, 30d or 4w")
@@ -96,7 +112,7 @@ def _condition(part: str, begin: int, text: str, metrics: Mapping[str, object]) 
     if bound is None or kind == "rows" and (bound < 0 or bound != int(bound)):
         valid = "a whole number" if kind == "rows" else "a number"
         raise bad(f"{value!r} is not {valid}", offset, valid)
-    return Condition(part, "rows" if kind == "rows" else "metric", metric, sign, bound)
+    return Condition(part, "rows" if kind == "rows" else "metric", metric, sign, bound, window)
 
 
 def _number(text: str) -> float | None:

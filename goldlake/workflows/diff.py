@@ -20,6 +20,7 @@ from goldlake_core.documents.lineage import (
 )
 from goldlake_core.documents.training import SliceReport
 from goldlake_core.storage.home import Home
+from lakehouse import epochs
 from tfx_pipeline.exports import read_manifest
 
 MOST_SLICES = 10
@@ -33,6 +34,7 @@ _GIVEN = {
     "ServingCheck": ("bounds", "serving"),
 }
 _CODE = "code_hash"
+_ROWS = "training.rows."
 
 
 def diff(before: ModelId, after: ModelId, home: Home, most: int | None = MOST_SLICES) -> ModelDiff:
@@ -57,7 +59,7 @@ def diff(before: ModelId, after: ModelId, home: Home, most: int | None = MOST_SL
         before=one.id,
         after=other.id,
         data=tuple(_changes(_data(one), _data(other))),
-        contract=tuple(_changes(_contract(one), _contract(other))),
+        contract=tuple(_changes(*(_contract(home, each) for each in (one, other)))),
         code=tuple(_changes(_code(one), _code(other))),
         metrics=tuple(_changes(_metrics(one), _metrics(other))),
         metric=metric,
@@ -79,9 +81,11 @@ def _data(of: ModelLineage) -> dict[str, Scalar]:
     found: dict[str, Scalar] = {}
     for step in of.tables:
         layer = step.table.split(".", 1)[1]
-        found[layer] = f"{step.table}@{step.version}"
+        found[f"{layer} version"] = step.version
         found[f"{layer} rows"] = step.rows
     if of.tables:
+        # Versions of a table are counted from 0 in each epoch.
+        found["epoch of silver"] = of.tables[0].epoch
         found["pages"] = of.landed.total
     if of.export is not None:
         found["content hash"] = of.export.content_hash
@@ -104,7 +108,7 @@ def _code(of: ModelLineage) -> dict[str, Scalar]:
     return found
 
 
-def _contract(of: ModelLineage) -> dict[str, Scalar]:
+def _contract(home: Home, of: ModelLineage) -> dict[str, Scalar]:
     """What the nodes were given, key by key, and the hashes of the other sections."""
     found: dict[str, Scalar] = {}
     for execution in of.executions:
@@ -112,16 +116,32 @@ def _contract(of: ModelLineage) -> dict[str, Scalar]:
         text = execution.properties.get(given[0]) if given else None
         if given and text:
             found |= _flat(json.loads(str(text)), given[1])
+    # The Trainer is also given how many rows there are, which is data.
+    found = {name: value for name, value in found.items() if not name.startswith(_ROWS)}
+    found |= _silver(home, of)
     if of.run is not None:
         outside = ("source", "silver", "gold.")
         found |= {f"section {k}": v for k, v in of.run.contract.items() if k.startswith(outside)}
     return found
 
 
+def _silver(home: Home, of: ModelLineage) -> dict[str, Scalar]:
+    """Silver's section of the contract that the epoch of a version was made under, key by key."""
+    usecase = ModelId.parse(of.id).usecase
+    book = epochs.read(home, usecase) if of.tables else None
+    sections = {each.number: each.silver for each in book.epochs} if book else {}
+    text = sections.get(of.tables[0].epoch or epochs.FIRST) if of.tables else None
+    return _flat(json.loads(text), "silver") if text else {}
+
+
 def _flat(value: object, name: str) -> dict[str, Scalar]:
     """The values of a document by their place; entries of a list that have a name go by it."""
     if isinstance(value, dict):
-        items = [(f"{name}.{key}", each) for key, each in value.items() if key != _CODE]
+        items = [
+            (name if key == name else f"{name}.{key}", each)
+            for key, each in value.items()
+            if key != _CODE
+        ]
     elif isinstance(value, list) and value and all(_named(each) for each in value):
         items = [(f"{name}.{each['name']}", each) for each in value]
     else:

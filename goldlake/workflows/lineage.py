@@ -30,6 +30,7 @@ from goldlake_core.documents.lineage import (
 from goldlake_core.documents.provenance import Environment
 from goldlake_core.documents.reports import Lineage
 from goldlake_core.documents.training import PushedVersion
+from goldlake_core.instants import utc_text
 from goldlake_core.storage.files import list_names, read_bytes
 from goldlake_core.storage.gatefiles import GateFiles
 from goldlake_core.storage.home import Home
@@ -148,7 +149,7 @@ def _run(
     return RunStep(
         run_id=run_id,
         command=began.command if began else None,
-        began_at=began.began_at.isoformat() if began else None,
+        began_at=utc_text(began.began_at) if began else None,
         pipeline_run=pipeline.name if pipeline else None,
         contract={k: v for k, v in contract.items() if k.startswith(mine)},
         environment=environment,

@@ -6,17 +6,18 @@ import math
 from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from goldlake.workflows.live_log import AT, KEY, OUTPUTS
+from goldlake.workflows.live_windows import Scored, window_metrics
 from goldlake_core.contracts.ids import TableId
 from goldlake_core.contracts.sections import Model, UseCase
 from goldlake_core.documents.examining import CalibrationBin
 from goldlake_core.documents.lineage import Output
-from goldlake_core.documents.monitoring import LabelAccount, Unjudged
+from goldlake_core.documents.monitoring import LabelAccount, Unjudged, WindowMetrics
 from goldlake_core.documents.training import Bound, SliceReport
 from goldlake_core.storage.home import Home
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from tfx_pipeline.heads.base import Head
 
 WEEK = "week"
-_LABEL, _IS_KNOWN = "_label", "_is_known"
+_LABEL, _IS_KNOWN, _EVENT = "_label", "_is_known", "_event"
 
 
 @dataclass
@@ -37,6 +38,7 @@ class Live:
         labels: What became of the answers.
         table: The gold table and version that the labels are of, or None.
         total: Metrics of all, or None without any.
+        windows: Metrics of the windows that were asked for.
         weeks: Metrics by week of the request.
         slices: Metrics by slice.
         calibration: Probability and outcome, of binary models.
@@ -47,6 +49,7 @@ class Live:
     labels: LabelAccount = field(default_factory=LabelAccount)
     table: str | None = None
     total: SliceReport | None = None
+    windows: list[WindowMetrics] = field(default_factory=list)
     weeks: list[SliceReport] = field(default_factory=list)
     slices: list[SliceReport] = field(default_factory=list)
     calibration: tuple[CalibrationBin, ...] = ()
@@ -66,6 +69,7 @@ def live(
     home: Home,
     *,
     with_slices: bool = True,
+    windows: Sequence[str] = (),
 ) -> Live:
     """Compares answers with the labels of the newest gold version, by the record key.
 
@@ -75,6 +79,7 @@ def live(
         answers: Its answers, the oldest first, as `live_log` has them.
         home: Home that holds the table.
         with_slices: Whether weeks, slices and calibration are computed, too.
+        windows: Lengths of the windows that are computed, too, such as ``28d``.
     """
     found = Live()
     keyed = answers.drop_nulls(KEY)
@@ -93,9 +98,25 @@ def live(
             f"the gold table {model.table} has the key {', '.join(key)}, and a record key is one"
         )
     slicing = _slicing(model) if with_slices else []
-    known, found.table = _labels(usecase, model, key[0], keyed, slicing, home)
-    _score(found, model, keyed, known, without_key, with_slices=with_slices)
+    known = _labels(usecase, model, key[0], keyed, slicing, home)
+    found.table = known.table
+    _score(found, model, keyed, known, windows, with_slices=with_slices)
     return found
+
+
+@dataclass(frozen=True)
+class _Known:
+    """What the gold table says of the records that were asked about.
+
+    Attributes:
+        rows: Its rows by `KEY`: slices, event time, and the label, which is null until it is ripe.
+        table: The table and its version.
+        until: Events after this instant are not ripe; None where every label is.
+    """
+
+    rows: pl.DataFrame
+    table: str
+    until: datetime | None
 
 
 def _labels(
@@ -105,8 +126,7 @@ def _labels(
     keyed: pl.DataFrame,
     slicing: Sequence[str],
     home: Home,
-) -> tuple[pl.DataFrame, str]:
-    """Rows of the gold table by `KEY`: slices, and the label, which is null until it is ripe."""
+) -> _Known:
     import polars as pl
 
     from lakehouse.gaterows import gold_rows
@@ -114,17 +134,22 @@ def _labels(
 
     table = TableId(usecase.name, "gold", model.table)
     frame, version = all_rows(table, home)
-    ripe = pl.lit(True)
+    instant = pl.Datetime("us", "UTC")
+    event, until = pl.lit(None, instant), None
     if model.event_time:
         rows = gold_rows(usecase, home, usecase.gold[model.table], version)
         if rows is not None:
             until = rows.as_of - timedelta(days=model.maturity_days)
-            ripe = pl.col(model.event_time).cast(pl.Datetime("us", "UTC")) <= until
-    label = pl.when(ripe).then(pl.col(model.label)).alias(_LABEL)
+            event = pl.col(model.event_time).cast(instant)
+    label = pl.col(model.label)
+    if until is not None:
+        label = pl.when(event <= until).then(label)
     texts = [pl.col(name).cast(pl.String) for name in slicing]
-    some = frame.select(pl.col(key).cast(pl.String).alias(KEY), label, *texts)
+    by_key = pl.col(key).cast(pl.String).alias(KEY)
+    some = frame.select(by_key, label.alias(_LABEL), event.alias(_EVENT), *texts)
     asked = keyed.select(KEY).unique().lazy()
-    return some.join(asked, on=KEY, how="semi").collect(), str(table.at(version))
+    found = some.join(asked, on=KEY, how="semi").collect()
+    return _Known(found, str(table.at(version)), until)
 
 
 def _slicing(model: Model) -> list[str]:
@@ -136,8 +161,8 @@ def _score(
     found: Live,
     model: Model,
     keyed: pl.DataFrame,
-    known: pl.DataFrame,
-    without_key: int,
+    known: _Known,
+    windows: Sequence[str],
     *,
     with_slices: bool,
 ) -> None:
@@ -149,7 +174,10 @@ def _score(
 
     head = HEADS[model.head.kind]
     asked = keyed.select(AT, KEY, OUTPUTS).join(
-        known.with_columns(pl.lit(True).alias(_IS_KNOWN)), on=KEY, how="left", maintain_order="left"
+        known.rows.with_columns(pl.lit(True).alias(_IS_KNOWN)),
+        on=KEY,
+        how="left",
+        maintain_order="left",
     )
     is_known = asked[_IS_KNOWN].is_not_null()
     ripe = asked.filter(is_known & asked[_LABEL].is_not_null())
@@ -157,7 +185,7 @@ def _score(
     scored = ripe[places]
     found.labels = LabelAccount(
         scored=len(places),
-        without_key=without_key,
+        without_key=found.labels.without_key,
         unknown=int((~is_known).sum()),
         unripe=int(is_known.sum()) - ripe.height,
         repeated=ripe.height - len(places) - unusable,
@@ -168,6 +196,8 @@ def _score(
         return
     columns = tuple(np.frombuffer(each, each.typecode) for each in kept)
     costs = model.decision.costs if model.decision is not None else None
+    times = scored[AT] if known.until is None else scored[_EVENT]
+    found.windows = list(window_metrics(Scored(head, columns, times, known.until, costs), windows))
     if not with_slices:
         (found.total,), _ = slice_reports(head, Answers(columns, None, {}), [], costs)
     else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 from typing import Literal
 
@@ -29,6 +29,7 @@ def monitor(
     home: Home,
     folder: str | None = None,
     wanted: Collection[Wanted] = WHOLE,
+    windows: Sequence[str] = (),
 ) -> MonitorReport:
     """Reads the request log of a model, and compares it with labels and with what it learned from.
 
@@ -40,6 +41,8 @@ def monitor(
         home: Home that holds the model, its tables and its request log.
         folder: Folder of the request log where the server was given another one.
         wanted: Parts of the report; ``slices`` are weeks, slices and calibration of ``metrics``.
+        windows: Lengths of time, such as ``28d``. For each the report has ``metrics`` of the
+            answers about the newest records with a ripe label.
 
     Raises:
         UsageError: There is no such model or version, or no version serves.
@@ -60,7 +63,9 @@ def monitor(
     is_empty = log.frame.is_empty()
     found, moved = Live(), Drift()
     if not is_empty and "metrics" in wanted:
-        found = live(usecase, model, log.frame, home, with_slices="slices" in wanted)
+        found = live(
+            usecase, model, log.frame, home, with_slices="slices" in wanted, windows=windows
+        )
     if not is_empty and "drift" in wanted:
         learned = about.table_version if about is not None else None
         moved = drift(usecase, model, learned, log, home)
@@ -75,6 +80,7 @@ def monitor(
         labels=found.labels,
         table=found.table,
         total=found.total,
+        windows=tuple(found.windows),
         weeks=tuple(found.weeks),
         slices=tuple(found.slices),
         calibration=found.calibration,

@@ -71,6 +71,25 @@ class Unjudged(msgspec.Struct, frozen=True, kw_only=True):
     why: str
 
 
+class WindowMetrics(msgspec.Struct, frozen=True, kw_only=True):
+    """Metrics of the answers about the newest records whose labels are ripe.
+
+    Attributes:
+        length: Length of the window as it was asked for, such as ``28d``.
+        since: Instant after which its records' events are, ISO 8601 in UTC, or null without answers
+            whose label is ripe. Where the model has no event time, requests count in their place.
+        until: Instant of the last event that may be in it, or null.
+        total: Metrics of its answers, or null where none of their labels is ripe.
+        fewest: How many are needed to judge it, for people.
+    """
+
+    length: str
+    since: str | None
+    until: str | None
+    total: SliceReport | None
+    fewest: str
+
+
 class MonitorReport(msgspec.Struct, frozen=True, kw_only=True):
     """What logged requests say of one version of a model.
 
@@ -81,6 +100,7 @@ class MonitorReport(msgspec.Struct, frozen=True, kw_only=True):
         labels: What became of the answers that were to be compared with labels.
         table: Version of the gold table that the labels are of, or null.
         total: Metrics of all answers with a ripe label, or null without any.
+        windows: The same for the windows that were asked for.
         weeks: The same by ISO week of the request, such as ``2016-W09``, in UTC.
         slices: The same by the contract's slices.
         calibration: Probability and outcome by tenths of the rows; binary models only.
@@ -98,6 +118,7 @@ class MonitorReport(msgspec.Struct, frozen=True, kw_only=True):
     labels: LabelAccount = LabelAccount()
     table: str | None = None
     total: SliceReport | None = None
+    windows: tuple[WindowMetrics, ...] = ()
     weeks: tuple[SliceReport, ...] = ()
     slices: tuple[SliceReport, ...] = ()
     calibration: tuple[CalibrationBin, ...] = ()
@@ -116,11 +137,33 @@ class ConditionResult(msgspec.Struct, frozen=True, kw_only=True):
         text: The condition as it was given, such as ``rows>=5000``.
         holds: Whether it holds; null where that could not be judged.
         found: What was found, or why it could not be judged, for people.
+        answers: Number of answers with a ripe label that a metric is about, or null.
     """
 
     text: str
     holds: bool | None
     found: str
+    answers: int | None = None
+
+
+class RefusedBefore(msgspec.Struct, frozen=True, kw_only=True):
+    """A candidate that was refused, and would be again: data, contract and code are the same.
+
+    Attributes:
+        at: When it was refused, ISO 8601 in UTC.
+        reason: The conditions that held then.
+        why: Why it was refused.
+        run_id: The run that trained it.
+        table: Version of the gold table that it learned from, such as ``bikes.gold.trips@4``.
+        reason_id: Id of the reason's artifact in ML Metadata, or null.
+    """
+
+    at: str
+    reason: str
+    why: str
+    run_id: str
+    table: str
+    reason_id: int | None = None
 
 
 class RetrainReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -132,10 +175,13 @@ class RetrainReport(msgspec.Struct, frozen=True, kw_only=True):
         learned: The newest pushed version, which ``rows`` and ``age`` are about, or null.
         served: The version that serves, which ``drift`` and ``metric`` are about, or null.
         conditions: Every condition with what was found.
-        outcome: ``quiet`` where nothing was due, ``blessed``, or ``refused``.
+        outcome: ``quiet`` where nothing was due, ``blessed``, ``refused``, or ``refused_before``
+            where a condition holds and a candidate of the same data was refused, so that nothing
+            was trained.
         reason: The conditions that held, or "".
         reason_id: Id of the reason's artifact in ML Metadata, or null.
-        train: The training, or null where nothing was due.
+        train: The training, or null where there was none.
+        refused_before: The candidate that was refused before, or null.
         promoted: Version that serves now because it was asked for, or null.
         unconfirmed: Servers that did not confirm the promotion, with what they said.
     """
@@ -145,9 +191,10 @@ class RetrainReport(msgspec.Struct, frozen=True, kw_only=True):
     learned: int | None
     served: int | None
     conditions: tuple[ConditionResult, ...]
-    outcome: Literal["quiet", "blessed", "refused"]
+    outcome: Literal["quiet", "blessed", "refused", "refused_before"]
     reason: str = ""
     reason_id: int | None = None
     train: TrainReport | None = None
+    refused_before: RefusedBefore | None = None
     promoted: int | None = None
     unconfirmed: tuple[str, ...] = ()

@@ -21,6 +21,7 @@ Stage = Literal[
     "examples",
     "export",
     "train",
+    "remake",
     "reproduce",
     "tune",
     "compile",

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 _COMMIT = re.compile(r"^(\d{20})\.json$")
 _CHECKPOINT = re.compile(r"^(\d{20})\.checkpoint(?:\.(\d{10})\.(\d{10}))?\.parquet$")
 _TABLE = re.compile(r"/tables/(?P<usecase>[^/]+)/[^/]+/[^/]+$")
+# A thread of Arrow that holds a file of Python's while the interpreter ends aborts the process,
+# after a command said that all is well (apache/arrow issue 34314, seen with pyarrow 10).
+_USE_THREADS = False
 # Besides the contract's types, goldlake's own columns hold line numbers, which are short.
 _ARROW_TYPES = {t.delta: t.arrow for t in COLUMN_TYPES.values()} | {"integer": "int32"}
 
@@ -381,7 +384,7 @@ class DeltaLog:
                 with self.fs.open(path, "rb") as file:
                     parquet = pq.ParquetFile(file)
                     present = [n for n in schema.names if n in parquet.schema_arrow.names]
-                    part = parquet.read(columns=present)
+                    part = parquet.read(columns=present, use_threads=_USE_THREADS)
             except (pa.ArrowException, OSError) as error:
                 raise self._damaged(path, f"is damaged or missing: {error}") from error
             here = dict(data_file.partition)
@@ -411,7 +414,8 @@ class DeltaLog:
         path = posixpath.join(self._log, name)
         try:
             with self.fs.open(path, "rb") as file:
-                rows = pq.ParquetFile(file).read(columns=wanted).to_pylist()
+                parquet = pq.ParquetFile(file)
+                rows = parquet.read(columns=wanted, use_threads=_USE_THREADS).to_pylist()
         except (pa.ArrowException, OSError) as error:
             raise self._damaged(path, f"is damaged: {error}") from error
         for row in rows:  # Arrow gives a map as pairs

@@ -52,6 +52,7 @@ from goldlake_core.documents.monitoring import (
     LabelAccount,
     LogAccount,
     MonitorReport,
+    RefusedBefore,
     RetrainReport,
     Unjudged,
 )
@@ -76,8 +77,10 @@ from goldlake_core.documents.reports import (
 )
 from goldlake_core.documents.reproducing import (
     Environment,
+    Remade,
     Reproduced,
     ReproduceReport,
+    RowsCompared,
     StepCompared,
     VariableCompared,
 )
@@ -151,6 +154,42 @@ class Shown(msgspec.Struct):
 
 def as_rows(shown: Shown) -> Rows:
     return Rows("toy.silver.calls@1", shown.columns, shown.rows, len(shown.rows))
+
+
+REPRODUCED = Reproduced(
+    is_equal=False,
+    variables=(VariableCompared(name="deep/bias", numbers=4, differing=1, largest=0.5),),
+    outputs=(StepCompared(step="answers", output="probability", differing=2, largest=None),),
+    rows=9,
+    assets=("words",),
+    causes=("numpy was 1, and is 2",),
+    environment=Environment(
+        python="3.10.13",
+        packages={"numpy": "2"},
+        machine="x86_64",
+        cpu="A processor",
+        instructions=("avx2",),
+        intra_op_threads=2,
+        inter_op_threads=2,
+    ),
+    model_uri="/other/model",
+)
+REMADE = Remade(
+    pages=2,
+    records=9,
+    export_id="toy/late/0-b1",
+    manifest_sha256="0" * 64,
+    steps=(
+        RowsCompared(step="bronze", state="equal", then=9, now=9),
+        RowsCompared(step="silver", state="not compared", then=None, now=9, note="it is gone"),
+        RowsCompared(step="gold", state="differs", then=9, now=8, only_then=2, only_now=1),
+        RowsCompared(
+            step="export", state="differs", then=9, now=8, files=("train/part-0000.csv", "b")
+        ),
+    ),
+    causes=("the contract changed since in silver.columns.x",),
+    has_same_columns=True,
+)
 
 
 VALUE = GateValue(
@@ -431,28 +470,25 @@ CASES = {
             model=f"{MODEL}@7",
             parts=3,
             place="/other",
-            reproduced=Reproduced(
-                is_equal=False,
-                variables=(
-                    VariableCompared(name="deep/bias", numbers=4, differing=1, largest=0.5),
-                ),
-                outputs=(
-                    StepCompared(step="answers", output="probability", differing=2, largest=None),
-                ),
-                rows=9,
-                assets=("words",),
-                causes=("numpy was 1, and is 2",),
-                environment=Environment(
-                    python="3.10.13",
-                    packages={"numpy": "2"},
-                    machine="x86_64",
-                    cpu="A processor",
-                    instructions=("avx2",),
-                    intra_op_threads=2,
-                    inter_op_threads=2,
-                ),
-                model_uri="/other/model",
-            ),
+            reproduced=REPRODUCED,
+            begins="variables",
+        ),
+        ReproduceReport,
+        exit_code=3,
+    ),
+    "reproduce_from_pages": Case(
+        ("reproduce", f"{MODEL}@7", "--from-pages"),
+        "reproduce.reproduce",
+        ReproduceReport(
+            run_id="r",
+            logs="logs",
+            model=f"{MODEL}@7",
+            parts=3,
+            place=None,
+            remade=REMADE,
+            reproduced=None,
+            problem="reproduce: there is no column 'x'",
+            begins="gold",
         ),
         ReproduceReport,
         exit_code=3,
@@ -608,6 +644,31 @@ CASES = {
                 ConditionResult(text="drift", holds=None, found="no request is in the log"),
             ),
             outcome="quiet",
+        ),
+        RetrainReport,
+    ),
+    "retrain, refused before": Case(
+        ("retrain", MODEL, "--if", "metric:auc[28d]<0.9", "--promote"),
+        "retrain.retrain",
+        RetrainReport(
+            model=MODEL,
+            learned=7,
+            served=7,
+            conditions=(
+                ConditionResult(
+                    text="metric:auc[28d]<0.9", holds=True, found="0.5 of 900 answers", answers=900
+                ),
+            ),
+            outcome="refused_before",
+            reason="metric:auc[28d]<0.9",
+            refused_before=RefusedBefore(
+                at="2026-04-01T00:00:00Z",
+                reason="drift",
+                why="auc is 0.5, and the contract wants at least 0.6",
+                run_id="20260401-000000-1a2b",
+                table="toy.gold.calls@4",
+                reason_id=12,
+            ),
         ),
         RetrainReport,
     ),

@@ -18,6 +18,7 @@ ROOT = Path(__file__).parents[2]
 # What differs from run to run. Rows, versions, boundaries and what refers to what do not.
 MASKS = (
     (re.compile(r"/home/you/lake[^\"]*"), "PATH"),
+    (re.compile(r"\b127\.0\.0\.1:\d+"), "ADDRESS"),
     (re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+Z"), "TIME"),
     (re.compile(r"\b\d{8}-\d{6}-[0-9a-f]{4}\b"), "RUN"),
     (re.compile(r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b"), "UUID"),
@@ -60,6 +61,7 @@ def test_what_varies_is_masked() -> None:
         "id": "20261128-052535-e4a5",
         "at": "2026-11-28T05:25:35.123Z",
         "logs": "/home/you/lake/logs/1",
+        "url": "http://127.0.0.1:33665/resource",
         "export": "chicago_crime/arrest/1-3f7166488bee",
         "table": "761e00fd-3e3c-4611-9bee-5ec2bbf085c4",
         "seconds": 1.5,
@@ -70,6 +72,7 @@ def test_what_varies_is_masked() -> None:
         "id": "RUN",
         "at": "TIME",
         "logs": "PATH",
+        "url": "http://ADDRESS/resource",
         "export": "chicago_crime/arrest/1-HASH",
         "table": "UUID",
         "seconds": "NUMBER",

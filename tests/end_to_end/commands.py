@@ -16,22 +16,30 @@ TIMEOUT_S = 1800
 
 def goldlake(*arguments: str, folder: Path, exit_code: int = 0) -> str:
     """Standard output of a command; fails the test on another exit code."""
-    answer = answered(*arguments, folder=folder)
-    assert answer.returncode == exit_code, f"{answer.stdout}\n{answer.stderr}\n{_logs(folder)}"
+    answer = _answer(arguments, folder, exit_code)
     return answer.stdout if exit_code == 0 else answer.stdout + answer.stderr
 
 
+def goldlake_json(*arguments: str, folder: Path, exit_code: int = 0) -> Any:
+    """The JSON document of a command; fails the test on another exit code."""
+    return json.loads(_answer((*arguments, "--json"), folder, exit_code).stdout)
+
+
 def answered(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    """What a command printed, and its exit code."""
+    """What a command printed, and its exit code, whatever it is."""
     command = [str(Path(sys.prefix, "bin", "goldlake")), *arguments]
     return subprocess.run(
         command, cwd=folder, capture_output=True, text=True, timeout=TIMEOUT_S, check=False
     )
 
 
-def goldlake_json(*arguments: str, folder: Path) -> Any:
-    """The JSON document of a command."""
-    return json.loads(goldlake(*arguments, "--json", folder=folder))
+def _answer(
+    arguments: tuple[str, ...], folder: Path, exit_code: int
+) -> subprocess.CompletedProcess[str]:
+    answer = answered(*arguments, folder=folder)
+    told = f"exit code {answer.returncode}\n{answer.stdout}\n{answer.stderr}\n{_logs(folder)}"
+    assert answer.returncode == exit_code, told
+    return answer
 
 
 @contextlib.contextmanager

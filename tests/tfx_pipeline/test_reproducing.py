@@ -12,12 +12,12 @@ import pytest
 from msgspec.structs import replace
 
 from goldlake_core.contracts.errors import StoreError
-from goldlake_core.documents.reproducing import Environment
+from goldlake_core.documents.reproducing import Environment, Recipe
 from goldlake_core.storage.home import Home
 from tests.tfx_pipeline import toy
 from tests.tfx_pipeline.conftest import Toy
 from tfx_pipeline import environment, reproducing
-from tfx_pipeline.recipe import read_recipe
+from tfx_pipeline.recipe import STEPS, changed_code, read_recipe
 
 HERE = Environment(
     python="3.10.13",
@@ -146,3 +146,11 @@ def test_a_version_without_a_recipe_or_with_a_damaged_one_cannot_be_made_again(
         read_recipe(home, "bikes", "late", 3)
     with pytest.raises(StoreError, match="has no variables to compare"):
         list(reproducing.compared_variables(str(folder), str(folder)))
+
+
+def test_another_version_of_tfx_is_no_change_of_code() -> None:
+    from tfx_pipeline.codehash import code_hash
+
+    recipe = Recipe(spec={}, code={step: code_hash(of, tfx="1.2.3") for step, of in STEPS.items()})
+    assert changed_code(recipe, "1.2.3") == []
+    assert changed_code(recipe) == [f"the code of {step} changed since" for step in STEPS]

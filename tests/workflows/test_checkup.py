@@ -217,15 +217,21 @@ def test_a_home_that_moved_and_leftovers(home: Home, tmp_path: Path) -> None:
     ]
     for name in names:
         write(path(moved, name), "half")
+    # A model that is made again, and what is left where that was killed.
+    runs = ["runs/20260101-000000-aaaa", "runs/20260102-000000-bbbb"]
+    for run in runs:
+        write(path(moved, f"{run}/home/exports/part"), "half")
     (finding,) = bad(moved)
     assert finding.found == f"models.config or ML Metadata name {home.root}"
     long_ago = time.time() - 7200
     for name in names:
         for each in (path(moved, name), path(moved, name).parent):
             os.utime(each, (long_ago, long_ago))
+    write(path(moved, f"{runs[1]}/ended.json"), "{}")
     assert [each.name for each in bad(moved)] == ["Place", "Leftovers"]
     assert len(checkup.repair(moved, silent)) == 2
     assert bad(moved) == []
+    assert [path(moved, f"{run}/home").exists() for run in runs] == [True, False]
     assert not any(path(moved, name).exists() for name in names)
 
 

@@ -22,6 +22,13 @@ def test_all_kinds_are_read() -> None:
     assert not found[3].holds(0.88)
 
 
+def test_a_metric_may_have_a_window() -> None:
+    (found,) = parsed("metric:auc[28d] < 0.88", METRICS)
+    text = "metric:auc[28d] < 0.88"
+    assert found == Condition(text, "metric", "auc", "<", 0.88, window="28d")
+    assert parsed("metric:recall[ 4w ]<0.5", METRICS)[0].window == "4w"
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -34,6 +41,14 @@ def test_all_kinds_are_read() -> None:
         ("metric:auk<0.8", "character 8: the model has no metric 'auk'. Valid: auc"),
         ("metric:auc<nan", "character 12: 'nan' is not a number"),
         ("metric:auc", "character 11: metric:auc is compared with nothing"),
+        ("metric:auc[28]<0.8", "character 12: '28' is not the length of a window. Valid: such as"),
+        ("metric:auc[]<0.8", "character 12: '' is not the length of a window"),
+        ("metric:auc[0]<0.8", "character 12: '0' is not the length of a window"),
+        ("metric:auc[28d<0.8", "character 1: 'metric:auc[28d<0.8' is not a condition"),
+        ("metric:auc[28d]", "character 16: metric:auc[28d] is compared with nothing"),
+        ("metric:auk[28d]<0.8", "character 8: the model has no metric 'auk'"),
+        ("rows[28d]>=5", "character 5: rows has no window. Valid: a window of a metric"),
+        ("drift[28d]", "character 6: drift has no window"),
         ("drift>1", "character 6: drift is compared with the gate's own limits"),
         ("speed>=1", "character 1: 'speed' is nothing that can be compared"),
     ],

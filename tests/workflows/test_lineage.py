@@ -11,11 +11,12 @@ import msgspec
 import pytest
 
 from goldlake.cli.diff_text import diff_text
-from goldlake.cli.lineage_text import lineage_text
+from goldlake.cli.lineage_text import continued_at, lineage_text
 from goldlake.workflows import diff, lineage, reach
-from goldlake.workflows.report import lineage_page
+from goldlake.workflows.report import boxes, lineage_page
 from goldlake_core.contracts.errors import UsageError
 from goldlake_core.contracts.ids import ModelId, TableId
+from goldlake_core.documents.lineage import RequestStep
 from goldlake_core.documents.provenance import EXPORT, PAGES, TABLE, export_name
 from goldlake_core.documents.stages import ExportRequest, RefineRequest
 from goldlake_core.storage.home import Home
@@ -235,7 +236,7 @@ def test_a_request_leads_to_the_version_that_answered(made: LineageHome) -> None
 def test_diff_names_what_differs_in_the_data(made: LineageHome) -> None:
     found = diff.diff(ModelId.parse(f"{MODEL}@1"), ModelId.parse(f"{MODEL}@2"), made.home)
     data = {change.name: (change.before, change.after) for change in found.data}
-    assert data["gold.colors"] == ("toy.gold.colors@1", "toy.gold.colors@2")
+    assert data["gold.colors version"] == (1, 2)
     assert data["pages"] == (2, 3)
     assert data["train rows"] == (2, 1)
     assert (found.metric, found.slices) == (None, ())
@@ -256,3 +257,46 @@ def test_the_page_has_no_script_and_escapes_what_data_say(
     data = lineage_page.written(row, made.home, str(tmp_path / "row.html"))
     assert "Row &lt;b&gt;7 reached" in Path(data.file).read_text(encoding="utf-8")
     assert data.sections == ("models", "missing", "records")
+
+
+def test_what_is_too_long_for_a_box_is_cut_there_and_whole_in_the_details() -> None:
+    long = "train 1,199, eval 400, test 801, immature 400, outside 6,300"
+    box = boxes.Box("step-export", "Export", long, (("Rows", long),))
+    assert "train 1,199, eval 400, test 801, immature 4…" in boxes.graph([box])
+    assert long not in boxes.graph([box])
+    assert long in boxes.details([box])
+
+
+def test_of_many_record_keys_the_text_shows_some(made: LineageHome) -> None:
+    keys = tuple(f"K{number}" for number in range(20))
+    asked = RequestStep(
+        request_id="a-1",
+        at="2026-01-03T00:00:00Z",
+        model=MODEL,
+        version=1,
+        label=None,
+        status="OK",
+        rows=64,
+        record_keys=keys,
+        outputs={"probability": 0.25},
+    )
+    found = lineage.of_model(made.home, ModelId.parse(f"{MODEL}@1"), request=asked)
+    lines = lineage_text(found).splitlines()
+    assert lines[1:3] == [
+        "  answered    2026-01-03T00:00:00Z, OK, rows 64, record K0, K1, K2, …",
+        "  answer      probability 0.25 (its first row)",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("line", "indent"),
+    [
+        ("  run         20261129-003427-70cc (goldlake run)", 12),
+        ("  not a name of a step", 2),
+        ("              auc 0.8", 2),
+        ("└─ Pusher 17", 2),
+        ("", 2),
+    ],
+)
+def test_the_rest_of_a_long_line_stands_below_its_text(line: str, indent: int) -> None:
+    assert continued_at(line) == indent

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
+import msgspec
 import polars as pl
 import pytest
 
@@ -13,7 +15,7 @@ from goldlake.workflows.monitor import monitor
 from goldlake_core.contracts.errors import UsageError
 from goldlake_core.storage.home import Home
 from tests.tfx_pipeline.toy_export import TOY
-from tests.workflows.live_home import LiveHome, Row
+from tests.workflows.live_home import MAY, LiveHome, Row
 from tfx_pipeline.heads.registry import HEADS
 
 MODEL = f"{TOY}:overdue"
@@ -53,6 +55,59 @@ def test_a_model_that_answers_the_contrary_breaks_the_bounds(live: LiveHome) -> 
     live.log("1.jsonl", lines)
     found = monitor(f"{MODEL}@1", live.home)
     assert found.alarms[0] == "auc is 0, and the contract wants at least 0.6"
+
+
+def test_a_window_is_about_the_newest_records_with_a_ripe_label(live: LiveHome) -> None:
+    """Labels are ripe until 17 June; the model is wrong about what came after 2 June."""
+    bad = datetime(2024, 6, 3, tzinfo=timezone.utc)
+    lines = live.asked(1500)
+    for line, row in zip(lines, live.rows[MAY * live.per_day :], strict=False):
+        # When somebody asks does not matter.
+        line["at"] = "2024-06-30T12:00:00.000+00:00"
+        if row["arrived"] >= bad:
+            line["outputs"] = {"probability": 1 - line["outputs"]["probability"]}
+    live.log("1.jsonl", lines)
+    found = monitor(MODEL, live.home, windows=("2w", "28d", "1h", "120d", "999999w"))
+    fortnight, month, hour, all_, ages = found.windows
+    assert (fortnight.since, fortnight.until) == (
+        "2024-06-03T00:00:00.000Z",
+        "2024-06-17T00:00:00.000Z",
+    )
+    assert fortnight.total is not None
+    assert (fortnight.total.rows, fortnight.total.metrics["auc"]) == (420, 0)
+    assert month.total is not None
+    assert month.total.rows == 840
+    assert month.total.metrics["auc"] == pytest.approx(0.5, abs=0.1)
+    assert hour.total is None or not hour.total.is_judged
+    assert hour.fewest == "30 of each class"
+    assert all_.total == ages.total == found.total
+    assert ages.since == "0001-01-01T00:00:00.000Z"
+
+
+def test_without_event_time_a_window_is_of_the_newest_requests(live: LiveHome) -> None:
+    model = msgspec.structs.replace(live.model, event_time=None)
+    lines = live.asked(1800)
+    live.log("1.jsonl", lines)
+    found = live_metrics.live(
+        live.usecase, model, live.read().frame, live.home, windows=("2w",), with_slices=False
+    )
+    (fortnight,) = found.windows
+    newest = max(line["at"] for line in lines)
+    assert fortnight.until == newest.replace("+00:00", "Z")
+    assert fortnight.total is not None
+    begin = datetime.fromisoformat(newest) - timedelta(days=14)
+    asked = sum(datetime.fromisoformat(line["at"]) > begin for line in lines)
+    assert fortnight.total.rows == asked > 400
+
+
+def test_a_window_without_ripe_labels_is_not_there(live: LiveHome) -> None:
+    lines = live.asked(1800)[1500:]
+    live.log("1.jsonl", lines)
+    found = monitor(MODEL, live.home, windows=("28d",))
+    assert found.windows == ()
+    assert [each.why for each in found.unjudged if each.what == "metrics"] == [
+        "no logged answer has a ripe label yet"
+    ]
 
 
 def test_requests_like_the_training_rows_do_not_drift(live: LiveHome) -> None:

@@ -3,18 +3,69 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from goldlake.workflows.exports import verify
-from goldlake.workflows.reproduce import reproduce
+from goldlake.workflows.reproduce import begins, reproduce
 from goldlake_core.contracts.errors import StoreError, UsageError
 from goldlake_core.contracts.ids import ModelId
+from goldlake_core.documents.reproducing import (
+    DataStep,
+    Environment,
+    Remade,
+    Reproduced,
+    RowsCompared,
+    StepCompared,
+    VariableCompared,
+)
 from goldlake_core.storage.home import Home
 from goldlake_core.storage.model_versions import push_model
 from tests.tfx_pipeline.toy_export import TOY, Written, write_export
 
 MODEL = f"{TOY}:overdue"
+VARIABLES = (VariableCompared(name="deep/bias", numbers=4, differing=1, largest=0.5),)
+REPRODUCED = Reproduced(
+    is_equal=False,
+    variables=(),
+    outputs=(),
+    rows=9,
+    assets=(),
+    causes=(),
+    environment=Environment(
+        python="3",
+        packages={},
+        machine="x86_64",
+        cpu="",
+        instructions=(),
+        intra_op_threads=1,
+        inter_op_threads=1,
+    ),
+    model_uri="",
+)
+STEPS: tuple[DataStep, ...] = ("bronze", "silver", "gold", "export")
+
+
+def remade_of(*states: Any) -> Remade:
+    """What came of landed pages, by state of each step."""
+    steps = (
+        RowsCompared(step=n, state=s, then=9, now=9) for n, s in zip(STEPS, states, strict=False)
+    )
+    return Remade(
+        pages=1,
+        records=9,
+        export_id="",
+        manifest_sha256="",
+        steps=tuple(steps),
+        causes=(),
+        has_same_columns=True,
+    )
+
+
+def of_step(step: str) -> StepCompared:
+    return StepCompared(step=step, output="x", differing=1, largest=0.5)
 
 
 def pushed(home: Path, export: Written | None) -> ModelId:
@@ -68,6 +119,25 @@ def test_damaged_rows_a_full_folder_and_a_foreign_version_are_refused(tmp_path: 
         "manifest.json is not the one that the model names. "
         "Next: goldlake export toy_harbour.overdue --verify writes it again while it can"
     )
+
+
+@pytest.mark.parametrize(
+    ("steps", "changes", "expected"),
+    [
+        (("equal", "not compared", "equal", "equal"), {"is_equal": True}, None),
+        (("equal", "equal", "differs", "differs"), {"is_equal": True}, "gold"),
+        (("equal", "equal", "equal", "equal"), {}, "answers"),
+        ((), {"assets": ("words",)}, "transform"),
+        ((), {"outputs": (of_step("transform"),)}, "transform"),
+        ((), {"outputs": (of_step("answers"),)}, "answers"),
+        ((), {"variables": VARIABLES}, "variables"),
+        ((), {"variables": VARIABLES, "outputs": (of_step("transform"),)}, "transform"),
+    ],
+)
+def test_the_first_step_that_differs_is_where_a_difference_begins(
+    steps: tuple[str, ...], changes: dict[str, Any], expected: str | None
+) -> None:
+    assert begins(remade_of(*steps), replace(REPRODUCED, **changes)) == expected
 
 
 def test_a_version_that_names_no_rows_is_refused(tmp_path: Path) -> None:

@@ -195,6 +195,11 @@ class Head(ABC):
         """Rows of the positive class, or events; None for heads without either."""
         return None
 
+    @property
+    def fewest(self) -> str:
+        """What `is_enough` asks for, for people."""
+        return f"{FEWEST_ROWS} answers"
+
     def is_enough(self, columns: Columns) -> bool:
         """Whether there are enough rows to judge a model by them."""
         return len(columns[0]) >= FEWEST_ROWS

@@ -161,6 +161,10 @@ class Binary(Head):
     def positives(self, columns: Columns) -> int | None:
         return int((columns[0] > 0.5).sum())
 
+    @property
+    def fewest(self) -> str:
+        return f"{FEWEST_OF_CLASS} of each class"
+
     def is_enough(self, columns: Columns) -> bool:
         positives = int((columns[0] > 0.5).sum())
         return min(positives, len(columns[0]) - positives) >= FEWEST_OF_CLASS

@@ -151,6 +151,10 @@ class Count(Head):
     def positives(self, columns: Columns) -> int | None:
         return int(columns[0].sum())
 
+    @property
+    def fewest(self) -> str:
+        return f"{super().fewest} and {FEWEST_OF_CLASS} events"
+
     def is_enough(self, columns: Columns) -> bool:
         return super().is_enough(columns) and bool(columns[0].sum() >= FEWEST_OF_CLASS)
 

@@ -91,10 +91,10 @@ def _answer(
 
 
 def _print_lineage(document: ModelLineage | TableLineage | Reach) -> None:
-    from goldlake.cli.lineage_text import lineage_text
+    from goldlake.cli.lineage_text import continued_at, lineage_text
 
     for line in lineage_text(document).split("\n"):
-        say_wrapped(line)
+        say_wrapped(line, indent=continued_at(line))
 
 
 def _print_written(document: ReportWritten) -> None:

@@ -54,15 +54,19 @@ def monitor(model: str, folder: str | None, home: str | None, as_json: bool) -> 
     "conditions",
     required=True,
     metavar="CONDITIONS",
-    help='When it is due, such as "rows>=5000, age>=30d, drift, metric:auc<0.88": any of them.',
+    help='Any of them is enough, such as "rows>=5000, age>=30d, drift, metric:auc[28d]<0.88".',
 )
 @click.option("--promote", "is_promoted", is_flag=True, help="Let a blessed version serve.")
+@click.option(
+    "--again", "is_again", is_flag=True, help="Also where a candidate of the same data was refused."
+)
 @FOLDER
 @reports
 def retrain(
     model: str,
     conditions: str,
     is_promoted: bool,
+    is_again: bool,
     folder: str | None,
     home: str | None,
     as_json: bool,
@@ -70,9 +74,11 @@ def retrain(
     """Train MODEL again when it is due, and compare it with the version that serves.
 
     rows and age say how much more, and how much newer, the gold table is than what the newest
-    version learned from. drift and metric are what `monitor` finds. A model without a version is
-    always due, and so is one whose retraining was cut off. The reason goes on record in ML
-    Metadata. Exit code 3: the new model is refused.
+    version learned from. drift and metric are what `monitor` finds; metric:auc[28d] is about the
+    records of the newest 28 days whose labels are ripe. A model without a version is always due,
+    and so is one whose retraining was cut off. Where a candidate was refused, none is trained from
+    the same data again. The reason goes on record in ML Metadata. Exit code 3: the new model is
+    refused.
     """
     from goldlake.cli import account
     from goldlake.cli.progress import Progress
@@ -80,7 +86,13 @@ def retrain(
 
     with Progress(account.SUMMARIES) as progress:
         document = train_if(
-            model, used_home(home), conditions, progress, is_promoted=is_promoted, folder=folder
+            model,
+            used_home(home),
+            conditions,
+            progress,
+            is_promoted=is_promoted,
+            is_again=is_again,
+            folder=folder,
         )
     report(document, as_json, _print_retraining)
     sys.exit(3 if document.outcome == "refused" or document.unconfirmed else 0)
@@ -90,13 +102,20 @@ def _print_retraining(found: RetrainReport) -> None:
     from goldlake.cli import account
 
     say((found.model, "bold"))
-    words: dict[bool | None, Part] = {
-        True: ("holds", "yellow"),
-        False: ("no", "dim"),
-        None: ("not judged", "dim"),
-    }
-    rows = [("  ", each.text, words[each.holds], each.found) for each in found.conditions]
-    say_all(aligned(rows, "llll", console().width))
+    words = {True: ("holds", "yellow"), False: ("no", "dim"), None: ("not judged", "dim")}
+    wide = max((len(each.text) for each in found.conditions), default=0)
+    most = max(len(words[each.holds][0]) for each in found.conditions)
+    for each in found.conditions:
+        word, style = words[each.holds]
+        say_wrapped(f"  {each.text:<{wide}}  ", (f"{word:<{most}}", style), f"  {each.found}")
+    if (before := found.refused_before) is not None:
+        say_wrapped(f"Due, because: {found.reason}")
+        say_wrapped(
+            f"Not trained again: a candidate of the same rows ({before.table}) was refused at "
+            f"{before.at} (run {before.run_id}): {before.why}"
+        )
+        say("New rows or another contract make it due again, and so does --again.")
+        return
     if found.train is None:
         say("Nothing is due.")
         return
@@ -107,8 +126,8 @@ def _print_retraining(found: RetrainReport) -> None:
     elif found.outcome == "blessed" and found.train.train.model_version != found.served:
         version = found.train.train.model_version
         say(f"It does not serve yet: goldlake promote {found.model}@{version} --label stable")
-    for each in found.unconfirmed:
-        say_wrapped((f"not confirmed: {each}", "red"))
+    for problem in found.unconfirmed:
+        say_wrapped((f"not confirmed: {problem}", "red"))
 
 
 def _print(found: MonitorReport) -> None:

@@ -92,6 +92,11 @@ def _train(job: Job, home: Home, log: Path, on_event: OnEvent) -> Outcome:
 def _retrain(job: Job, home: Home, log: Path, on_event: OnEvent) -> Outcome:
     is_promoted = job.options.get("promote") == "yes"
     made = retrain(job.subject, home, job.options["if"], on_event, is_promoted=is_promoted)
+    if (before := made.refused_before) is not None:
+        return Outcome(
+            f"due because of {made.reason}, but a candidate of the same rows was refused at "
+            f"{before.at}: {before.why}"
+        )
     if made.train is None:
         found = "; ".join(f"{each.text}: {each.found}" for each in made.conditions)
         return Outcome(f"nothing is due. {found}")

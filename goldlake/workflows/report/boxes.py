@@ -8,9 +8,13 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from goldlake.workflows.report.markup import counted, facts, html, instant, joined, number
+from goldlake_core.contracts.sections import SPLITS
 from goldlake_core.documents.lineage import LandedPages, ModelLineage, TableStep, VerdictStep
+from goldlake_core.documents.reports import PromotionRecord
 
 WIDTH, BOX, GAP, TALL = 480, 300, 26, 48
+# What fits into a box: all of it is in the details.
+LONGEST_TITLE, LONGEST_NOTE = 34, 44
 MISSING = "not on record"
 
 
@@ -50,6 +54,12 @@ def of_model(found: ModelLineage) -> list[Box]:
     return boxes
 
 
+def promoted(each: PromotionRecord) -> str:
+    """What a promotion did, by whom and why, in a line."""
+    how = "" if each.kind == "promote" else f"{each.kind} "
+    return f"{how}to {each.label} by {each.who}" + (f": {each.why}" if each.why else "")
+
+
 def details(nodes: Sequence[Box]) -> Markup:
     """What is known of each box."""
     return joined(
@@ -85,8 +95,8 @@ def graph(nodes: Sequence[Box]) -> Markup:
                 'class="name">{title}</text><text class="tick" x="{m}" y="{u}" '
                 'text-anchor="middle">{note}</text></a>',
                 id=node.id,
-                title=node.title,
-                note=node.note,
+                title=_cut(node.title, LONGEST_TITLE),
+                note=_cut(node.note, LONGEST_NOTE),
                 x=left,
                 y=top,
                 w=BOX,
@@ -104,6 +114,10 @@ def graph(nodes: Sequence[Box]) -> Markup:
         h=height,
         parts=joined(parts),
     )
+
+
+def _cut(text: str, longest: int) -> str:
+    return text if len(text) <= longest else f"{text[: longest - 1]}…"
 
 
 def _landed(landed: LandedPages) -> Box:
@@ -144,10 +158,11 @@ def _export(found: ModelLineage) -> Iterator[Box]:
         return
     counts = ", ".join(f"{split} {count:,}" for split, count in export.rows.items() if count)
     rows = counts or "not in this home any more"
+    learned = ", ".join(f"{split} {export.rows[split]:,}" for split in SPLITS if export.rows)
     yield Box(
         "step-export",
         "Export",
-        rows,
+        learned or rows,
         (
             ("Export", export.export_id),
             ("Rows", rows),
@@ -219,9 +234,7 @@ def _evaluation(found: ModelLineage) -> Iterator[Box]:
 
 def _server(found: ModelLineage) -> Box:
     promotions = tuple(
-        (instant(each.time), f"{each.kind} to {each.label} by {each.who} {each.why}".strip())
-        for model in found.models
-        for each in model.promotions
+        (instant(each.time), promoted(each)) for model in found.models for each in model.promotions
     )
     note = "serves now" if found.serves else "does not serve now"
     return Box("step-server", "Server", note, promotions or (("Promotions", "none"),))

@@ -20,6 +20,8 @@ from goldlake.workflows.report.markup import (
     instant,
     joined,
     table,
+    whole,
+    wrapped,
 )
 from goldlake_core.documents.lineage import (
     LandedPage,
@@ -108,9 +110,15 @@ def _missing(texts: tuple[str, ...]) -> Part:
 
 
 def _pages(pages: tuple[LandedPage, ...]) -> Markup:
-    head = ("Page", "Landed", "Records", "SHA-256", "Run", "URL")
+    head = ("Page", "Landed", "Records", "Run", "SHA-256 and URL")
     rows = [
-        (str(p.sequence), instant(p.landed_at), f"{p.rows:,}", p.sha256, p.run_id, p.url)
+        (
+            str(p.sequence),
+            whole(instant(p.landed_at)),
+            f"{p.rows:,}",
+            whole(p.run_id),
+            html("{sha256}<br>{url}", sha256=wrapped(p.sha256), url=wrapped(p.url)),
+        )
         for p in pages
     ]
     return table("Landed pages, the newest first", head, rows, [2]) if rows else Markup()
@@ -136,7 +144,7 @@ def _reach(found: Reach) -> Iterator[Part]:
     if found.kind != "table":
         counts = ", ".join(f"{fate} {count:,}" for fate, count in found.fates.items())
         rows = [
-            (e.record, e.key if e.key is not None else "–", e.fate, ", ".join(e.reasons))
+            (wrapped(e.record), e.key if e.key is not None else "–", e.fate, ", ".join(e.reasons))
             for e in found.shown
         ]
         head = ("Record", "Key", "Fate", "Reasons")
@@ -149,13 +157,13 @@ def _models(found: Reach) -> Markup:
     head = ("Model", "State", "Pushed", "Gold table", records, "Rows in its export", "Record")
     rows = [
         (
-            each.id,
+            whole(each.id),
             badge("serves now", "warning") if each.serves else ", ".join(each.labels) or "–",
-            instant(each.pushed_at),
-            each.table,
+            whole(instant(each.pushed_at)),
+            whole(each.table),
             "–" if each.records is None else f"{each.records:,}",
-            _splits(each),
-            each.record or "–",
+            whole(_splits(each)),
+            wrapped(each.record or "–"),
         )
         for each in found.models
     ]
@@ -175,9 +183,9 @@ def _artifacts(found: Lineage) -> Part:
         (
             str(each.id),
             each.type,
-            instant(each.created_at),
+            whole(instant(each.created_at)),
             made[each.id].type.rpartition(".")[2] if each.id in made else "–",
-            _in_home(each.uri),
+            wrapped(_in_home(each.uri)),
         )
         for each in found.artifacts
     ]

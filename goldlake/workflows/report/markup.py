@@ -151,6 +151,16 @@ def facts(pairs: Iterable[tuple[str, object]]) -> Markup:
     return html('<dl class="facts">{found}</dl>', found=joined(found))
 
 
+def whole(text: str) -> Markup:
+    """A text in a cell that stays on one line."""
+    return html('<span class="whole">{text}</span>', text=text)
+
+
+def wrapped(text: str) -> Markup:
+    """A long text in a cell that may be broken at any letter, so that the table fits the page."""
+    return html('<span class="wrapped">{text}</span>', text=text)
+
+
 def badge(text: str, state: State) -> Markup:
     """A word with a color and a mark."""
     return html(

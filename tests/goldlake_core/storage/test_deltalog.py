@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -79,9 +81,11 @@ def test_metadata_and_time_find_a_version(table: Path):
     assert log.version_at(datetime.fromtimestamp(1, timezone.utc)) is None
 
 
-@pytest.mark.parametrize("parts", [1, 2])
-def test_a_checkpoint_stands_for_the_commits_before_it(table: Path, parts: int):
-    log = table / "_delta_log"
+META_ROW = {**META, "configuration": [("x", "2")]}
+
+
+def _checkpoint(table: Path, version: int, rows: list[dict[str, Any]], parts: int = 1) -> None:
+    """Writes a checkpoint in one file, or in one for each row."""
     adds = pa.struct([("path", pa.string()), ("size", pa.int64()), ("stats", pa.string())])
     meta = pa.struct(
         [
@@ -90,17 +94,19 @@ def test_a_checkpoint_stands_for_the_commits_before_it(table: Path, parts: int):
             ("configuration", pa.map_(pa.string(), pa.string())),
         ]
     )
-    rows: list[dict[str, Any]] = [
-        {"add": None, "metaData": {**META, "configuration": [("x", "2")]}},
-        {"add": add("two%20.parquet", 4)["add"], "metaData": None},
-    ]
     for number in range(parts):
-        name = f"{2:020d}.checkpoint"
+        name = f"{version:020d}.checkpoint"
         name += f".{number + 1:010d}.{parts:010d}.parquet" if parts > 1 else ".parquet"
         chunk = rows if parts == 1 else rows[number : number + 1]
-        pq.write_table(
-            pa.Table.from_pylist(chunk, pa.schema([("add", adds), ("metaData", meta)])), log / name
-        )
+        schema = pa.schema([("add", adds), ("metaData", meta)])
+        pq.write_table(pa.Table.from_pylist(chunk, schema), table / "_delta_log" / name)
+
+
+@pytest.mark.parametrize("parts", [1, 2])
+def test_a_checkpoint_stands_for_the_commits_before_it(table: Path, parts: int):
+    rows: list[dict[str, Any]] = [{"metaData": META_ROW}, add("two%20.parquet", 4)]
+    _checkpoint(table, 2, rows, parts)
+    log = table / "_delta_log"
     for version in (0, 1):
         (log / f"{version:020d}.json").unlink()
     commit(table, 3, add("three.parquet", 5))
@@ -150,6 +156,24 @@ def test_a_damaged_entry_is_named(
         log.snapshot()
     assert caught.value.problem.startswith(f"{entry}, a part of a table, {problem}")
     assert str(caught.value.hint).endswith("make the table again: goldlake rebuild bikes")
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="no /proc lists threads")
+def test_a_reader_leaves_no_thread_that_could_outlive_the_interpreter(tmp_path: Path):
+    rows = pa.table({"a": pa.array(range(3)), "b": ["x", "y", "z"]})
+    commit(tmp_path, 0, {"metaData": META}, add("rows.parquet", 3))
+    pq.write_table(rows, tmp_path / "rows.parquet")
+    _checkpoint(tmp_path, 0, [{"metaData": META_ROW}, add("rows.parquet", 3)])
+    script = (
+        "import os, sys, pyarrow.parquet\n"
+        "from goldlake_core.storage.deltalog import DeltaLog\n"
+        "before = len(os.listdir('/proc/self/task'))\n"
+        "read = DeltaLog(sys.argv[1]).read()\n"
+        "print(read.num_rows, len(os.listdir('/proc/self/task')) - before)"
+    )
+    command = [sys.executable, "-c", script, str(tmp_path)]
+    ran = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert ran.stdout.split() == ["3", "0"]
 
 
 def test_a_damaged_checkpoint_is_named(table: Path):

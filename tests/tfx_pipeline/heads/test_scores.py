@@ -187,6 +187,9 @@ def test_how_many_rows_judge_a_model() -> None:
     assert not enough("count", 99, 50)
     for kind in ("multiclass", "regression"):
         assert [enough(kind, n, 0) for n in (99, 100)] == [False, True]
+        assert HEADS[kind].fewest == "100 answers"
+    assert HEADS["binary"].fewest == "30 of each class"
+    assert HEADS["count"].fewest == "100 answers and 30 events"
     assert HEADS["binary"].positives(columns(60, 7)[:3]) == 7
     assert HEADS["count"].positives(columns(60, 7)[:3]) == 7
     assert HEADS["regression"].positives(columns(60, 7)[:2]) is None
