@@ -22,6 +22,7 @@ TUNER_FN = f"{_TUNER}.tuner_fn"
 EVALUATED_SPLIT = "test"
 
 _COMPONENTS = "tfx_pipeline.components.model"
+_EVALUATOR = "tfx_pipeline.components.evaluator"
 _PARAMETERS = "tfx_pipeline.components.training_parameters"
 
 
@@ -183,9 +184,11 @@ def evaluator(
         baseline_model: Channel of what serves now, or None.
     """
     from tfx.components.evaluator.component import Evaluator
+    from tfx.dsl.components.base.executor_spec import BeamExecutorSpec
 
     from tfx_pipeline.components.base import add_to_cache_key
-    from tfx_pipeline.evaluation.evaluation import eval_config
+    from tfx_pipeline.components.evaluator import Executor
+    from tfx_pipeline.evaluation.evaluation import METRICS_MODULE, eval_config
     from tfx_pipeline.parts.named import named
 
     config = eval_config(
@@ -204,7 +207,10 @@ def evaluator(
         example_splits=[EVALUATED_SPLIT],
         eval_config=config,
     )
-    add_to_cache_key(node, code_hash("tfx_pipeline.evaluation.metrics") + spec.evaluation.part_hash)
+    # TFX's constructor has no argument for the executor.
+    node.executor_spec = BeamExecutorSpec(Executor)
+    code = code_hash(_EVALUATOR, METRICS_MODULE)
+    add_to_cache_key(node, code + spec.evaluation.part_hash)
     return node
 
 

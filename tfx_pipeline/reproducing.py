@@ -235,7 +235,7 @@ def compared_outputs(
     import numpy as np
 
     from serving.loader import load
-    from tfx_pipeline.evaluation.answers import serialized_batches
+    from tfx_pipeline.evaluation.examples import serialized_batches
     from tfx_pipeline.modules.saved_model import TF_EXAMPLE, TRANSFORM_FEATURES
 
     asked = np.array(next(serialized_batches([os.path.join(examples, "*")])), object)

@@ -17,6 +17,7 @@ from tfx.utils import io_utils, path_utils
 from goldlake_core.documents import codec
 from goldlake_core.documents.evaluation import EvaluationReport
 from tfx_pipeline.components.base import ExecProperties, component_class
+from tfx_pipeline.components.evaluator import read_answers
 from tfx_pipeline.evaluation.answers import answers_of
 from tfx_pipeline.evaluation.blessing import judge
 from tfx_pipeline.evaluation.evaluation import failed_validations
@@ -29,7 +30,10 @@ _LONGEST = 4000
 
 
 class BlessingExecutor(BaseExecutor):
-    """Asks the candidate and the model that serves about the test split, and judges."""
+    """Judges by what the candidate and the model that serves answer to the test split.
+
+    The Evaluator has asked them. Where it left that to TFMA, they are asked here.
+    """
 
     def Do(
         self,
@@ -45,14 +49,16 @@ class BlessingExecutor(BaseExecutor):
         spec = EvaluationSpec.from_json(json.loads(str(exec_properties["spec"])))
         served = input_dict.get("baseline_model") or []
         version = served[0].get_int_custom_property("version") if served else None
-        folders = artifact_utils.get_split_uris(input_dict["examples"], EVALUATED_SPLIT)
-        answers = answers_of(
-            [io_utils.all_files_pattern(uri) for uri in folders],
-            spec,
-            saved_model(artifact_utils.get_single_instance(input_dict["model"])),
-            saved_model(served[0]) if served else None,
-        )
         evaluation = artifact_utils.get_single_instance(input_dict["evaluation"])
+        answers = read_answers(evaluation.uri)
+        if answers is None:
+            folders = artifact_utils.get_split_uris(input_dict["examples"], EVALUATED_SPLIT)
+            answers = answers_of(
+                [io_utils.all_files_pattern(uri) for uri in folders],
+                spec,
+                saved_model(artifact_utils.get_single_instance(input_dict["model"])),
+                saved_model(served[0]) if served else None,
+            )
         verdict = artifact_utils.get_single_instance(input_dict["verdict"])
         is_refused = verdict.get_int_custom_property("blessed") != 1
         report = judge(

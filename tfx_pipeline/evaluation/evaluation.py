@@ -23,6 +23,8 @@ from tfx_pipeline.modules.saved_model import TF_EXAMPLE
 from tfx_pipeline.spec import EvaluationSpec
 
 _DIFFERENCE = "_diff"
+EXACT_SCORE, METRICS_MODULE = "ExactScore", "tfx_pipeline.evaluation.metrics"
+"""The class of all metrics, and its module, which TFMA imports by name."""
 CANDIDATE, BASELINE = "candidate", "baseline"
 """Model names in TFMA's results, which leave the name out where there is only one model."""
 
@@ -124,8 +126,8 @@ def _metric(name: str, spec: EvaluationSpec, threshold: Any | None) -> Any:
         whole = [config_pb2.SlicingSpec()]
         bounds = [config_pb2.PerSliceMetricThreshold(slicing_specs=whole, threshold=threshold)]
     return config_pb2.MetricConfig(
-        class_name="ExactScore",
-        module="tfx_pipeline.evaluation.metrics",
+        class_name=EXACT_SCORE,
+        module=METRICS_MODULE,
         config=json.dumps({"name": name, "head": spec.head, **costs}),
         per_slice_thresholds=bounds,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from goldlake_core.contracts.heads import COST
@@ -29,11 +29,14 @@ class Answers:
         candidate: What the head keeps of the candidate's answers, one array [n] each.
         baseline: The same of the model that serves, for the same rows in the same order, or None.
         values: Values of slicing columns as texts by column, [n]; None for a missing one.
+        kinds: Type of these values in tf.Example (bytes, int64 or float) by column; a column
+            without any value has none.
     """
 
     candidate: Columns
     baseline: Columns | None
     values: Mapping[str, Sequence[str | None]]
+    kinds: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def rows(self) -> int:
@@ -65,7 +68,7 @@ def slice_reports(
     found = [_report(head, answers, {}, None, costs)]
     left_out = 0
     for columns in slices:
-        places = _places(answers.values, columns)
+        places = places_of(answers.values, columns)
         reports = [
             _report(head, answers, dict(zip(columns, key, strict=True)), rows, costs)
             for key, rows in places
@@ -77,10 +80,18 @@ def slice_reports(
     return found, left_out
 
 
-def _places(
+def places_of(
     values: Mapping[str, Sequence[str | None]], columns: Sequence[str]
 ) -> Iterator[tuple[tuple[str, ...], np.ndarray]]:
-    """The rows of each combination of values that occurs, ascending."""
+    """The rows of each combination of values that occurs, ascending.
+
+    Args:
+        values: Values by column, [n]; None for a missing one.
+        columns: Columns of the slices. Rows that lack a value of one are in none.
+
+    Yields:
+        The values of the columns, and the places of the rows, [k].
+    """
     import numpy as np
 
     rows: dict[tuple[str, ...], list[int]] = {}

@@ -175,6 +175,22 @@ class Head(ABC):
             answers: The outputs for the row, by name.
         """
 
+    def records(self, labels: Sequence[Any], answers: Mapping[str, np.ndarray]) -> Columns:
+        """What evaluation keeps of some rows: `record` of each, one array [n] per item of `kept`.
+
+        Args:
+            labels: The raw labels, [n].
+            answers: The outputs for the rows by name, [n] or [n, k] each.
+        """
+        import numpy as np
+
+        kept: list[list[float]] = [[] for _ in self.kept]
+        for place, label in enumerate(labels):
+            record = self.record(label, {name: each[place] for name, each in answers.items()})
+            for column, value in zip(kept, record, strict=True):
+                column.append(value)
+        return tuple(map(np.array, kept, self.kept))
+
     @abstractmethod
     def constant(self, metric: str, columns: Columns) -> Columns:
         """The columns as the constant answer would have them that is best for a metric.

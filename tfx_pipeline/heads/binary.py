@@ -147,6 +147,13 @@ class Binary(Head):
         probability = float(answers[PROBABILITY])
         return int(label), probability, int(answers.get(IS_POSITIVE, probability > 0.5))
 
+    def records(self, labels: Sequence[Any], answers: Mapping[str, np.ndarray]) -> Columns:
+        import numpy as np
+
+        found = np.asarray(answers[PROBABILITY], np.float32).reshape(-1)
+        positive = np.asarray(answers.get(IS_POSITIVE, found > 0.5)).reshape(-1)
+        return np.array(labels).astype(np.int8), found, positive.astype(np.int8)
+
     def constant(self, metric: str, columns: Columns) -> Columns:
         import numpy as np
 

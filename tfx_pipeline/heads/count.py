@@ -145,6 +145,14 @@ class Count(Head):
         rate = float(answers.get(RATE, value))
         return float(label), value, value / rate if rate else 1.0
 
+    def records(self, labels: Sequence[Any], answers: Mapping[str, np.ndarray]) -> Columns:
+        import numpy as np
+
+        value = np.asarray(answers[VALUE], np.float64).reshape(-1)
+        rate = np.asarray(answers.get(RATE, value), np.float64).reshape(-1)
+        exposure = np.divide(value, rate, out=np.ones_like(value), where=rate != 0)
+        return np.array(labels, np.float64), value, exposure
+
     def losses(self, columns: Columns) -> np.ndarray:
         return deviances(columns[0], columns[1])
 

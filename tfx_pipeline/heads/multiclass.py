@@ -170,6 +170,22 @@ class Multiclass(Head):
         true = int(place[0])
         return true, found, int((scores > scores[true]).sum()), float(scores[true])
 
+    def records(self, labels: Sequence[Any], answers: Mapping[str, np.ndarray]) -> Columns:
+        import numpy as np
+
+        classes, found = np.asarray(answers[CLASSES]), np.asarray(answers[SCORES])
+        if not len(classes) or not (classes == classes[0]).all():
+            return super().records(labels, answers)
+        names = classes[0].tolist()
+        # Of classes that are named twice the first one counts, so they are put in backwards.
+        places = {name: place for place, name in reversed(list(enumerate(names)))}
+        texts = [label if isinstance(label, bytes) else str(label).encode() for label in labels]
+        true = np.array([places.get(text, UNSEEN) for text in texts], np.int32)
+        is_seen = true != UNSEEN
+        share = np.where(is_seen, found[np.arange(len(true)), true], 0.0).astype(np.float32)
+        rank = np.where(is_seen, (found > share[:, None]).sum(axis=1), len(names))
+        return true, found.argmax(axis=1).astype(np.int32), rank.astype(np.int32), share
+
     def losses(self, columns: Columns) -> np.ndarray:
         return crossentropies(columns[3])
 

@@ -100,6 +100,11 @@ class Regression(Head):
     def record(self, label: Any, answers: Mapping[str, Any]) -> Sequence[float]:
         return float(label), float(answers[VALUE])
 
+    def records(self, labels: Sequence[Any], answers: Mapping[str, np.ndarray]) -> Columns:
+        import numpy as np
+
+        return np.array(labels, np.float64), np.asarray(answers[VALUE], np.float64).reshape(-1)
+
     def losses(self, columns: Columns) -> np.ndarray:
         squares: np.ndarray = (columns[1] - columns[0]) ** 2
         return squares
