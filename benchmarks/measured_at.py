@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
+from pathlib import Path
 
 
-def commit() -> str:
-    """The commit that is checked out, in short."""
+def commit(folder: Path | None = None) -> str:
+    """The commit that is checked out, in short; here, or in another folder."""
     command = ["git", "rev-parse", "--short", "HEAD"]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    return subprocess.run(
+        command, capture_output=True, text=True, check=True, cwd=folder
+    ).stdout.strip()
 
 
 def machine() -> str:

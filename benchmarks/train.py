@@ -1,54 +1,53 @@
-"""What a training costs: of an export that was never trained on, and again with nothing changed.
+"""What a training costs, beside stock TFX and beside an earlier commit.
 
-usage: python -m benchmarks.train --home HOME [--model USECASE.MODEL] [--times N] [--page FILE]
+usage: python -m benchmarks.train [PART...] --home HOME [--page FILE] [--times N] [--old FOLDER]
 
-Takes the newest export of a home, such as the real year's, and trains on it in a home that holds
-nothing else, then once more. With --times each row is there N times. CPU seconds are those of the
-stage's process and of all that it started, user and system.
+Parts: ``year`` trains on the newest export of a home, such as the real year's, in a home that holds
+nothing else, then once more with nothing changed. ``many`` does so with each row there N times, ids
+shifted, and runs stock TFX on the same rows (`benchmarks.peer_tfx`). ``nothing`` runs `goldlake
+run` in a copy of a home twice on the same generated rows and measures the second. ``beside`` runs
+`make run` here and in a folder with another commit, alternately, each in a new home. CPU seconds
+are those of a command and of all that it started, user and system. What is measured replaces the
+same part in the JSON document beside the page.
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
 import hashlib
+import io
 import json
-import os
 import shutil
-import subprocess
+import statistics
+import sys
 import tempfile
-import time
+from collections.abc import Callable, Sequence
+from datetime import date
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
+from benchmarks import peer_tfx, train_page
 from benchmarks.measured_at import commit, machine
+from benchmarks.process_cost import Cost, cost_of
 from goldlake.workflows.launch import module_command
 from goldlake_core.contracts.sections import SPLITS
 from goldlake_core.documents import codec
-from goldlake_core.documents.export import ExportManifest
+from goldlake_core.documents.export import ExportManifest, Part
 from goldlake_core.documents.stages import TrainRequest
 from goldlake_core.documents.training import Trained
 from goldlake_core.stages import RunDir
 
 _MANIFEST = "manifest.json"
-
-
-class Measured(msgspec.Struct, frozen=True):
-    """One training.
-
-    Attributes:
-        wall_s: Seconds by the clock.
-        cpu_s: CPU seconds of all processes.
-        result: What the stage gave.
-    """
-
-    wall_s: float
-    cpu_s: float
-    result: Trained
+_SHIFT = 1_000_000_000
+KINDS = {"tfx_pipeline": "train", "serving": "promote", "lakehouse": "lakehouse"}
+"""Kind of a process of `goldlake run` by its command line."""
 
 
 def newest_export(home: Path, model: str) -> Path:
-    """Folder of the export with the highest table version; ``HOME/exports/USECASE/MODEL/…``.
+    """Folder of the export that was made last; ``HOME/exports/USECASE/MODEL/…``.
 
     Raises:
         SystemExit: There is none.
@@ -60,8 +59,14 @@ def newest_export(home: Path, model: str) -> Path:
     return found[-1].parent
 
 
+def manifest_of(export: Path) -> ExportManifest:
+    """The manifest of an export's folder."""
+    file = export / _MANIFEST
+    return codec.decode(file.read_bytes(), ExportManifest, str(file))
+
+
 def repeated(export: Path, target: Path, times: int) -> None:
-    """Writes an export whose parts hold the rows of another one several times.
+    """Writes an export whose parts hold the rows of another one several times, keys shifted.
 
     Args:
         export: Folder of the export to copy.
@@ -69,24 +74,37 @@ def repeated(export: Path, target: Path, times: int) -> None:
         times: How often each row is there.
     """
     shutil.copytree(export, target)
-    manifest = codec.decode((target / _MANIFEST).read_bytes(), ExportManifest, _MANIFEST)
-    splits = {}
-    for split in SPLITS:
-        parts = []
-        for part in manifest.splits[split].parts:
-            header, _, rows = (target / part.path).read_bytes().partition(b"\n")
-            data = header + b"\n" + rows * times
-            (target / part.path).write_bytes(data)
-            sha256 = hashlib.sha256(data).hexdigest()
-            parts.append(msgspec.structs.replace(part, rows=part.rows * times, sha256=sha256))
-        splits[split] = msgspec.structs.replace(
-            manifest.splits[split], rows=manifest.splits[split].rows * times, parts=tuple(parts)
-        )
-    changed = msgspec.structs.replace(manifest, splits=splits)
-    (target / _MANIFEST).write_bytes(codec.encode(changed))
+    manifest = manifest_of(export)
+    numbers = {c.name for c in manifest.columns if c.type == "long"} & set(manifest.key)
+
+    def written(part: Part) -> Part:
+        rows = list(csv.reader(io.StringIO((export / part.path).read_text())))
+        shifted = [place for place, name in enumerate(rows[0]) if name in numbers]
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(rows[0])
+        for copy in range(times):
+            for row in rows[1:]:
+                for place in shifted:
+                    row[place] = str(int(row[place]) + (_SHIFT if copy else 0))
+                writer.writerow(row)
+        data = text.getvalue().encode()
+        (target / part.path).write_bytes(data)
+        sha256 = hashlib.sha256(data).hexdigest()
+        return Part(path=part.path, rows=part.rows * times, bytes=len(data), sha256=sha256)
+
+    if times > 1:
+        splits = {
+            split: msgspec.structs.replace(
+                found, rows=found.rows * times, parts=tuple(map(written, found.parts))
+            )
+            for split, found in manifest.splits.items()
+        }
+        changed = msgspec.structs.replace(manifest, splits=splits)
+        (target / _MANIFEST).write_bytes(codec.encode(changed))
 
 
-def trained(home: Path, model: str, export: str, run: str) -> Measured:
+def trained(home: Path, model: str, export: str, run: str) -> tuple[Cost, Trained]:
     """Runs the stage ``train`` in a separate process.
 
     Args:
@@ -94,9 +112,6 @@ def trained(home: Path, model: str, export: str, run: str) -> Measured:
         model: Such as ``city_bikes.is_late``.
         export: Name of the export's folder.
         run: Name of the run.
-
-    Raises:
-        subprocess.CalledProcessError: The stage failed.
     """
     usecase, _, name = model.partition(".")
     directory = RunDir(home / "runs" / run)
@@ -108,64 +123,107 @@ def trained(home: Path, model: str, export: str, run: str) -> Measured:
         export_id=f"{usecase}/{name}/{export}",
     )
     directory.write_request("train", request)
-    before, started = os.times(), time.monotonic()
-    with (home / f"{run}.log").open("wb") as log:
-        command = module_command("tfx_pipeline", str(directory.path), "train")
-        subprocess.run(command, check=True, stdout=log, stderr=log)
-    wall, after = time.monotonic() - started, os.times()
-    cpu = after.children_user + after.children_system
-    cpu -= before.children_user + before.children_system
-    return Measured(round(wall, 1), round(cpu, 1), directory.result("train"))
+    command = module_command("tfx_pipeline", str(directory.path), "train")
+    cost = cost_of(command, home / f"{run}.log")
+    return cost, directory.result("train")
 
 
-def page(model: str, rows: int, first: Measured, again: Measured) -> str:
-    """The book's page, Markdown."""
-    nodes = sorted(first.result.nodes, key=lambda node: -node.seconds)
-    lines = [
-        "<!-- Generated by benchmarks/train.py: make bench-train. -->",
-        "# What a training costs",
-        "",
-        f"`goldlake train {model}` on an export of {rows:,} rows, at commit `{commit()}` on "
-        f"{machine()}. CPU seconds are those of the process and of all that it started.",
-        "",
-        "| training | CPU seconds | seconds |",
-        "| --- | --- | --- |",
-        f"| the first | {first.cpu_s} | {first.wall_s} |",
-        f"| again, nothing changed: the recorded answer | {again.cpu_s} | {again.wall_s} |",
-        "",
-        "The nodes of the first, by the clock:",
-        "",
-        "| node | seconds |",
-        "| --- | --- |",
-        *(f"| {node.id} | {node.seconds} |" for node in nodes),
-        "",
-    ]
-    return "\n".join(lines)
+def year(home: Path, model: str, times: int = 1) -> dict[str, Any]:
+    """A training on the newest export, and another one with nothing changed.
+
+    Raises:
+        SystemExit: The second one was no recorded answer.
+    """
+    export = newest_export(home, model)
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        target = folder.joinpath("exports", *model.split("."), export.name)
+        repeated(export, target, times)
+        rows = {split: manifest_of(target).splits[split].rows for split in SPLITS}
+        first, result = trained(folder, model, export.name, "first")
+        again, recorded = trained(folder, model, export.name, "again")
+        found: dict[str, Any] = {"rows": rows, "times": times, "first": first, "again": again}
+        if recorded.recorded != "first":
+            raise SystemExit("The second training did not give the recorded answer of the first")
+        found["nodes"] = {node.id: node.seconds for node in result.nodes}
+        found["metrics"] = result.metrics
+        if times > 1:
+            peer = folder / "peer"
+            peer_tfx.prepared(target, manifest_of(target), peer / "rows")
+            command = [sys.executable, "-m", "benchmarks.peer_tfx", str(target), str(peer)]
+            log = folder / "peer.log"
+            found["peer"] = cost_of([*command, "--model", model], log)
+            last = log.read_text().strip().splitlines()[-1]
+            found["peer_metrics"] = json.loads(last)["metrics"]
+    return found
+
+
+def nothing(usecase: str, repeat: int) -> dict[str, Any]:
+    """`goldlake run` with nothing new, after a first one in the same new home."""
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        command = [sys.executable, "-m", "goldlake.cli.main", "run", usecase]
+        command += ["--home", str(folder / "home"), "--json"]
+        first = cost_of(command, folder / "log", kinds=KINDS)
+        again = [cost_of(command, folder / "log", kinds=KINDS) for _ in range(repeat)]
+    return {"first": first, "again": median(again)}
+
+
+def beside(usecase: str, old: Path, repeat: int) -> dict[str, Any]:
+    """`make run` in a new home, here and in a folder with another commit, alternately."""
+    here = Path(__file__).parent.parent
+    costs: dict[str, list[Cost]] = {"old": [], "new": []}
+    for _ in range(repeat):
+        for name, folder in (("old", old), ("new", here)):
+            with tempfile.TemporaryDirectory() as temporary:
+                command = ["make", "run", f"USECASE={usecase}"]
+                command += [f"ARGS=--home {temporary}/home --json"]
+                log = Path(temporary, "log")
+                costs[name].append(cost_of(command, log, cwd=folder, kinds=KINDS))
+    medians = {name: median(each) for name, each in costs.items()}
+    return {"repeat": repeat, "old_commit": commit(old), "runs": costs, **medians}
+
+
+def median(costs: Sequence[Cost]) -> Cost:
+    """The median of each number."""
+
+    def middle(of: Callable[[Cost], float]) -> float:
+        return round(statistics.median(map(of, costs)), 1)
+
+    kinds = {kind for cost in costs for kind in cost.cpu_by_kind}
+    return Cost(
+        middle(lambda cost: cost.cpu_s),
+        middle(lambda cost: cost.seconds),
+        middle(lambda cost: cost.peak_mb),
+        {kind: middle(lambda cost: cost.cpu_by_kind.get(kind, 0.0)) for kind in sorted(kinds)},
+        {kind: middle(lambda cost: cost.seconds_by_kind.get(kind, 0.0)) for kind in sorted(kinds)},
+    )
 
 
 def main() -> None:
     """Measures and prints."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--home", type=Path, required=True, help="a home with an export")
+    parser.add_argument("parts", nargs="*", help="year, many, nothing, beside (default: year)")
+    parser.add_argument("--home", type=Path, help="a home with an export, for year and many")
     parser.add_argument("--model", default="chicago_crime.arrest")
-    parser.add_argument("--times", type=int, default=1, help="how often each row is there")
+    parser.add_argument("--times", type=int, default=4, help="how often each row is there in many")
+    parser.add_argument("--repeat", type=int, default=2, help="how often nothing and beside run")
+    parser.add_argument("--old", type=Path, help="a folder with another commit, set up, for beside")
     parser.add_argument("--page", type=Path, help="write the book's page there")
     options = parser.parse_args()
-    export = newest_export(options.home.resolve(), options.model)
-    with tempfile.TemporaryDirectory() as folder:
-        home = Path(folder)
-        target = home.joinpath("exports", *options.model.split("."), export.name)
-        repeated(export, target, options.times)
-        first = trained(home, options.model, export.name, "first")
-        again = trained(home, options.model, export.name, "again")
-        manifest = json.loads((target / _MANIFEST).read_bytes())
-    if again.result.recorded != "first":
-        raise SystemExit("The second training did not give the recorded answer of the first")
-    rows = sum(split["rows"] for split in manifest["splits"].values())
-    text = page(options.model, rows, first, again)
-    if options.page:
-        options.page.write_text(text, encoding="utf-8")
-    print(text)
+    usecase = options.model.partition(".")[0]
+    parts: dict[str, Callable[[], dict[str, Any]]] = {
+        "year": lambda: year(options.home.resolve(), options.model),
+        "many": lambda: year(options.home.resolve(), options.model, options.times),
+        "nothing": lambda: nothing(usecase, options.repeat),
+        "beside": lambda: beside(usecase, options.old.resolve(), options.repeat),
+    }
+    about = {"day": date.today().isoformat(), "commit": commit(), "machine": machine()}
+    for part in options.parts or ["year"]:
+        found = {"model": options.model, **about, **parts[part]()}
+        print(part, msgspec.json.format(msgspec.json.encode(found)).decode())
+        if options.page:
+            train_page.write(options.page, part, found)
 
 
 if __name__ == "__main__":
