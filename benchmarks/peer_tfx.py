@@ -2,6 +2,8 @@
 
 usage: python -m benchmarks.peer_tfx EXPORT FOLDER [--model USECASE.MODEL]
 
+The rows are those that `prepared` wrote into FOLDER/rows.
+
 CsvExampleGen, StatisticsGen, SchemaGen, ExampleValidator, Transform, Trainer, Evaluator and Pusher
 are wired as TFX's own examples wire them. Transform and Trainer run goldlake's modules, so that
 both train the same network on the same rows; Evaluator has TFMA's metrics for the same slices. What
@@ -210,7 +212,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Runs it and prints."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("export", type=Path, help="folder of an export")
-    parser.add_argument("folder", type=Path, help="an empty folder for everything that is made")
+    parser.add_argument("folder", type=Path, help="a folder with rows, for everything that is made")
     parser.add_argument("--model", default="chicago_crime.arrest")
     options = parser.parse_args(arguments)
     usecase, model = load_model(options.model)

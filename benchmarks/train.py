@@ -22,7 +22,7 @@ import shutil
 import statistics
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -187,16 +187,19 @@ def beside(usecase: str, old: Path, repeat: int) -> dict[str, Any]:
 def median(costs: Sequence[Cost]) -> Cost:
     """The median of each number."""
 
-    def middle(of: Callable[[Cost], float]) -> float:
-        return round(statistics.median(map(of, costs)), 1)
+    def middle(numbers: Iterable[float]) -> float:
+        return round(statistics.median(numbers), 1)
 
-    kinds = {kind for cost in costs for kind in cost.cpu_by_kind}
+    def by_kind(found: Sequence[Mapping[str, float]]) -> dict[str, float]:
+        kinds = sorted({kind for each in found for kind in each})
+        return {kind: middle(each.get(kind, 0.0) for each in found) for kind in kinds}
+
     return Cost(
-        middle(lambda cost: cost.cpu_s),
-        middle(lambda cost: cost.seconds),
-        middle(lambda cost: cost.peak_mb),
-        {kind: middle(lambda cost: cost.cpu_by_kind.get(kind, 0.0)) for kind in sorted(kinds)},
-        {kind: middle(lambda cost: cost.seconds_by_kind.get(kind, 0.0)) for kind in sorted(kinds)},
+        middle(cost.cpu_s for cost in costs),
+        middle(cost.seconds for cost in costs),
+        middle(cost.peak_mb for cost in costs),
+        by_kind([cost.cpu_by_kind for cost in costs]),
+        by_kind([cost.seconds_by_kind for cost in costs]),
     )
 
 
