@@ -88,6 +88,72 @@ def test_batches_are_as_large_as_they_may_be(
     assert made.read_text().splitlines() == [repr(each) for each in expected]
 
 
+KEYS = [None, "a", b"a", "", 1, 2.5, (1, "a"), ("a",), (b"a",), (None, ("a",)), (b"a", 0)]
+"""Keys that all differ. Beam's runner groups 1 and 1.0 apart, but combines them as one key."""
+
+
+def _grouped(runner: Any, folder: Path) -> dict[str, list[str]]:
+    """What becomes of keys with one value and with many, by the way in which they are combined."""
+    folder.mkdir()
+    pairs = [(key, n * 10 + m) for n, key in enumerate(KEYS) for m in range(1 + 7 * (n % 2))]
+    ways = {
+        "sum": beam.CombinePerKey(sum),
+        "lowest": beam.CombinePerKey(min),
+        "mean": beam.CombinePerKey(MeanCombineFn()),
+        "largest": beam.combiners.Top.PerKey(2),
+        "group": beam.GroupByKey(),
+        "fanout": beam.CombinePerKey(sum).with_hot_key_fanout(2),
+        "side": beam.CombinePerKey(lambda found, plus=0: sum(found) + plus, plus=5),
+    }
+    with beam.Pipeline(runner=runner) as pipeline:
+        given = pipeline | beam.Create(pairs)
+        for name, way in ways.items():
+            found = given | name >> way
+            text = found | f"text {name}" >> beam.MapTuple(lambda k, v: repr((k, _plain(v))))
+            text | f"write {name}" >> beam.io.WriteToText(str(folder / name), num_shards=1)
+    return {
+        name: sorted((folder / f"{name}-00000-of-00001").read_text().splitlines()) for name in ways
+    }
+
+
+def _plain(value: Any) -> Any:
+    return value if isinstance(value, (int, float)) else sorted(value)
+
+
+def test_keys_are_told_apart_and_combined_as_in_beams_own_runner(tmp_path: Path) -> None:
+    found = _grouped(InProcessRunner(), tmp_path / "ours")
+    assert found == _grouped(FnApiRunner(), tmp_path / "beams")
+    assert {len(lines) for lines in found.values()} == {len(KEYS)}
+
+
+@pytest.mark.parametrize("ending", ["", ".gz"])
+def test_tensorflow_reads_tfrecord_files_in_beams_order(ending: str, tmp_path: Path) -> None:
+    import tensorflow as tf
+
+    expected = []
+    for name in ("b", "a"):
+        records = [f"{name}{number}".encode() * 50 for number in range(5000)]
+        expected = records + expected
+        kind = "GZIP" if ending else ""
+        with tf.io.TFRecordWriter(str(tmp_path / f"{name}{ending}"), kind) as file:
+            for record in records:
+                file.write(record)
+    (tmp_path / f"empty{ending}").touch()
+    found: list[bytes] = []
+    pipeline = beam.Pipeline(runner=InProcessRunner())
+    read = beam.io.ReadFromTFRecord(str(tmp_path / f"*{ending}"))
+    pipeline | read | beam.Map(found.append)
+    pipeline.run()
+    assert found == expected
+
+
+class Refuse(MeanCombineFn):
+    """Adds nothing up."""
+
+    def add_input(self, total: Any, number: float) -> Any:
+        return _fail(int(number))
+
+
 def _fail(number: int) -> int:
     raise ValueError(f"no {number}")
 
@@ -97,6 +163,10 @@ def test_an_error_names_the_step_and_ends_the_run() -> None:
     pipeline | beam.Create([1]) | "refuse" >> beam.Map(_fail)
     with pytest.raises(ValueError, match=r"no 1 \[while running 'refuse'\]"):
         pipeline.run()
+    combined = beam.Pipeline(runner=InProcessRunner())
+    combined | beam.Create([("a", 2)]) | "add" >> beam.CombinePerKey(Refuse())
+    with pytest.raises(ValueError, match=r"no 2 \[while running 'add'\]"):
+        combined.run()
 
 
 class Remember(beam.DoFn):

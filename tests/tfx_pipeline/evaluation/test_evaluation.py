@@ -53,13 +53,23 @@ def test_an_undefined_metric_keeps_no_bound() -> None:
 
 
 class Evaluated:
-    """TFX's Evaluator on the toy's test split."""
+    """The Evaluator on the toy's test split: the pipeline's, or TFX's own."""
 
-    def __init__(self, toy_data: Toy, model: Path, folder: Path, *, baseline: Path | None) -> None:
-        from tfx.components.evaluator.executor import Executor
+    def __init__(
+        self,
+        toy_data: Toy,
+        model: Path,
+        folder: Path,
+        *,
+        baseline: Path | None,
+        is_stock: bool = False,
+    ) -> None:
+        from tfx.components.evaluator import executor as stock
         from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
         from tfx.types import artifact_utils, standard_artifacts
         from tfx.utils import proto_utils
+
+        from tfx_pipeline.components.evaluator import Executor
 
         def artifact(kind: Any, uri: Path) -> Any:
             made = kind()
@@ -80,7 +90,7 @@ class Evaluated:
         self._context = BaseBeamExecutor.Context(
             beam_pipeline_args=[], tmp_dir=str(folder / "tmp"), unique_id="1"
         )
-        self._executor = Executor(self._context)
+        self._executor = (stock.Executor if is_stock else Executor)(self._context)
         self._inputs = inputs
         self._outputs = {"evaluation": [evaluation], "blessing": [blessing]}
         self._has_baseline = baseline is not None
@@ -88,10 +98,13 @@ class Evaluated:
 
     def run(self, bounds: EvaluationSpec, rows: int) -> bool:
         """Runs it; returns whether the model is blessed."""
-        config = eval_config(bounds, rows=rows, has_baseline=self._has_baseline)
+        self.run_config(eval_config(bounds, rows=rows, has_baseline=self._has_baseline))
+        return bool(self._blessing.get_int_custom_property("blessed"))
+
+    def run_config(self, config: Any) -> None:
+        """Runs it with a config of TFMA's."""
         properties = {"eval_config": self._to_json(config), "example_splits": '["test"]'}
         self._executor.Do(self._inputs, self._outputs, properties)
-        return bool(self._blessing.get_int_custom_property("blessed"))
 
 
 @pytest.mark.tfx
@@ -125,6 +138,62 @@ def test_blessed_against_what_serves_with_exact_numbers(
     assert of_vans["example_count"] == len(vans)
     assert of_vans["auc"] == pytest.approx(scores.auc(labels[vans], answers[vans]), abs=1e-5)
     assert sum(("hour" in each.slice) for each in found.slices) == 24
+
+
+@pytest.mark.tfx
+@pytest.mark.parametrize("has_baseline", [False, True])
+def test_answers_by_slice_give_what_tfx_gives(
+    has_baseline: bool, toy_data: Toy, toy_model: Path, tmp_path: Path
+) -> None:
+    """TFMA's files of both, and the answers that only ours leaves."""
+    import tensorflow_model_analysis as tfma
+
+    from tfx_pipeline.components.evaluator import read_answers
+
+    bounds = EvaluationSpec(
+        "parcels.late", toy.LABEL, (AUC, CALIBRATION), (("vehicle",), ("vehicle", "hour"))
+    )
+    baseline = toy_model if has_baseline else None
+    found = {}
+    for name in ("stock", "ours"):
+        is_stock = name == "stock"
+        evaluated = Evaluated(
+            toy_data, toy_model, tmp_path / name, baseline=baseline, is_stock=is_stock
+        )
+        assert evaluated.run(bounds, toy.ROWS["test"])
+        metrics = list(tfma.load_metrics(evaluated.uri))
+        answers = read_answers(evaluated.uri)
+        assert (answers is None) == is_stock
+        found[name] = (
+            read_evaluation(evaluated.uri, bounds),
+            sorted(str(each.slice_key) for each in metrics),
+            sorted({str(key.key) for each in metrics for key in each.metric_keys_and_values}),
+            str(tfma.load_validation_result(evaluated.uri)),
+            tfma.load_eval_result(evaluated.uri).config,
+        )
+    assert found["ours"] == found["stock"]
+    assert len(found["ours"][0].slices) > 24
+
+
+@pytest.mark.tfx
+def test_a_metric_of_tfma_is_computed_by_tfx(
+    toy_data: Toy, toy_model: Path, tmp_path: Path
+) -> None:
+    import tensorflow_model_analysis as tfma
+
+    from tfx_pipeline.components.evaluator import read_answers
+    from tfx_pipeline.evaluation.by_slice import asked_by
+
+    config = eval_config(spec(AUC), rows=toy.ROWS["test"], has_baseline=False)
+    assert asked_by(config) == ("late", "binary", (("vehicle",), ("hour",)))
+    config.model_specs[0].prediction_key = "probability"
+    config.metrics_specs.add().metrics.add(class_name="AUC")
+    assert asked_by(config) is None
+    evaluated = Evaluated(toy_data, toy_model, tmp_path, baseline=None)
+    evaluated.run_config(config)
+    assert read_answers(evaluated.uri) is None
+    metrics = tfma.load_eval_result(evaluated.uri).get_metrics_for_slice(())
+    assert {"auc", "example_count"} <= metrics.keys()
 
 
 @pytest.mark.tfx

@@ -193,3 +193,60 @@ def test_how_many_rows_judge_a_model() -> None:
     assert HEADS["binary"].positives(columns(60, 7)[:3]) == 7
     assert HEADS["count"].positives(columns(60, 7)[:3]) == 7
     assert HEADS["regression"].positives(columns(60, 7)[:2]) is None
+
+
+ANSWERS: dict[str, list[tuple[list[object], dict[str, np.ndarray]]]] = {
+    "binary": [
+        ([1, 0, 1.0], {"probability": np.array([0.2, 0.5, np.nan], "float32")}),
+        (
+            [1, 0],
+            {
+                "probability": np.array([0.2, 0.9], "float32"),
+                "is_positive": np.array([True, False]),
+            },
+        ),
+    ],
+    "regression": [([1.5, -2], {"value": np.array([0.1, np.inf], "float32")})],
+    "count": [
+        ([2, 0], {"value": np.array([0.1, 3], "float32")}),
+        (
+            [2, 0, 1],
+            {
+                "value": np.array([0.1, 3, 1], "float32"),
+                "rate": np.array([0, 1.5, np.nan], "float32"),
+            },
+        ),
+    ],
+    "multiclass": [
+        (
+            [b"b", b"never seen", b"a", b"c"],
+            {
+                "classes": np.array([[b"a", b"b", b"c", b"b"]] * 4, object),
+                "scores": np.random.default_rng(2).random((4, 4)).astype("float32"),
+            },
+        ),
+        (
+            [3, 4],
+            {
+                "classes": np.array([[b"4", b"3"], [b"3", b"4"]], object),
+                "scores": np.array([[0.5, 0.5], [0.1, 0.9]], "float32"),
+            },
+        ),
+    ],
+}
+
+
+@pytest.mark.parametrize("kind", sorted(ANSWERS))
+def test_all_rows_at_once_are_kept_as_each_alone(kind: str) -> None:
+    head = HEADS[kind]
+    for labels, answers in ANSWERS[kind]:
+        rows = [
+            (label, {name: each[place] for name, each in answers.items()})
+            for place, label in enumerate(labels)
+        ]
+        together = head.records(labels, answers)
+        for one, other in zip(together, kept(kind, rows), strict=True):
+            assert one.dtype == other.dtype
+            np.testing.assert_array_equal(one, other)
+        nothing = head.records([], {name: each[:0] for name, each in answers.items()})
+        assert [each.dtype for each in nothing] == [each.dtype for each in together]
