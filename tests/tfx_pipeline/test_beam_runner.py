@@ -103,7 +103,7 @@ def _grouped(runner: Any, folder: Path) -> dict[str, list[str]]:
         "largest": beam.combiners.Top.PerKey(2),
         "group": beam.GroupByKey(),
         "fanout": beam.CombinePerKey(sum).with_hot_key_fanout(2),
-        "side": beam.CombinePerKey(lambda found, plus=0: sum(found) + plus, plus=5),
+        "side": beam.CombinePerKey(lambda found, least: max([*found, least]), least=35),
     }
     with beam.Pipeline(runner=runner) as pipeline:
         given = pipeline | beam.Create(pairs)
