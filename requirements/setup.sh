@@ -254,13 +254,16 @@ set_up() {
     say "$stack" >"$env/.stack"
   fi
   say "Installing the packages of $lock into $env (about a minute)"
-  logged "Installing $lock" "$uv" pip sync --quiet --python "$env/bin/python" --require-hashes \
+  logged "Installing $lock" "$uv" pip sync --quiet --compile-bytecode --python "$env/bin/python" --require-hashes \
     --build-constraints requirements/build.txt "$lock"
   say "$PWD $lock" >"$env/.locked" && rm -f "$env/.locked-before"
   if [ "$env" = .venv ]; then
     # The legacy editable mode is a plain path entry: type checkers and spawned workers follow it.
     logged "Installing goldlake" "$uv" pip install --quiet --python .venv/bin/python --no-deps --no-build-isolation \
       --config-settings editable_mode=compat --editable .
+    # Where PYTHONDONTWRITEBYTECODE is set, as in many images, each run would compile all that it imports.
+    logged "Compiling goldlake" .venv/bin/python -m compileall -q goldlake{,_core,_simulators} lakehouse metadata \
+      serving tfx_pipeline usecases
     say "Fetching the Delta JARs"
     logged "Fetching the Delta JARs" .venv/bin/python -m lakehouse.jars fetch
   fi
