@@ -41,7 +41,7 @@ def prepared(export: Path, manifest: ExportManifest, target: Path) -> None:
 
     Args:
         export: Folder of the export.
-        manifest: Its manifest.
+        manifest: Manifest of that export.
         target: Folder that is made, with the same parts.
     """
     booleans = {c.name for c in manifest.columns if c.type == "boolean"}
@@ -186,7 +186,7 @@ def _eval_config(spec: PipelineSpec) -> Any:
 
 
 def spec_of(usecase: UseCase, model: Model, manifest: ExportManifest) -> PipelineSpec:
-    """What the modules are told, as goldlake's own pipeline tells them."""
+    """The parameters of the modules, as in goldlake's own pipeline."""
     return pipeline_spec(
         usecase,
         model,

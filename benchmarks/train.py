@@ -132,7 +132,7 @@ def year(home: Path, model: str, times: int = 1) -> dict[str, Any]:
     """A training on the newest export, and another one with nothing changed.
 
     Raises:
-        SystemExit: The second one was no recorded answer.
+        SystemExit: The second one did not give the recorded answer.
     """
     export = newest_export(home, model)
     with tempfile.TemporaryDirectory() as temporary:

@@ -6,7 +6,6 @@ A leaf that imports TFX and TFMA; only `model_nodes` imports it.
 from __future__ import annotations
 
 import os
-from typing import Any
 
 import tensorflow_model_analysis as tfma
 from tfx import types
@@ -95,7 +94,7 @@ def _folder(inputs: _Artifacts, is_baseline: bool) -> str:
 def _publish(inputs: _Artifacts, outputs: _Artifacts, is_blessed: bool) -> None:
     """Sets what the stock executor sets on the ModelBlessing artifact."""
     blessing = artifact_utils.get_single_instance(outputs[constants.BLESSING_KEY])
-    models: dict[str, Any] = {
+    models: dict[str, str | int] = {
         constants.ARTIFACT_PROPERTY_CURRENT_MODEL_URI_KEY: inputs["model"][0].uri,
         constants.ARTIFACT_PROPERTY_CURRENT_MODEL_ID_KEY: inputs["model"][0].id,
     }

@@ -21,7 +21,7 @@ from tfx_pipeline.modules.saved_model import TF_EXAMPLE
 
 
 class Asked(Protocol):
-    """What is wanted of each row, such as `EvaluationSpec` has it."""
+    """Columns and kind of answers to read of each row; `EvaluationSpec` has them."""
 
     @property
     def label(self) -> str:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
 from goldlake_core.documents import codec
 from tfx_pipeline.evaluation.slices import Answers
 from tfx_pipeline.heads.base import Columns
+
+if TYPE_CHECKING:
+    import numpy as np
 
 ANSWERS_FILE = "answers.npz"
 _ABOUT = "about"
@@ -40,7 +43,7 @@ def encoded(answers: Answers) -> bytes:
     """The file's content; `decoded` reads it. Pure."""
     import numpy as np
 
-    arrays: dict[str, Any] = _arrays("candidate", answers.candidate)
+    arrays = _arrays("candidate", answers.candidate)
     if answers.baseline is not None:
         arrays |= _arrays("baseline", answers.baseline)
     texts: dict[str, list[str]] = {}
@@ -83,7 +86,7 @@ def decoded(data: bytes, name: str) -> Answers:
     return Answers(candidate, baseline, values, about.kinds)
 
 
-def _arrays(of: _Of, columns: Columns) -> dict[str, Any]:
+def _arrays(of: _Of, columns: Columns) -> dict[str, np.ndarray]:
     return {f"{of}:{place}": column for place, column in enumerate(columns)}
 
 

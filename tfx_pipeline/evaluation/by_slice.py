@@ -70,7 +70,7 @@ def analyze(
     """Adds TFMA's analysis of answers to a pipeline, which writes TFMA's files when it runs.
 
     Args:
-        pipeline: Beam pipeline.
+        pipeline: Beam pipeline that has not run yet.
         answers: Answers of the candidate, and of the baseline where the config has one.
         config: What to compute, with all defaults; `asked_by` says that answers are enough for it.
         models: The models as TFMA knows them; their locations are recorded, they are not loaded.
@@ -94,7 +94,7 @@ def analyze(
     )
 
 
-def extracts_of(answers: Answers, config: tfma.EvalConfig) -> Iterator[dict[str, Any]]:
+def extracts_of(answers: Answers, config: tfma.EvalConfig) -> Iterator[tfma.types.Extracts]:
     """TFMA's extracts: one element with all rows of a slice, for each slice. Pure.
 
     A config without slices has the whole split as its only one, as TFMA has it.
@@ -117,11 +117,11 @@ def extracts_of(answers: Answers, config: tfma.EvalConfig) -> Iterator[dict[str,
 
 def _extracts(
     answers: Answers, config: tfma.EvalConfig, key: Any, rows: np.ndarray | None
-) -> dict[str, Any]:
+) -> tfma.types.Extracts:
     def part(columns: Columns) -> Columns:
         return columns if rows is None else tuple(each[rows] for each in columns)
 
-    predictions: dict[str, Any] = {}
+    predictions: dict[str, dict[str, Columns]] = {}
     for model in config.model_specs:
         columns = answers.baseline if model.is_baseline else answers.candidate
         assert columns is not None, "a config with a baseline has its answers"

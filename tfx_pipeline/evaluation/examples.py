@@ -44,7 +44,7 @@ def columns_of(records: Sequence[bytes], names: Sequence[str]) -> dict[str, Valu
     """The first value of each row in some columns.
 
     Args:
-        records: Serialized tf.Examples.
+        records: Serialized tf.Examples, one per row.
         names: Names of features, which may be missing.
     """
     from tfx_bsl.coders.example_coder import ExamplesToRecordBatchDecoder
