@@ -105,14 +105,10 @@ def extracts_of(answers: Answers, config: tfma.EvalConfig) -> Iterator[tfma.type
             if answers.rows:
                 yield _extracts(answers, config, (), None)
             continue
-        single = tfma.slicer.SingleSliceSpec(spec=spec)
         for texts, rows in places_of(answers.values, columns):
-            features = {
-                name: _feature(text, answers.kinds[name])
-                for name, text in zip(columns, texts, strict=True)
-            }
-            [key] = tfma.slicer.get_slices_for_features_dicts([], features, [single])
-            yield _extracts(answers, config, key, rows)
+            named = zip(columns, texts, strict=True)
+            key = sorted((name, _typed(text, answers.kinds[name])) for name, text in named)
+            yield _extracts(answers, config, tuple(key), rows)
 
 
 def _extracts(
@@ -135,10 +131,8 @@ def _extracts(
     }
 
 
-def _feature(text: str, kind: str) -> np.ndarray:
-    """A slicing value as TFMA finds it in the features of a row."""
+def _typed(text: str, kind: str) -> str | int | float:
+    """A slicing value as TFMA has it in the key of a slice."""
     if kind == "int64":
-        return np.array([int(text)], np.int64)
-    if kind == "float":
-        return np.array([float(text)], np.float32)
-    return np.array([text.encode()], object)
+        return int(text)
+    return float(text) if kind == "float" else text
