@@ -125,6 +125,8 @@ def _extracts(
     # TFMA leaves the names of models out where there is only one.
     only = predictions[config.model_specs[0].name]
     return {
+        # TFMA counts the bytes of its input, and says for each element where it cannot.
+        tfma.INPUT_KEY: b"",
         tfma.LABELS_KEY: {},
         tfma.PREDICTIONS_KEY: predictions if len(predictions) > 1 else only,
         tfma.SLICE_KEY_TYPES_KEY: [key],
