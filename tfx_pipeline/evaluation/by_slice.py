@@ -53,7 +53,10 @@ def asked_by(config: tfma.EvalConfig) -> Asked | None:
     plain_slices = all(
         not spec.feature_values and not spec.slice_keys_sql for spec in config.slicing_specs
     )
-    others = config.cross_slicing_specs or config.options.compute_confidence_intervals.value
+    options = config.options
+    others = config.cross_slicing_specs or options.compute_confidence_intervals.value
+    # TFMA counts elements, and here each slice has one.
+    others = others or options.min_slice_size.value > 1
     if len(heads) != 1 or len(labels) != 1 or not plain_models or not plain_slices or others:
         return None
     slices = [tuple(spec.feature_keys) for spec in config.slicing_specs if spec.feature_keys]

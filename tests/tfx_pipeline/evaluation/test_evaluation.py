@@ -162,17 +162,25 @@ def test_answers_by_slice_give_what_tfx_gives(
         )
         assert evaluated.run(bounds, toy.ROWS["test"])
         metrics = list(tfma.load_metrics(evaluated.uri))
-        answers = read_answers(evaluated.uri)
-        assert (answers is None) == is_stock
-        found[name] = (
-            read_evaluation(evaluated.uri, bounds),
-            sorted(str(each.slice_key) for each in metrics),
-            sorted({str(key.key) for each in metrics for key in each.metric_keys_and_values}),
-            str(tfma.load_validation_result(evaluated.uri)),
-            tfma.load_eval_result(evaluated.uri).config,
-        )
-    assert found["ours"] == found["stock"]
-    assert len(found["ours"][0].slices) > 24
+        assert (read_answers(evaluated.uri) is None) == is_stock
+        names = [
+            (
+                sorted(str(each.slice_key) for each in metrics),
+                sorted({str(key.key) for each in metrics for key in each.metric_keys_and_values}),
+                tfma.load_validation_result(evaluated.uri).validation_ok,
+                tfma.load_eval_result(evaluated.uri).config,
+            )
+        ]
+        found[name] = (read_evaluation(evaluated.uri, bounds), names)
+    (ours, our_names), (theirs, their_names) = found["ours"], found["stock"]
+    assert our_names == their_names
+    assert ours.metrics == pytest.approx(theirs.metrics, rel=1e-6)
+    assert ours.baseline == (has_baseline and pytest.approx(theirs.baseline, rel=1e-6) or None)
+    for one, other in zip(ours.slices, theirs.slices, strict=True):
+        assert one.slice == other.slice
+        assert one.metrics == pytest.approx(other.metrics, rel=1e-6, nan_ok=True)
+    assert [each.ok for each in ours.thresholds] == [each.ok for each in theirs.thresholds]
+    assert len(ours.slices) > 24
 
 
 @pytest.mark.tfx
@@ -187,6 +195,9 @@ def test_a_metric_of_tfma_is_computed_by_tfx(
     config = eval_config(spec(AUC), rows=toy.ROWS["test"], has_baseline=False)
     assert asked_by(config) == ("late", "binary", (("vehicle",), ("hour",)))
     config.model_specs[0].prediction_key = "probability"
+    config.options.min_slice_size.value = 2
+    assert asked_by(config) is None
+    config.options.ClearField("min_slice_size")
     config.metrics_specs.add().metrics.add(class_name="AUC")
     assert asked_by(config) is None
     evaluated = Evaluated(toy_data, toy_model, tmp_path, baseline=None)
