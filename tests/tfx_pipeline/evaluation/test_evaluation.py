@@ -175,7 +175,9 @@ def test_answers_by_slice_give_what_tfx_gives(
     (ours, our_names), (theirs, their_names) = found["ours"], found["stock"]
     assert our_names == their_names
     assert ours.metrics == pytest.approx(theirs.metrics, rel=1e-6)
-    assert ours.baseline == (has_baseline and pytest.approx(theirs.baseline, rel=1e-6) or None)
+    assert (ours.baseline is not None) == has_baseline
+    if has_baseline:
+        assert ours.baseline == pytest.approx(theirs.baseline, rel=1e-6)
     for one, other in zip(ours.slices, theirs.slices, strict=True):
         assert one.slice == other.slice
         assert one.metrics == pytest.approx(other.metrics, rel=1e-6, nan_ok=True)
