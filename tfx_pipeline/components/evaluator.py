@@ -57,7 +57,7 @@ class Executor(stock.Executor):  # type: ignore[misc]
         answers = answers_of(
             [io_utils.all_files_pattern(uri) for uri in uris], asked, *candidate, *baseline
         )
-        output = artifact_utils.get_single_uri(output_dict[constants.EVALUATION_KEY])
+        output = artifact_utils.get_single_uri(output_dict["evaluation"])
         models = [
             tfma.default_eval_shared_model(folder, model_name=name, eval_config=config)
             for name, folder in folders.items()
@@ -93,7 +93,7 @@ def _folder(inputs: _Artifacts, is_baseline: bool) -> str:
 
 def _publish(inputs: _Artifacts, outputs: _Artifacts, is_blessed: bool) -> None:
     """Sets what the stock executor sets on the ModelBlessing artifact."""
-    blessing = artifact_utils.get_single_instance(outputs[constants.BLESSING_KEY])
+    blessing = artifact_utils.get_single_instance(outputs["blessing"])
     models: dict[str, str | int] = {
         constants.ARTIFACT_PROPERTY_CURRENT_MODEL_URI_KEY: inputs["model"][0].uri,
         constants.ARTIFACT_PROPERTY_CURRENT_MODEL_ID_KEY: inputs["model"][0].id,
