@@ -108,8 +108,8 @@ bench-ingest: setup ## measure ingestion beside dlt on real data, and write the 
 	@bash requirements/setup.sh bench
 	$(BIN)/python -m benchmarks.ingest --peer .venv-bench/bin/python --years $(or $(YEARS),1) --page docs/benchmarks/ingest.md
 
-bench-train: setup ## measure a training, first and unchanged, on the newest export of HOME_DIR (default: the demo's), and write the book's page (ARGS="--times 50": each row 50 times)
-	$(BIN)/python -m benchmarks.train --home $(or $(HOME_DIR),var/demo) --page docs/benchmarks/train.md $(ARGS)
+bench-train: setup ## measure a training, beside stock TFX too, and write the book's page (HOME_DIR=...: a home with an export, default the demo's; ARGS="beside --old FOLDER": beside another commit)
+	$(BIN)/python -m benchmarks.train $(or $(ARGS),year many nothing) --home $(or $(HOME_DIR),var/demo) --page docs/benchmarks/train.md
 
 bench-serve: setup ## measure the model server beside KServe's and a bare ASGI application, and write the book's page (HOME_DIR=...: a home that serves the demo's model; ARGS="--seconds 4": shorter)
 	@bash requirements/setup.sh bench-serve
