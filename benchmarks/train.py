@@ -128,8 +128,14 @@ def trained(home: Path, model: str, export: str, run: str) -> tuple[Cost, Traine
     return cost, directory.result("train")
 
 
-def year(home: Path, model: str, times: int = 1) -> dict[str, Any]:
+def year(home: Path, model: str, times: int = 1, *, has_peer: bool = False) -> dict[str, Any]:
     """A training on the newest export, and another one with nothing changed.
+
+    Args:
+        home: A home with an export.
+        model: Such as ``city_bikes.is_late``.
+        times: How often each row is there.
+        has_peer: Whether stock TFX trains on the same rows, too.
 
     Raises:
         SystemExit: The second one did not give the recorded answer.
@@ -147,7 +153,7 @@ def year(home: Path, model: str, times: int = 1) -> dict[str, Any]:
             raise SystemExit("The second training did not give the recorded answer of the first")
         found["nodes"] = {node.id: node.seconds for node in result.nodes}
         found["metrics"] = result.metrics
-        if times > 1:
+        if has_peer:
             peer = folder / "peer"
             peer_tfx.prepared(target, manifest_of(target), peer / "rows")
             command = [sys.executable, "-m", "benchmarks.peer_tfx", str(target), str(peer)]
@@ -217,7 +223,7 @@ def main() -> None:
     usecase = options.model.partition(".")[0]
     parts: dict[str, Callable[[], dict[str, Any]]] = {
         "year": lambda: year(options.home.resolve(), options.model),
-        "many": lambda: year(options.home.resolve(), options.model, options.times),
+        "many": lambda: year(options.home.resolve(), options.model, options.times, has_peer=True),
         "nothing": lambda: nothing(usecase, options.repeat),
         "beside": lambda: beside(usecase, options.old.resolve(), options.repeat),
     }
