@@ -66,7 +66,9 @@ def manifest_of(export: Path) -> ExportManifest:
 
 
 def repeated(export: Path, target: Path, times: int) -> None:
-    """Writes an export whose parts hold the rows of another one several times, keys shifted.
+    """Writes an export whose parts hold the rows of another one several times.
+
+    Keys that are whole numbers are others in each copy.
 
     Args:
         export: Folder of the export to copy.
