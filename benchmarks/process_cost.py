@@ -99,6 +99,8 @@ class _Watch:
         now = time.monotonic()
         for pid, line, cpu in _below(parent):
             kind = next((kind for text, kind in self._kinds.items() if text in line), OTHER)
+            if not line and pid in self._cpu:  # It has ended, and has no command line any more.
+                kind = self._cpu[pid][0]
             self._cpu[pid] = (kind, cpu)
             self._seen[kind] = (self._seen.get(kind, (now, now))[0], now)
 
