@@ -21,6 +21,12 @@ from goldlake.workflows.report.markup import (
 )
 from goldlake_core.contracts.heads import METRICS
 
+_HOW_TRAIN_IS_MEASURED = (
+    "After each epoch both splits are answered with the weights of that moment: all rows of eval, "
+    "and at most 16,384 of train. Where train goes on to improve and eval does not, the model "
+    "learns its rows by heart."
+)
+
 
 def part(found: GatheredModel) -> Part:
     """The section."""
@@ -39,6 +45,9 @@ def part(found: GatheredModel) -> Part:
         title = f"{words(name)} by epoch ({' and '.join(each.name for each in series)})"
         drawn.append(charts.lines(title, series, x="epoch", y=words(name), is_whole=True))
     body = [grid(drawn)] if drawn else []
+    is_own = found.subject.model.parts.run_fn is not None
+    if drawn and not is_own and set(curves.train) == set(curves.eval):
+        body.append(paragraph(_HOW_TRAIN_IS_MEASURED, "soft"))
     if not drawn and found.subject.refusal is None:
         body.append(
             paragraph(
