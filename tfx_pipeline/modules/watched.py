@@ -72,7 +72,7 @@ def predictions(model: Any, split: Any) -> tuple[np.ndarray, np.ndarray, np.ndar
     """Targets [n] and outputs [n, units] of a split, and weights [n] or None.
 
     Args:
-        model: The network.
+        model: What `network.build` returned, or another Keras model.
         split: `data.Arrays`, or a tf.data.Dataset in batches.
     """
     import numpy as np
