@@ -321,7 +321,7 @@ def steps(title: str, one: Series, other: Series, *, margin: float = 0.0) -> Mar
                 x=coordinate(across(at)),
                 y=height - 3,
                 a=anchor,
-                t=number(at + inside, 2),
+                t=_end(at + inside, x_high - x_low),
             )
         )
     return frame.figure(title, width, height, parts)
@@ -400,6 +400,13 @@ def shades(
         return None if value is None else sum(value >= end for end in ends)
 
     return ends, shade
+
+
+def _end(value: float, span: float) -> str:
+    """An end of a small axis, with as many places as its length is worth."""
+    places = max(0, 1 - math.floor(math.log10(span))) if span > 0 else 3
+    shown = f"{value:,.{places}f}"
+    return shown.rstrip("0").rstrip(".") if places else shown
 
 
 def _short(text: str, most: int) -> str:

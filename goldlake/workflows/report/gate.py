@@ -66,7 +66,9 @@ def standing(found: Gathered) -> Standing:
         total += len(periods)
         rows.append((str(name), f"{len(periods):,}", f"{beyond:,}"))
     if not rows:
-        lead = "The validation gate of the lakehouse has no record in this home."
+        lead = "The validation gate of the lakehouse has no record in this home"
+        has_time = bool(found.usecase.silver.event_time)
+        lead += "." if has_time else ", as it judges periods and silver has no event time."
         return Standing(lead, "plain", Markup())
     open_ones = sum(not each.because for each in findings)
     judged, tables = counted(total, "period"), counted(len(rows), "table")
