@@ -20,7 +20,7 @@ from goldlake_core.contracts.sections import SPLITS
 from goldlake_core.documents.lineage import LandedPages, ModelLineage, TableStep, VerdictStep
 from goldlake_core.documents.reports import PromotionRecord
 
-WIDTH, BOX, GAP, TALL = 480, 380, 26, 48
+WIDTH, BOX, GAP, TALL = 480, 420, 26, 48
 # What fits into a box: all of it is in the details.
 LONGEST_TITLE, LONGEST_NOTE = 34, 44
 MISSING = "not on record"

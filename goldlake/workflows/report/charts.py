@@ -200,9 +200,9 @@ def bars(title: str, items: Sequence[Bar], *, is_small: bool = False) -> Markup:
     low, high = min(held), max(held)
     is_paired = any(item.other is not None for item in items)
     row = ROW + (2 if is_small else 8) if is_paired else ROW
-    width, left, right, most = (WIDTH, 170, 62, MOST_LABEL)
+    width, left, right, most = (WIDTH, 170, 76, MOST_LABEL)
     if is_small:
-        width, left, right, most = (250, 108, 50, 11)
+        width, left, right, most = (250, 108, 56, 11)
     across = frame.scale(low, high if high > low else low + 1, left, width - right)
     zero = across(0.0)
     parts = []

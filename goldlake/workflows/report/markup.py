@@ -191,14 +191,14 @@ def command(text: str) -> Markup:
 
 
 def number(value: float | None, digits: int = 3) -> str:
-    """A number with that many places behind the point, fewer from 10 on, or a dash for none."""
+    """A number with that many decimal places, fewer from 10 on, or a dash where there is none."""
     if value is None or not math.isfinite(value):
         return "–"
     if float(value).is_integer() and abs(value) < 1e15:
         return f"{value:,.0f}"
     if abs(value) < 1e-3:
         return f"{value:.{digits}g}"
-    # A digit less behind the point for each one more before it, from the second on.
+    # From 10 on, each further digit of the whole part takes the place of a decimal.
     places = max(0, digits - math.floor(math.log10(max(abs(value), 1))))
     shown = f"{value:,.{places}f}"
     return shown.rstrip("0").rstrip(".") if places else shown
