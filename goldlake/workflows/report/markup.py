@@ -16,6 +16,8 @@ MARKS: dict[State, str] = {"good": "✓ ", "bad": "✗ ", "warning": "! ", "plai
 """Marks beside colors, for those who do not see these."""
 METRICS = {
     "auc": "AUC",
+    "auc_precision_recall": "AUC of precision and recall",
+    "binary_crossentropy": "cross-entropy",
     "crossentropy": "cross-entropy",
     "macro_f1": "macro F1",
     "mae": "MAE",
