@@ -29,6 +29,7 @@ from tfx_pipeline.statistics import Bucket, ColumnStatistics
 
 MOST_VALUES = 6
 _NEAR, _SMEARED = 1e-6, 0.02
+_MEASURES = {"l_infty": "largest difference of a share", "jensen_shannon": "Jensen-Shannon"}
 _NO_LIMITS = "the contract limits no distance between the splits (key limits)"
 NOTEBOOK = "notebooks/validation.ipynb"
 
@@ -131,7 +132,11 @@ def _columns(found: GatheredModel) -> Markup:
 def _distance(each: Distance) -> Markup:
     state: State = "good" if each.value <= each.limit else "bad"
     text = f"{each.compare} {number(each.value)} of {number(each.limit)}"
-    return html("<p>{badge} {measure}</p>", badge=badge(text, state), measure=words(each.measure))
+    return html(
+        "<p>{badge} {measure}</p>",
+        badge=badge(text, state),
+        measure=_MEASURES.get(each.measure, words(each.measure)),
+    )
 
 
 def _missing(train: ColumnStatistics, test: ColumnStatistics | None) -> str:
