@@ -22,7 +22,7 @@ from goldlake_core.documents.reports import PromotionRecord
 
 WIDTH, BOX, GAP, TALL = 480, 420, 26, 48
 # What fits into a box: all of it is in the details.
-LONGEST_TITLE, LONGEST_NOTE = 34, 44
+LONGEST_TITLE, LONGEST_NOTE = 40, 56
 MISSING = "not on record"
 
 
