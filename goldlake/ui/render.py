@@ -118,7 +118,7 @@ def environment() -> jinja2.Environment:
         "number": markup.number,
         "percent": markup.percent,
         "instant": markup.instant,
-        "metric": markup.metric,
+        "metric": markup.metric_name,
         "words": markup.words,
         "ago": ago,
         "duration": duration,

@@ -50,9 +50,26 @@ def validate(name: str, home: Home, against: int | None = None) -> ValidationRep
     Raises:
         UsageError: There is no such table, or the gate does not look at it.
     """
+    usecase, table = _table(name)
+    return judged(usecase, table, home, against)
+
+
+def judged(
+    usecase: UseCase, table: TableId, home: Home, against: int | None = None
+) -> ValidationReport:
+    """As `validate`, of a table of a use case that was read already.
+
+    Args:
+        usecase: The use case.
+        table: One of its tables, at a version or its newest.
+        home: Home that holds it.
+        against: Version of the table whose periods are compared with; None: the earlier periods.
+
+    Raises:
+        UsageError: There is no such table, or the gate does not look at it.
+    """
     from lakehouse.gate import Gate
 
-    usecase, table = _table(name)
     rows = _rows(usecase, table, home)
     if rows is None:
         raise UsageError(

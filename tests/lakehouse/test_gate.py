@@ -272,6 +272,32 @@ def _call(home: Home, *arguments: str) -> Any:
     return CliRunner().invoke(main, [*arguments, "--home", home.root])
 
 
+def test_the_report_shows_rows_of_a_finding_until_it_is_accepted(
+    home: Home, tmp_path: Path, broken: list[pl.DataFrame]
+) -> None:
+    write_year(home, broken)
+    with pytest.raises(DataRefused):
+        judge(home, "run1")
+    folded = "Rows that open findings are about"
+    caption = f"{SILVER}, 2016-12, {COLUMN}: never seen APARTMENT BUILDING"
+    file = tmp_path / "report.html"
+    assert _call(home, "report", "chicago_crime", "--out", str(file)).exit_code == 0
+    shown = file.read_text(encoding="utf-8")
+    assert folded in shown
+    of_finding = shown[shown.index(f"<caption>{caption}") :].partition("</table>")[0]
+    assert of_finding.count("<td>APARTMENT BUILDING</td>") == 3
+    assert of_finding.count('<th scope="row">2016-12-') == 3
+    while (refused := _call(home, "validate", str(SILVER), "--json")).exit_code == 3:
+        [worst, *_] = json.loads(refused.stdout.split("\nerror")[0])["periods"][-1]["findings"]
+        column = (worst["value"]["columns"] or [worst["value"]["statistic"]])[0]
+        accepted = _call(home, "accept", "run1", column, "--because", "the portal renamed it")
+        assert accepted.exit_code == 0, accepted.output
+    assert _call(home, "report", "chicago_crime", "--out", str(file)).exit_code == 0
+    shown = file.read_text(encoding="utf-8")
+    assert folded not in shown
+    assert "accepted: the portal renamed it" in shown
+
+
 def test_the_commands(home: Home, months: list[pl.DataFrame], broken: list[pl.DataFrame]) -> None:
     write_year(home, months)
     clean = _call(home, "validate", "chicago_crime.arrest", "--limit", "3")

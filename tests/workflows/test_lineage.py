@@ -260,9 +260,9 @@ def test_the_page_has_no_script_and_escapes_what_data_say(
 
 
 def test_what_is_too_long_for_a_box_is_cut_there_and_whole_in_the_details() -> None:
-    long = "train 1,199, eval 400, test 801, immature 400, outside 6,300"
+    long = "train 1,199, eval 400, test 801, immature 400, outside 6,300, unlabeled 7"
     box = boxes.Box("step-export", "Export", long, (("Rows", long),))
-    assert "train 1,199, eval 400, test 801, immature 4…" in boxes.graph([box])
+    assert "train 1,199, eval 400, test 801, immature 400, outside …" in boxes.graph([box])
     assert long not in boxes.graph([box])
     assert long in boxes.details([box])
 

@@ -130,6 +130,7 @@ def transformed(
     *,
     shuffle_seed: int | None = None,
     batch_rows: int = READ_ROWS,
+    every: int = 1,
 ) -> Any:
     """A tf.data.Dataset of ``(inputs, targets [n, 1])`` in batches; read-only.
 
@@ -144,10 +145,13 @@ def transformed(
         layout: Description of Transform's outputs.
         shuffle_seed: Shuffles the records within a buffer; None keeps their order.
         batch_rows: Number of rows per batch.
+        every: Keeps one record in so many.
     """
     import tensorflow as tf
 
     records = _records(patterns)
+    if every > 1:
+        records = records.shard(every, 0)
     if shuffle_seed is not None:
         records = records.shuffle(SHUFFLE_ROWS, seed=shuffle_seed)
     spec = {**parse, labels.name: labels.spec}

@@ -11,7 +11,7 @@ from goldlake_core.contracts.sections import Training
 from tfx_pipeline import environment
 from tfx_pipeline.heads.base import FittedHead, Wishes
 from tfx_pipeline.heads.registry import HEADS
-from tfx_pipeline.modules import boards, network
+from tfx_pipeline.modules import boards, network, watched
 from tfx_pipeline.modules import input_data as data
 from tfx_pipeline.modules import saved_model as export
 from tfx_pipeline.modules.layout import MISSING_FLAG, OWN, Layout, layout_of
@@ -21,8 +21,6 @@ from tfx_pipeline.modules.run_time import with_parameters
 from tfx_pipeline.modules.tensors import ParseSpec
 from tfx_pipeline.parts.named import named
 from tfx_pipeline.spec import TrainingSpec
-
-PREDICT_ROWS = 16_384
 
 
 def run_fn(fn_args: Any) -> None:
@@ -52,11 +50,12 @@ def _train(fn_args: Any, spec: TrainingSpec) -> None:
     training = with_parameters(spec.training, given).sized(spec.rows["train"])
     ready = prepared(fn_args, spec, training)
     model = ready.model(training)
-    fit(model, ready.train, ready.evaluate, training, fn_args.model_run_dir, ready.head)
-    targets, outputs, weights = predictions(model, ready.evaluate)
+    folder = fn_args.model_run_dir
+    fit(model, ready.train, ready.evaluate, training, folder, ready.head, shown=ready.shown())
+    targets, outputs, weights = watched.predictions(model, ready.evaluate)
     ready.head.settle(targets, outputs)
-    boards.write_precision_recall(fn_args.model_run_dir, ready.head, targets, outputs, weights)
-    boards.write_embeddings(fn_args.model_run_dir, model, ready.layout, ready.vocabulary)
+    boards.write_precision_recall(folder, ready.head, targets, outputs, weights)
+    boards.write_embeddings(folder, model, ready.layout, ready.vocabulary)
     columns = spec.features.inputs
     background = None
     if spec.explain is not None:
@@ -89,6 +88,7 @@ class Prepared:
         head: The head, which knows the train split's labels.
         train: `data.Arrays`, or a tf.data.Dataset in batches.
         evaluate: Rows for early stopping, in the same form.
+        shown: Reads the rows of train whose results are shown by epoch.
         numbers: Width of the float input.
         vocabulary_size: Number of entries of a vocabulary by its name.
         vocabulary: Entries of a vocabulary by its name, in the order of their ids.
@@ -102,6 +102,7 @@ class Prepared:
     head: FittedHead
     train: Any
     evaluate: Any
+    shown: Callable[[], data.Arrays]
     numbers: int
     vocabulary_size: Callable[[str], int]
     vocabulary: boards.Vocabulary
@@ -154,16 +155,24 @@ def prepared(fn_args: Any, spec: TrainingSpec, training: Training) -> Prepared:
     values = data.label_values(fn_args.train_files, parse, labels)
     head = HEADS[spec.features.head.kind].fit(*values, wishes)
 
-    def split(patterns: list[str], rows: int, shuffle_seed: int | None, batch_rows: int) -> Any:
-        def dataset(**options: Any) -> Any:
-            return data.transformed(patterns, parse, labels, head, transform, layout, **options)
+    def dataset(patterns: list[str], **options: Any) -> Any:
+        return data.transformed(patterns, parse, labels, head, transform, layout, **options)
 
+    def split(patterns: list[str], rows: int, shuffle_seed: int | None, batch_rows: int) -> Any:
         if rows * data.row_bytes(layout, own) <= data.MEMORY_BYTES:
-            return data.in_memory(dataset())
-        return dataset(shuffle_seed=shuffle_seed, batch_rows=batch_rows)
+            return data.in_memory(dataset(patterns))
+        return dataset(patterns, shuffle_seed=shuffle_seed, batch_rows=batch_rows)
 
     train = split(fn_args.train_files, spec.rows["train"], training.seed, batch_rows)
-    evaluate = split(fn_args.eval_files, spec.rows["eval"], None, PREDICT_ROWS)
+    evaluate = split(fn_args.eval_files, spec.rows["eval"], None, watched.PREDICT_ROWS)
+    original = train
+
+    def shown() -> data.Arrays:
+        if isinstance(original, data.Arrays):
+            return watched.sample(original)
+        every = watched.one_row_in(spec.rows["train"])
+        return data.in_memory(dataset(fn_args.train_files, every=every))
+
     if wishes.is_oversampled:
         train = _oversampled(train, layout, training.seed)
     numbers = len(layout.floats) + own
@@ -176,6 +185,7 @@ def prepared(fn_args: Any, spec: TrainingSpec, training: Training) -> Prepared:
         head=head,
         train=train,
         evaluate=evaluate,
+        shown=shown,
         numbers=numbers,
         vocabulary_size=output.vocabulary_size_by_name,
         vocabulary=output.vocabulary_by_name,
@@ -206,6 +216,8 @@ def fit(
     log_folder: str | None,
     head: FittedHead,
     others: Sequence[Any] = (),
+    *,
+    shown: data.Arrays | None = None,
 ) -> Any:
     """Trains in place and keeps the weights of the epoch with the best result on eval.
 
@@ -217,9 +229,10 @@ def fit(
         log_folder: Folder for TensorBoard logs, or None.
         head: Says what the loss is, and which result is watched.
         others: Further Keras callbacks.
+        shown: Rows of train whose results go into the logs beside those of eval, or None.
 
     Returns:
-        Keras' History; the head's results on eval per epoch are exact, not binned.
+        Keras' History; the head's results per epoch are exact, not binned.
     """
     import keras
 
@@ -228,7 +241,7 @@ def fit(
         loss=head.loss,
     )
     callbacks = [
-        _watch(evaluate, head),
+        watched.callback(head, evaluate, shown),
         keras.callbacks.EarlyStopping(
             monitor=head.monitor,
             mode=head.mode,
@@ -250,42 +263,3 @@ def fit(
     else:
         source = {"x": train}
     return model.fit(**source, epochs=training.epochs, callbacks=callbacks, verbose=2)
-
-
-def predictions(model: Any, split: Any) -> tuple[Any, Any, Any | None]:
-    """Targets [n] and outputs [n, units] of a split, and weights [n] or None."""
-    import numpy as np
-
-    if isinstance(split, data.Arrays):
-        parts = [*split.inputs, split.targets]
-        parts += [] if split.weights is None else [split.weights]
-        batches = (
-            _batch([part[start : start + PREDICT_ROWS] for part in parts], len(split.inputs))
-            for start in range(0, len(split.targets), PREDICT_ROWS)
-        )
-    else:
-        batches = iter(split)
-    outputs: list[np.ndarray] = []
-    others: list[list[np.ndarray]] = []
-    for inputs, *rest in batches:
-        outputs.append(np.asarray(model.predict_on_batch(list(inputs))))
-        others.append([np.reshape(each, -1) for each in rest])
-    targets, *weights = (np.concatenate(each) for each in zip(*others, strict=True))
-    return targets, np.concatenate(outputs), weights[0] if weights else None
-
-
-def _batch(parts: list[Any], inputs: int) -> tuple[Any, ...]:
-    return (parts[:inputs], *parts[inputs:])
-
-
-def _watch(split: Any, head: FittedHead) -> Any:
-    """Callback that puts the head's exact results on eval into the epoch's logs."""
-    import keras
-
-    class Watch(keras.callbacks.Callback):
-        def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-            targets, outputs, weights = predictions(self.model, split)
-            if logs is not None:
-                logs.update(head.watched(targets, outputs, weights))
-
-    return Watch()

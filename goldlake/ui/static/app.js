@@ -104,7 +104,7 @@ function draw(element) {
   const layout = {
     paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", font: { color: ink, family: "system-ui, sans-serif", size: 12.5 },
     margin: { l: 50, r: 14, t: 12, b: 40 }, colorway: ["--c1", "--c2", "--c3", "--c4", "--c0", "--bad"].map(color),
-    legend: { orientation: "h", y: 1.14, x: 0 }, hoverlabel: { bgcolor: color("--sheet"), font: { color: ink }, bordercolor: rule },
+    legend: { orientation: "h", y: 1.02, yanchor: "bottom", x: 0 }, hoverlabel: { bgcolor: color("--sheet"), font: { color: ink }, bordercolor: rule },
     ...figure.layout,
     xaxis: { ...axis, ...figure.layout.xaxis }, yaxis: { ...axis, ...figure.layout.yaxis },
   };

@@ -7,14 +7,22 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from goldlake.workflows.report.markup import counted, facts, html, instant, joined, number
+from goldlake.workflows.report.markup import (
+    counted,
+    facts,
+    html,
+    instant,
+    joined,
+    metric_name,
+    number,
+)
 from goldlake_core.contracts.sections import SPLITS
 from goldlake_core.documents.lineage import LandedPages, ModelLineage, TableStep, VerdictStep
 from goldlake_core.documents.reports import PromotionRecord
 
-WIDTH, BOX, GAP, TALL = 480, 300, 26, 48
+WIDTH, BOX, GAP, TALL = 480, 420, 26, 48
 # What fits into a box: all of it is in the details.
-LONGEST_TITLE, LONGEST_NOTE = 34, 44
+LONGEST_TITLE, LONGEST_NOTE = 40, 56
 MISSING = "not on record"
 
 
@@ -218,7 +226,9 @@ def _evaluation(found: ModelLineage) -> Iterator[Box]:
     evaluation = found.evaluation
     if evaluation is None:
         return
-    metrics = [(name, number(v)) for name, v in evaluation.metrics.items() if v is not None]
+    metrics = [
+        (metric_name(name), number(v)) for name, v in evaluation.metrics.items() if v is not None
+    ]
     yield Box(
         "step-evaluation",
         "Evaluation",

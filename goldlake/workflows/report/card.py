@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from goldlake.workflows.report.gathered import GatheredModel
-from goldlake.workflows.report.markup import Part, facts, folded, joined, paragraph, table
+from goldlake.workflows.report.markup import Part, counted, facts, folded, joined, paragraph, table
+from goldlake_core.contracts.sections import Model
 
 
 def part(found: GatheredModel) -> Part:
@@ -16,7 +17,7 @@ def part(found: GatheredModel) -> Part:
     pairs = [
         ("Predicts", f"{model.label}: {_comment(found, model.label)}"),
         ("Head", model.head.kind),
-        ("Labels are trusted", f"{model.maturity_days} days after the event"),
+        ("Labels are trusted", _trusted(model)),
         ("Data", usecase.description.strip() or "not described in the contract"),
         ("Licence of the data", usecase.licence or "not stated in the contract"),
         ("Contract", str(usecase.folder.name)),
@@ -29,6 +30,12 @@ def part(found: GatheredModel) -> Part:
     inputs = table("What the model reads", ("Column", "Type", "Unit", "Meaning"), rows)
     body = [paragraph(text), facts(pairs), folded(f"{len(rows)} inputs", inputs)]
     return Part("card", "Model card", lead, joined(body))
+
+
+def _trusted(model: Model) -> str:
+    if not model.maturity_days:
+        return "as soon as they are there"
+    return f"{counted(model.maturity_days, 'day')} after the event"
 
 
 def _comment(found: GatheredModel, name: str) -> str:

@@ -200,9 +200,9 @@ def bars(title: str, items: Sequence[Bar], *, is_small: bool = False) -> Markup:
     low, high = min(held), max(held)
     is_paired = any(item.other is not None for item in items)
     row = ROW + (2 if is_small else 8) if is_paired else ROW
-    width, left, right, most = (WIDTH, 170, 62, MOST_LABEL)
+    width, left, right, most = (WIDTH, 170, 76, MOST_LABEL)
     if is_small:
-        width, left, right, most = (250, 108, 50, 11)
+        width, left, right, most = (250, 108, 56, 11)
     across = frame.scale(low, high if high > low else low + 1, left, width - right)
     zero = across(0.0)
     parts = []
@@ -321,7 +321,7 @@ def steps(title: str, one: Series, other: Series, *, margin: float = 0.0) -> Mar
                 x=coordinate(across(at)),
                 y=height - 3,
                 a=anchor,
-                t=number(at + inside, 2),
+                t=_end(at + inside, x_high - x_low),
             )
         )
     return frame.figure(title, width, height, parts)
@@ -400,6 +400,13 @@ def shades(
         return None if value is None else sum(value >= end for end in ends)
 
     return ends, shade
+
+
+def _end(value: float, span: float) -> str:
+    """An end of a small axis, with as many places as its length is worth."""
+    places = max(0, 1 - math.floor(math.log10(span))) if span > 0 else 3
+    shown = f"{value:,.{places}f}"
+    return shown.rstrip("0").rstrip(".") if places else shown
 
 
 def _short(text: str, most: int) -> str:

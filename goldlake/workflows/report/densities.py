@@ -83,7 +83,7 @@ def histogram(title: str, found: Histogram, *, x: str) -> Markup:
     """
     low, high = found.edges[0], found.edges[-1]
     x_axis = Axis(x, low, high)
-    y_axis = Axis("rows", *frame.rounded(0, max(found.counts) or 1))
+    y_axis = Axis("rows", *frame.rounded(0, max(found.counts) or 1), is_whole=True)
     across, up = x_axis.scale(LEFT, WIDTH - RIGHT), y_axis.scale(HEIGHT - BOTTOM, TOP)
     parts = [frame.axes(x_axis, y_axis)]
     for count, left, right in zip(found.counts, found.edges, found.edges[1:], strict=False):

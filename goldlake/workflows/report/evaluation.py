@@ -6,7 +6,7 @@ from markupsafe import Markup
 
 from goldlake.workflows.report import classes, numbers, probabilities, slices
 from goldlake.workflows.report.gathered import GatheredModel
-from goldlake.workflows.report.markup import Part, joined, number, paragraph, table, words
+from goldlake.workflows.report.markup import Part, joined, metric_name, number, paragraph, table
 from goldlake_core.documents.examining import BinaryAnswers, NumberAnswers
 
 
@@ -52,7 +52,7 @@ def _metrics(found: GatheredModel) -> Markup:
     ends = slices.intervals(whole) if whole else {}
     rows = [
         (
-            words(name),
+            metric_name(name),
             number(value, 4),
             " to ".join(number(end, 4) for end in ends[name]) if name in ends else "–",
         )

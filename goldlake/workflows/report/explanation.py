@@ -30,7 +30,7 @@ from goldlake_core.documents.examining import (
     NumberAnswers,
 )
 
-MOST_COLUMNS = 20
+MOST_COLUMNS, MOST_VALUES = 20, 8
 LOST = {
     "auc": "AUC lost",
     "crossentropy": "Cross-entropy added, in nats,",
@@ -71,7 +71,7 @@ def part(found: GatheredModel) -> Part:
     ]
     body = [grid(drawn), paragraph(_note(found), "soft")]
     if examined.mistakes:
-        body.append(_mistakes(examined, examined.mistakes))
+        body.append(_mistakes(found, examined, examined.mistakes))
     return Part("explanation", "Explanation", lead, joined(body))
 
 
@@ -114,9 +114,13 @@ def _lines(each: Dependence, names: Sequence[str]) -> list[Series]:
     ]
 
 
-def _mistakes(examined: Examined, mistakes: Sequence[Mistake]) -> Markup:
-    columns = list(mistakes[0].row)
-    cells = [["–" if value is None else value for value in each.row.values()] for each in mistakes]
+def _mistakes(found: GatheredModel, examined: Examined, mistakes: Sequence[Mistake]) -> Markup:
+    matter = [each.column for each in examined.importance]
+    others = [name for name in mistakes[0].row if name not in matter]
+    columns = [*others, *matter[:MOST_VALUES]]
+    table_of = found.usecase.gold[found.subject.model.table]
+    measured = {each.name for each in table_of.columns if each.type in ("double", "float")}
+    cells = [[_cell(each.row.get(n), n in measured) for n in columns] for each in mistakes]
     if isinstance(examined.answers, NumberAnswers):
         title = _counted(mistakes, "largest")
         head = ["Predicted", "Actual", "Off by"]
@@ -136,7 +140,18 @@ def _mistakes(examined: Examined, mistakes: Sequence[Mistake]) -> Markup:
             for m in mistakes
         ]
     rows = [[*one, *other] for one, other in zip(figures, cells, strict=True)]
-    return folded(title, table(title, [*head, *columns], rows, right))
+    shown = table(title, [*head, *columns], rows, right)
+    if len(matter) > MOST_VALUES:
+        text = f"Of {len(matter)} inputs, the {MOST_VALUES} that matter most are shown."
+        shown += paragraph(text, "soft")
+    return folded(title, shown)
+
+
+def _cell(value: str | None, is_measured: bool) -> str:
+    """A value as text; a measured number with six significant digits."""
+    if value is None:
+        return "–"
+    return f"{float(value):.6g}" if is_measured else value
 
 
 def _counted(mistakes: Sequence[Mistake], kind: str) -> str:

@@ -11,8 +11,10 @@ from markupsafe import Markup
 from goldlake.workflows.report.markup import html, joined
 
 WIDTH, HEIGHT = 480, 280
-LEFT, RIGHT, TOP, BOTTOM = 60, 14, 14, 44
+LEFT, RIGHT, TOP, BOTTOM = 72, 14, 14, 44
 FEWEST_TICKS = 4
+DIGIT = 8
+"""Width of a digit of a tick on a phone, where texts are largest."""
 
 
 @dataclass(frozen=True)
@@ -119,9 +121,13 @@ def axes(x: Axis, y: Axis) -> Markup:
     for value in x.ticks() if x.high > x.low else ():
         parts.append(
             html(
-                '<text class="tick" x="{x}" y="{y}" text-anchor="middle">{text}</text>',
-                x=coordinate(across(value)),
+                '<text class="tick" x="{x}" y="{y}" text-anchor="{anchor}">{text}</text>',
+                x=coordinate(min(across(value), WIDTH - 2)),
                 y=HEIGHT - BOTTOM + 18,
+                # A name of many digits at the right end would be cut off there.
+                anchor="end"
+                if across(value) + DIGIT * len(f"{value:,.6g}") / 2 > WIDTH
+                else "middle",
                 text=f"{value:,.6g}",
             )
         )

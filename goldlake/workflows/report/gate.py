@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from goldlake.workflows import validate
 from goldlake.workflows.report.gathered import Gathered
 from goldlake.workflows.report.markup import (
     State,
     badge,
     command,
     counted,
+    folded,
     joined,
     number,
     paragraph,
     table,
     words,
 )
-from goldlake_core.documents.gate import GateValue
+from goldlake_core.contracts.errors import GoldlakeError
+from goldlake_core.contracts.ids import TableId
+from goldlake_core.documents.gate import FindingReport, GateValue
 from goldlake_core.storage.gatefiles import GateFiles, tables_of
 
-MOST_FINDINGS = 20
+MOST_FINDINGS, MOST_EXAMPLES = 20, 10
 
 
 @dataclass(frozen=True)
@@ -41,7 +46,7 @@ class Standing:
 
 @dataclass(frozen=True)
 class _Finding:
-    table: str
+    table: TableId
     period: str
     value: GateValue
     because: str
@@ -56,12 +61,14 @@ def standing(found: Gathered) -> Standing:
         for period, state in periods.items():
             for value in state.found:
                 because = next((a.because for a in accepted if a.covers(period, value)), "")
-                findings.append(_Finding(str(name), period, value, because))
+                findings.append(_Finding(name, period, value, because))
         beyond = sum(bool(state.found) for state in periods.values())
         total += len(periods)
         rows.append((str(name), f"{len(periods):,}", f"{beyond:,}"))
     if not rows:
-        lead = "The validation gate of the lakehouse has no record in this home."
+        lead = "The validation gate of the lakehouse has no record in this home"
+        has_time = bool(found.usecase.silver.event_time)
+        lead += "." if has_time else ", as it judges periods and silver has no event time."
         return Standing(lead, "plain", Markup())
     open_ones = sum(not each.because for each in findings)
     judged, tables = counted(total, "period"), counted(len(rows), "table")
@@ -71,6 +78,8 @@ def standing(found: Gathered) -> Standing:
     body = [table("The lakehouse's validation gate", head, rows, (1, 2))]
     if findings:
         body.append(_findings(findings))
+    if open_ones:
+        body.append(_examples(found, {each.table for each in findings if not each.because}))
     body.append(command(f"goldlake validate {rows[0][0]}"))
     return Standing(lead, "bad" if open_ones else "good", joined(body))
 
@@ -80,7 +89,7 @@ def _findings(findings: list[_Finding]) -> Markup:
     rows = [
         (
             ", ".join(each.value.columns) or "whole table",
-            each.table,
+            str(each.table),
             each.period,
             words(each.value.statistic),
             number(each.value.value),
@@ -94,3 +103,37 @@ def _findings(findings: list[_Finding]) -> Markup:
     shown = table("Findings, the worst first", head, rows, (4,))
     more = len(findings) - len(rows)
     return shown + paragraph(f"{more} more are not shown.", "soft") if more else shown
+
+
+def _examples(found: Gathered, tables: set[TableId]) -> Markup:
+    """Rows that open findings are about, as `goldlake validate` shows them."""
+    shown, problems = [], []
+    for name in sorted(tables, key=str):
+        try:
+            report = validate.judged(found.usecase, name, found.home)
+        except GoldlakeError as error:
+            problems.append(f"The rows of {name} cannot be shown: {str(error).rstrip('.')}.")
+            continue
+        for period in report.periods:
+            for each in period.findings:
+                if each.accepted is None and each.examples:
+                    shown.append(_rows(name, period.verdict.period, each))
+    body = [*shown[:MOST_EXAMPLES], *(paragraph(text, "soft") for text in problems)]
+    if not body:
+        return paragraph("The findings are about no single rows.", "soft")
+    return folded("Rows that open findings are about", joined(body)) if shown else joined(body)
+
+
+def _rows(name: TableId, period: str, finding: FindingReport) -> Markup:
+    value = finding.value
+    about = ", ".join(value.columns) or "whole table"
+    detail = f" {value.detail}" if value.detail else ""
+    caption = f"{name}, {period}, {about}: {words(value.statistic)}{detail}"
+    head = list(finding.examples[0])
+    return table(caption, head, (list(_texts(row.values())) for row in finding.examples))
+
+
+def _texts(values: Iterable[object]) -> Iterator[str]:
+    """Values of a row as texts; an instant has no offset, as all are of UTC."""
+    for value in values:
+        yield "–" if value is None else str(value).removesuffix("+00:00")

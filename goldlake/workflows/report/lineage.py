@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 from markupsafe import Markup
 
 from goldlake.workflows.report import boxes
@@ -140,22 +142,24 @@ def _promotions(found: GatheredModel) -> tuple[tuple[str, str], ...]:
 
 
 def _commands(found: GatheredModel) -> Markup:
-    usecase, subject = found.usecase.name, found.subject
-    lines = []
+    usecase, subject = found.usecase, found.subject
+    name, lines = str(subject.model_id), []
+    if subject.version is not None:
+        lines += ["# from the rows of its export, compared with it", f"goldlake reproduce {name}"]
+        lines += ["", "# from the source on"]
     run = found.data.runs[0] if found.data.runs else None
     if run is not None and run.source.get("kind") == "generated":
-        lines.append(
-            f"goldlake source {usecase} --rows {run.source_count or 0} "
-            f"--seed {run.source.get('seed', 0)}"
-        )
-        lines.append(f"goldlake ingest {usecase} --source URL")
-    else:
-        lines.append(f"goldlake ingest {usecase} --source live")
+        rows, seed = run.source_count or 0, run.source.get("seed", 0)
+        lines.append(f"goldlake run {usecase.name} --rows {rows} --seed {seed}")
+        return command("\n".join(lines))
+    own = run is None or not run.address or run.address == usecase.source.address
+    source = "live" if own or run is None else shlex.quote(run.address or "")
+    lines.append(f"goldlake ingest {usecase.name} --source {source}")
     version = subject.about.table_version if subject.about else None
     option = f" --version {version}" if version is not None else ""
     lines.append(f"goldlake train {subject.model_id.at(None)}{option}")
     if subject.version is not None:
-        lines.append(f"goldlake promote {subject.model_id}")
+        lines.append(f"goldlake promote {name}")
     return command("\n".join(lines))
 
 

@@ -18,6 +18,7 @@ from goldlake.workflows.report.markup import (
     html,
     instant,
     joined,
+    metric_name,
     number,
     paragraph,
     table,
@@ -70,7 +71,8 @@ def _lead(live: MonitorReport) -> str:
         return f"{text}."
     tested = live.tested.get(metric)
     beside = f", {number(tested)} on its test split" if tested is not None else ""
-    return f"{text}, and {words(metric)} of these is {number(live.total.metrics[metric])}{beside}."
+    value = number(live.total.metrics[metric])
+    return f"{text}, and {metric_name(metric)} of these is {value}{beside}."
 
 
 def _state(live: MonitorReport) -> State:
@@ -137,10 +139,10 @@ def _by_week(live: MonitorReport) -> Markup:
         errors.append((float(place), *slices.intervals(each)[metric]))
     first, last = _week(judged[0]), _week(judged[-1])
     return charts.lines(
-        f"{words(metric)} by week of the request, {first} to {last}, with intervals at 95 %",
+        f"{metric_name(metric)} by week of the request, {first} to {last}, with intervals at 95 %",
         [Series("live", points, 1, has_dots=True)],
         x="week",
-        y=words(metric),
+        y=metric_name(metric),
         x_range=(0.5, len(judged) + 0.5),
         errors=errors,
     )

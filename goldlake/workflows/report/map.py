@@ -33,7 +33,8 @@ def part(found: Gathered) -> Part:
         return Part("map", "Map", view)
     rows = sum(area.rows for area in view.areas)
     ordered = sorted(view.areas, key=lambda area: -area.rows)
-    lead = f"{rows:,} rows lie in {len(view.areas)} areas; {view.elsewhere:,} in none of them."
+    held = sum(area.rows > 0 for area in view.areas)
+    lead = f"{rows:,} rows lie in {held} of {len(view.areas)} areas; {view.elsewhere:,} in none."
     if rows:
         most = ordered[0]
         lead += f" {most.name} has the most: {most.rows:,}."

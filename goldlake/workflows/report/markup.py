@@ -9,11 +9,15 @@ from typing import Literal
 
 from markupsafe import Markup
 
+from goldlake_core.contracts.heads import OVER_BASELINE, is_over_baseline
+
 State = Literal["good", "bad", "warning", "plain"]
 MARKS: dict[State, str] = {"good": "✓ ", "bad": "✗ ", "warning": "! ", "plain": ""}
 """Marks beside colors, for those who do not see these."""
 METRICS = {
     "auc": "AUC",
+    "auc_precision_recall": "AUC of precision and recall",
+    "binary_crossentropy": "cross-entropy",
     "crossentropy": "cross-entropy",
     "macro_f1": "macro F1",
     "mae": "MAE",
@@ -189,14 +193,17 @@ def command(text: str) -> Markup:
 
 
 def number(value: float | None, digits: int = 3) -> str:
-    """A number with that many significant digits, or a dash where there is none."""
+    """A number with that many decimal places, fewer from 10 on, or a dash where there is none."""
     if value is None or not math.isfinite(value):
         return "–"
     if float(value).is_integer() and abs(value) < 1e15:
         return f"{value:,.0f}"
-    if abs(value) >= 10**digits:
-        return f"{value:,.0f}"
-    return f"{value:.{digits}g}" if abs(value) < 1e-3 else f"{value:.{digits}f}".rstrip("0")
+    if abs(value) < 1e-3:
+        return f"{value:.{digits}g}"
+    # From 10 on, each further digit of the whole part takes the place of a decimal.
+    places = max(0, digits - math.floor(math.log10(max(abs(value), 1))))
+    shown = f"{value:,.{places}f}"
+    return shown.rstrip("0").rstrip(".") if places else shown
 
 
 def rough(value: float | None) -> str:
@@ -223,9 +230,16 @@ def counted(count: int, noun: str, plural: str = "") -> str:
     return f"{count:,} {noun if count == 1 else plural or f'{noun}s'}"
 
 
-def metric(name: str) -> str:
+def metric_name(name: str) -> str:
     """The name of a metric as people write it."""
+    if is_over_baseline(name):
+        return f"{metric_name(name.removesuffix(OVER_BASELINE))} over baseline"
     return METRICS.get(name, words(name))
+
+
+def sentence(text: str) -> str:
+    """A text that begins with a capital letter."""
+    return text[:1].upper() + text[1:]
 
 
 def words(name: str) -> str:

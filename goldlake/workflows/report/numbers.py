@@ -50,8 +50,9 @@ def worst_bin(found: NumberAnswers) -> str | None:
         return None
     side = "more" if worst.observed.value > worst.predicted else "less"
     return (
-        f"The {ordinal(place)} decile of the predictions is {rough(worst.observed.value)} on "
-        f"average, {side} than the {rough(worst.predicted)} that is predicted."
+        f"In the {ordinal(place)} decile of the predictions the label is "
+        f"{rough(worst.observed.value)} on average, {side} than the {rough(worst.predicted)} that "
+        "is predicted."
     )
 
 

@@ -9,7 +9,17 @@ from markupsafe import Markup
 
 from goldlake.workflows.report import charts
 from goldlake.workflows.report.charts import Bar
-from goldlake.workflows.report.markup import folded, html, joined, number, paragraph, table, words
+from goldlake.workflows.report.markup import (
+    folded,
+    html,
+    joined,
+    metric_name,
+    number,
+    paragraph,
+    sentence,
+    table,
+    words,
+)
 from goldlake_core.contracts.heads import METRICS
 from goldlake_core.documents.training import SliceReport
 
@@ -59,7 +69,7 @@ def drawn(reports: Sequence[SliceReport], whole_has: str = "The whole test split
         Bar(_name(each), _figure(each, metric), *intervals(each)[metric], text=_value(each, metric))
         for each in shown
     ]
-    title = f"{words(metric)} by slice, the worst {len(shown)} of {len(parts)}"
+    title = f"{sentence(metric_name(metric))} by slice, the worst {len(shown)} of {len(parts)}"
     note = "The lines are intervals at 95 %."
     if whole is not None:
         note += f" {whole_has} {number(whole)}."
@@ -74,7 +84,7 @@ def drawn(reports: Sequence[SliceReport], whole_has: str = "The whole test split
         )
         for each in parts
     ]
-    head = ("Slice", "Rows", words(metric), "Interval", "Served then", "Problem")
+    head = ("Slice", "Rows", metric_name(metric), "Interval", "Served then", "Problem")
     return joined(
         [
             html("<h3>{title}</h3>", title="Slices"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from goldlake.workflows.model_views import Training
 from goldlake.workflows.report import charts, trials
 from goldlake.workflows.report.frame import Series
 from goldlake.workflows.report.gathered import GatheredModel
@@ -14,18 +15,34 @@ from goldlake.workflows.report.markup import (
     folded,
     grid,
     joined,
+    metric_name,
     number,
     paragraph,
+    sentence,
     table,
     words,
 )
 from goldlake_core.contracts.heads import METRICS
+from goldlake_core.contracts.sections import Training as TrainingParameters
+
+_STOPS = {
+    "binary": "auc",
+    "multiclass": "loss",
+    "regression": "rmse",
+    "count": "poisson_deviance",
+}
+"""The result on eval that early stopping looks at, by head."""
+_HOW_TRAIN_IS_MEASURED = (
+    "After each epoch both splits are answered with the weights of that moment: all rows of eval, "
+    "and at most 16,384 of train. Where train goes on to improve and eval does not, the model "
+    "learns its rows by heart."
+)
 
 
 def part(found: GatheredModel) -> Part:
     """The section."""
     curves = found.training
-    names = sorted({*curves.train, *curves.eval}, key=lambda name: (name != "loss", name))
+    names = _shown(curves)
     drawn = []
     for name in names:
         series = [
@@ -36,9 +53,14 @@ def part(found: GatheredModel) -> Part:
             )
             if points
         ]
-        title = f"{words(name)} by epoch ({' and '.join(each.name for each in series)})"
-        drawn.append(charts.lines(title, series, x="epoch", y=words(name), is_whole=True))
+        title = (
+            f"{sentence(metric_name(name))} by epoch ({' and '.join(each.name for each in series)})"
+        )
+        drawn.append(charts.lines(title, series, x="epoch", y=metric_name(name), is_whole=True))
     body = [grid(drawn)] if drawn else []
+    is_own = found.subject.model.parts.run_fn is not None
+    if drawn and not is_own and set(curves.train) == set(curves.eval):
+        body.append(paragraph(_HOW_TRAIN_IS_MEASURED, "soft"))
     if not drawn and found.subject.refusal is None:
         body.append(
             paragraph(
@@ -47,11 +69,8 @@ def part(found: GatheredModel) -> Part:
                 "soft",
             )
         )
-    parameters = found.subject.model.training
-    if found.manifest is not None:
-        parameters = parameters.sized(found.manifest.rows.get("train", 0))
-    values = msgspec.structs.asdict(parameters)
-    pairs = [(words(name), "–" if value is None else str(value)) for name, value in values.items()]
+    values = msgspec.structs.asdict(_parameters(found))
+    pairs = [(words(name), _text(value)) for name, value in values.items()]
     body += trials.drawn(found, values)
     body.append(folded("Parameters", facts(pairs)))
     if drawn:
@@ -67,12 +86,36 @@ def part(found: GatheredModel) -> Part:
         ]
         head = (
             "Epoch",
-            *(f"train {words(n)}" for n in names),
-            *(f"eval {words(n)}" for n in names),
+            *(f"train {metric_name(n)}" for n in names),
+            *(f"eval {metric_name(n)}" for n in names),
         )
         figures = table("The curves as figures", head, rows, range(1, len(head)))
         body.append(folded("Figures and TensorBoard", figures + command("goldlake tensorboard")))
     return Part("training", "Training", _lead(found), joined(body))
+
+
+def _shown(curves: Training) -> list[str]:
+    """The loss and the metrics; without the loss where a metric is the same under its own name."""
+    metrics = sorted({*curves.train, *curves.eval} - {"loss"})
+    loss = curves.eval.get("loss")
+    if loss is not None and any(curves.eval.get(name) == loss for name in metrics):
+        return metrics
+    has_loss = loss is not None or "loss" in curves.train
+    return ["loss", *metrics] if has_loss else metrics
+
+
+def _parameters(found: GatheredModel) -> TrainingParameters:
+    """The parameters of the contract, with those that the number of rows decides."""
+    parameters = found.subject.model.training
+    if found.manifest is None:
+        return parameters
+    return parameters.sized(found.manifest.rows.get("train", 0))
+
+
+def _text(value: object) -> str:
+    if value is None:
+        return "–"
+    return ", ".join(map(str, value)) if isinstance(value, tuple) else f"{value}"
 
 
 def _at(curves: dict[str, tuple[tuple[int, float], ...]], name: str, step: int) -> str:
@@ -83,18 +126,20 @@ def _lead(found: GatheredModel) -> str:
     if found.subject.refusal is not None:
         return "Nothing was trained, as the gate refused the data."
     curves = found.training.eval
-    watched = next((name for name in curves if name != "loss"), "loss")
-    points = curves.get(watched, ())
+    watched = _STOPS[found.subject.model.head.kind]
+    points = curves.get(watched) or curves.get("loss", ())
+    watched = watched if watched in curves else "loss"
     if not points:
         return "How the training went is not on record."
     is_high_better = watched in METRICS and bool(METRICS[watched].is_better_high)
     best = (max if is_high_better else min)(points, key=lambda point: point[1])
     last = points[-1][0] + 1
     text = (
-        f"Training ran {last} epochs; eval {words(watched)} was best after epoch {best[0] + 1} "
-        f"with {number(best[1])}."
+        f"Training ran {last} epochs; eval {metric_name(watched)} was best after epoch "
+        f"{best[0] + 1} with {number(best[1])}"
     )
-    epochs = found.subject.model.training.epochs
+    text += ", whose weights were kept." if found.subject.model.parts.run_fn is None else "."
+    epochs = _parameters(found).epochs
     if epochs is not None and last < epochs:
         text += f" It stopped before the limit of {epochs} because eval no longer improved."
     return text

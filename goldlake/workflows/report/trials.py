@@ -16,6 +16,7 @@ from goldlake.workflows.report.markup import (
     counted,
     folded,
     html,
+    metric_name,
     number,
     paragraph,
     table,
@@ -37,7 +38,7 @@ def drawn(of: GatheredModel, now: Mapping[str, object]) -> Iterator[Markup]:
     found = search.found
     yield html("<h3>{title}</h3>", title="Trials")
     yield paragraph(" ".join(_sentences(of, search, now)))
-    name = words(found.metric.removeprefix("val_"))
+    name = metric_name(found.metric.removeprefix("val_"))
     points = [(float(t.number), t.result) for t in found.trials if t.result is not None]
     best = accumulate((y for _, y in points), max if found.is_better_high else min)
     yield charts.lines(
@@ -55,7 +56,7 @@ def drawn(of: GatheredModel, now: Mapping[str, object]) -> Iterator[Markup]:
 
 def _sentences(of: GatheredModel, search: Search, now: Mapping[str, object]) -> Iterator[str]:
     found = search.found
-    name = words(found.metric.removeprefix("val_"))
+    name = metric_name(found.metric.removeprefix("val_"))
     best = found.trials[found.best - 1]
     own = found.trials[0]
     where = "the export of this model"

@@ -29,6 +29,8 @@ from tfx_pipeline.statistics import Bucket, ColumnStatistics
 
 MOST_VALUES = 6
 _NEAR, _SMEARED = 1e-6, 0.02
+_MEASURES = {"l_infty": "largest difference of a share", "jensen_shannon": "Jensen-Shannon"}
+_NO_LIMITS = "the contract limits no distance between the splits (key limits)"
 NOTEBOOK = "notebooks/validation.ipynb"
 
 
@@ -83,7 +85,10 @@ def _lead(found: GatheredModel) -> tuple[str, State]:
     if others:
         verb = "does" if others == 1 else "do"
         noted = f" {counted(others, 'anomaly', 'anomalies')} {verb} not refuse it."
-    lead = f"The data passed, and all {count} measured distances are inside their limits.{noted}"
+    measured = f"all {count} measured distances are inside their limits"
+    if count < 2:
+        measured = "the measured distance is inside its limit"
+    lead = f"The data passed, and {measured if count else _NO_LIMITS}.{noted}"
     return lead, "warning" if others else "good"
 
 
@@ -113,7 +118,7 @@ def _columns(found: GatheredModel) -> Markup:
         )
     legend = html(
         '<p class="legend"><span class="key c1">{a}</span><span class="key c2">{b}</span></p>',
-        a="test, the newest rows",
+        a="test, the newest rows" if model.split.kind in ("relative", "fixed") else "test",
         b="train, the baseline",
     )
     return html(
@@ -127,7 +132,11 @@ def _columns(found: GatheredModel) -> Markup:
 def _distance(each: Distance) -> Markup:
     state: State = "good" if each.value <= each.limit else "bad"
     text = f"{each.compare} {number(each.value)} of {number(each.limit)}"
-    return html("<p>{badge} {measure}</p>", badge=badge(text, state), measure=words(each.measure))
+    return html(
+        "<p>{badge} {measure}</p>",
+        badge=badge(text, state),
+        measure=_MEASURES.get(each.measure, words(each.measure)),
+    )
 
 
 def _missing(train: ColumnStatistics, test: ColumnStatistics | None) -> str:

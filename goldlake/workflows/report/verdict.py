@@ -15,12 +15,12 @@ from goldlake.workflows.report.markup import (
     counted,
     html,
     joined,
-    metric,
+    metric_name,
     number,
     paragraph,
     percent,
+    sentence,
     table,
-    words,
 )
 from goldlake_core.contracts.heads import METRICS
 from goldlake_core.documents.examining import BinaryAnswers, Examined, NumberAnswers
@@ -98,7 +98,7 @@ def _lead(found: GatheredModel) -> tuple[str, State]:
 
 def _sentence(bound: Bound) -> str:
     verb = _VERBS[bound.kind]
-    return f"{words(bound.metric)} is {number(bound.value)} and {verb} {number(bound.bound)}"
+    return f"{metric_name(bound.metric)} is {number(bound.value)} and {verb} {number(bound.bound)}"
 
 
 def _tightest(bounds: tuple[Bound, ...]) -> Bound | None:
@@ -114,7 +114,7 @@ def _tightest(bounds: tuple[Bound, ...]) -> Bound | None:
 def _tiles(found: GatheredModel, metrics: Metrics) -> Markup:
     subject = found.subject
     tiles = [
-        (number(value), words(name))
+        (number(value), metric_name(name))
         for name, value in metrics.items()
         if name in METRICS and value is not None
     ][:4]
@@ -143,7 +143,7 @@ def _signed(bounds: tuple[Bound, ...]) -> list[tuple[Bound, str]]:
 def _bounds(bounds: tuple[Bound, ...]) -> Markup:
     rows = [
         (
-            words(bound.metric),
+            metric_name(bound.metric),
             number(bound.value, 4),
             f"{sign} {number(bound.bound, 4)}",
             badge("holds", "good") if bound.ok else badge("does not hold", "bad"),
@@ -164,7 +164,9 @@ def _compared(found: GatheredModel, metrics: Metrics) -> Markup:
         before = theirs.get(name)
         if value is None or before is None or name == "example_count":
             continue
-        rows.append((words(name), number(value, 4), number(before, 4), _change(value - before)))
+        rows.append(
+            (metric_name(name), number(value, 4), number(before, 4), _change(value - before))
+        )
     is_same = found.subject.export_id == other.export_id
     where = "the same test rows" if is_same else "each on its own test split"
     caption = f"Against version {other.version}, {where}"
@@ -186,7 +188,7 @@ def _things(found: GatheredModel) -> Iterator[tuple[str, str]]:
     if trained is not None:
         for bound in trained.thresholds:
             if not bound.ok:
-                yield "evaluation", f"{_sentence(bound)}.".capitalize()
+                yield "evaluation", sentence(f"{_sentence(bound)}.")
     if data.newest is not None and data.newest.status != "ok":
         newest = data.newest
         why = f": {newest.error[:MOST_TEXT]}" if newest.error else ""
@@ -218,7 +220,7 @@ def _answers(examined: Examined) -> Iterator[tuple[str, str]]:
     if examined.importance and examined.importance[0].drop > 0:
         first_column = examined.importance[0]
         side = "lower" if METRICS[examined.importance_by].is_better_high else "higher"
-        named = metric(examined.importance_by)
+        named = metric_name(examined.importance_by)
         yield (
             "explanation",
             f"{first_column.column} matters most: without it the {named} is "

@@ -43,11 +43,14 @@ def labels_of(kind: str, columns: Mapping[str, np.ndarray]) -> np.ndarray:
 
 
 def trained(kind: str, folder: Path, wishes: Wishes = NO_WISHES) -> tuple[FittedHead, np.ndarray]:
-    """A head with its model on disk; returns also the labels."""
+    """A head with its model on disk; returns also the labels.
+
+    Train and eval are the same rows, so that each has the same results after every epoch.
+    """
     import keras
     import tensorflow as tf
 
-    from tfx_pipeline.modules import input_data, network, saved_model, trainer
+    from tfx_pipeline.modules import input_data, network, saved_model, trainer, watched
     from tfx_pipeline.modules.preprocessing import dense
 
     class Transform(tf.Module):
@@ -71,8 +74,11 @@ def trained(kind: str, folder: Path, wishes: Wishes = NO_WISHES) -> tuple[Fitted
     )
     training = Training(learning_rate=0.02, epochs=30, patience=5, dropout=0.0).sized(ROWS)
     model = network.build(LAYOUT, training, lambda name: 0, 4, head)
-    trainer.fit(model, split, split, training, None, head)
-    head.settle(*trainer.predictions(model, split)[:2])
+    logs = trainer.fit(model, split, split, training, None, head, shown=split).history
+    of_eval = {name: values for name, values in logs.items() if name.startswith("val_")}
+    assert len(of_eval) == 2
+    assert of_eval == {name: logs[name.removeprefix("val_")] for name in of_eval}
+    head.settle(*watched.predictions(model, split)[:2])
     parse = {name: tf.io.FixedLenFeature([1], tf.float32) for name in NAMES}
     where = input_data.Labels("y", None, "area" if kind == "count" else "")
     answers = saved_model.Answers(head, HEADS[kind].number, where.exposures)

@@ -15,10 +15,11 @@ from tests.tfx_pipeline import toy
 from tests.tfx_pipeline.conftest import Toy
 from tfx_pipeline import scores
 from tfx_pipeline.evaluation.serving_check import serialize
+from tfx_pipeline.event_files import scalars
 from tfx_pipeline.heads.binary import FittedBinary
 from tfx_pipeline.heads.multiclass import FittedMulticlass
 from tfx_pipeline.heads.regression import FittedRegression
-from tfx_pipeline.modules import boards, network, trainer
+from tfx_pipeline.modules import boards, network, trainer, watched
 from tfx_pipeline.modules import input_data as data
 from tfx_pipeline.modules.layout import layout_of
 
@@ -55,13 +56,17 @@ def test_a_missing_vehicle_and_an_empty_one_are_not_the_same(toy_model: Path) ->
     assert light > unknown + 0.1
 
 
-def test_logs_for_tensorboard(toy_model: Path) -> None:
-    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-
-    events = EventAccumulator(str(toy_model / "run" / "validation")).Reload()
-    assert "epoch_auc" in {
-        tag for values in events.Tags().values() if isinstance(values, list) for tag in values
-    }
+@pytest.mark.parametrize("name", ["loss", "auc"])
+def test_train_and_eval_have_every_result_of_every_epoch_in_tensorboard(
+    toy_model: Path, name: str
+) -> None:
+    train, of_eval = (
+        dict(scalars(str(toy_model / "run" / part))[f"epoch_{name}"])
+        for part in ("train", "validation")
+    )
+    assert list(train) == list(of_eval) == list(range(len(train)))
+    assert len(train) > 1
+    assert all(train[epoch] != of_eval[epoch] for epoch in train)
 
 
 def test_curves_weights_and_named_embeddings_for_tensorboard(toy_model: Path) -> None:
@@ -134,20 +139,33 @@ def test_stops_early_and_keeps_the_best_weights() -> None:
     history = trainer.fit(model, half, other, training, None, HEAD).history["val_auc"]
     assert len(history) < 40
     assert history.index(max(history)) == len(history) - 1 - 2
-    labels, answers, _ = trainer.predictions(model, other)
+    labels, answers, _ = watched.predictions(model, other)
     assert scores.auc(labels, answers[:, 0]) == pytest.approx(max(history), abs=1e-6)
 
 
 def test_a_dataset_that_is_too_large_for_memory_is_streamed(
     toy_data: Toy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    read: list[int] = []
+
+    def in_memory(dataset: object) -> data.Arrays:
+        found = whole(dataset)
+        read.append(len(found.targets))
+        return found
+
+    whole = data.in_memory
     monkeypatch.setattr(data, "MEMORY_BYTES", 1)
-    monkeypatch.setattr(data, "in_memory", lambda dataset: pytest.fail("read into memory"))
+    monkeypatch.setattr(data, "in_memory", in_memory)
+    monkeypatch.setattr(watched, "MOST_TRAIN_ROWS", 100)
     one_epoch = replace(toy.TRAINING, epochs=1)
     trainer.run_fn(toy_data.fn_args(tmp_path, custom_config=toy.training_spec(one_epoch).to_json()))
     found = probabilities(tmp_path, toy_data.rows["test"])
     labels = np.array([row[toy.LABEL] for row in toy_data.rows["test"]], "float32")
     assert scores.auc(labels, found) > 0.7
+    rows = len(toy_data.rows["train"])
+    assert read == [math.ceil(rows / math.ceil(rows / 100))]
+    assert rows > 100
+    assert "epoch_auc" in scalars(str(tmp_path / "run" / "train"))
 
 
 def test_an_empty_split_is_refused(toy_data: Toy, tmp_path: Path) -> None:
@@ -157,15 +175,50 @@ def test_an_empty_split_is_refused(toy_data: Toy, tmp_path: Path) -> None:
         trainer.run_fn(toy_data.fn_args(tmp_path, eval_files=patterns))
 
 
-def test_the_same_seed_gives_the_same_model() -> None:
-    training = replace(toy.TRAINING, epochs=2)
+def weights_after(shown: data.Arrays | None) -> list[np.ndarray]:
+    """All weights of a model after two epochs."""
+    import tensorflow as tf
+
     split = arrays(signal=True)
-    answers = []
-    for _ in range(2):
-        model = numeric_model(training)
-        trainer.fit(model, split, split, training, None, HEAD)
-        answers.append(trainer.predictions(model, split)[1])
-    assert answers[0] == pytest.approx(answers[1], abs=1e-6)
+    model = numeric_model(replace(toy.TRAINING, dropout=0.3))
+    tf.config.experimental.enable_op_determinism()
+    tf.keras.utils.set_random_seed(3)
+    training = replace(toy.TRAINING, epochs=2, dropout=0.3)
+    trainer.fit(model, split, split, training, None, HEAD, shown=shown)
+    return [np.asarray(weight) for weight in model.get_weights()]
+
+
+def test_the_same_seed_gives_the_same_model_and_results_of_train_do_not_change_it() -> None:
+    first, again, shown = (weights_after(each) for each in (None, None, arrays(signal=True)))
+    assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
+    assert all(np.array_equal(a, b) for a, b in zip(first, shown, strict=True))
+
+
+def test_results_of_train_are_those_of_the_weights_after_the_epoch() -> None:
+    training = replace(toy.TRAINING, epochs=1)
+    split, other = arrays(signal=True), arrays(signal=False)
+    model = numeric_model(training)
+    logs = trainer.fit(model, split, other, training, None, HEAD, shown=split).history
+    targets, outputs, _ = watched.predictions(model, split)
+    assert logs["auc"] == [pytest.approx(scores.auc(targets, outputs[:, 0]), abs=1e-12)]
+    assert logs["loss"] == [
+        pytest.approx(scores.binary_crossentropy(targets, outputs[:, 0]), abs=1e-12)
+    ]
+
+
+@pytest.mark.parametrize(("rows", "every"), [(1, 1), (16_384, 1), (16_385, 2), (181_000, 12)])
+def test_rows_of_train_whose_results_are_shown_are_spread_over_the_split(
+    rows: int, every: int
+) -> None:
+    split = data.Arrays([np.arange(rows)[:, None]], np.arange(rows), np.arange(rows) / 2)
+    found = watched.sample(split)
+    wanted = np.arange(0, rows, every)
+    assert watched.one_row_in(rows) == every
+    assert len(wanted) <= watched.MOST_TRAIN_ROWS
+    assert np.array_equal(found.inputs[0][:, 0], wanted)
+    assert np.array_equal(found.targets, wanted)
+    assert found.weights is not None
+    assert np.array_equal(found.weights, wanted / 2)
 
 
 def test_custom_config_survives_json() -> None:

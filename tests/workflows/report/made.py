@@ -369,7 +369,11 @@ def areas_view() -> AreasView:
         Area(value=value, name=name, rows=rows, positives=positives, rings=(square,))
         for value, name, rows, positives in places
     )
-    return AreasView(column="community_area", label="arrest", areas=found, elsewhere=3, source=EVIL)
+    # An address has no place to break at, and is wider than a phone.
+    source = f"{EVIL} https://example.org/{'terms_of_use/' * 8}"
+    return AreasView(
+        column="community_area", label="arrest", areas=found, elsewhere=3, source=source
+    )
 
 
 def statistics() -> Statistics:

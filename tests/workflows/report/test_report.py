@@ -200,7 +200,7 @@ def test_the_report_of_a_version_is_written(home: Home, tmp_path: Path) -> None:
 def test_what_clients_were_answered_is_shown(text: str, home: Home) -> None:
     shown = " ".join("".join(Page(text).texts).split())
     assert "The request log has 900 answers of this version" in shown
-    assert "800 have a ripe label, and auc of these is 0.61, 0.9 on its test split." in shown
+    assert "800 have a ripe label, and AUC of these is 0.61, 0.9 on its test split." in shown
     assert "Not compared: 100 whose label is not ripe." in shown
     assert "All answers together have 0.61." in shown
     alarm = f"requests of 2024-05 drift in {made.EVIL}"
@@ -234,7 +234,7 @@ def test_a_refused_candidate_is_what_was_trained_last(home: Home) -> None:
     part = verdict.part(made.gathered(home))
     assert part.state == "bad"
     assert part.lead.startswith(
-        "The newest candidate is not blessed: auc is 0.7 and has to be at least 0.75."
+        "The newest candidate is not blessed: AUC is 0.7 and has to be at least 0.75."
     )
     assert model_views.subject(f"{made.MODEL}@1", home).version == 1
 
@@ -316,7 +316,7 @@ def test_a_look_at_another_export_does_not_count(home: Home) -> None:
     assert isinstance(found.examined, str)
     part = evaluation.part(found)
     assert f"There is no export '{made.EXPORT}'" in part.body.unescape()
-    assert "auc" in part.body
+    assert "AUC" in part.body
 
 
 def test_erasing_a_record_takes_the_rows_that_were_examined(home: Home) -> None:
@@ -521,7 +521,7 @@ def test_the_trials_of_the_models_own_export_are_shown(home: Home) -> None:
     shown = Page(str(training.part(found).body))
     text = "".join(shown.texts)
     assert "3 trials on the export of this model looked for better parameters." in text
-    assert "Trial 2 is the best, with auc 0.82 on eval against 0.8 of the parameters" in text
+    assert "Trial 2 is the best, with AUC 0.82 on eval against 0.8 of the parameters" in text
     assert "The contract has others now." in text
     assert "stopped, as others were better by then" in text
     assert shown.unnamed_images == 0
@@ -545,7 +545,7 @@ def test_trials_say_where_the_contract_has_the_best_parameters(home: Home) -> No
     assert "The contract has its parameters now." in shown
     own = msgspec.structs.replace(search, found=made.tuned(best=1))
     shown = markup.joined(trials.drawn(dataclasses.replace(found, search=own), now))
-    assert "The contract&#39;s own are the best, with auc 0.8 on eval." in shown
+    assert "The contract&#39;s own are the best, with AUC 0.8 on eval." in shown
 
 
 def test_slices_too_small_to_be_judged_make_no_chart() -> None:
