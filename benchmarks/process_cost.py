@@ -1,6 +1,7 @@
 """What a command costs: CPU seconds of it and of every process that it starts, by their kind.
 
-Linux only: running processes are read from ``/proc``.
+Linux only: running processes are read from ``/proc``. The command runs below a process of its own,
+which has no other children to wait for.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import os
 import subprocess
+import sys
 import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -19,6 +21,7 @@ OTHER = "other"
 POLL_S = 0.1
 _BECOME_SUBREAPER = 36
 _TICKS = os.sysconf("SC_CLK_TCK")
+_REPOSITORY = Path(__file__).parents[1]
 
 
 class Cost(msgspec.Struct, frozen=True):
@@ -58,19 +61,50 @@ def cost_of(
     Raises:
         RuntimeError: The command failed; names the log.
     """
+    asked = _Asked(tuple(command), str(log.resolve()), str(cwd or Path.cwd()), dict(kinds or {}))
+    own = [sys.executable, "-m", "benchmarks.process_cost"]
+    ran = subprocess.run(
+        own, input=msgspec.json.encode(asked), stdout=subprocess.PIPE, cwd=_REPOSITORY, check=False
+    )
+    if ran.returncode:
+        raise RuntimeError(f"{' '.join(command)} failed; see {log}")
+    return msgspec.json.decode(ran.stdout, type=Cost)
+
+
+def main() -> int:
+    """Reads what to run from standard input, and writes its cost to standard output as JSON."""
+    asked = msgspec.json.decode(sys.stdin.buffer.read(), type=_Asked)
+    cost = _measured(asked)
+    if cost is None:
+        return 1
+    sys.stdout.buffer.write(msgspec.json.encode(cost))
+    return 0
+
+
+class _Asked(msgspec.Struct, frozen=True):
+    """What to run; see `cost_of`."""
+
+    command: tuple[str, ...]
+    log: str
+    cwd: str
+    kinds: dict[str, str]
+
+
+def _measured(asked: _Asked) -> Cost | None:
+    """The cost of a command; None where it failed. This process must have no other children."""
     ctypes.CDLL(None).prctl(_BECOME_SUBREAPER, 1, 0, 0, 0)
-    watch = _Watch(kinds or {})
+    watch = _Watch(asked.kinds)
     cpu, peak, seconds = 0.0, 0, 0.0
     started = time.monotonic()
-    with log.open("ab") as out:
-        process = subprocess.Popen(command, stdout=out, stderr=out, cwd=cwd)
+    with Path(asked.log).open("ab") as out:
+        process = subprocess.Popen(asked.command, stdout=out, stderr=out, cwd=asked.cwd)
         while True:
             try:
                 pid, status, usage = os.wait3(os.WNOHANG)
             except ChildProcessError:
                 break
             if not pid:
-                if kinds:
+                if asked.kinds:
                     watch.look(os.getpid())
                 time.sleep(POLL_S)
                 continue
@@ -80,7 +114,7 @@ def cost_of(
                 seconds = time.monotonic() - started
                 process.returncode = os.waitstatus_to_exitcode(status)
                 if status:
-                    raise RuntimeError(f"{' '.join(command)} failed; see {log}")
+                    return None
     return Cost(
         round(cpu, 1), round(seconds, 1), round(peak / 1024, 1), watch.cpu(), watch.seconds()
     )
@@ -133,3 +167,7 @@ def _below(parent: int) -> list[tuple[int, str, float]]:
     while more := {pid for pid, (above, *_) in found.items() if above in inside} - inside:
         inside |= more
     return [(pid, *found[pid][1:]) for pid in inside - {parent} if pid in found]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

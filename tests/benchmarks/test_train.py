@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import subprocess
 import sys
 from pathlib import Path
 
@@ -58,7 +59,10 @@ def test_a_command_costs_what_it_and_its_children_take(tmp_path: Path) -> None:
     work = "import time\nwhile time.process_time() < 1: pass"
     script = f"import subprocess, sys\nsubprocess.run([sys.executable, '-c', {work!r}, 'worker'])"
     log = tmp_path / "log"
-    cost = cost_of([sys.executable, "-c", script], log, kinds={"worker": "train"})
+    with subprocess.Popen(["sleep", "600"]) as other:  # a child of the caller is not waited for
+        cost = cost_of([sys.executable, "-c", script], log, kinds={"worker": "train"})
+        assert other.poll() is None
+        other.kill()
     assert cost.cpu_s >= 1
     assert 0 < cost.cpu_by_kind["train"] <= cost.cpu_s + 0.1
     with pytest.raises(RuntimeError, match=r"failed; see .*log"):
