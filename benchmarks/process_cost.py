@@ -1,7 +1,7 @@
 """What a command costs: CPU seconds of it and of every process that it starts, by their kind.
 
-Linux only: running processes are read from ``/proc``. The command runs below a separate process that
-has no other children to wait for.
+Linux only: running processes are read from ``/proc``. The command runs below a separate
+process that has no other children to wait for.
 """
 
 from __future__ import annotations
