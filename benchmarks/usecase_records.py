@@ -20,7 +20,18 @@ WHOLE, SPLIT, SPLITS = ".whole.json", ".split.json", ".splits.json"
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of a data set up to landing; see `tests.usecases.test_any_table.Came`."""
+    """What came of a data set up to landing.
+
+    Attributes:
+        name: Name of the use case.
+        place: Its files.
+        records: Number of records that were looked at.
+        rejected: Number of them that would be quarantined.
+        landed: Number of records that were landed, or null where they were not.
+        columns: Number of columns of the drafted contract.
+        head: Head of the drafted model, or "".
+        seconds: CPU seconds of `init` and `check --data`.
+    """
 
     name: str
     place: str

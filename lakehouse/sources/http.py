@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import requests
 
-from goldlake_core.contracts.errors import PermanentError, RetryableError
+from goldlake_core.contracts.errors import PermanentError, RetryableError, UsageError
 from lakehouse.sources.base import Patience, Traffic
 from lakehouse.sources.split import Unreadable
 
@@ -33,6 +33,28 @@ _BROKEN = (
     requests.exceptions.ChunkedEncodingError,
     requests.exceptions.ContentDecodingError,
 )
+
+
+def base_url(address: str, what: str, without: str) -> str:
+    """The address of an API without a slash at its end.
+
+    Args:
+        address: A URL as a person wrote it.
+        what: What answers there, such as ``the API``; the error names it.
+        without: What is valid in place of credentials; the error says it.
+
+    Raises:
+        UsageError: It is not an http(s) URL, or holds credentials.
+    """
+    parts = urlsplit(address)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query:
+        raise UsageError(
+            f"{address!r} is not the address of {what}",
+            valid="live, or a URL such as http://127.0.0.1:8080",
+        )
+    if parts.username or parts.password:
+        raise UsageError(f"The address of {parts.hostname} holds credentials", valid=without)
+    return address.rstrip("/")
 
 
 @dataclass(frozen=True)

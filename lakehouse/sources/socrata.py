@@ -36,7 +36,7 @@ from lakehouse.sources.base import (
     Traffic,
     options_of,
 )
-from lakehouse.sources.http import Http, Response
+from lakehouse.sources.http import Http, Response, base_url
 from lakehouse.sources.told import Told, told_by
 
 TOKEN_VARIABLE = "SOCRATA_APP_TOKEN"
@@ -79,7 +79,8 @@ class SocrataConnector:
         source = usecase.source
         self.traffic = Traffic()
         self._source = source
-        self._address = _base_url(address or source.address)
+        without = f"an address without them; an app token goes into {TOKEN_VARIABLE}"
+        self._address = base_url(address or source.address, "a Socrata portal", without)
         if not 0 < source.page_rows <= MAX_LIMIT:
             raise UsageError(
                 f"source.page_rows is {source.page_rows}", valid=f"1 to {MAX_LIMIT} rows per page"
@@ -162,21 +163,6 @@ class SocrataConnector:
     def _url(self, parameters: Mapping[str, str]) -> str:
         query = "&".join(f"{name}={quote(value, safe=_SAFE)}" for name, value in parameters.items())
         return f"{self._address}/resource/{quote(self._source.dataset)}.json?{query}"
-
-
-def _base_url(address: str) -> str:
-    parts = urlsplit(address)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query:
-        raise UsageError(
-            f"{address!r} is not the address of a Socrata portal",
-            valid="live, or a URL such as http://127.0.0.1:8080",
-        )
-    if parts.username or parts.password:
-        raise UsageError(
-            f"The address of {parts.hostname} holds credentials",
-            valid=f"an address without them; an app token goes into {TOKEN_VARIABLE}",
-        )
-    return address.rstrip("/")
 
 
 def _page(response: Response) -> Page:

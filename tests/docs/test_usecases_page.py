@@ -6,9 +6,10 @@ import pytest
 from msgspec.structs import replace
 
 from benchmarks import usecases
-from benchmarks.usecase_records import Record, Whole, recorded
+from benchmarks.usecase_records import Record, recorded
 from goldlake_core.contracts.errors import UsageError
 from tests.usecases.datasets import MADE, REAL
+from tests.usecases.figures import whole
 from tests.usecases.whole import CASES
 
 
@@ -21,21 +22,12 @@ def test_the_page_is_that_of_the_record() -> None:
 
 
 def test_a_verdict_is_that_of_the_figures() -> None:
-    run = Whole(
-        name="a",
-        place="made by the tests",
-        label="b",
-        lines=0,
-        minutes=1,
-        landed=10,
-        fates={"inserted": 10},
+    run = whole(
         head="binary",
         metric="auc",
-        rows=(6, 2, 2),
         value=0.8,
         constant=0.5,
         boosting=0.9,
-        better=(-0.2, -0.1),
         answer={"probability": 0.25, "classes": ["x"]},
     )
     page = usecases.page(Record(whole=(run,)), {"a": "It has ten rows."})

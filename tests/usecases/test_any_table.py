@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from benchmarks.usecase_records import Row
 from goldlake.workflows.check import check_usecase
 from goldlake.workflows.drafting.draft import draft
 from goldlake_core.contracts.loader import load_contract
@@ -27,31 +28,7 @@ RECORD = "GOLDLAKE_RECORD"
 """Variable with a folder in which each data set leaves what came of it, for the book's page."""
 
 
-class Came(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of a data set.
-
-    Attributes:
-        name: Name of the use case.
-        place: Its files.
-        records: Number of records that were looked at.
-        rejected: Number of them that would be quarantined.
-        landed: Number of records that were landed, or null where they were not.
-        columns: Number of columns of the drafted contract.
-        head: Head of the drafted model, or "".
-        seconds: CPU seconds of `init` and `check --data`.
-    """
-
-    name: str
-    place: str
-    records: int
-    rejected: int
-    landed: int | None
-    columns: int
-    head: str
-    seconds: float
-
-
-def came_of(each: DataSet, folder: Path, real: Path | None) -> Came:
+def came_of(each: DataSet, folder: Path, real: Path | None) -> Row:
     """Drafts, checks, lands and types a data set; nothing is edited."""
     where = each.at(folder, real)
     begun = time.process_time()
@@ -68,7 +45,7 @@ def came_of(each: DataSet, folder: Path, real: Path | None) -> Came:
             land(usecase, home, "live", None, None, run, silent)
         landed = sum(page.rows for page in specs.landing(usecase, home).manifest())
     heads = [model.head.kind for model in usecase.models.values()]
-    return Came(
+    return Row(
         name=each.name,
         place=each.place or each.file,
         records=report.trial.records,
@@ -80,7 +57,7 @@ def came_of(each: DataSet, folder: Path, real: Path | None) -> Came:
     )
 
 
-def required(each: DataSet, came: Came) -> None:
+def required(each: DataSet, came: Row) -> None:
     """What has to hold for every data set."""
     kept = os.environ.get(RECORD)
     if kept:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from benchmarks.usecase_records import Record, Whole
+from benchmarks.usecase_records import Record
 from benchmarks.usecases import page
+from tests.usecases.figures import whole
 from tests.usecases.splits import Way, columns_of_hashes, summary, together
 
 MODEL = """\
@@ -42,21 +43,12 @@ def test_hashes_of_more_columns_tell_the_rows_apart_as_well() -> None:
 
 
 def test_a_summary_says_what_all_splits_say_together() -> None:
-    run = Whole(
-        name="a",
-        place="made by the tests",
-        label="b",
-        lines=0,
-        minutes=1,
-        landed=10,
-        fates={"inserted": 10},
+    run = whole(
         head="multiclass",
         metric="accuracy",
-        rows=(6, 2, 2),
         value=0.4,
         constant=0.3,
         boosting=0.5,
-        better=(-0.2, -0.1),
         answer={"class": "x"},
     )
     way = Way((("outcome: categorical", "outcome: text"),))

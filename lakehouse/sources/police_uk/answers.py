@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import TypeVar
-from urllib.parse import urlsplit
 
 import msgspec
 
-from goldlake_core.contracts.errors import UsageError
 from lakehouse.sources import split
 from lakehouse.sources.http import Response
 from lakehouse.sources.police_uk.options import MONTH
@@ -53,26 +51,6 @@ def months_of(response: Response) -> list[str]:
         if not MONTH.fullmatch(month):
             raise split.Unreadable(f"{month[:40]!r} is not a month")
     return months
-
-
-def base_url(address: str) -> str:
-    """The address of the API without a path.
-
-    Raises:
-        UsageError: It is not an http(s) URL, or holds credentials.
-    """
-    parts = urlsplit(address)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query:
-        raise UsageError(
-            f"{address!r} is not the address of the API",
-            valid="live, or a URL such as http://127.0.0.1:8080",
-        )
-    if parts.username or parts.password:
-        raise UsageError(
-            f"The address of {parts.hostname} holds credentials",
-            valid="an address without them: the API takes none",
-        )
-    return address.rstrip("/").removesuffix("/api")
 
 
 def explained(status: int, body: bytes) -> str | None:

@@ -12,8 +12,8 @@ from goldlake_core.documents.lakehouse import Identity
 from goldlake_core.storage.landing import Cursor
 from lakehouse.sources import split
 from lakehouse.sources.base import Origin, Page, Paging, Patience, Traffic, options_of
-from lakehouse.sources.http import Http, Refused, Response
-from lakehouse.sources.police_uk.answers import Month, base_url, explained, months_of, read
+from lakehouse.sources.http import Http, Refused, Response, base_url
+from lakehouse.sources.police_uk.answers import Month, explained, months_of, read
 from lakehouse.sources.police_uk.options import OPTIONS
 from lakehouse.sources.police_uk.records import (
     FIRST_DAY,
@@ -57,7 +57,9 @@ class PoliceUkConnector:
     def __init__(self, usecase: UseCase, address: str = "") -> None:
         source = usecase.source
         self.traffic = Traffic()
-        self._address = base_url(address or source.address)
+        without = "an address without them: the API takes none"
+        url = base_url(address or source.address, "the API", without)
+        self._address = url.removesuffix("/api")
         self._publisher = urlsplit(source.address or self._address).hostname or ""
         self._category = source.dataset
         options_of(source, OPTIONS)
