@@ -24,7 +24,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         name: Name of the use case.
-        place: Its files.
+        place: Where its files are, or its one file.
         records: Number of records that were looked at.
         rejected: Number of them that would be quarantined.
         landed: Number of records that were landed, or null where they were not.
