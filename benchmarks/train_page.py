@@ -23,7 +23,7 @@ def write(file: Path, part: str, found: _Json) -> None:
     Args:
         file: The page, Markdown.
         part: Name of the part.
-        found: What was measured.
+        found: The measurements, by part.
     """
     data = file.with_suffix(".json")
     known = msgspec.json.decode(data.read_bytes()) if data.exists() else {}

@@ -53,7 +53,7 @@ class Whole(msgspec.Struct, frozen=True, kw_only=True):
         lines: Lines that a person wrote.
         minutes: Duration of all commands in minutes.
         landed: Number of records that were landed.
-        fates: What became of them; fates without a record are left out.
+        fates: Number of records by fate; a fate that no record has is left out.
         head: Head of the model.
         metric: Metric of the comparison.
         rows: Rows of train, eval and test.
@@ -135,7 +135,7 @@ def added(record: Record, folder: Path) -> Record:
     """The record with what a folder has; read-only.
 
     Args:
-        record: What is on record; a row of the same name is replaced.
+        record: The record so far; a row of the same name is replaced.
         folder: Where the tests left what came of data sets.
 
     Raises:

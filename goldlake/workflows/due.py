@@ -33,7 +33,7 @@ class Standing:
         model: The contract of the model.
         home: Where everything is kept.
         folder: Folder of the request log where the server was given another one, or None.
-        conditions: What is asked.
+        conditions: The conditions to check.
     """
 
     name: str

@@ -43,7 +43,7 @@ class Landed:
         zone: Where they lie.
         gold: The gold version.
         pages: Those that counted when it was made, by number.
-        restores: What had been restored by then.
+        restores: The restores that had been made by then.
     """
 
     zone: LandingZone

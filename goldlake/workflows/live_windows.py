@@ -24,7 +24,7 @@ class Scored:
 
     Attributes:
         head: What kind of answer the model gives.
-        columns: What the head keeps of the answers, one array [n] each.
+        columns: The values that the head keeps of each answer, one array [n] each.
         times: Instant of the record's event, or of the request where the model has no event time;
             Datetime (UTC) [n].
         until: Events after this instant are not ripe; None where every label is.

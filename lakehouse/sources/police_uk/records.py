@@ -1,6 +1,6 @@
 """The records of one month out of one or several answers: each once, ordered by key.
 
-The API numbers its records anew when its data are updated, so their ``id`` tells them apart only
+The API gives its records new ids when its data are updated, so their ``id`` tells them apart only
 within one state of the data. Records with a ``persistent_id`` keep it. The others, such as all
 anti-social behavior, differ by what they say: a record's key is a hash of all of it but the number
 and the outcome, and how many of its like come before it.
