@@ -6,10 +6,10 @@ what runs here runs in TF Serving; ``tf.saved_model.load`` accepts models that T
 
 from __future__ import annotations
 
-import functools
 import gc
 import os
 import re
+import sys
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from goldlake_core.garbage import kept_for_good
 from serving import restoring, warmup
 from serving.errors import NAMES, StatusError
 from serving.signatures import Signature, TensorSpec
@@ -40,7 +41,6 @@ def load(path: str, *, is_warm: bool = True) -> SavedModel:
         StatusError: TensorFlow could not load it, or a warm-up request failed.
     """
     tf = tensorflow()
-    _keep_what_is_there()
     try:
         session, meta_graph = restoring.restore(tf, path)
     except Exception as error:
@@ -57,15 +57,6 @@ def load(path: str, *, is_warm: bool = True) -> SavedModel:
         model.close()
         raise
     return model
-
-
-@functools.cache
-def _keep_what_is_there() -> None:
-    """Takes what TensorFlow's import has made out of all later collections.
-
-    It stays for good, and looking at it holds up every request while a model is freed.
-    """
-    gc.freeze()
 
 
 class SavedModel:
@@ -120,7 +111,9 @@ def tensorflow() -> Any:
     with warnings.catch_warnings(), _without_absent_gpu() if is_quiet else nullcontext():
         # Packages that TensorFlow imports warn about the Python version: not useful in a log.
         warnings.simplefilter("ignore", FutureWarning)
-        import tensorflow as tf
+        # Looking at what the import makes would hold up every request while a model is freed.
+        with nullcontext() if "tensorflow" in sys.modules else kept_for_good():
+            import tensorflow as tf
 
     if is_unset:
         os.environ.pop("TF_CPP_MIN_LOG_LEVEL", None)

@@ -29,6 +29,15 @@ _RECORDS = 4096
 """Records that TensorFlow hands over at a time."""
 _COMPRESSIONS = {CompressionTypes.UNCOMPRESSED: "", CompressionTypes.GZIP: "GZIP"}
 """TensorFlow's names of the compressions that both read."""
+_COUNTERS = frozenset(
+    f"tfx_bsl.tfxio.telemetry.{name}"
+    for name in ("_ProfileRawRecordDoFn", "_ProfileRecordBatchDoFn")
+)
+"""Functions that hand on what they get, and count it for metrics, which nobody reads here."""
+
+
+class Counted:
+    """The kind of a step that hands on what it gets."""
 
 
 class _Sink(Receiver):  # type: ignore[misc]
@@ -63,6 +72,10 @@ def kind_of(step: AppliedPTransform) -> Any:
     if isinstance(transform, core.CombinePerKey):
         is_plain = not (transform.args or transform.kwargs or transform.side_inputs)
         return core.CombinePerKey if is_plain else None
+    if isinstance(transform, core.ParDo):
+        function = type(transform.dofn)
+        is_counter = f"{function.__module__}.{function.__qualname__}" in _COUNTERS
+        return Counted if is_counter else core.ParDo
     return next((kind for kind in OPERATIONS if isinstance(transform, kind)), None)
 
 
@@ -273,6 +286,7 @@ OPERATIONS: dict[Any, Callable[[AppliedPTransform, dict[Any, list[Any]]], None]]
     util.BatchElements: _batch,
     util.Reshuffle: _same,
     util.ReshufflePerKey: _same,
+    Counted: _same,
     core.Flatten: _flatten,
     core.GroupByKey: _group,
     core.CombinePerKey: _combine,

@@ -19,6 +19,7 @@ from goldlake_core.documents.provenance import export_name
 from goldlake_core.documents.stages import Request, TrainRequest
 from goldlake_core.documents.training import NodeReport, Trained
 from goldlake_core.environment import environment
+from goldlake_core.garbage import kept_for_good
 from goldlake_core.stages import DataRefused, Emit, require_same_contract
 from goldlake_core.storage.gatefindings import findings
 from goldlake_core.storage.home import Home
@@ -231,10 +232,11 @@ def run_pipeline(
     Returns:
         The nodes that ran, and the gate's refusal if that ended the run.
     """
-    from tfx.orchestration.metadata import sqlite_metadata_connection_config
+    with kept_for_good():
+        from tfx.orchestration.metadata import sqlite_metadata_connection_config
 
-    from tfx_pipeline.local_runner import LocalRunner
-    from tfx_pipeline.pipeline import create_pipeline
+        from tfx_pipeline.local_runner import LocalRunner
+        from tfx_pipeline.pipeline import create_pipeline
 
     Path(home.mlmd).parent.mkdir(parents=True, exist_ok=True)
     connection = sqlite_metadata_connection_config(home.mlmd)

@@ -155,13 +155,13 @@ def transformed(
     if shuffle_seed is not None:
         records = records.shuffle(SHUFFLE_ROWS, seed=shuffle_seed)
     spec = {**parse, labels.name: labels.spec}
-    # Transform's layer has no control flow that AutoGraph would have to translate, and much code.
-    apply = tf.autograph.experimental.do_not_convert(transform)
 
+    # It has no control flow that AutoGraph would have to translate, and Transform's layer much code.
+    @tf.autograph.experimental.do_not_convert  # type: ignore[untyped-decorator]
     def convert(serialized: Any) -> tuple[Any, ...]:
         raw = tf.io.parse_example(serialized, spec)
         targets, weights = head.targets(raw.pop(labels.name), labels.exposures(raw))
-        inputs = tuple(pack(apply(raw), layout))
+        inputs = tuple(pack(transform(raw), layout))
         return (inputs, targets[:, None], *([] if weights is None else [weights[:, None]]))
 
     batches = records.batch(batch_rows).map(convert, num_parallel_calls=tf.data.AUTOTUNE)

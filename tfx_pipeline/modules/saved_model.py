@@ -22,6 +22,7 @@ are slimmed, and so those that call them; see `tfx_pipeline.modules.slim`.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -137,11 +138,8 @@ def save_model(
     """
     import tensorflow as tf
 
-    as_it_is = tf.autograph.experimental.do_not_convert
-    apply = as_it_is(transform)
-
     def answer(raw: Tensors) -> Tensors:
-        outputs = model(pack(apply(raw), layout), training=False)
+        outputs = model(pack(transform(raw), layout), training=False)
         return answers.head.answers(outputs, answers.exposures(raw))
 
     def serving_default(**wire: Any) -> Tensors:
@@ -154,7 +152,7 @@ def save_model(
         return answers.head.rest_answers(parsed(examples=inputs))
 
     def transform_features(examples: Any) -> Tensors:
-        return apply(tf.io.parse_example(examples, dict(parse)))
+        return transform(tf.io.parse_example(examples, dict(parse)))
 
     wire = {
         each.name: tf.TensorSpec([None], tf.as_dtype(each.dtype), each.name)
@@ -165,22 +163,22 @@ def save_model(
     module.model_variables = [variable.value for variable in model.variables]
     # The layer's parts without the layer, for which Keras would trace one more function.
     module.transform = tf.train.TrackableView.children(transform)
-    plain = slimmed(tf.function(serving_default).get_concrete_function(**wire))
-    parsed = slimmed(tf.function(tf_example).get_concrete_function(**serialized))
+    # None of the functions has control flow that AutoGraph would have to translate, and much code.
+    graph = functools.partial(tf.function, autograph=False)
+    plain = slimmed(graph(serving_default).get_concrete_function(**wire))
+    parsed = slimmed(graph(tf_example).get_concrete_function(**serialized))
     functions: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
         SERVING_DEFAULT: (plain, wire),
         TF_EXAMPLE: (parsed, serialized),
         TRANSFORM_FEATURES: (transform_features, serialized),
     }
     if background is not None:
-        explain = as_it_is(
-            explain_function(
-                lambda wire: plain(**wire)[answers.number],
-                columns,
-                background.rows,
-                answers.number,
-                background.seed,
-            )
+        explain = explain_function(
+            lambda wire: plain(**wire)[answers.number],
+            columns,
+            background.rows,
+            answers.number,
+            background.seed,
         )
         functions[EXPLAIN] = (explain, wire)
     if answers.head.rest_method:
@@ -188,7 +186,7 @@ def save_model(
         functions[answers.head.rest_method] = (by_method, inputs)
     signatures: dict[str, Callable[..., Tensors]] = {}
     for name, (function, arguments) in functions.items():
-        traced = tf.function(function)
+        traced = graph(function)
         setattr(module, f"{name}_function", traced)
         signatures[name] = traced.get_concrete_function(**arguments)
     tf.saved_model.save(module, folder, signatures=signatures)
