@@ -24,7 +24,6 @@ from tfx.components import (
     Transform,
 )
 from tfx.dsl.components.base.base_node import BaseNode
-from tfx.dsl.components.base.executor_spec import BeamExecutorSpec
 from tfx.orchestration.pipeline import Pipeline
 from tfx.proto import example_gen_pb2, transform_pb2
 
@@ -35,7 +34,6 @@ from tfx_pipeline.components.contract_types import ContractTypes
 from tfx_pipeline.components.curated_schema import CuratedSchema
 from tfx_pipeline.components.data_snapshot import DataSnapshotGen
 from tfx_pipeline.components.snapshot_example_gen import SnapshotExampleGen
-from tfx_pipeline.components.transform import Executor as TransformExecutor
 from tfx_pipeline.components.validation_stop import ValidationStop
 from tfx_pipeline.components.validation_verdict import ValidationVerdictGen
 from tfx_pipeline.model_nodes import model_nodes, tuner
@@ -239,9 +237,6 @@ def transform_node(spec: PipelineSpec, data: DataNodes, validation: ValidationNo
             "code_hash": code_hash(_PREPROCESSING),
         },
     )
-    # TFX's constructor has no argument for the executor.
-    transform.executor_spec = BeamExecutorSpec(TransformExecutor)
-    add_to_cache_key(transform, _hash("transform"))
     transform.add_upstream_node(validation.stop)
     return transform
 

@@ -237,6 +237,7 @@ def run_pipeline(
 
         from tfx_pipeline.local_runner import LocalRunner
         from tfx_pipeline.pipeline import create_pipeline
+        from tfx_pipeline.remembered import remembered
 
     Path(home.mlmd).parent.mkdir(parents=True, exist_ok=True)
     connection = sqlite_metadata_connection_config(home.mlmd)
@@ -253,7 +254,8 @@ def run_pipeline(
     run = recorded.pipeline_run(home, request.run_id)
     runner = LocalRunner(run, on_start)
     try:
-        runner.run(pipeline)
+        with remembered():
+            runner.run(pipeline)
     except GateRefused as refused:
         return runner.nodes, refused
     finally:

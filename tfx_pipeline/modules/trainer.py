@@ -22,6 +22,10 @@ from tfx_pipeline.modules.tensors import ParseSpec
 from tfx_pipeline.parts.named import named
 from tfx_pipeline.spec import TrainingSpec
 
+STEPS_PER_CALL = 32
+"""Steps that TensorFlow does for one call from Python, which costs as much as a step's arithmetic.
+The steps, and so the variables, are the same."""
+
 
 def run_fn(fn_args: Any) -> None:
     """Trains and writes a SavedModel; called by TFX's Trainer.
@@ -239,6 +243,7 @@ def fit(
     model.compile(
         optimizer=keras.optimizers.Adam(training.learning_rate),
         loss=head.loss,
+        steps_per_execution=STEPS_PER_CALL,
     )
     callbacks = [
         watched.callback(head, evaluate, shown),
