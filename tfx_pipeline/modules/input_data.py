@@ -156,7 +156,7 @@ def transformed(
         records = records.shuffle(SHUFFLE_ROWS, seed=shuffle_seed)
     spec = {**parse, labels.name: labels.spec}
 
-    # It has no control flow that AutoGraph would have to translate, and Transform's layer much code.
+    # No control flow is there for AutoGraph to translate, and Transform's layer has much code.
     @tf.autograph.experimental.do_not_convert  # type: ignore[untyped-decorator]
     def convert(serialized: Any) -> tuple[Any, ...]:
         raw = tf.io.parse_example(serialized, spec)
