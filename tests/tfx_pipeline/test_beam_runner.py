@@ -10,9 +10,11 @@ import pytest
 from apache_beam.runners.portability.fn_api_runner.fn_runner import FnApiRunner
 from apache_beam.transforms.combiners import MeanCombineFn
 from apache_beam.transforms.userstate import ReadModifyWriteStateSpec
+from apache_beam.transforms.util import Reshuffle
 from apache_beam.transforms.window import FixedWindows
 
 from tfx_pipeline.beam_runner import InProcessRunner
+from tfx_pipeline.beam_steps import OPERATIONS, Counted
 
 pytestmark = pytest.mark.tfx
 
@@ -145,6 +147,51 @@ def test_tensorflow_reads_tfrecord_files_in_beams_order(ending: str, tmp_path: P
     beams = read._source
     assert found == list(beams.read(beams.get_range_tracker(None, None)))
     assert len(found) == 10_000
+
+
+def _decoded(runner: Any, pattern: str) -> list[Any]:
+    """The record batches of tf.Example files, as TFX's executors read them."""
+    from tfx_bsl.public.tfxio import TFExampleRecord
+
+    found: list[Any] = []
+    pipeline = beam.Pipeline(runner=runner)
+    source = TFExampleRecord(pattern, telemetry_descriptors=["test"]).BeamSource(batch_size=2)
+    pipeline | source | beam.Map(found.append)
+    pipeline.run()
+    return found
+
+
+def test_steps_that_only_count_hand_on_what_they_get(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import tensorflow as tf
+    from tfx_bsl.tfxio import telemetry
+
+    asked: list[str] = []
+    counted: list[object] = []
+
+    def process(self: Any, element: Any) -> Any:
+        asked.append(type(self).__name__)
+        yield element
+
+    names = ("_ProfileRawRecordDoFn", "_ProfileRecordBatchDoFn")
+    for name in names:
+        monkeypatch.setattr(getattr(telemetry, name), "process", process)
+    monkeypatch.setitem(
+        OPERATIONS, Counted, lambda *args: (counted.append(args[0]), OPERATIONS[Reshuffle](*args))
+    )
+    path = str(tmp_path / "records")
+    with tf.io.TFRecordWriter(path) as file:
+        for number in range(5):
+            value = tf.train.Feature(int64_list=tf.train.Int64List(value=[number]))
+            features = tf.train.Features(feature={"n": value})
+            file.write(tf.train.Example(features=features).SerializeToString())
+    found = _decoded(InProcessRunner(), path)
+    assert [row for batch in found for row in batch.column(0).to_pylist()] == [
+        [number] for number in range(5)
+    ]
+    assert len(counted) == len(names)
+    assert asked == []
 
 
 class Refuse(MeanCombineFn):

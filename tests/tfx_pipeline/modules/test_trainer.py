@@ -194,6 +194,16 @@ def test_the_same_seed_gives_the_same_model_and_results_of_train_do_not_change_i
     assert all(np.array_equal(a, b) for a, b in zip(first, shown, strict=True))
 
 
+@pytest.mark.parametrize("steps", [1, 3, 1000])
+def test_how_many_steps_a_call_does_changes_no_variable(
+    steps: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = weights_after(None)
+    monkeypatch.setattr(trainer, "STEPS_PER_CALL", steps)
+    found = weights_after(None)
+    assert all(np.array_equal(a, b) for a, b in zip(first, found, strict=True))
+
+
 def test_results_of_train_are_those_of_the_weights_after_the_epoch() -> None:
     training = replace(toy.TRAINING, epochs=1)
     split, other = arrays(signal=True), arrays(signal=False)
