@@ -10,6 +10,7 @@ from collections.abc import Iterable
 
 import msgspec
 
+from goldlake_core.contracts.errors import StoreError
 from goldlake_core.contracts.ids import ModelId
 from goldlake_core.storage.home import Home
 from goldlake_core.storage.model_versions import pushed_versions
@@ -17,7 +18,8 @@ from metadata.pushed import pushed_models
 from metadata.store import Store
 from metadata.walk import backwards, made_directly
 from tfx_pipeline.codehash import code_hash
-from tfx_pipeline.spec import PipelineSpec
+from tfx_pipeline.recipe import read_recipe
+from tfx_pipeline.spec import ColumnSpec, PipelineSpec
 
 ENTRIES = (
     "tfx_pipeline.pipeline",
@@ -38,7 +40,7 @@ def fingerprint(spec: PipelineSpec, run_time: Iterable[str] = ()) -> str:
         run_time: Keys of ``training`` whose values come with a run. Such a candidate never counts
             as one that was made from the contract's own values.
     """
-    made_from = msgspec.structs.replace(spec, baseline_version=None).to_json()
+    made_from = msgspec.structs.replace(spec, baseline_version=None, not_compared="").to_json()
     given = [sorted(run_time)] if run_time else []
     text = json.dumps([made_from, code_hash(*ENTRIES), *given], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
@@ -62,6 +64,48 @@ def baseline_version(home: Home, spec: PipelineSpec, served: int | None) -> int 
     if about is None or about.fingerprint != fingerprint(spec):
         return served
     return about.baseline_version
+
+
+def not_compared(home: Home, spec: PipelineSpec) -> str:
+    """Why the version that serves cannot be asked about the candidate's test rows. Read-only.
+
+    A model that gets no value of a column that it reads answers worse than it does, or not at all.
+
+    Args:
+        home: Whose ``models/`` folder.
+        spec: What the candidate will be made from, with the version that serves.
+
+    Returns:
+        What keeps them apart, or "" where they can be compared, where nothing serves, and where it
+        is not known what that version reads: an earlier goldlake pushed it.
+    """
+    if spec.baseline_version is None:
+        return ""
+    try:
+        _, served = read_recipe(home, spec.usecase, spec.model, spec.baseline_version)
+    except StoreError:
+        return ""
+    before, now = served.features, spec.features
+    if (before.label, before.head.kind) != (now.label, now.head.kind):
+        return (
+            f"it answers another question: {before.label} with the head {before.head.kind}, not "
+            f"{now.label} with {now.head.kind}"
+        )
+    held = {column.name: column for column in spec.columns}
+    missing = [_missing(column, held.get(column.name)) for column in before.inputs]
+    found = [each for each in missing if each]
+    return f"it reads {'; '.join(found)}" if found else ""
+
+
+def _missing(wanted: ColumnSpec, held: ColumnSpec | None) -> str:
+    """What an export lacks of a column that a model reads, or ""."""
+    if held is None:
+        return f"{wanted.name}, which the export does not have"
+    if held.type != wanted.type:
+        return f"{wanted.name} as {wanted.type}, which is {held.type} in the export"
+    if held.nullable and not wanted.nullable:
+        return f"{wanted.name} in each row, which may be missing in the export"
+    return ""
 
 
 def drift_version(home: Home, spec: PipelineSpec) -> int | None:

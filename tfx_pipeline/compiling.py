@@ -63,6 +63,6 @@ def compile_pipeline(request: CompileRequest, emit: Emit) -> Compiled:
         parameters=tuple(
             Parameter(name=name, default=value) for name, value in made.parameters.items()
         ),
-        baseline_version=spec.baseline_version,
+        baseline_version=spec.compared_version,
         kfp=importlib.metadata.version("kfp"),
     )

@@ -61,8 +61,8 @@ def model_nodes(
     train = trainer(spec, examples, transform_graph, schema, verdict, hyperparameters)
     candidate = train.outputs["model"]
     nodes.append(train)
-    if spec.baseline_version is not None:
-        serving = serving_model(spec, spec.baseline_version)
+    if spec.compared_version is not None:
+        serving = serving_model(spec, spec.compared_version)
         serving.add_upstream_node(stop)
         nodes.append(serving)
         baseline = serving.outputs["model"]
@@ -236,6 +236,11 @@ def blessing(
         verdict=evaluator.outputs["blessing"],
         spec=json.dumps(spec.evaluation.to_json(), sort_keys=True),
         rows=spec.rows[EVALUATED_SPLIT],
+        not_compared=(
+            f"@{spec.baseline_version}, which serves: {spec.not_compared}"
+            if spec.not_compared
+            else ""
+        ),
         code_hash=code_hash("tfx_pipeline.components.blessing"),
     )
 

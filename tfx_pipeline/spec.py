@@ -249,6 +249,7 @@ class PipelineSpec(Spec, frozen=True):
         validation: What the curated schema and the gate depend on.
         serving: What the serving check depends on.
         baseline_version: Version the label serves now, which a candidate is compared with; or None.
+        not_compared: Why it cannot be compared with it, or "".
         gate: What the gate's last judgement of the gold table found.
     """
 
@@ -266,12 +267,18 @@ class PipelineSpec(Spec, frozen=True):
     validation: ValidationSpec
     serving: ServingSpec = ServingSpec()
     baseline_version: int | None = None
+    not_compared: str = ""
     gate: tuple[Anomaly, ...] = ()
 
     @property
     def model_id(self) -> str:
         """``usecase.model``, the served name and the pipeline's name."""
         return f"{self.usecase}.{self.model}"
+
+    @property
+    def compared_version(self) -> int | None:
+        """Version whose answers a candidate's are compared with, or None."""
+        return None if self.not_compared else self.baseline_version
 
 
 def pipeline_spec(

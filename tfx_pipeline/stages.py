@@ -26,7 +26,7 @@ from goldlake_core.storage.home import Home
 from metadata import stages as recorded
 from serving import config
 from tfx_pipeline import recorded as on_record
-from tfx_pipeline.baseline import baseline_version, drift_statistics
+from tfx_pipeline.baseline import baseline_version, drift_statistics, not_compared
 from tfx_pipeline.exports import read_manifest
 from tfx_pipeline.parts.named import encoders_hash, part_hashes
 from tfx_pipeline.spec import USECASE_PATH, PipelineSpec, SearchSpec, pipeline_spec
@@ -179,11 +179,12 @@ def spec_of(
         encoders_hash=encoders_hash(usecase, model),
     )
     served = config.served_version(config.read_or_empty(home.models_config), model_id)
-    return msgspec.structs.replace(
+    spec = msgspec.structs.replace(
         spec,
         baseline_version=baseline_version(home, spec, served),
         gate=findings(home, TableId.parse(manifest.table))[:MOST_FINDINGS],
     )
+    return msgspec.structs.replace(spec, not_compared=not_compared(home, spec))
 
 
 def tuned(home: Home, spec: PipelineSpec, request: Request, search: SearchSpec) -> None:
@@ -320,7 +321,8 @@ def _result(
         distances=verdict.distances,
         metrics=evaluation.metrics,
         thresholds=report.thresholds,
-        baseline_version=spec.baseline_version,
+        baseline_version=spec.compared_version,
+        not_compared=report.not_compared,
         cached=tuple(node.id for node in nodes.values() if node.state == "cached"),
         nodes=tuple(
             NodeReport(id=node.id, state=node.state, seconds=node.seconds)

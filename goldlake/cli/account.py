@@ -429,6 +429,9 @@ def _model(model: str, part: ModelReport, width: int, command: str) -> list[Sect
         rows += wrapped(styled((text, "dim")), width)
     if train.serving_problem:
         rows += wrapped(styled(f"  It cannot be served: {train.serving_problem}"), width)
+    if train.not_compared:
+        text = f"Not compared with {train.not_compared}. Bounds on a drop were not judged"
+        rows += wrapped(styled(("  ! ", "yellow"), text), width)
     for reason in train.reasons[:_REASONS]:
         rows += wrapped(styled(("  ✗ ", "red"), reason), width)
     if len(train.reasons) > _REASONS:

@@ -357,7 +357,7 @@ def _evaluation(home: Home, model: ModelId, about: PushedVersion | None) -> Eval
     file = home.model(model.usecase, model.name, str(model.version), EVALUATION_FILE)
     return EvaluationStep(
         why=about.why,
-        baseline_version=about.baseline_version,
+        baseline_version=report.baseline_version if report else about.baseline_version,
         metrics=about.metrics,
         slices=len(report.slices) if report else 0,
         file=posixpath.relpath(file, home.root) if report else None,

@@ -19,6 +19,7 @@ class EvaluationReport(msgspec.Struct, frozen=True, kw_only=True):
         model: The model, such as ``bikes.is_late``.
         head: What kind of answer it gives.
         baseline_version: Version that served and that it was compared with, or null.
+        not_compared: The version that served, and why it could not be compared with it, or null.
         blessed: Whether the evaluation refuses nothing; `ServingCheck` judges apart.
         why: One sentence: what it was compared with, or what refuses it.
         reasons: What refuses it, one sentence each.
@@ -39,3 +40,4 @@ class EvaluationReport(msgspec.Struct, frozen=True, kw_only=True):
     slices: tuple[SliceReport, ...]
     left_out: int = 0
     decision: DecisionReport | None = None
+    not_compared: str | None = None

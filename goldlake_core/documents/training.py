@@ -200,6 +200,8 @@ class Trained(msgspec.Struct, frozen=True, kw_only=True, tag_field="status", tag
         metrics: The candidate's metrics on the test split.
         thresholds: The contract's bounds with what was found.
         baseline_version: Version that the candidate was compared with, or null.
+        not_compared: The version that served, and why the candidate could not be compared with it,
+            such as a column that it reads and the export does not have; or null.
         cached: Names of the nodes whose results were there already.
         nodes: All nodes in the order they ran.
         tensorboard: Folder with the training's event files.
@@ -231,6 +233,7 @@ class Trained(msgspec.Struct, frozen=True, kw_only=True, tag_field="status", tag
     worst_slices: tuple[SliceReport, ...] = ()
     evaluation: str | None = None
     decision: DecisionReport | None = None
+    not_compared: str | None = None
     recorded: str | None = None
 
 
@@ -252,7 +255,8 @@ class PushedVersion(msgspec.Struct, frozen=True, kw_only=True):
         as_of: Newest change at the source that the version holds, ISO 8601 in UTC.
         metrics: The model's metrics on the test split.
         fingerprint: Digest of everything that the model was made from.
-        baseline_version: Version that the model was compared with, or null.
+        baseline_version: Version that served when the model was judged, or null. It was compared
+            with it, unless ``why`` says what kept them apart.
         model_sha256: Digest of the SavedModel's files.
         pushed_at: Instant of the push, ISO 8601 in UTC.
         why: Why the version is blessed, or null where an earlier goldlake pushed it.

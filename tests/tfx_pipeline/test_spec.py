@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -12,11 +13,18 @@ from msgspec.structs import replace
 from goldlake_core.contracts.errors import PermanentError
 from goldlake_core.contracts.registry import load_usecase
 from goldlake_core.contracts.sections import UseCase
+from goldlake_core.documents import codec
 from goldlake_core.documents.export import ExportedColumn, ExportManifest, SplitParts
+from goldlake_core.storage.home import Home
+from goldlake_core.storage.model_versions import RECIPE_FILE
 from tests.tfx_pipeline.toy_export import BOUNDARIES, TOY
+from tfx_pipeline.baseline import fingerprint, not_compared
+from tfx_pipeline.recipe import recipe_of
 from tfx_pipeline.spec import (
+    ColumnSpec,
     EvaluationSpec,
     FeatureSpec,
+    Head,
     PipelineSpec,
     TrainingSpec,
     ValidationSpec,
@@ -133,3 +141,57 @@ def test_export_with_another_type_is_refused(usecase: UseCase) -> None:
     )
     with pytest.raises(PermanentError, match=r"'crew' .* is double, .* the contract says long"):
         _spec(usecase, columns=columns)
+
+
+@pytest.fixture
+def served(usecase: UseCase, tmp_path: Path) -> Home:
+    """A home in which version 1 was made by the contract as it is."""
+    file = tmp_path / "models" / "toy_harbour.overdue" / "1" / RECIPE_FILE
+    file.parent.mkdir(parents=True)
+    file.write_bytes(codec.encode(recipe_of(_spec(usecase))))
+    return Home.at(tmp_path)
+
+
+def _candidate(usecase: UseCase, **changes: Any) -> PipelineSpec:
+    return replace(_spec(usecase), baseline_version=1, **changes)
+
+
+def test_what_serves_is_asked_where_the_export_has_all_that_it_reads(
+    usecase: UseCase, served: Home
+) -> None:
+    assert not_compared(served, _candidate(usecase)) == ""
+    more = ColumnSpec(name="tide", type="double", nullable=True)
+    spec = _candidate(usecase, columns=(*_spec(usecase).columns, more))
+    assert not_compared(served, spec) == ""
+    assert spec.compared_version == 1
+    assert not_compared(served, _spec(usecase)) == "", "nothing serves"
+    unknown = replace(spec, baseline_version=7)
+    assert not_compared(served, unknown) == "", "it is not known what it reads"
+
+
+def test_what_serves_is_not_asked_without_a_column_that_it_reads(
+    usecase: UseCase, served: Home
+) -> None:
+    columns = {column.name: column for column in _spec(usecase).columns}
+    del columns["crew"]
+    columns["length_m"] = replace(columns["length_m"], type="long")
+    columns["cargo"] = replace(columns["cargo"], nullable=True)
+    found = not_compared(served, _candidate(usecase, columns=tuple(columns.values())))
+    assert found == (
+        "it reads length_m as double, which is long in the export; crew, which the export does not "
+        "have; cargo in each row, which may be missing in the export"
+    )
+
+
+def test_another_question_is_not_compared(usecase: UseCase, served: Home) -> None:
+    features = replace(_spec(usecase).features, label="delay", head=Head("regression"))
+    assert not_compared(served, _candidate(usecase, features=features)) == (
+        "it answers another question: overdue with the head binary, not delay with regression"
+    )
+
+
+def test_what_it_is_compared_with_is_no_part_of_what_a_model_is_made_from(usecase: UseCase) -> None:
+    spec = _candidate(usecase, not_compared="it reads crew, which the export does not have")
+    assert spec.compared_version is None
+    assert fingerprint(spec) == fingerprint(_spec(usecase))
+    assert recipe_of(spec) == recipe_of(_spec(usecase))

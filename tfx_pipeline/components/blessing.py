@@ -68,6 +68,7 @@ class BlessingExecutor(BaseExecutor):
             answers,
             rows=int(exec_properties["rows"]),
             baseline_version=version,
+            not_compared=str(exec_properties["not_compared"]),
             others=failed_validations(evaluation.uri) if is_refused else (),
         )
         blessing = artifact_utils.get_single_instance(output_dict["blessing"])
@@ -122,6 +123,6 @@ Blessing = component_class(
     },
     optional={"baseline_model"},
     outputs={"blessing": standard_artifacts.ModelBlessing},
-    parameters={"spec": str, "rows": int},
+    parameters={"spec": str, "rows": int, "not_compared": str},
     doc="Judges a candidate by its bounds and slices, and says why; property ``blessed``.",
 )

@@ -44,6 +44,7 @@ def judge(
     *,
     rows: int,
     baseline_version: int | None = None,
+    not_compared: str = "",
     others: Iterable[str] = (),
 ) -> EvaluationReport:
     """Judges a candidate by its answers to the test split.
@@ -53,6 +54,7 @@ def judge(
         answers: Of the candidate and, where one serves, of the model that it is compared with.
         rows: Number of rows that the test split has.
         baseline_version: The version that serves, or None.
+        not_compared: The version that serves and why it is not compared with it, or "".
         others: Further reasons against it, such as a bound that only TFMA knows.
     """
     head = HEADS[spec.head]
@@ -85,7 +87,8 @@ def judge(
         head=spec.head,
         baseline_version=baseline_version,
         blessed=not problems,
-        why=_why(problems, reports, baseline_version, decided),
+        why=_why(problems, reports, baseline_version, not_compared, decided),
+        not_compared=not_compared or None,
         reasons=tuple(problems),
         thresholds=bounds,
         slices=tuple(reports),
@@ -222,13 +225,16 @@ def _why(
     problems: Sequence[str],
     reports: Sequence[SliceReport],
     version: int | None,
+    not_compared: str,
     decided: DecisionReport | None,
 ) -> str:
     if problems:
         return "; ".join(problems[:3]) + (f"; and {len(problems) - 3} more" * (len(problems) > 3))
     judged = sum(1 for each in reports if each.slice and each.is_judged)
     bounds = "all bounds hold"
-    if version is None:
+    if not_compared:
+        compared = f"{bounds}; not compared with {not_compared}"
+    elif version is None:
         compared = f"{bounds}; no version served that slices could be compared with"
     elif not judged:
         compared = f"{bounds}, and the whole split does not fall from @{version}"

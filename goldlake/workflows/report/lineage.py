@@ -6,6 +6,7 @@ import shlex
 
 from markupsafe import Markup
 
+from goldlake.workflows.lineage import report_of
 from goldlake.workflows.report import boxes
 from goldlake.workflows.report.boxes import Box
 from goldlake.workflows.report.gathered import GatheredModel
@@ -18,6 +19,8 @@ from goldlake.workflows.report.markup import (
     joined,
     table,
 )
+from goldlake_core.documents.evaluation import EvaluationReport
+from goldlake_core.documents.training import PushedVersion
 
 
 def part(found: GatheredModel) -> Part:
@@ -116,10 +119,7 @@ def _nodes(found: GatheredModel) -> list[Box]:
                     ("Pushed", instant(about.pushed_at)),
                     ("SHA-256", about.model_sha256),
                     ("Made from (fingerprint)", about.fingerprint or "–"),
-                    (
-                        "Compared with",
-                        f"@{about.baseline_version}" if about.baseline_version else "no model",
-                    ),
+                    ("Compared with", _compared(report_of(subject.home, subject.model_id), about)),
                 ),
             )
         )
@@ -128,6 +128,13 @@ def _nodes(found: GatheredModel) -> list[Box]:
     note = "serves now" if serves else "does not serve now"
     nodes.append(Box("step-server", "Server", note, promotions or (("Promotions", "none"),)))
     return nodes
+
+
+def _compared(report: EvaluationReport | None, about: PushedVersion) -> str:
+    if report is not None and report.not_compared:
+        return f"not with {report.not_compared}"
+    version = about.baseline_version if report is None else report.baseline_version
+    return f"@{version}" if version else "no model"
 
 
 def _promotions(found: GatheredModel) -> tuple[tuple[str, str], ...]:

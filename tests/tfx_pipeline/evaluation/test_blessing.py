@@ -108,6 +108,17 @@ def test_a_slice_that_leaves_the_band_of_calibration_refuses(groups: Groups) -> 
     assert "the whole test split" not in "".join(bounded.reasons)
 
 
+def test_why_the_serving_model_was_not_compared_with_is_told(groups: Groups) -> None:
+    answers = groups.answers(groups.found, is_first=True)
+    limit = Threshold("auc", minimum=0.1, max_drop=0.01)
+    problem = "@3, which serves: it reads hour, which the export does not have"
+    report = judge(spec(limit), answers, rows=len(groups.labels), not_compared=problem)
+    assert report.blessed
+    assert report.why == f"all bounds hold; not compared with {problem}"
+    assert (report.not_compared, report.baseline_version) == (problem, None)
+    assert [bound.kind for bound in report.thresholds if bound.metric == "auc"] == ["minimum"]
+
+
 def test_a_band_that_the_serving_model_does_not_keep_refuses_nothing(groups: Groups) -> None:
     low = binary(groups.labels, groups.found * 0.5)
     answers = Answers(low, low, {"group": groups.group.tolist()})

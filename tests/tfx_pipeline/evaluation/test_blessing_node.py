@@ -154,7 +154,7 @@ class Node:
         blessing = artifact(
             standard_artifacts.ModelBlessing, self._folder / f"{candidate}-{examples}"
         )
-        properties = {"spec": json.dumps(SPEC.to_json()), "rows": rows}
+        properties = {"spec": json.dumps(SPEC.to_json()), "rows": rows, "not_compared": ""}
         BlessingExecutor().Do(inputs, {"blessing": [blessing]}, properties)
         return blessing
 
@@ -211,6 +211,7 @@ def test_the_pipeline_has_the_node_between_evaluator_and_pusher(made: Path) -> N
         "verdict": given(standard_artifacts.ModelBlessing),
         "spec": "{}",
         "rows": 3,
+        "not_compared": "",
         "code_hash": "x",
     }
     alone = Blessing(**arguments, baseline_model=None)
