@@ -236,11 +236,7 @@ def blessing(
         verdict=evaluator.outputs["blessing"],
         spec=json.dumps(spec.evaluation.to_json(), sort_keys=True),
         rows=spec.rows[EVALUATED_SPLIT],
-        not_compared=(
-            f"@{spec.baseline_version}, which serves: {spec.not_compared}"
-            if spec.not_compared
-            else ""
-        ),
+        not_compared=spec.not_compared and f"@{spec.baseline_version}: {spec.not_compared}",
         code_hash=code_hash("tfx_pipeline.components.blessing"),
     )
 

@@ -111,7 +111,7 @@ def test_a_slice_that_leaves_the_band_of_calibration_refuses(groups: Groups) -> 
 def test_why_the_serving_model_was_not_compared_with_is_told(groups: Groups) -> None:
     answers = groups.answers(groups.found, is_first=True)
     limit = Threshold("auc", minimum=0.1, max_drop=0.01)
-    problem = "@3, which serves: it reads hour, which the export does not have"
+    problem = "@3: it reads hour, which the export does not have"
     report = judge(spec(limit), answers, rows=len(groups.labels), not_compared=problem)
     assert report.blessed
     assert report.why == f"all bounds hold; not compared with {problem}"
