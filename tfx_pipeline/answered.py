@@ -74,9 +74,9 @@ def curves(labels: np.ndarray, scores: np.ndarray) -> tuple[tuple[Point, ...], t
         return (), ()
     order = np.argsort(-scores, kind="stable")
     # Rows with equal scores are one step: no threshold tells them apart.
-    last = np.append(np.flatnonzero(np.diff(scores[order])), len(scores) - 1)
+    last: np.ndarray = np.append(np.flatnonzero(np.diff(scores[order])), len(scores) - 1)
     hits = np.cumsum(labels[order])[last]
-    alarms = last + 1
+    alarms: np.ndarray = last + 1
     x, y, precision = (alarms - hits) / negatives, hits / positives, hits / alarms
     kept = np.unique(np.linspace(0, len(last) - 1, CURVE_POINTS).round().astype(int))
     roc = [(0.0, 0.0), *zip(x[kept].tolist(), y[kept].tolist(), strict=True)]

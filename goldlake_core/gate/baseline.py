@@ -227,7 +227,7 @@ def _dependencies(
             total = int(counts.sum())
             if not total:
                 continue
-            best = np.zeros(len(one.values), np.int64)
+            best: np.ndarray = np.zeros(len(one.values), np.int64)
             np.maximum.at(best, cells // len(two.values), counts)
             wrong = 1 - best.sum() / total
             if wrong < 1 - PURE and wrong < PURER * (1 - two.counts.max() / two.counts.sum()):

@@ -150,7 +150,7 @@ def batch_of(
     """
     import polars as pl
 
-    minutes = local_minutes(frame, layout) - _start_minute(period)
+    minutes: np.ndarray = local_minutes(frame, layout) - _start_minute(period)
     inside = (minutes >= 0) & (minutes < period.days * MINUTES_A_DAY)
     if not inside.all():
         frame, minutes = frame.filter(pl.Series(inside)), minutes[inside]

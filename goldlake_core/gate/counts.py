@@ -6,6 +6,7 @@ import io
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -75,7 +76,8 @@ class Counts:
         }
         packed = np.frombuffer(msgspec.json.encode(meta), np.uint8)
         target = io.BytesIO()
-        np.savez_compressed(target, **self.arrays, **{_META: packed})
+        named: dict[str, Any] = {**self.arrays, _META: packed}
+        np.savez_compressed(target, **named)
         return target.getvalue()
 
     @classmethod

@@ -28,7 +28,7 @@ def count(batch: Batch, baseline: Baseline, into: Counts) -> None:
         for name in names
     }
     offsets = baseline.pair_offsets
-    table = np.zeros(int(offsets[-1]), np.int64)
+    table: np.ndarray = np.zeros(int(offsets[-1]), np.int64)
     for place, (a, b) in enumerate(baseline.pairs):
         width = baseline.columns[b].coarse_size
         cells = slots[a] * np.int32(width) + slots[b]

@@ -24,7 +24,7 @@ STATISTICS = (
 def count(batch: Batch, baseline: Baseline, into: Counts) -> None:
     """Counts slots by part: int64 (parts, slots of all columns)."""
     offsets = baseline.offsets
-    table = np.zeros((batch.period.parts, int(offsets[-1])), np.int64)
+    table: np.ndarray = np.zeros((batch.period.parts, int(offsets[-1])), np.int64)
     for place, name in enumerate(baseline.names):
         coding = baseline.columns[name]
         slots = coding.slots(batch.coded.get(name), batch.numbers.get(name))

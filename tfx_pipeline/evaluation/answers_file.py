@@ -43,7 +43,7 @@ def encoded(answers: Answers) -> bytes:
     """The file's content; `decoded` reads it. Pure."""
     import numpy as np
 
-    arrays = _arrays("candidate", answers.candidate)
+    arrays: dict[str, Any] = dict(_arrays("candidate", answers.candidate))
     if answers.baseline is not None:
         arrays |= _arrays("baseline", answers.baseline)
     texts: dict[str, list[str]] = {}

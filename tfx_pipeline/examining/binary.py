@@ -33,7 +33,7 @@ class BinaryLook(Look):
         return {name: np.asarray(outputs[name]).reshape(-1) for name in names}
 
     def columns(self, labels: np.ndarray, answered: Answered) -> Columns:
-        found = answered[PROBABILITY].astype("float64")
+        found: np.ndarray = answered[PROBABILITY].astype("float64")
         return labels.astype("float64"), found, self._decided(answered).astype("int8")
 
     def followed(self, answered: Answered) -> tuple[str, ...]:
@@ -45,7 +45,7 @@ class BinaryLook(Look):
     def answers(self, labels: np.ndarray, answered: Answered, slices: SliceValues) -> BinaryAnswers:
         import numpy as np
 
-        found = answered[PROBABILITY].astype("float64")
+        found: np.ndarray = answered[PROBABILITY].astype("float64")
         is_positive = self._decided(answered)
         # The model answers what it decided and not its threshold; the smallest alarm is all but it.
         is_chosen = IS_POSITIVE in answered
@@ -70,7 +70,8 @@ class BinaryLook(Look):
     def errors(self, labels: np.ndarray, answered: Answered, most: int) -> list[Error]:
         import numpy as np
 
-        found, is_positive = answered[PROBABILITY].astype("float64"), self._decided(answered)
+        is_positive = self._decided(answered)
+        found: np.ndarray = answered[PROBABILITY].astype("float64")
         wrong = np.flatnonzero(labels != is_positive)
         sure = wrong[np.argsort(-np.abs(found[wrong] - labels[wrong]), kind="stable")][:most]
         return [

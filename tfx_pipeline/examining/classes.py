@@ -98,7 +98,8 @@ class ClassesLook(Look):
     def errors(self, labels: np.ndarray, answered: Answered, most: int) -> list[Error]:
         import numpy as np
 
-        found, sure = answered[_FOUND], answered[_PROBABILITY].astype("float64")
+        found = answered[_FOUND]
+        sure: np.ndarray = answered[_PROBABILITY].astype("float64")
         wrong = np.flatnonzero(found != answered[_TRUE])
         first = wrong[np.argsort(-sure[wrong], kind="stable")][:most]
         return [

@@ -93,7 +93,7 @@ def dependence(
     for value in values:
         # A row that has the value says how it travels, with its presence flag.
         place = int(frame.select((pl.col(column.name) == value).arg_max()).item())
-        same = {
+        same: dict[str, np.ndarray] = {
             n: np.repeat(inputs[n][place : place + 1], len(every))
             for n in _inputs_of_column(column)
         }

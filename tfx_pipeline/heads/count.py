@@ -121,7 +121,7 @@ class Count(Head):
     ) -> FittedHead:
         import numpy as np
 
-        events = labels.astype("float64")
+        events: np.ndarray = labels.astype("float64")
         units = np.ones(len(events)) if exposures is None else exposures.astype("float64")
         if len(events) and events.min() < 0:
             raise LabelError(

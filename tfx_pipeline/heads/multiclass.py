@@ -103,7 +103,7 @@ class FittedMulticlass(FittedHead):
     ) -> Mapping[str, float]:
         import numpy as np
 
-        true = targets.astype(np.int64)
+        true: np.ndarray = targets.astype(np.int64)
         share = np.where(true == UNSEEN, 0.0, outputs[np.arange(len(true)), true])
         columns = (true, outputs.argmax(axis=1), share, share)
         return {"val_accuracy": accuracy(*columns), "val_loss": crossentropy(*columns)}
@@ -208,7 +208,7 @@ class Multiclass(Head):
             return columns
         classes, place, counts = np.unique(true, return_inverse=True, return_counts=True)
         order = np.argsort(-counts, kind="stable")
-        rank = np.empty(len(classes), np.int64)
+        rank: np.ndarray = np.empty(len(classes), np.int64)
         rank[order] = np.arange(len(classes))
         place = place.reshape(-1)
         found = np.full(len(true), classes[order[0]])

@@ -87,7 +87,7 @@ class Regression(Head):
     def fit(
         self, labels: np.ndarray, exposures: np.ndarray | None, wishes: Wishes = NO_WISHES
     ) -> FittedHead:
-        numbers = labels.astype("float64")
+        numbers: np.ndarray = labels.astype("float64")
         deviation = float(numbers.std()) if len(numbers) else 0.0
         if not deviation:
             raise LabelError(

@@ -68,7 +68,7 @@ def explain_function(
     steps = np.arange(len(columns) + 1)
     # After step s the columns at the first s places of the order have the value that is asked.
     is_asked = place[:, None, :] < steps[None, :, None]
-    row_of = np.repeat(np.arange(count), 2)
+    row_of: np.ndarray = np.repeat(np.arange(count), 2)
 
     def hybrids(row: Tensors) -> Tensors:
         mixed: Tensors = {}

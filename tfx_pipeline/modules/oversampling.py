@@ -58,7 +58,7 @@ def neighbors(rows: np.ndarray, count: int) -> np.ndarray:
     squares = (rows.astype("float64") ** 2).sum(axis=1)
     found = []
     for start in range(0, len(rows), _MOST_COMPARED):
-        some = rows[start : start + _MOST_COMPARED].astype("float64")
+        some: np.ndarray = rows[start : start + _MOST_COMPARED].astype("float64")
         apart = squares[None, :] - 2 * (some @ rows.T.astype("float64"))
         apart[np.arange(len(some)), start + np.arange(len(some))] = np.inf
         found.append(np.argpartition(apart, count - 1, axis=1)[:, :count])
