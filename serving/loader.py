@@ -23,9 +23,10 @@ from serving import restoring, warmup
 from serving.errors import NAMES, StatusError
 from serving.signatures import Signature, TensorSpec
 
-_ABSENT_GPU = re.compile(
+_NOTES = re.compile(
     rb"WARNING: All log messages before absl::InitializeLog|"
-    rb"I\d{4} .*\bCould not find cuda drivers on your machine"
+    rb"I\d{4} .*\bCould not find cuda drivers on your machine|"
+    rb"I\d{4} .*\boneDNN custom operations are on"
 )
 _Call = Callable[[Sequence[np.ndarray]], Sequence[np.ndarray]]
 
@@ -108,7 +109,7 @@ def tensorflow() -> Any:
     is_unset = "TF_CPP_MIN_LOG_LEVEL" not in os.environ
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     is_quiet = os.environ["TF_CPP_MIN_LOG_LEVEL"] != "0"
-    with warnings.catch_warnings(), _without_absent_gpu() if is_quiet else nullcontext():
+    with warnings.catch_warnings(), _without_notes() if is_quiet else nullcontext():
         # Packages that TensorFlow imports warn about the Python version: not useful in a log.
         warnings.simplefilter("ignore", FutureWarning)
         # Looking at what the import makes would hold up every request while a model is freed.
@@ -123,8 +124,8 @@ def tensorflow() -> Any:
 
 
 @contextmanager
-def _without_absent_gpu() -> Iterator[None]:
-    """Drops the lines about an absent GPU from standard error and passes on all others.
+def _without_notes() -> Iterator[None]:
+    """Drops the lines about an absent GPU and oneDNN from standard error and passes on all others.
 
     TensorFlow 2.21 writes them twice while it is imported, before it reads any log level.
     """
@@ -138,7 +139,7 @@ def _without_absent_gpu() -> Iterator[None]:
             os.close(standard_error)
             held.seek(0)
             for line in held:
-                if not _ABSENT_GPU.match(line):
+                if not _NOTES.match(line):
                     os.write(2, line)
 
 

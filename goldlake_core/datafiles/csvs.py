@@ -34,9 +34,12 @@ class Dialect:
 
     @cached_property
     def quoted(self) -> re.Pattern[str]:
-        """What a field in quotes matches."""
+        """What a field in quotes matches.
+
+        A quote that another one follows is never the last: the field goes on in the next line.
+        """
         mark = re.escape(self.quote)
-        return re.compile(f"{mark}([^{mark}]*(?:{mark}{mark}[^{mark}]*)*){mark}")
+        return re.compile(f"{mark}([^{mark}]*(?:{mark}{mark}[^{mark}]*)*){mark}(?!{mark})")
 
 
 COMMAS = Dialect(Format())

@@ -76,7 +76,7 @@ class Counts:
         }
         packed = np.frombuffer(msgspec.json.encode(meta), np.uint8)
         target = io.BytesIO()
-        named: dict[str, Any] = {**self.arrays, _META: packed}
+        named: Any = {**self.arrays, _META: packed}
         np.savez_compressed(target, **named)
         return target.getvalue()
 

@@ -92,7 +92,8 @@ def test_what_is_imported_is_asked_for() -> None:
         for item in requirements
         for extra in item.extras
         for part in map(Requirement, requires(item.name) or ())
-        if part.marker is not None and part.marker.evaluate({"extra": extra})
+        # Whatever the version of Python: the compiler of pipelines has an environment apart.
+        if part.marker is not None and f'extra == "{extra}"' in str(part.marker)
     }
     parts = [*(requires("tfx") or ()), *(requires("tensorflow-data-validation") or ())]
     by_tfx = {Requirement(text).name.lower() for text in parts}

@@ -40,7 +40,7 @@ def home() -> Iterator[Path]:
         shutil.rmtree(path, ignore_errors=True)
         path.parent.mkdir(parents=True, exist_ok=True)
         with tarfile.open(HERE / f"{NAME}.tar.xz") as archive:
-            archive.extractall(path.parent)
+            archive.extractall(path.parent, filter="data")
         yield path
         shutil.rmtree(path.parent)
 

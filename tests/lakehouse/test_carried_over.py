@@ -20,7 +20,7 @@ ARCHIVE = Path(__file__).parents[1] / "homes" / "before_goldlake_core.tar.xz"
 
 def test_the_same_rows_under_a_new_epoch(spark: Any, usecase: UseCase, tmp_path: Path) -> None:
     with tarfile.open(ARCHIVE) as archive:
-        archive.extractall(tmp_path)
+        archive.extractall(tmp_path, filter="data")
     (folder,) = (path for path in tmp_path.iterdir() if path.is_dir())
     home = Home.at(folder)
     names = list(usecase.silver.names)

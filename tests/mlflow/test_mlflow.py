@@ -58,7 +58,7 @@ pytestmark = [pytest.mark.long, pytest.mark.tfx]
 def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
     folder = tmp_path_factory.mktemp("home")
     with tarfile.open(ARCHIVE) as archive:
-        archive.extractall(folder)
+        archive.extractall(folder, filter="data")
     found = Home.at(folder / "var")
     relocate.settle(found)
     return found

@@ -43,7 +43,7 @@ def encoded(answers: Answers) -> bytes:
     """The file's content; `decoded` reads it. Pure."""
     import numpy as np
 
-    arrays: dict[str, Any] = dict(_arrays("candidate", answers.candidate))
+    arrays = _arrays("candidate", answers.candidate)
     if answers.baseline is not None:
         arrays |= _arrays("baseline", answers.baseline)
     texts: dict[str, list[str]] = {}
@@ -59,7 +59,8 @@ def encoded(answers: Answers) -> bytes:
     )
     arrays[_ABOUT] = np.frombuffer(codec.encode(about), np.uint8)
     file = io.BytesIO()
-    np.savez_compressed(file, **arrays)
+    named: Any = arrays
+    np.savez_compressed(file, **named)
     return file.getvalue()
 
 

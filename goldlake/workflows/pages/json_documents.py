@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -82,10 +84,24 @@ def json_schemas() -> dict[str, str]:
     """The JSON Schema of every command's document by the name of its file."""
     return {
         name.replace(" ", "-"): json.dumps(
-            {"$schema": _DIALECT, **msgspec.json.schema(kind)}, indent=1
+            {"$schema": _DIALECT, **_told(msgspec.json.schema(kind))}, indent=1
         )
         + "\n"
         for name, kind in COMMANDS.items()
+    }
+
+
+def _told(schema: Any) -> Any:
+    """The schema with descriptions as Python 3.13 has them; earlier ones keep the indentation."""
+    if isinstance(schema, list):
+        return list(map(_told, schema))
+    if not isinstance(schema, dict):
+        return schema
+    return {
+        key: inspect.cleandoc(each)
+        if key == "description" and isinstance(each, str)
+        else _told(each)
+        for key, each in schema.items()
     }
 
 

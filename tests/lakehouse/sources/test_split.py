@@ -89,6 +89,8 @@ FIELD = st.text(st.characters(exclude_categories=("Cs",)), max_size=6) | st.none
 
 
 @example(table=[["\n", "\n"]], delimiter=",")
+@example(table=[["", '"\n']], delimiter=",")
+@example(table=[['He said "hi" and\nleft', "2"], ["3", "4"]], delimiter=",")
 @given(st.lists(st.lists(FIELD, min_size=2, max_size=4)), st.sampled_from([",", ";", "\t"]))
 def test_csv_fields_come_back(table: list[list[str | None]], delimiter: str) -> None:
     def written(field: str | None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from functools import cache
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from threadpoolctl import threadpool_limits
 
 from tfx_pipeline.evaluation.slices import Answers
 
+# scikit-learn warns where a system does not say how many cores a processor has.
+os.environ.setdefault("LOKY_MAX_CPU_COUNT", "1")
 YEAR_FILE = "chicago/crimes_2016.csv.gz"
 CATEGORIES = ["primary_type", "iucr", "location_description", "district", "domestic"]
 NUMBERS = ["hour", "weekday", "latitude", "longitude"]
