@@ -89,9 +89,9 @@ class Queue:
         found = [job for path in sorted(self.folder.glob("*.json")) if (job := self._read(path))]
         running = [job for job in found if job.state == "running"]
         queued = [job for job in found if job.state == "queued"]
-        ended = sorted(
-            (job for job in found if job.is_over), key=lambda job: job.ended_at or "", reverse=True
-        )
+        ended = [job for job in found if job.is_over]
+        # Of those that ended in the same millisecond, the one that was asked for last comes first.
+        ended.sort(key=lambda job: (job.ended_at or "", job.id), reverse=True)
         return [*running, *queued, *ended]
 
     def job(self, job_id: str) -> Job:

@@ -81,8 +81,13 @@ def test_the_queue_is_bounded(queue: Queue) -> None:
         add(queue, "a.more")
 
 
-def test_the_oldest_that_ended_are_forgotten(queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("same", [False, True], ids=["one by one", "in the same millisecond"])
+def test_the_oldest_that_ended_are_forgotten(
+    same: bool, queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(queue_module, "MOST_ENDED", 2)
+    if same:
+        monkeypatch.setattr(queue_module, "now_text", lambda: "2026-01-01T00:00:00.000Z")
     for n in range(5):
         job = add(queue, f"a.m{n}")
         queue.end(job.id, "done", 0, "")
