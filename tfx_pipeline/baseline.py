@@ -8,8 +8,6 @@ import os
 import posixpath
 from collections.abc import Iterable
 
-import msgspec
-
 from goldlake_core.contracts.errors import StoreError
 from goldlake_core.contracts.ids import ModelId
 from goldlake_core.storage.home import Home
@@ -40,9 +38,8 @@ def fingerprint(spec: PipelineSpec, run_time: Iterable[str] = ()) -> str:
         run_time: Keys of ``training`` whose values come with a run. Such a candidate never counts
             as one that was made from the contract's own values.
     """
-    made_from = msgspec.structs.replace(spec, baseline_version=None, not_compared="").to_json()
     given = [sorted(run_time)] if run_time else []
-    text = json.dumps([made_from, code_hash(*ENTRIES), *given], sort_keys=True)
+    text = json.dumps([spec.alone().to_json(), code_hash(*ENTRIES), *given], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -73,7 +70,7 @@ def not_compared(home: Home, spec: PipelineSpec) -> str:
 
     Args:
         home: Whose ``models/`` folder.
-        spec: What the candidate will be made from, with the version that serves.
+        spec: What the candidate will be made from; it names the version that serves.
 
     Returns:
         What keeps them apart, or "" where they can be compared, where nothing serves, and where it

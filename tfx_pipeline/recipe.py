@@ -24,8 +24,8 @@ STEPS = {
 
 def recipe_of(spec: PipelineSpec) -> Recipe:
     """The recipe of a pipeline run. What a candidate is compared with is not part of it."""
-    own = msgspec.structs.replace(spec, baseline_version=None, not_compared="")
-    return Recipe(spec=own.to_json(), code={step: code_hash(name) for step, name in STEPS.items()})
+    code = {step: code_hash(name) for step, name in STEPS.items()}
+    return Recipe(spec=spec.alone().to_json(), code=code)
 
 
 def read_recipe(home: Home, usecase: str, model: str, version: int) -> tuple[Recipe, PipelineSpec]:

@@ -280,6 +280,10 @@ class PipelineSpec(Spec, frozen=True):
         """Version whose answers a candidate's are compared with, or None."""
         return None if self.not_compared else self.baseline_version
 
+    def alone(self) -> PipelineSpec:
+        """What makes the model, without the version that it is compared with."""
+        return msgspec.structs.replace(self, baseline_version=None, not_compared="")
+
 
 def pipeline_spec(
     usecase: UseCase,
